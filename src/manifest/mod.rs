@@ -1,0 +1,89 @@
+//! What the user wants: TOML files, read and validated into [`Desired`], with every problem of every file at once.
+
+mod problem;
+mod project;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+pub use problem::{Place, Problem, Severity};
+pub use project::{
+    DatabaseConfig, EmbeddedConfig, Limits, Naming, OnDrift, Policy, Project, Prune,
+};
+
+use crate::state::{Mart, QName};
+
+/// Everything a folder of manifests says, validated.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// The folder, as given.
+    pub dir: PathBuf,
+    /// `project.toml` and its defaults.
+    pub project: Project,
+    /// The marts, upstream first; by name among those that do not depend on each other.
+    pub marts: Vec<DesiredMart>,
+    /// What is not an error: naming, plain refreshes, a literal password.
+    pub warnings: Vec<Problem>,
+}
+
+/// One mart and where it was said.
+#[derive(Debug, Clone)]
+pub struct DesiredMart {
+    /// The declaration.
+    pub mart: Mart,
+    /// Its manifest, for people: `dir` joined with the path below it.
+    pub file: PathBuf,
+    /// The path below the folder, with `/`.
+    pub path: String,
+    /// Relations the query names (CTEs left out), as the query names them; see `sql::Query`.
+    pub reads: Vec<crate::sql::RelationRef>,
+    /// Marts it depends on directly: read by the query, or named in `depends_on`.
+    pub upstream: BTreeSet<QName>,
+    /// Which values did not come from the manifest, and where they came from:
+    /// `"refresh.timeout" → "project.toml"`, `"schema" → "DATAMART_DEFAULT_SCHEMA"`.
+    pub origins: BTreeMap<String, String>,
+    /// Where the query stands, so that a position in it can be shown in its file.
+    pub query_source: QuerySource,
+}
+
+/// The file a query stands in and, for each of its characters, the byte there.
+#[derive(Debug, Clone)]
+pub struct QuerySource {
+    /// The manifest, or the `query_file`.
+    pub file: PathBuf,
+    /// Byte offset in `file` of the query's first character.
+    pub start: usize,
+    /// `None`: characters follow each other as in the file; else byte offsets in the file by character index.
+    pub offsets: Option<Vec<usize>>,
+}
+
+/// What `load` needs beside the files.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// The folder with the manifests.
+    pub dir: PathBuf,
+    /// `--config FILE`: replaces `[database]`, `[policy]`, `[limits]` and `[[notifications]]`.
+    pub config: Option<PathBuf>,
+    /// The environment: `DATAMART_…` defaults and `${NAME}` in `[database]`.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Why a folder of manifests could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// A file or the folder could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The files say something that cannot be: every problem found, errors and warnings.
+    #[error("{} problem(s) in the manifests", problems.iter().filter(|p| p.severity == Severity::Error).count())]
+    Invalid {
+        /// All of them, by file and position.
+        problems: Vec<Problem>,
+    },
+}

@@ -1,0 +1,140 @@
+//! `project.toml`, with its defaults.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What happens to a mart whose file is gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prune {
+    /// It stays, and is listed.
+    Never,
+    /// It goes when `--prune` is given.
+    #[default]
+    Confirm,
+    /// It goes.
+    Always,
+}
+
+/// What is done about drift.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDrift {
+    /// Nothing.
+    Off,
+    /// It is shown.
+    #[default]
+    Warn,
+    /// It is put back, but for indexes that someone added.
+    Heal,
+}
+
+/// `[database]`. `${NAME}` is replaced already.
+#[derive(Debug, Clone, Default)]
+pub struct DatabaseConfig {
+    /// Where to connect; never printed.
+    pub url: Option<String>,
+    /// Where to connect past a transaction pooler; never printed.
+    pub direct_url: Option<String>,
+    /// How many connections at most.
+    pub connections: u32,
+    /// Milliseconds, for locks that queue others.
+    pub lock_timeout_ms: u64,
+    /// Milliseconds, for the short exclusive lock of a publication.
+    pub publish_lock_timeout_ms: u64,
+    /// Milliseconds; 0 is none.
+    pub statement_timeout_ms: u64,
+}
+
+/// `[embedded]`.
+#[derive(Debug, Clone, Default)]
+pub struct EmbeddedConfig {
+    /// SQL run once, when the embedded database is created; relative to the manifests' folder, resolved here.
+    pub seed: Option<PathBuf>,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// As PostgreSQL writes it, `2GB`.
+    pub maintenance_work_mem: Option<String>,
+    /// For parallel queries and index builds.
+    pub max_parallel_workers: Option<u32>,
+    /// Refreshes at once.
+    pub parallel_refreshes: u32,
+}
+
+/// `[policy]`.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Marts without a file.
+    pub prune: Prune,
+    /// Hazards that need no `--allow`.
+    pub allow_hazards: Vec<String>,
+    /// Drift.
+    pub on_drift: OnDrift,
+    /// `aspect:glob` patterns of drift that is nobody's business.
+    pub ignore_drift: Vec<String>,
+}
+
+/// `[naming]`.
+#[derive(Debug, Clone)]
+pub struct Naming {
+    /// A regular expression every mart's name should match.
+    pub pattern: String,
+    /// Whether one that does not is an error.
+    pub error: bool,
+}
+
+/// `project.toml`, with its defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The registry's key.
+    pub name: String,
+    /// Default schema.
+    pub schema: String,
+    /// Default owner.
+    pub owner: Option<String>,
+    /// Default time zone.
+    pub timezone: String,
+    /// Where our own tables are.
+    pub registry_schema: String,
+    /// `[database]`.
+    pub database: DatabaseConfig,
+    /// `[embedded]`; `None` where not declared.
+    pub embedded: Option<EmbeddedConfig>,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[policy]`.
+    pub policy: Policy,
+    /// `[naming]`.
+    pub naming: Option<Naming>,
+}
+
+impl Default for Project {
+    fn default() -> Self {
+        Self {
+            name: "default".into(),
+            schema: "public".into(),
+            owner: None,
+            timezone: "UTC".into(),
+            registry_schema: "datamart".into(),
+            database: DatabaseConfig {
+                url: None,
+                direct_url: None,
+                connections: 4,
+                lock_timeout_ms: 3_000,
+                publish_lock_timeout_ms: 100,
+                statement_timeout_ms: 0,
+            },
+            embedded: None,
+            limits: Limits {
+                parallel_refreshes: 2,
+                ..Limits::default()
+            },
+            policy: Policy::default(),
+            naming: None,
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! A mart, as declared.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Fingerprint, QName, RefreshPolicy};
+
+/// How a mart is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A view: no data of its own.
+    View,
+    /// A materialized view, recomputed whole by PostgreSQL.
+    MaterializedView,
+    /// A table that datamart fills and publishes.
+    Table,
+}
+
+impl Kind {
+    /// The word manifests use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::View => "view",
+            Kind::MaterializedView => "materialized_view",
+            Kind::Table => "table",
+        }
+    }
+
+    /// The words DDL uses: `DROP <these>`, `ALTER <these>`, `COMMENT ON <these>`.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Kind::View => "VIEW",
+            Kind::MaterializedView => "MATERIALIZED VIEW",
+            Kind::Table => "TABLE",
+        }
+    }
+
+    /// Whether rows are stored.
+    pub fn has_data(self) -> bool {
+        self != Kind::View
+    }
+}
+
+/// How new data of a table mart replaces the old.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Publish {
+    /// Write only the rows that differ.
+    Merge,
+    /// Exchange the whole relation.
+    Swap,
+    /// Merge where there is a key and few differences, swap for real rebuilds.
+    #[default]
+    Auto,
+}
+
+/// What is said about one column.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnDecl {
+    /// Becomes the column's comment; absent is not managed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The column gets `NOT NULL` (table marts).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_null: bool,
+}
+
+/// One key of an index: a column or an expression, and how it is sorted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexKey {
+    /// A column's name as stored, or an expression with its parentheses.
+    pub term: String,
+    /// `term` is an expression.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expression: bool,
+    /// Descending.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub descending: bool,
+    /// `Some(true)` for NULLS FIRST, `Some(false)` for NULLS LAST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nulls_first: Option<bool>,
+    /// Operator class, perhaps qualified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opclass: Option<String>,
+    /// Collation, perhaps qualified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<String>,
+}
+
+/// An index, as declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexDecl {
+    /// Its name: given, or as PostgreSQL would choose it.
+    pub name: String,
+    /// Keys, in order.
+    pub keys: Vec<IndexKey>,
+    /// Unique.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unique: bool,
+    /// Access method, `btree` by default.
+    pub method: String,
+    /// INCLUDE columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// Partial index predicate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicate: Option<String>,
+    /// Storage parameters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub with: BTreeMap<String, String>,
+    /// Tablespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tablespace: Option<String>,
+    /// NULLS NOT DISTINCT (PostgreSQL 15 and later).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nulls_not_distinct: bool,
+}
+
+impl IndexDecl {
+    /// Whether REFRESH … CONCURRENTLY can use it: unique, plain columns, every row.
+    /// <https://www.postgresql.org/docs/current/sql-refreshmaterializedview.html>
+    pub fn serves_concurrent_refresh(&self) -> bool {
+        self.unique && self.predicate.is_none() && self.keys.iter().all(|k| !k.expression)
+    }
+
+    /// Whether its canonical text needs the server: expressions, predicates, opclasses, collations, other methods.
+    pub fn needs_server(&self) -> bool {
+        self.predicate.is_some()
+            || self.method != "btree"
+            || self
+                .keys
+                .iter()
+                .any(|k| k.expression || k.opclass.is_some() || k.collation.is_some())
+    }
+}
+
+/// A grant, as declared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GrantDecl {
+    /// Role, or `public`.
+    pub role: String,
+    /// Privileges in upper case, sorted.
+    pub privileges: Vec<String>,
+    /// Only these columns; empty is the relation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// WITH GRANT OPTION.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub grant_option: bool,
+}
+
+/// When a mart's data counts as old.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freshness {
+    /// The column whose maximum is the age of the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// Seconds; older is a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_after: Option<u64>,
+    /// Seconds; older is stale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_after: Option<u64>,
+}
+
+/// A mart, whole, as its manifest and the project's defaults say. This is what the registry keeps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mart {
+    /// Schema and name.
+    pub name: QName,
+    /// Storage.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// The query, as written, without a final semicolon.
+    pub query: String,
+    /// Where unqualified names in the query are looked up, in order.
+    pub search_path: Vec<String>,
+    /// `TimeZone` of builds and refreshes, an IANA name.
+    pub timezone: String,
+    /// Comment on the relation; absent is not managed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Tags, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Owner; absent is not managed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Earlier names, in the mart's schema unless qualified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renamed_from: Vec<QName>,
+    /// Dependencies a query cannot show, as written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// Removing or replacing it needs this taken out first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prevent_destroy: bool,
+    /// Primary key (table marts).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub primary_key: Vec<String>,
+    /// How new data is published (table marts).
+    #[serde(default)]
+    pub publish: Publish,
+    /// Tablespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tablespace: Option<String>,
+    /// Storage parameters, or a view's options.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub with: BTreeMap<String, String>,
+    /// `SET LOCAL` in every build and refresh.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub session: BTreeMap<String, String>,
+    /// What is said about columns.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, ColumnDecl>,
+    /// Indexes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<IndexDecl>,
+    /// Grants; `None` is not managed, an empty list is "nobody but the owner".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<GrantDecl>>,
+    /// When and how it is refreshed.
+    pub refresh: RefreshPolicy,
+    /// When it counts as old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<Freshness>,
+    /// Free-form.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Mart {
+    /// The fingerprint of everything declared.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self)
+    }
+
+    /// The fingerprint of what decides the query's meaning: its text and where its names are looked up.
+    pub fn query_fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&(&self.query, &self.search_path))
+    }
+
+    /// Whether a refresh can be CONCURRENTLY as far as the declaration says.
+    pub fn has_concurrent_index(&self) -> bool {
+        self.indexes.iter().any(IndexDecl::serves_concurrent_refresh)
+    }
+}

@@ -1,0 +1,19 @@
+//! The vocabulary: names and quoting, marts, columns, indexes, grants, fingerprints. Pure.
+
+mod duration;
+mod fingerprint;
+mod mart;
+mod name;
+mod refresh_policy;
+mod schedule;
+
+pub use duration::{format_duration, parse_duration};
+pub use fingerprint::Fingerprint;
+pub use mart::{
+    ColumnDecl, Freshness, GrantDecl, IndexDecl, IndexKey, Kind, Mart, Publish,
+};
+pub use name::{
+    MAX_NAME_BYTES, QName, derived_name, quote_ident, quote_idents, quote_literal, quote_role,
+};
+pub use refresh_policy::{Misfire, RefreshPolicy, Strategy};
+pub use schedule::{Schedule, ScheduleError};
