@@ -4,3 +4,10 @@
 pub mod state;
 pub mod sql;
 pub mod manifest;
+pub mod database;
+pub mod catalog;
+pub mod compile;
+pub mod plan;
+pub mod build;
+pub mod apply;
+pub mod refresh;

@@ -1,15 +1,42 @@
 //! What the user wants: TOML files, read and validated into [`Desired`], with every problem of every file at once.
 
+mod check;
+mod declare;
+mod environment;
+mod grants;
+mod indexes;
+mod kinds;
+mod load;
+mod names;
+mod nearest;
+mod order;
 mod problem;
 mod project;
+mod query;
+mod refresh;
+mod render;
+mod report;
+pub mod schema;
+mod section;
+mod settings;
+mod source;
+mod spec;
+#[cfg(test)]
+mod tests;
+mod together;
+mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use load::load;
 
 pub use problem::{Place, Problem, Severity};
 pub use project::{
     DatabaseConfig, EmbeddedConfig, Limits, Naming, OnDrift, Policy, Project, Prune,
 };
+pub use render::render;
 
 use crate::state::{Mart, QName};
 
@@ -55,6 +82,17 @@ pub struct QuerySource {
     pub start: usize,
     /// `None`: characters follow each other as in the file; else byte offsets in the file by character index.
     pub offsets: Option<Vec<usize>>,
+    /// The file's whole text.
+    pub text: Arc<str>,
+}
+
+impl DesiredMart {
+    /// Where in which file a character of the mart's query is; `position` counts from 1, as PostgreSQL's errors do.
+    pub fn place_of(&self, position: usize) -> Option<(PathBuf, Place)> {
+        let source = &self.query_source;
+        let place = source.place(&self.mart.query, position)?;
+        Some((source.file.clone(), place))
+    }
 }
 
 /// What `load` needs beside the files.

@@ -1,5 +1,6 @@
 //! `project.toml`, with its defaults.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,8 @@ pub struct DatabaseConfig {
     pub publish_lock_timeout_ms: u64,
     /// Milliseconds; 0 is none.
     pub statement_timeout_ms: u64,
+    /// Environment variables that `url` or `direct_url` name and that are not set; the URL is `None` then.
+    pub unset: Vec<String>,
 }
 
 /// `[embedded]`.
@@ -110,6 +113,9 @@ pub struct Project {
     pub policy: Policy,
     /// `[naming]`.
     pub naming: Option<Naming>,
+    /// Which values come from the environment, and from which variable:
+    /// `"limits.max_parallel_workers" → "DATAMART_MAX_PARALLEL_WORKERS"`.
+    pub origins: BTreeMap<String, String>,
 }
 
 impl Default for Project {
@@ -127,6 +133,7 @@ impl Default for Project {
                 lock_timeout_ms: 3_000,
                 publish_lock_timeout_ms: 100,
                 statement_timeout_ms: 0,
+                unset: Vec::new(),
             },
             embedded: None,
             limits: Limits {
@@ -135,6 +142,7 @@ impl Default for Project {
             },
             policy: Policy::default(),
             naming: None,
+            origins: BTreeMap::new(),
         }
     }
 }

@@ -1,5 +1,16 @@
 //! What a query says: parsed for PostgreSQL's grammar, its references, rewrites. Pure.
 
+mod expression;
+mod identifier;
+mod index;
 mod query;
+mod refusal;
+mod relation;
+mod rewrite;
+#[cfg(test)]
+mod tests;
 
+pub use expression::Expression;
+pub use identifier::{fold_identifier, parse_name_list, parse_qualified_name};
+pub use index::{canonical_index, create_index, index_body, option_value};
 pub use query::{Query, QueryError, RelationRef};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fingerprint, QName, RefreshPolicy};
+use super::{Fingerprint, QName, RefreshPolicy, quote_ident};
 
 /// How a mart is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -240,6 +240,22 @@ impl Mart {
     /// The fingerprint of what decides the query's meaning: its text and where its names are looked up.
     pub fn query_fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&(&self.query, &self.search_path))
+    }
+
+    /// The settings its SQL runs with, everywhere: search path, time zone, and the `session` it declares.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let path = self.search_path.iter().map(|s| quote_ident(s));
+        let mut settings = vec![
+            ("search_path".to_owned(), path.collect::<Vec<_>>().join(", ")),
+            ("TimeZone".to_owned(), self.timezone.clone()),
+        ];
+        for (key, value) in &self.session {
+            if !key.eq_ignore_ascii_case("search_path") {
+                settings.retain(|(known, _)| !known.eq_ignore_ascii_case(key));
+                settings.push((key.clone(), value.clone()));
+            }
+        }
+        settings
     }
 
     /// Whether a refresh can be CONCURRENTLY as far as the declaration says.

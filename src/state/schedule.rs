@@ -1,28 +1,60 @@
 //! When a mart is due: cron expressions and intervals.
 
-use chrono::{DateTime, Utc};
+mod cron;
+mod field;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+pub use cron::Cron;
+
+use super::parse_duration;
+
 /// Why a schedule is refused.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct ScheduleError(pub String);
 
 /// One entry of `schedule`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Schedule {
     /// Seconds between the starts of two runs.
     Interval(u64),
+    /// Times of the clock, as crontab(5) means them.
+    Cron(Cron),
 }
 
 impl Schedule {
-    /// Reads a 5-field cron expression or an interval.
+    /// Reads a 5-field cron expression, one of its shorthands (`@daily`), or an interval (`30m`).
+    ///
+    /// # Errors
+    /// What is wrong with the text, in words for people. A schedule that never fires (31 February) is wrong, too.
     pub fn parse(text: &str) -> Result<Self, ScheduleError> {
-        Err(ScheduleError(text.to_owned()))
+        match parse_duration(text) {
+            Ok(0) => Err(ScheduleError("an interval of nothing never ends".into())),
+            Ok(seconds) => Ok(Self::Interval(seconds)),
+            Err(_) => Cron::parse(text).map(Self::Cron),
+        }
     }
 
-    /// The first due time after `after`.
-    pub fn next_after(&self, after: DateTime<Utc>, _zone: Tz) -> Option<DateTime<Utc>> {
-        Some(after)
+    /// The first due time after `after`, on the clock of `zone`; for an interval `after` is the last run's start.
+    /// `None` where there is none within forty years.
+    pub fn next_after(&self, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Interval(seconds) => {
+                let delta = TimeDelta::try_seconds(i64::try_from(*seconds).ok()?)?;
+                after.checked_add_signed(delta)
+            }
+            Self::Cron(cron) => cron.next_after(after, zone),
+        }
+    }
+
+    /// Seconds between the first two runs after `from`.
+    pub fn period(&self, from: DateTime<Utc>, zone: Tz) -> Option<u64> {
+        let first = self.next_after(from, zone)?;
+        let second = self.next_after(first, zone)?;
+        u64::try_from((second - first).num_seconds()).ok()
     }
 }

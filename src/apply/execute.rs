@@ -1,0 +1,241 @@
+//! Running a plan.
+
+use std::collections::BTreeSet;
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::{Applied, ApplyError, By, Event, ledger, record};
+use crate::build::{self, Frame, SessionState};
+use crate::catalog::introspect;
+use crate::database::{SqlError, registry};
+use crate::plan::{Action, Plan, Record, RecordRow, Step, moved, read_scope};
+
+/// A transaction of a plan, or a statement that runs alone.
+enum Unit<'a> {
+    Transaction { steps: Vec<&'a Step>, records: Vec<&'a Record> },
+    Alone(&'a Step),
+}
+
+/// Applies `plan`. The caller holds the locks.
+///
+/// # Errors
+/// See [`ApplyError`]. What was committed stays; applying again finishes the job.
+pub async fn apply(
+    conn: &mut PgConnection,
+    plan: &Plan,
+    registry: &str,
+    by: &By,
+    events: &mut dyn FnMut(Event),
+) -> Result<Applied, ApplyError> {
+    if !plan.refused.is_empty() {
+        return Err(ApplyError::Refused { refused: plan.refused.clone() });
+    }
+    let major = check(conn, plan, registry).await?;
+    if plan.steps.is_empty() && plan.records.is_empty() {
+        return Ok(Applied::default());
+    }
+    transaction(conn, "BEGIN").await?;
+    registry::migrate(conn, registry).await?;
+    transaction(conn, "COMMIT").await?;
+    // A plan that only brings the registry's rows up to date is no change that anybody asked for.
+    let id = match plan.is_empty() {
+        true => None,
+        false => Some(ledger::begin(conn, registry, plan, by).await.map_err(ApplyError::Registry)?),
+    };
+    events(Event::Started { steps: plan.steps.len() });
+    let mut worker = Worker { conn, plan, registry, by, major, id, done: Applied { id, ..Applied::default() } };
+    let outcome = worker.run(events).await;
+    let steps = worker.done.steps;
+    let done = std::mem::take(&mut worker.done);
+    if let Some(id) = id {
+        let closed = ledger::finish(conn, registry, id, steps, outcome.as_ref().err()).await;
+        outcome?;
+        closed.map_err(ApplyError::Registry)?;
+    } else {
+        outcome?;
+    }
+    events(Event::Finished);
+    Ok(done)
+}
+
+/// Looks again, and refuses a plan that no longer holds. Gives the server's major version.
+async fn check(conn: &mut PgConnection, plan: &Plan, registry: &str) -> Result<i32, ApplyError> {
+    transaction(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TimeZone = 'UTC'").await?;
+    let known = registry::state(conn, registry).await?.usable(registry)?;
+    let scope = read_scope(plan, known.map(|_| registry.to_owned()));
+    let actual = introspect(conn, &scope).await?;
+    transaction(conn, "COMMIT").await?;
+    if actual.server.in_recovery {
+        return Err(ApplyError::Standby { database: plan.database.clone() });
+    }
+    let moved = moved(plan, &actual);
+    if !moved.is_empty() {
+        return Err(ApplyError::Stale { moved });
+    }
+    Ok(actual.server.major())
+}
+
+async fn transaction(conn: &mut PgConnection, sql: &'static str) -> Result<(), ApplyError> {
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(conn)
+        .await
+        .map_err(|error| ApplyError::Registry(error.into()))?;
+    Ok(())
+}
+
+struct Worker<'a> {
+    conn: &'a mut PgConnection,
+    plan: &'a Plan,
+    registry: &'a str,
+    by: &'a By,
+    major: i32,
+    id: Option<i64>,
+    done: Applied,
+}
+
+impl Worker<'_> {
+    async fn run(&mut self, events: &mut dyn FnMut(Event)) -> Result<(), ApplyError> {
+        for unit in units(self.plan) {
+            match unit {
+                Unit::Alone(step) => {
+                    self.step(step, None, events).await?;
+                    events(Event::Committed { marts: Vec::new() });
+                }
+                Unit::Transaction { steps, records } => {
+                    let steps_before = self.done.steps;
+                    let outcome = self.in_transaction(&steps, &records, events).await;
+                    if let Err(error) = outcome {
+                        self.done.steps = steps_before;
+                        // The connection may be gone; the server rolls back then by itself.
+                        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *self.conn).await;
+                        return Err(error);
+                    }
+                    let marts: Vec<String> = records.iter().map(|r| r.mart.to_string()).collect();
+                    self.done.marts.extend(marts.iter().cloned());
+                    events(Event::Committed { marts });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn in_transaction(
+        &mut self,
+        steps: &[&Step],
+        records: &[&Record],
+        events: &mut dyn FnMut(Event),
+    ) -> Result<(), ApplyError> {
+        transaction(self.conn, "BEGIN").await?;
+        let mut session = SessionState::in_transaction();
+        for step in steps {
+            self.step(step, Some(&mut session), events).await?;
+        }
+        session.leave(self.conn).await.map_err(ApplyError::Registry)?;
+        let plan = self.plan;
+        record::write(self.conn, self.registry, &plan.project, plan.revision.as_deref(), self.major, records).await?;
+        if let Some(id) = self.id {
+            let changes: Vec<(String, Action)> = records
+                .iter()
+                .map(|record| {
+                    let action = match &record.row {
+                        RecordRow::Upsert { action, .. } => *action,
+                        RecordRow::Delete => Action::Delete,
+                    };
+                    (record.mart.to_string(), action)
+                })
+                .filter(|(address, _)| plan.changes.iter().any(|c| c.address == *address))
+                .collect();
+            ledger::audit(self.conn, self.registry, plan, self.by, id, &changes)
+                .await
+                .map_err(ApplyError::Registry)?;
+        }
+        transaction(self.conn, "COMMIT").await
+    }
+
+    async fn step(
+        &mut self,
+        step: &Step,
+        session: Option<&mut SessionState>,
+        events: &mut dyn FnMut(Event),
+    ) -> Result<(), ApplyError> {
+        events(Event::Step {
+            number: self.done.steps + 1,
+            mart: step.mart.clone(),
+            sql: step.sql.lines().next().unwrap_or_default().to_owned(),
+        });
+        let frame = Frame {
+            role: step.role.clone(),
+            settings: step.settings.clone(),
+            lock_timeout_ms: step.lock_timeout_ms,
+            statement_timeout_ms: step.statement_timeout_ms,
+        };
+        let outcome = match session {
+            Some(session) if step.publication => build::publication(self.conn, session, &frame, &step.sql).await,
+            Some(session) => build::run(self.conn, session, &frame, &step.sql).await,
+            None => self.alone(&frame, &step.sql).await,
+        };
+        match outcome {
+            Ok(_) => {
+                self.done.steps += 1;
+                Ok(())
+            }
+            Err(source) => Err(self.failed(step, source)),
+        }
+    }
+
+    async fn alone(&mut self, frame: &Frame, sql: &str) -> Result<u64, SqlError> {
+        let mut session = SessionState::alone();
+        let outcome = build::run(self.conn, &mut session, frame, sql).await;
+        let left = session.leave(self.conn).await;
+        let done = outcome?;
+        left?;
+        Ok(done)
+    }
+
+    fn failed(&self, step: &Step, source: SqlError) -> ApplyError {
+        let done: BTreeSet<&String> = self.done.marts.iter().collect();
+        let undone = self.plan.changes.iter().map(|c| &c.address).filter(|a| !done.contains(a));
+        ApplyError::Step {
+            mart: step.mart.clone(),
+            sql: step.sql.clone(),
+            source,
+            done: self.done.marts.clone(),
+            undone: undone.cloned().collect(),
+        }
+    }
+}
+
+/// The plan's transactions and lone statements, in order.
+fn units(plan: &Plan) -> Vec<Unit<'_>> {
+    let mut units: Vec<Unit<'_>> = Vec::new();
+    let mut numbers: Vec<Option<u32>> = Vec::new();
+    for step in &plan.steps {
+        match (step.transaction, units.last_mut()) {
+            (None, _) => {
+                units.push(Unit::Alone(step));
+                numbers.push(None);
+            }
+            (number, Some(Unit::Transaction { steps, .. })) if numbers.last() == Some(&number) => steps.push(step),
+            (number, _) => {
+                units.push(Unit::Transaction { steps: vec![step], records: Vec::new() });
+                numbers.push(number);
+            }
+        }
+    }
+    for record in &plan.records {
+        let place = numbers.iter().position(|n| *n == Some(record.transaction));
+        match place.and_then(|at| units.get_mut(at)) {
+            Some(Unit::Transaction { records, .. }) => records.push(record),
+            // Only the registry changes: after every transaction with a smaller number.
+            _ => {
+                let at = numbers
+                    .iter()
+                    .position(|n| n.is_some_and(|n| n > record.transaction))
+                    .unwrap_or(numbers.len());
+                units.insert(at, Unit::Transaction { steps: Vec::new(), records: vec![record] });
+                numbers.insert(at, Some(record.transaction));
+            }
+        }
+    }
+    units
+}

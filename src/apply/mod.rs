@@ -1,0 +1,86 @@
+//! Making the change: a plan's steps in their transactions, each registry row with the change it records.
+
+mod event;
+mod execute;
+mod ledger;
+mod record;
+
+use crate::catalog::CatalogError;
+use crate::database::{DatabaseError, ErrorKind, SqlError};
+use crate::plan::Refusal;
+
+pub use event::Event;
+pub use execute::apply;
+pub use ledger::By;
+
+/// What an apply did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The row of `applies`; `None` where nothing had to be done.
+    pub id: Option<i64>,
+    /// Marts whose changes are committed.
+    pub marts: Vec<String>,
+    /// Statements run.
+    pub steps: usize,
+}
+
+/// Why an apply stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The plan may not be applied as it is.
+    #[error("the plan is refused: {}", refused.first().map_or("", |r| r.message.as_str()))]
+    Refused {
+        /// Everything that stands against it.
+        refused: Vec<Refusal>,
+    },
+    /// What the plan read is not what it was.
+    #[error("the plan is stale: {}", moved.join(", "))]
+    Stale {
+        /// What moved.
+        moved: Vec<String>,
+    },
+    /// A server that only reads.
+    #[error("{database} is a standby: it can be looked at, not changed")]
+    Standby {
+        /// Host and database.
+        database: String,
+    },
+    /// A statement failed; its transaction was rolled back.
+    #[error("{mart}: {source}")]
+    Step {
+        /// The mart.
+        mart: String,
+        /// The statement.
+        sql: String,
+        /// What PostgreSQL said.
+        #[source]
+        source: SqlError,
+        /// Marts whose changes are committed.
+        done: Vec<String>,
+        /// Marts whose changes are not.
+        undone: Vec<String>,
+    },
+    /// The catalog could not be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The registry could not be made or used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The registry could not be written.
+    #[error("cannot write the registry: {0}")]
+    Registry(#[source] SqlError),
+}
+
+impl ApplyError {
+    /// One fixed word: exit code, metric label, retry policy.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "refused",
+            Self::Stale { .. } => "stale",
+            Self::Standby { .. } => ErrorKind::ReadOnly.as_str(),
+            Self::Step { source, .. } | Self::Registry(source) => source.kind.as_str(),
+            Self::Catalog(error) => error.kind().as_str(),
+            Self::Database(error) => error.kind(),
+        }
+    }
+}

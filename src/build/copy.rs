@@ -1,0 +1,127 @@
+//! A table mart's next rows, built beside the live ones.
+
+use sqlx::{PgConnection, Row};
+
+use super::run::run;
+use super::session::{Frame, SessionState};
+use super::statement;
+use crate::catalog::Relation;
+use crate::database::{ErrorKind, SqlError};
+use crate::state::{Mart, QName};
+
+/// What was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The table with the next rows.
+    pub name: QName,
+    /// How many.
+    pub rows: u64,
+    /// `pg_current_snapshot()` of the fill.
+    pub snapshot: String,
+}
+
+/// Fills `<mart>__next` from the mart's query and commits. The caller holds the mart's lock.
+///
+/// # Errors
+/// What PostgreSQL says; nothing is left behind then.
+pub async fn build_aside(
+    conn: &mut PgConnection,
+    mart: &Mart,
+    live: &Relation,
+    frame: &Frame,
+) -> Result<Built, SqlError> {
+    remove_leftovers(conn, &mart.name, frame).await?;
+    let name = mart.name.sibling(statement::next(&mart.name.name));
+    let mut session = SessionState::in_transaction();
+    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
+    let outcome = fill(conn, &mut session, mart, live, &name, frame).await;
+    close(conn, outcome).await
+}
+
+async fn fill(
+    conn: &mut PgConnection,
+    session: &mut SessionState,
+    mart: &Mart,
+    live: &Relation,
+    name: &QName,
+    frame: &Frame,
+) -> Result<Built, SqlError> {
+    let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *conn).await?;
+    let rows = run(conn, session, frame, &statement::create_next(mart, live, name)).await?;
+    run(conn, session, frame, &statement::mark_next(&mart.name, name)).await?;
+    session.leave(conn).await?;
+    let columns = sqlx::query(
+        "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute \
+         WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+    )
+    .bind(name.to_string())
+    .fetch_all(&mut *conn)
+    .await?;
+    let is: Vec<(String, String)> =
+        columns.iter().map(|c| Ok((c.try_get(0)?, c.try_get(1)?))).collect::<Result<_, sqlx::Error>>()?;
+    let should = live.columns.iter().map(|c| (c.name.clone(), c.type_name.clone()));
+    if !is.iter().cloned().eq(should) {
+        let words = |list: Vec<String>| list.join(", ");
+        return Err(SqlError::new(
+            ErrorKind::Conflict,
+            format!(
+                "the query gives other columns now ({}) than {} has ({}); `datamart plan` shows the change",
+                words(is.iter().map(|(n, t)| format!("{n} {t}")).collect()),
+                live.name,
+                words(live.columns.iter().map(|c| format!("{} {}", c.name, c.type_name)).collect()),
+            ),
+        ));
+    }
+    Ok(Built { name: name.clone(), rows, snapshot: row.try_get(0)? })
+}
+
+/// Commits what went well, rolls back what did not.
+pub(super) async fn close<T>(
+    conn: &mut PgConnection,
+    outcome: Result<T, SqlError>,
+) -> Result<T, SqlError> {
+    match outcome {
+        Ok(value) => {
+            sqlx::raw_sql("COMMIT").execute(conn).await?;
+            Ok(value)
+        }
+        Err(error) => {
+            // The connection may be gone; the server rolls back then by itself.
+            let _ = sqlx::raw_sql("ROLLBACK").execute(conn).await;
+            Err(error)
+        }
+    }
+}
+
+/// Removes what a killed refresh of `mart` left. A table of that name that we did not build is an error.
+///
+/// # Errors
+/// What PostgreSQL says.
+pub async fn remove_leftovers(
+    conn: &mut PgConnection,
+    mart: &QName,
+    frame: &Frame,
+) -> Result<(), SqlError> {
+    let name = mart.sibling(statement::next(&mart.name));
+    let row = sqlx::query(
+        "SELECT pg_catalog.obj_description(c.oid, 'pg_class') AS mark FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+    )
+    .bind(&name.schema)
+    .bind(&name.name)
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(row) = row else { return Ok(()) };
+    let found: Option<String> = row.try_get("mark")?;
+    if found.as_deref() != Some(statement::mark(mart).as_str()) {
+        return Err(SqlError::new(
+            ErrorKind::Conflict,
+            format!("{name} exists and was not built by datamart; rename or drop it, its name is needed to refresh {mart}"),
+        ));
+    }
+    let mut session = SessionState::alone();
+    let frame = Frame { settings: Vec::new(), ..frame.clone() };
+    let dropped = run(conn, &mut session, &frame, &format!("DROP TABLE {name}")).await;
+    session.leave(conn).await?;
+    dropped.map(|_| ())
+}

@@ -1,0 +1,14 @@
+//! Statements, run; relations, built aside and published. Serves `apply` and `refresh`.
+
+mod copy;
+mod merge;
+mod run;
+mod session;
+mod statement;
+mod swap;
+
+pub use copy::{Built, build_aside, remove_leftovers};
+pub use merge::{Merged, differences, merge};
+pub use run::{PUBLICATION_TRIES, publication, run};
+pub use session::{Frame, SessionState};
+pub use swap::{Obstacle, obstacles, swap};

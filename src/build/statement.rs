@@ -1,0 +1,195 @@
+//! The text of the statements that build, merge and exchange relations.
+
+use crate::catalog::{Column, Index, Relation};
+use crate::sql::{index_body, option_value};
+use crate::state::{Mart, QName, derived_name, quote_ident, quote_idents, quote_literal, quote_role};
+
+/// The name a relation or an index has while it is built aside.
+pub(crate) fn next(name: &str) -> String {
+    derived_name(name, "__next")
+}
+
+/// What marks a relation as one that a refresh builds, so that no other of that name is ever dropped.
+pub(crate) fn mark(mart: &QName) -> String {
+    format!("datamart: the next rows of {mart}")
+}
+
+/// The table a refresh fills, as the live one is stored.
+pub(crate) fn create_next(mart: &Mart, live: &Relation, name: &QName) -> String {
+    let options: Vec<String> = live
+        .options
+        .iter()
+        .map(|(key, value)| {
+            let key: Vec<String> = key.split('.').map(quote_ident).collect();
+            format!("{} = {}", key.join("."), option_value(value))
+        })
+        .collect();
+    let with = if options.is_empty() { String::new() } else { format!("\nWITH ({})", options.join(", ")) };
+    let tablespace = live
+        .tablespace
+        .as_ref()
+        .map(|t| format!("\nTABLESPACE {}", quote_ident(t)))
+        .unwrap_or_default();
+    format!("CREATE TABLE {name}{with}{tablespace} AS\n{}", mart.query.trim())
+}
+
+/// The comment that marks it.
+pub(crate) fn mark_next(mart: &QName, name: &QName) -> String {
+    format!("COMMENT ON TABLE {name} IS {}", quote_literal(&mark(mart)))
+}
+
+/// What makes the built table complete before it takes the live one's place: constraints and indexes.
+pub(crate) fn indexes(live: &Relation, name: &QName) -> Vec<String> {
+    let mut sql = Vec::new();
+    for column in live.columns.iter().filter(|c| c.not_null) {
+        sql.push(format!("ALTER TABLE {name} ALTER COLUMN {} SET NOT NULL", quote_ident(&column.name)));
+    }
+    for (index, is) in &live.indexes {
+        sql.push(index_on_next(index, is, name));
+    }
+    sql
+}
+
+fn index_on_next(index: &str, is: &Index, name: &QName) -> String {
+    let aside = quote_ident(&next(index));
+    let tablespace = is.tablespace.as_ref().map(|t| quote_ident(t));
+    if is.primary {
+        let tablespace = tablespace.map(|t| format!(" USING INDEX TABLESPACE {t}")).unwrap_or_default();
+        return format!(
+            "ALTER TABLE {name} ADD CONSTRAINT {aside} PRIMARY KEY ({}){tablespace}",
+            quote_idents(&is.keys)
+        );
+    }
+    let unique = if is.unique { "UNIQUE " } else { "" };
+    let body = index_body(&is.definition);
+    let create = format!("CREATE {unique}INDEX {aside} ON {name} ");
+    // TABLESPACE stands before WHERE, which `pg_get_indexdef` prints last.
+    match (tablespace, body.rfind(" WHERE ").filter(|_| is.partial)) {
+        (None, _) => format!("{create}{body}"),
+        (Some(t), Some(at)) => format!("{create}{} TABLESPACE {t}{}", &body[..at], &body[at..]),
+        (Some(t), None) => format!("{create}{body} TABLESPACE {t}"),
+    }
+}
+
+/// Comments and grants of the live table, exactly: what default privileges gave the new one goes first.
+pub(crate) fn rights_and_comments(live: &Relation, name: &QName, defaults: &[String]) -> Vec<String> {
+    let comment = |text: &Option<String>| text.as_ref().map_or_else(|| "NULL".to_owned(), |c| quote_literal(c));
+    let mut sql = vec![format!("COMMENT ON TABLE {name} IS {}", comment(&live.comment))];
+    for column in live.columns.iter().filter(|c| c.comment.is_some()) {
+        sql.push(format!(
+            "COMMENT ON COLUMN {name}.{} IS {}",
+            quote_ident(&column.name),
+            comment(&column.comment)
+        ));
+    }
+    for role in defaults {
+        sql.push(format!("REVOKE ALL ON {name} FROM {}", quote_role(role)));
+    }
+    for grant in &live.grants {
+        let columns = if grant.columns.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", quote_idents(&grant.columns))
+        };
+        let privileges: Vec<String> = grant.privileges.iter().map(|p| format!("{p}{columns}")).collect();
+        let option = if grant.grant_option { " WITH GRANT OPTION" } else { "" };
+        sql.push(format!("GRANT {} ON {name} TO {}{option}", privileges.join(", "), quote_role(&grant.role)));
+    }
+    sql
+}
+
+/// The exchange itself: the old table goes, the new one and its indexes get its names.
+pub(crate) fn exchange(live: &Relation, name: &QName) -> Vec<String> {
+    let mut sql = vec![
+        format!("DROP TABLE {}", live.name),
+        format!("ALTER TABLE {name} RENAME TO {}", quote_ident(&live.name.name)),
+    ];
+    for index in live.indexes.keys() {
+        let aside = live.name.sibling(next(index));
+        sql.push(format!("ALTER INDEX {aside} RENAME TO {}", quote_ident(index)));
+    }
+    sql
+}
+
+fn row(alias: &str, columns: &[Column]) -> String {
+    let columns: Vec<String> = columns.iter().map(|c| format!("{alias}.{}", quote_ident(&c.name))).collect();
+    format!("ROW({})", columns.join(", "))
+}
+
+fn same_key(key: &[String]) -> String {
+    let terms: Vec<String> = key.iter().map(|k| quote_ident(k)).map(|k| format!("m.{k} = n.{k}")).collect();
+    terms.join(" AND ")
+}
+
+/// How many rows of `next` are not in `live` as they are, or are missing there, by key.
+pub(crate) fn count_differences(live: &Relation, next: &QName, key: &[String]) -> String {
+    format!(
+        "SELECT count(*) FROM {} m FULL JOIN {next} n ON {} WHERE {} OPERATOR(pg_catalog.*<>) {}",
+        live.name,
+        same_key(key),
+        row("m", &live.columns),
+        row("n", &live.columns)
+    )
+}
+
+/// Delete, update, insert: only rows that differ are written. The comparison is of images, as PostgreSQL's own
+/// REFRESH … CONCURRENTLY does it, so that every type has one.
+pub(crate) fn merge_by_key(live: &Relation, next: &QName, key: &[String]) -> [Option<String>; 3] {
+    let name = &live.name;
+    let same = same_key(key);
+    let rest: Vec<&Column> = live.columns.iter().filter(|c| !key.contains(&c.name)).collect();
+    let set: Vec<String> =
+        rest.iter().map(|c| quote_ident(&c.name)).map(|c| format!("{c} = n.{c}")).collect();
+    let columns = quote_idents(live.columns.iter().map(|c| &c.name));
+    let values: Vec<String> = live.columns.iter().map(|c| format!("n.{}", quote_ident(&c.name))).collect();
+    [
+        Some(format!("DELETE FROM {name} m WHERE NOT EXISTS (SELECT FROM {next} n WHERE {same})")),
+        (!rest.is_empty()).then(|| {
+            format!(
+                "UPDATE {name} m SET {} FROM {next} n WHERE {same} AND {} OPERATOR(pg_catalog.*<>) {}",
+                set.join(", "),
+                row("m", &live.columns),
+                row("n", &live.columns)
+            )
+        }),
+        Some(format!(
+            "INSERT INTO {name} ({columns}) SELECT {} FROM {next} n WHERE NOT EXISTS (SELECT FROM {name} m WHERE {same})",
+            values.join(", ")
+        )),
+    ]
+}
+
+/// Rows whose key is there but that differ, taken out: for updates that would collide in another unique index.
+pub(crate) fn delete_changed(live: &Relation, next: &QName, key: &[String]) -> String {
+    format!(
+        "DELETE FROM {} m USING {next} n WHERE {} AND {} OPERATOR(pg_catalog.*<>) {}",
+        live.name,
+        same_key(key),
+        row("m", &live.columns),
+        row("n", &live.columns)
+    )
+}
+
+/// Without a key, as multisets of rows: what is there too often goes, what is missing comes.
+pub(crate) fn merge_by_rows(live: &Relation, next: &QName) -> [String; 2] {
+    let name = &live.name;
+    let columns = quote_idents(live.columns.iter().map(|c| &c.name));
+    let image = |alias: &str| format!("{}::text", row(alias, &live.columns));
+    [
+        format!(
+            "WITH have AS (SELECT m.ctid AS at, {0} AS image, row_number() OVER (PARTITION BY {0}) AS nth FROM {name} m), \
+             want AS (SELECT {1} AS image, count(*) AS times FROM {next} n GROUP BY 1) \
+             DELETE FROM {name} t USING have LEFT JOIN want USING (image) WHERE t.ctid = have.at AND have.nth > coalesce(want.times, 0)",
+            image("m"),
+            image("n")
+        ),
+        format!(
+            "WITH have AS (SELECT {0} AS image, count(*) AS times FROM {name} m GROUP BY 1), \
+             want AS (SELECT n.*, {1} AS \"datamart image\", row_number() OVER (PARTITION BY {1}) AS \"datamart nth\" FROM {next} n) \
+             INSERT INTO {name} ({columns}) SELECT {columns} FROM want LEFT JOIN have ON have.image = want.\"datamart image\" \
+             WHERE want.\"datamart nth\" > coalesce(have.times, 0)",
+            image("m"),
+            image("n")
+        ),
+    ]
+}

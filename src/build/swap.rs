@@ -1,0 +1,161 @@
+//! Publishing by swap: the built table takes the live one's place, dependents and names with it.
+
+use std::collections::BTreeSet;
+
+use sqlx::{PgConnection, Row};
+
+use super::copy::{Built, close};
+use super::run::{publication, run};
+use super::session::{Frame, SessionState};
+use super::statement;
+use crate::catalog::Relation;
+use crate::database::SqlError;
+use crate::sql::{Query, option_value};
+use crate::state::{QName, quote_ident};
+
+/// Why a table cannot be exchanged for another: its rows are merged instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle(pub String);
+
+/// What stands against a swap, read from what depends on the table.
+pub fn obstacles(live: &Relation) -> Vec<Obstacle> {
+    let dependents = live
+        .dependents
+        .iter()
+        .filter(|d| d.kind != "view")
+        .map(|d| format!("the {} {} depends on it", d.kind, d.name));
+    let extras = live.extras.iter().map(|extra| format!("it has {extra}"));
+    let keys = live
+        .indexes
+        .values()
+        .filter(|i| !i.primary && i.constraint.is_some())
+        .filter_map(|i| i.constraint.clone())
+        .map(|c| format!("it has constraint {c}"));
+    dependents.chain(extras).chain(keys).map(Obstacle).collect()
+}
+
+/// A view that reads the table, as it is re-pointed.
+struct Reader {
+    name: QName,
+    owner: String,
+    options: Vec<(String, String)>,
+    definition: String,
+}
+
+/// Makes the built table complete and exchanges it for the live one. `defaults` are the roles that default privileges
+/// give something to.
+///
+/// The views that read the live table are re-pointed first, from the outermost inwards: readers take their locks in
+/// that order too. Renaming first deadlocks with them.
+///
+/// # Errors
+/// What PostgreSQL says; the old table serves on then, and what was built stays for a merge.
+pub async fn swap(
+    conn: &mut PgConnection,
+    live: &Relation,
+    built: &Built,
+    frame: &Frame,
+    publish_lock_timeout_ms: u64,
+    defaults: &[String],
+) -> Result<(), SqlError> {
+    complete(conn, live, built, frame, defaults).await?;
+    let mut session = SessionState::in_transaction();
+    sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
+    let frame = Frame {
+        settings: Vec::new(),
+        lock_timeout_ms: publish_lock_timeout_ms,
+        ..frame.clone()
+    };
+    let outcome = exchange(conn, &mut session, live, built, &frame, defaults).await;
+    close(conn, outcome).await
+}
+
+/// Indexes, statistics and visibility map, while the old table serves.
+async fn complete(
+    conn: &mut PgConnection,
+    live: &Relation,
+    built: &Built,
+    frame: &Frame,
+    _defaults: &[String],
+) -> Result<(), SqlError> {
+    let mut session = SessionState::alone();
+    let mut outcome = Ok(0);
+    let mut statements = statement::indexes(live, &built.name);
+    statements.push(format!("VACUUM (ANALYZE) {}", built.name));
+    for sql in statements {
+        outcome = run(conn, &mut session, frame, &sql).await;
+        if outcome.is_err() {
+            break;
+        }
+    }
+    session.leave(conn).await?;
+    outcome.map(|_| ())
+}
+
+async fn exchange(
+    conn: &mut PgConnection,
+    session: &mut SessionState,
+    live: &Relation,
+    built: &Built,
+    frame: &Frame,
+    defaults: &[String],
+) -> Result<(), SqlError> {
+    for sql in statement::rights_and_comments(live, &built.name, defaults) {
+        run(conn, session, frame, &sql).await?;
+    }
+    session.leave(conn).await?;
+    for reader in readers(conn, live).await? {
+        let sql = repoint(&reader, &live.name, &built.name);
+        let frame = Frame {
+            role: frame.role.as_ref().map(|_| reader.owner.clone()),
+            ..frame.clone()
+        };
+        publication(conn, session, &frame, &sql).await?;
+    }
+    for sql in statement::exchange(live, &built.name) {
+        publication(conn, session, frame, &sql).await?;
+    }
+    session.leave(conn).await
+}
+
+/// The views that read the table directly, outermost first.
+async fn readers(conn: &mut PgConnection, live: &Relation) -> Result<Vec<Reader>, SqlError> {
+    let names: BTreeSet<&QName> = live.dependents.iter().filter_map(|d| d.relation.as_ref()).collect();
+    let schemas: Vec<&str> = names.iter().map(|n| n.schema.as_str()).collect();
+    let relations: Vec<&str> = names.iter().map(|n| n.name.as_str()).collect();
+    let rows = sqlx::query(include_str!("sql/readers.sql"))
+        .bind(&schemas)
+        .bind(&relations)
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let options: Option<Vec<String>> = row.try_get("options")?;
+            let pair = |option: String| match option.split_once('=') {
+                Some((key, value)) => (key.to_owned(), value.to_owned()),
+                None => (option, String::new()),
+            };
+            Ok(Reader {
+                name: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?),
+                owner: row.try_get("owner")?,
+                options: options.unwrap_or_default().into_iter().map(pair).collect(),
+                definition: row.try_get("definition")?,
+            })
+        })
+        .collect()
+}
+
+/// `CREATE OR REPLACE VIEW` with the view's own definition and options, reading the built table.
+fn repoint(reader: &Reader, live: &QName, built: &QName) -> String {
+    let definition = match Query::parse(&reader.definition) {
+        Ok(query) => query.rewrite(|reference| {
+            let name = QName::new(reference.schema.as_ref()?, &reference.name);
+            (name == *live).then(|| built.clone())
+        }),
+        Err(_) => reader.definition.clone(),
+    };
+    let options: Vec<String> =
+        reader.options.iter().map(|(k, v)| format!("{} = {}", quote_ident(k), option_value(v))).collect();
+    let with = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
+    format!("CREATE OR REPLACE VIEW {}{with} AS\n{definition}", reader.name)
+}

@@ -1,0 +1,327 @@
+//! Reading the catalog.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::actual::{
+    Actual, Column, DefaultAcl, Dependent, Index, Relation, RelationKind, Server,
+};
+use super::{CatalogError, marts};
+use crate::state::{GrantDecl, QName};
+
+/// What to look for.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// The project.
+    pub project: String,
+    /// The registry's schema; `None` where there is no registry.
+    pub registry: Option<String>,
+    /// Relations to describe whole, with definitions: the marts declared, under all their names.
+    pub names: BTreeSet<QName>,
+    /// Relations whose columns are enough: what the marts read.
+    pub sources: BTreeSet<QName>,
+    /// Roles to look for.
+    pub roles: BTreeSet<String>,
+}
+
+/// Reads everything in `scope`, and whatever the registry records, in the caller's transaction.
+pub async fn introspect(
+    conn: &mut PgConnection,
+    scope: &Scope,
+) -> Result<Actual, CatalogError> {
+    let server = server(conn, &scope.roles).await?;
+    let recorded = match &scope.registry {
+        Some(schema) => marts::recorded(conn, schema, &scope.project).await?,
+        None => BTreeMap::new(),
+    };
+    let mut managed = scope.names.clone();
+    managed.extend(recorded.keys().cloned());
+    let mut sources = scope.sources.clone();
+    for mart in recorded.values() {
+        sources.extend(mart.applied.reads.values().map(|r| r.name.clone()));
+    }
+    let relations = relations(conn, &managed, &sources).await?;
+    let default_acls = default_acls(conn).await?;
+    Ok(Actual {
+        server,
+        recorded,
+        relations,
+        default_acls,
+    })
+}
+
+/// Describes relations by name: `managed` whole, `sources` without definition, indexes and grants.
+pub async fn relations(
+    conn: &mut PgConnection,
+    managed: &BTreeSet<QName>,
+    sources: &BTreeSet<QName>,
+) -> Result<HashMap<QName, Relation>, CatalogError> {
+    let wanted = || {
+        managed
+            .iter()
+            .map(|n| (n, true))
+            .chain(sources.difference(managed).map(|n| (n, false)))
+    };
+    let schemas: Vec<&str> = wanted().map(|(n, _)| n.schema.as_str()).collect();
+    let names: Vec<&str> = wanted().map(|(n, _)| n.name.as_str()).collect();
+    let flags: Vec<bool> = wanted().map(|(_, managed)| managed).collect();
+    let rows = sqlx::query(include_str!("sql/relations.sql"))
+        .bind(&schemas)
+        .bind(&names)
+        .bind(&flags)
+        .fetch_all(&mut *conn)
+        .await?;
+    let mut found: HashMap<i64, Relation> = HashMap::with_capacity(rows.len());
+    let mut oids = Vec::with_capacity(rows.len());
+    let mut whole = Vec::new();
+    for row in rows {
+        let relation = relation(&row)?;
+        oids.push(relation.oid);
+        if managed.contains(&relation.name) {
+            whole.push(relation.oid);
+        }
+        found.insert(relation.oid, relation);
+    }
+    columns(conn, &oids, &mut found).await?;
+    indexes(conn, &whole, &mut found).await?;
+    grants(conn, &whole, &mut found).await?;
+    dependents(conn, &whole, &mut found).await?;
+    extras(conn, &whole, &mut found).await?;
+    Ok(found.into_values().map(|r| (r.name.clone(), r)).collect())
+}
+
+async fn server(
+    conn: &mut PgConnection,
+    roles: &BTreeSet<String>,
+) -> Result<Server, CatalogError> {
+    let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+    let row = sqlx::query(include_str!("sql/server.sql"))
+        .bind(&roles)
+        .fetch_one(conn)
+        .await?;
+    let set = |name: &str| -> Result<BTreeSet<String>, sqlx::Error> {
+        Ok(row.try_get::<Vec<String>, _>(name)?.into_iter().collect())
+    };
+    Ok(Server {
+        version_num: row.try_get("version_num")?,
+        version: row.try_get("version")?,
+        database: row.try_get("database")?,
+        user: row.try_get("user")?,
+        superuser: row.try_get::<Option<bool>, _>("superuser")?.unwrap_or(false),
+        in_recovery: row.try_get("in_recovery")?,
+        replicas: row.try_get("replicas")?,
+        schemas: set("schemas")?,
+        roles: set("roles")?,
+        tablespaces: set("tablespaces")?,
+        default_tablespace: row.try_get("default_tablespace")?,
+    })
+}
+
+fn relation(row: &PgRow) -> Result<Relation, sqlx::Error> {
+    let options: Option<Vec<String>> = row.try_get("options")?;
+    let options = options
+        .unwrap_or_default()
+        .into_iter()
+        .map(|option| match option.split_once('=') {
+            Some((key, value)) => (key.to_owned(), value.to_owned()),
+            None => (option, String::new()),
+        })
+        .collect();
+    Ok(Relation {
+        oid: row.try_get("oid")?,
+        name: QName::new(
+            row.try_get::<String, _>("schema")?,
+            row.try_get::<String, _>("name")?,
+        ),
+        kind: RelationKind::from_relkind(row.try_get("relkind")?),
+        owner: row.try_get("owner")?,
+        comment: row.try_get("comment")?,
+        options,
+        tablespace: row.try_get("tablespace")?,
+        populated: row.try_get("populated")?,
+        definition: row.try_get("definition")?,
+        empty: row.try_get("empty")?,
+        tuples: row.try_get("tuples")?,
+        extension: row.try_get("extension")?,
+        extras: Vec::new(),
+        columns: Vec::new(),
+        indexes: BTreeMap::new(),
+        grants: Vec::new(),
+        dependents: Vec::new(),
+    })
+}
+
+async fn columns(
+    conn: &mut PgConnection,
+    oids: &[i64],
+    found: &mut HashMap<i64, Relation>,
+) -> Result<(), CatalogError> {
+    let rows = sqlx::query(include_str!("sql/columns.sql"))
+        .bind(oids)
+        .fetch_all(conn)
+        .await?;
+    for row in rows {
+        if let Some(relation) = found.get_mut(&row.try_get::<i64, _>("oid")?) {
+            relation.columns.push(Column {
+                name: row.try_get("name")?,
+                type_name: row.try_get("type")?,
+                not_null: row.try_get("not_null")?,
+                collation: row.try_get("collation")?,
+                comment: row.try_get("comment")?,
+            });
+        }
+    }
+    Ok(())
+}
+
+async fn indexes(
+    conn: &mut PgConnection,
+    oids: &[i64],
+    found: &mut HashMap<i64, Relation>,
+) -> Result<(), CatalogError> {
+    let rows = sqlx::query(include_str!("sql/indexes.sql"))
+        .bind(oids)
+        .fetch_all(conn)
+        .await?;
+    for row in rows {
+        if let Some(relation) = found.get_mut(&row.try_get::<i64, _>("oid")?) {
+            let index = Index {
+                definition: row.try_get("definition")?,
+                unique: row.try_get("unique")?,
+                primary: row.try_get("primary")?,
+                valid: row.try_get("valid")?,
+                partial: row.try_get("partial")?,
+                expressions: row.try_get("expressions")?,
+                tablespace: row.try_get("tablespace")?,
+                constraint: row.try_get("constraint")?,
+                keys: row.try_get("keys")?,
+            };
+            relation.indexes.insert(row.try_get("name")?, index);
+        }
+    }
+    Ok(())
+}
+
+async fn grants(
+    conn: &mut PgConnection,
+    oids: &[i64],
+    found: &mut HashMap<i64, Relation>,
+) -> Result<(), CatalogError> {
+    let rows = sqlx::query(include_str!("sql/grants.sql"))
+        .bind(oids)
+        .fetch_all(conn)
+        .await?;
+    // One entry per relation, role, grant option and privilege set: columns with the same privileges stand together.
+    type Key = (i64, String, bool);
+    let mut on_relation: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
+    let mut on_columns: BTreeMap<Key, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for row in rows {
+        let key = (
+            row.try_get("oid")?,
+            row.try_get("role")?,
+            row.try_get("grantable")?,
+        );
+        let privilege: String = row.try_get("privilege")?;
+        match row.try_get::<Option<String>, _>("column")? {
+            None => {
+                on_relation.entry(key).or_default().insert(privilege);
+            }
+            Some(column) => {
+                on_columns
+                    .entry(key)
+                    .or_default()
+                    .entry(privilege)
+                    .or_default()
+                    .insert(column);
+            }
+        }
+    }
+    for ((oid, role, grant_option), privileges) in on_relation {
+        if let Some(relation) = found.get_mut(&oid) {
+            relation.grants.push(GrantDecl {
+                role,
+                privileges: privileges.into_iter().collect(),
+                columns: Vec::new(),
+                grant_option,
+            });
+        }
+    }
+    for ((oid, role, grant_option), privileges) in on_columns {
+        if let Some(relation) = found.get_mut(&oid) {
+            for (privilege, columns) in privileges {
+                relation.grants.push(GrantDecl {
+                    role: role.clone(),
+                    privileges: vec![privilege],
+                    columns: columns.into_iter().collect(),
+                    grant_option,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn dependents(
+    conn: &mut PgConnection,
+    oids: &[i64],
+    found: &mut HashMap<i64, Relation>,
+) -> Result<(), CatalogError> {
+    let rows = sqlx::query(include_str!("sql/dependents.sql"))
+        .bind(oids)
+        .fetch_all(conn)
+        .await?;
+    for row in rows {
+        let kind: String = row.try_get("kind")?;
+        let schema: Option<String> = row.try_get("schema")?;
+        let name: Option<String> = row.try_get("name")?;
+        let relation = schema.zip(name).map(|(s, n)| QName::new(s, n));
+        let name = match &relation {
+            Some(relation) => relation.to_string(),
+            None => row
+                .try_get::<Option<String>, _>("description")?
+                .unwrap_or_default(),
+        };
+        if let Some(of) = found.get_mut(&row.try_get::<i64, _>("oid")?) {
+            of.dependents.push(Dependent {
+                kind,
+                name,
+                relation,
+            });
+        }
+    }
+    Ok(())
+}
+
+async fn extras(
+    conn: &mut PgConnection,
+    oids: &[i64],
+    found: &mut HashMap<i64, Relation>,
+) -> Result<(), CatalogError> {
+    let rows = sqlx::query(include_str!("sql/extras.sql"))
+        .bind(oids)
+        .fetch_all(conn)
+        .await?;
+    for row in rows {
+        if let Some(relation) = found.get_mut(&row.try_get::<i64, _>("oid")?) {
+            relation.extras.push(row.try_get("what")?);
+        }
+    }
+    Ok(())
+}
+
+async fn default_acls(conn: &mut PgConnection) -> Result<Vec<DefaultAcl>, CatalogError> {
+    let rows = sqlx::query(include_str!("sql/default_acls.sql"))
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(DefaultAcl {
+                owner: row.try_get("owner")?,
+                schema: row.try_get("schema")?,
+                role: row.try_get("role")?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,48 @@
+//! What PostgreSQL and the registry have, read in one snapshot with a fixed number of queries.
+
+mod actual;
+mod introspect;
+mod marts;
+mod stats;
+
+pub use actual::{
+    Actual, Applied, Column, DefaultAcl, Dependent, Index, ReadSignature, Recorded, Relation,
+    RelationKind, Server,
+};
+pub use introspect::{Scope, introspect, relations};
+pub use marts::recorded;
+pub use stats::{IndexUse, RelationStats, exact_rows, sizes, statistics};
+
+use crate::database::{ErrorKind, SqlError};
+
+/// Why the catalog could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// PostgreSQL refused.
+    #[error("cannot read the catalog: {0}")]
+    Sql(#[from] SqlError),
+    /// The registry holds something this program cannot read.
+    #[error("the registry's row of {mart} cannot be read: {message}")]
+    Registry {
+        /// Which mart.
+        mart: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl CatalogError {
+    /// One fixed word: exit code, metric label, retry policy.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Sql(error) => error.kind,
+            Self::Registry { .. } => ErrorKind::Internal,
+        }
+    }
+}
+
+impl From<sqlx::Error> for CatalogError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error.into())
+    }
+}

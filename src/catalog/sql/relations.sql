@@ -1,0 +1,20 @@
+-- Relations by name: marts, what they read, and names they will need. Definitions only where the flag asks.
+SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS relkind,
+       pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
+       pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
+       c.reloptions AS options,
+       s.spcname::text AS tablespace,
+       c.relispopulated AS populated,
+       c.relpersistence = 't' AS temporary,
+       CASE WHEN w.managed AND c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END AS definition,
+       CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) = 0 ELSE false END AS empty,
+       c.reltuples::float8 AS tuples,
+       c.relpages::bigint AS pages,
+       EXISTS (SELECT 1 FROM pg_catalog.pg_depend e
+                WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e') AS extension
+FROM (SELECT DISTINCT ON (t.s, t.n) t.s, t.n, t.m AS managed FROM unnest($1::text[], $2::text[], $3::bool[]) AS t (s, n, m)
+       ORDER BY t.s, t.n, t.m DESC) AS w
+JOIN pg_catalog.pg_namespace n ON n.nspname = w.s
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.n
+LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
+WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S', 'i', 'I', 'c')

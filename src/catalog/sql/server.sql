@@ -1,0 +1,13 @@
+-- One row about the server and this connection.
+SELECT current_setting('server_version_num')::int AS version_num,
+       current_setting('server_version') AS version,
+       current_database()::text AS database,
+       current_user::text AS "user",
+       (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS superuser,
+       pg_catalog.pg_is_in_recovery() AS in_recovery,
+       (SELECT count(*) FROM pg_catalog.pg_stat_replication) AS replicas,
+       ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas,
+       ARRAY(SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname = ANY ($1)) AS roles,
+       ARRAY(SELECT spcname::text FROM pg_catalog.pg_tablespace) AS tablespaces,
+       (SELECT s.spcname::text FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace s ON s.oid = d.dattablespace
+         WHERE d.datname = current_database()) AS default_tablespace

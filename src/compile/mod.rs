@@ -1,0 +1,81 @@
+//! What a query means to the server: scratch views in a transaction that rolls back.
+//!
+//! Nothing live is locked beyond reading, nothing is dropped, nothing stays.
+
+mod needed;
+mod scratch;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use needed::needed;
+pub(crate) use needed::recorded_for;
+pub use scratch::compile;
+
+use crate::catalog::Column;
+use crate::database::{ErrorKind, SqlError};
+use crate::state::QName;
+
+/// What the server says about the marts that were compiled.
+#[derive(Debug, Clone, Default)]
+pub struct Compiled {
+    /// By name.
+    pub marts: BTreeMap<QName, CompiledMart>,
+}
+
+/// What the server says about one mart's query.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CompiledMart {
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+    /// Its canonical text.
+    pub definition: String,
+    /// What it reads directly.
+    pub reads: BTreeSet<QName>,
+    /// The canonical text of the indexes that only the server can spell, by name.
+    pub indexes: BTreeMap<String, String>,
+}
+
+/// One mart that does not compile.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The mart.
+    pub mart: QName,
+    /// The index it is about; `None` is the query.
+    pub index: Option<String>,
+    /// PostgreSQL's words; `position` counts characters of the query, from 1.
+    pub error: SqlError,
+}
+
+/// Why compiling failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// Something else than a query.
+    #[error("cannot compile the marts: {0}")]
+    Sql(#[from] SqlError),
+    /// Queries or indexes that PostgreSQL refuses.
+    #[error("{} mart(s) do not compile", failures.len())]
+    Refused {
+        /// All of them.
+        failures: Vec<Failure>,
+        /// Marts not looked at, because they read one that failed.
+        skipped: Vec<QName>,
+    },
+}
+
+impl CompileError {
+    /// One fixed word: exit code, metric label, retry policy.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Sql(error) => error.kind,
+            Self::Refused { failures, .. } => failures
+                .first()
+                .map_or(ErrorKind::Internal, |failure| failure.error.kind),
+        }
+    }
+}
+
+impl From<sqlx::Error> for CompileError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error.into())
+    }
+}

@@ -1,0 +1,296 @@
+//! Scratch views, and what the server says about them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::{CompileError, Compiled, CompiledMart, Failure};
+use crate::catalog::Column;
+use crate::database::SqlError;
+use crate::manifest::DesiredMart;
+use crate::sql::{Query, RelationRef};
+use crate::state::{IndexDecl, Kind, QName, quote_ident, quote_literal};
+
+/// Where the scratch relations of each mart's schema stand: views and, for indexes, tables.
+struct Scratch {
+    views: BTreeMap<String, String>,
+    tables: BTreeMap<String, String>,
+}
+
+impl Scratch {
+    fn new(marts: &[&DesiredMart], token: &str) -> Self {
+        let schemas: BTreeSet<&str> = marts.iter().map(|m| m.mart.name.schema.as_str()).collect();
+        let named = |letter: &str| {
+            schemas
+                .iter()
+                .enumerate()
+                .map(|(i, schema)| ((*schema).to_owned(), format!("dm{letter}_{token}_{i}")))
+                .collect()
+        };
+        Self {
+            views: named("v"),
+            tables: named("t"),
+        }
+    }
+
+    fn all(&self) -> Vec<&str> {
+        self.views
+            .values()
+            .chain(self.tables.values())
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// The text with scratch schemas replaced by the real ones.
+    fn real(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (real, scratch) in self.views.iter().chain(&self.tables) {
+            text = text.replace(&format!("{scratch}."), &format!("{}.", quote_ident(real)));
+        }
+        text
+    }
+
+    fn real_schema<'a>(&'a self, schema: &'a str) -> &'a str {
+        self.views
+            .iter()
+            .chain(&self.tables)
+            .find(|(_, scratch)| *scratch == schema)
+            .map_or(schema, |(real, _)| real)
+    }
+}
+
+/// Compiles `marts` (upstream first) and leaves the database as it was.
+///
+/// References between them are resolved among themselves, so that a whole new graph is checked before anything exists.
+pub async fn compile(
+    conn: &mut PgConnection,
+    marts: &[&DesiredMart],
+    lock_timeout_ms: u64,
+) -> Result<Compiled, CompileError> {
+    if marts.is_empty() {
+        return Ok(Compiled::default());
+    }
+    sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
+    let outcome = in_transaction(conn, marts, lock_timeout_ms).await;
+    let rolled_back = sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await;
+    let compiled = outcome?;
+    rolled_back?;
+    Ok(compiled)
+}
+
+async fn in_transaction(
+    conn: &mut PgConnection,
+    marts: &[&DesiredMart],
+    lock_timeout_ms: u64,
+) -> Result<Compiled, CompileError> {
+    let row = sqlx::query("SELECT pg_backend_pid(), (extract(epoch FROM clock_timestamp()) * 1000)::bigint % 1000000000")
+        .fetch_one(&mut *conn)
+        .await?;
+    let token = format!("{}_{}", row.try_get::<i32, _>(0)?, row.try_get::<i64, _>(1)?);
+    let scratch = Scratch::new(marts, &token);
+    let mut setup = format!("SET LOCAL lock_timeout = {lock_timeout_ms};");
+    for schema in scratch.all() {
+        setup.push_str(&format!(
+            "CREATE SCHEMA {schema}; GRANT ALL ON SCHEMA {schema} TO PUBLIC;"
+        ));
+    }
+    sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut *conn).await?;
+    let known: BTreeSet<&QName> = marts.iter().map(|m| &m.mart.name).collect();
+    let mut failures: Vec<Failure> = Vec::new();
+    let mut unusable: BTreeSet<&QName> = BTreeSet::new();
+    let mut skipped = Vec::new();
+    for desired in marts {
+        let name = &desired.mart.name;
+        if desired.upstream.iter().any(|up| unusable.contains(up)) {
+            unusable.insert(name);
+            skipped.push(name.clone());
+            continue;
+        }
+        let found = one(conn, desired, &scratch, &known).await?;
+        if !found.is_empty() {
+            unusable.insert(name);
+            failures.extend(found);
+        }
+    }
+    if !failures.is_empty() {
+        return Err(CompileError::Refused { failures, skipped });
+    }
+    read(conn, &scratch).await
+}
+
+/// Creates one scratch view and its indexes; what PostgreSQL refuses is returned, the transaction goes on.
+async fn one(
+    conn: &mut PgConnection,
+    desired: &DesiredMart,
+    scratch: &Scratch,
+    known: &BTreeSet<&QName>,
+) -> Result<Vec<Failure>, CompileError> {
+    let mart = &desired.mart;
+    let mut failures = Vec::new();
+    let view = QName::new(scratch.views[&mart.name.schema].clone(), &mart.name.name);
+    let (prefix, query) = statement(desired, scratch, known, &view);
+    if let Err(error) = savepoint(conn, &format!("{prefix}{query}\n")).await? {
+        let before = prefix.chars().count() + SAVEPOINT.chars().count();
+        let position = error
+            .position
+            .and_then(|at| at.checked_sub(before))
+            .filter(|at| *at > 0 && query == mart.query);
+        let error = error.at(position);
+        failures.push(Failure {
+            mart: mart.name.clone(),
+            index: None,
+            error,
+        });
+        return Ok(failures);
+    }
+    let indexes: Vec<&IndexDecl> = mart.indexes.iter().filter(|i| i.needs_server()).collect();
+    if mart.kind != Kind::View && !indexes.is_empty() {
+        let table = QName::new(scratch.tables[&mart.name.schema].clone(), &mart.name.name);
+        let create = format!("CREATE TABLE {table} AS SELECT * FROM {view} WITH NO DATA");
+        if let Err(error) = savepoint(conn, &create).await? {
+            return Err(error.into());
+        }
+        for index in indexes {
+            let create = crate::sql::create_index(index, &table, &index.name, false);
+            if let Err(error) = savepoint(conn, &create).await? {
+                let error = error.at(None);
+                failures.push(Failure {
+                    mart: mart.name.clone(),
+                    index: Some(index.name.clone()),
+                    error,
+                });
+            }
+        }
+    }
+    Ok(failures)
+}
+
+/// The statement that creates a scratch view: what stands before the query, and the query.
+fn statement(
+    desired: &DesiredMart,
+    scratch: &Scratch,
+    known: &BTreeSet<&QName>,
+    view: &QName,
+) -> (String, String) {
+    let mart = &desired.mart;
+    let mut prefix = String::new();
+    for (key, value) in mart.settings() {
+        let value = if key == "search_path" {
+            let both = mart.search_path.iter().flat_map(|schema| {
+                let ours = scratch.views.get(schema).map(|s| quote_ident(s));
+                ours.into_iter().chain([quote_ident(schema)])
+            });
+            both.collect::<Vec<_>>().join(", ")
+        } else {
+            value
+        };
+        prefix.push_str(&format!(
+            "SELECT pg_catalog.set_config({}, {}, true);",
+            quote_literal(&key),
+            quote_literal(&value)
+        ));
+    }
+    if let Some(owner) = &mart.owner {
+        prefix.push_str(&format!("SET LOCAL ROLE {};", quote_ident(owner)));
+    }
+    prefix.push_str(&format!("CREATE VIEW {view} AS\n"));
+    let to_scratch = |reference: &RelationRef| -> Option<QName> {
+        let schema = reference.schema.as_ref()?;
+        let name = QName::new(schema, &reference.name);
+        let ours = scratch.views.get(schema)?;
+        known.contains(&name).then(|| QName::new(ours, &reference.name))
+    };
+    let query = match Query::parse(&mart.query) {
+        Ok(query) => query.rewrite(to_scratch),
+        Err(_) => mart.query.clone(),
+    };
+    (prefix, query)
+}
+
+const SAVEPOINT: &str = "SAVEPOINT datamart_scratch;";
+
+/// Runs `sql` so that its failure does not end the transaction.
+async fn savepoint(
+    conn: &mut PgConnection,
+    sql: &str,
+) -> Result<Result<(), SqlError>, CompileError> {
+    let batch = format!("{SAVEPOINT}{sql}");
+    match sqlx::raw_sql(AssertSqlSafe(batch)).execute(&mut *conn).await {
+        Ok(_) => {
+            sqlx::raw_sql("RESET ROLE; RELEASE SAVEPOINT datamart_scratch")
+                .execute(&mut *conn)
+                .await?;
+            Ok(Ok(()))
+        }
+        Err(error @ sqlx::Error::Database(_)) => {
+            sqlx::raw_sql("ROLLBACK TO SAVEPOINT datamart_scratch; RESET ROLE; RELEASE SAVEPOINT datamart_scratch")
+                .execute(&mut *conn)
+                .await?;
+            Ok(Err(error.into()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn read(conn: &mut PgConnection, scratch: &Scratch) -> Result<Compiled, CompileError> {
+    sqlx::raw_sql("SET LOCAL search_path = pg_catalog; SET LOCAL TimeZone = 'UTC'")
+        .execute(&mut *conn)
+        .await?;
+    let mut compiled = Compiled::default();
+    let schemas: Vec<&str> = scratch.views.values().map(String::as_str).collect();
+    let rows = sqlx::query(include_str!("sql/views.sql"))
+        .bind(&schemas)
+        .fetch_all(&mut *conn)
+        .await?;
+    for row in rows {
+        let schema: String = row.try_get("schema")?;
+        let name: String = row.try_get("name")?;
+        let names: Vec<String> = row.try_get("columns")?;
+        let types: Vec<String> = row.try_get("types")?;
+        let collations: Vec<Option<String>> = row.try_get("collations")?;
+        let columns = names
+            .into_iter()
+            .zip(types)
+            .zip(collations)
+            .map(|((name, type_name), collation)| Column {
+                name,
+                type_name: scratch.real(&type_name),
+                not_null: false,
+                collation,
+                comment: None,
+            })
+            .collect();
+        let read_schemas: Option<Vec<String>> = row.try_get("read_schemas")?;
+        let read_names: Option<Vec<String>> = row.try_get("read_names")?;
+        let reads = read_schemas
+            .unwrap_or_default()
+            .iter()
+            .zip(read_names.unwrap_or_default())
+            .map(|(schema, name)| QName::new(scratch.real_schema(schema), name))
+            .collect();
+        let mart = CompiledMart {
+            columns,
+            definition: scratch.real(row.try_get("definition")?),
+            reads,
+            indexes: BTreeMap::new(),
+        };
+        compiled
+            .marts
+            .insert(QName::new(scratch.real_schema(&schema), name), mart);
+    }
+    let schemas: Vec<&str> = scratch.tables.values().map(String::as_str).collect();
+    let rows = sqlx::query(include_str!("sql/indexes.sql"))
+        .bind(&schemas)
+        .fetch_all(conn)
+        .await?;
+    for row in rows {
+        let schema: String = row.try_get("schema")?;
+        let relation: String = row.try_get("relation")?;
+        let name = QName::new(scratch.real_schema(&schema), relation);
+        if let Some(mart) = compiled.marts.get_mut(&name) {
+            mart.indexes
+                .insert(row.try_get("name")?, scratch.real(row.try_get("definition")?));
+        }
+    }
+    Ok(compiled)
+}

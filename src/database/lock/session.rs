@@ -1,0 +1,290 @@
+//! A session that holds locks.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use sha2::{Digest, Sha256};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use tokio::time::Instant;
+
+use super::holder::silent;
+use super::{LockError, holders};
+use crate::database::endpoint::application_name;
+use crate::database::registry::in_schema;
+use crate::database::retry::Backoff;
+use crate::database::session::{backend_pid, is_shared};
+use crate::database::{DatabaseError, Endpoint, SqlError};
+
+const TRY: &str = include_str!("try.sql");
+const UNLOCK: &str = include_str!("unlock.sql");
+const ANNOUNCE: &str = include_str!("announce.sql");
+const WITHDRAW: &str = include_str!("withdraw.sql");
+
+const POLL: Backoff = Backoff {
+    attempts: u32::MAX,
+    first: Duration::from_millis(50),
+    longest: Duration::from_secs(1),
+};
+
+/// The key of a lock: the same name in another project, or under another registry, is another lock.
+pub fn lock_key(registry_schema: &str, project: &str, name: &str) -> i64 {
+    let digest = Sha256::digest(format!("datamart:{registry_schema}:{project}:{name}"));
+    digest
+        .iter()
+        .take(8)
+        .fold(0_i64, |key, byte| (key << 8) | i64::from(*byte))
+}
+
+/// A connection of its own that holds advisory locks until they are released, or it ends, however it ends.
+#[derive(Debug)]
+pub struct LockSession {
+    conn: PgConnection,
+    pid: i32,
+    target: String,
+    schema: String,
+    project: String,
+    host: String,
+    application: String,
+    held: Vec<(String, i64)>,
+}
+
+impl LockSession {
+    /// Opens it, past a pooler where `direct_url` leads there.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Pooler`] where a pooler hands out backends per transaction; what [`Endpoint::session`] says.
+    pub async fn open(
+        endpoint: &Endpoint,
+        registry_schema: &str,
+        project: &str,
+        purpose: &str,
+    ) -> Result<Self, DatabaseError> {
+        let target = endpoint.direct();
+        let mut conn = target.session(purpose).await?;
+        let pid = backend_pid(&mut conn).await?;
+        // Our own server has no pooler before it. Elsewhere a second session shows whether the first has its backend for itself.
+        if !target.is_ours() {
+            let mut other = target.session(purpose).await?;
+            let shared = is_shared(&mut conn, &mut other).await?;
+            other.close().await?;
+            if shared {
+                return Err(DatabaseError::Pooler {
+                    target: target.label().to_owned(),
+                });
+            }
+        }
+        Ok(Self {
+            conn,
+            pid,
+            target: target.label().to_owned(),
+            schema: registry_schema.to_owned(),
+            project: project.to_owned(),
+            host: host_name(),
+            application: application_name(purpose),
+            held: Vec::new(),
+        })
+    }
+
+    /// Takes the lock `name`, trying for `wait` (zero tries once).
+    ///
+    /// # Errors
+    /// [`LockError::Held`] with the holder.
+    pub async fn acquire(&mut self, name: &str, wait: Duration) -> Result<(), LockError> {
+        self.acquire_all(&[name], wait).await
+    }
+
+    /// Takes all of these locks or none, in one round trip per try. Each takes a place in the server's lock table while held.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] with the holder of the first one that was not to be had.
+    pub async fn acquire_all(&mut self, names: &[&str], wait: Duration) -> Result<(), LockError> {
+        let wanted = self.wanted(names);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + wait;
+        let mut failures = 0;
+        loop {
+            let Some((name, key)) = self.try_all(&wanted).await? else {
+                self.held.extend(wanted.iter().cloned());
+                self.write_rows(&wanted).await?;
+                return Ok(());
+            };
+            failures += 1;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                tokio::time::sleep(POLL.pause(failures).min(left)).await;
+                continue;
+            }
+            let holder = holders(&mut self.conn, &self.schema)
+                .await?
+                .into_iter()
+                .find(|h| h.key == key);
+            // Gone between the try and the look: free now, or the next one has it.
+            if holder.is_some() || failures > 3 {
+                return Err(LockError::held(name, holder));
+            }
+        }
+    }
+
+    /// Gives one lock back.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn release(&mut self, name: &str) -> Result<(), DatabaseError> {
+        self.release_all(&[name]).await
+    }
+
+    /// Gives these locks back; those not held are passed by.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn release_all(&mut self, names: &[&str]) -> Result<(), DatabaseError> {
+        let (gone, kept) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|(name, _)| names.contains(&name.as_str()));
+        self.held = kept;
+        self.give_back(&gone).await
+    }
+
+    /// Writes the rows of what is held: for the apply that has just made the registry.
+    ///
+    /// # Errors
+    /// What the server says, but for a missing or forbidden registry.
+    pub async fn announce(&mut self) -> Result<(), DatabaseError> {
+        let held = self.held.clone();
+        Ok(self.write_rows(&held).await?)
+    }
+
+    /// Whether this lock is held.
+    pub fn holds(&self, name: &str) -> bool {
+        self.held.iter().any(|(held, _)| held == name)
+    }
+
+    /// The process of this session on the database server.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Gives everything back and ends the session.
+    ///
+    /// # Errors
+    /// What the server says; the locks are free all the same.
+    pub async fn close(mut self) -> Result<(), DatabaseError> {
+        let held = std::mem::take(&mut self.held);
+        let given = self.give_back(&held).await;
+        let closed = self.conn.close().await.map_err(DatabaseError::from);
+        given.and(closed)
+    }
+
+    fn wanted(&self, names: &[&str]) -> Vec<(String, i64)> {
+        let mut wanted: Vec<(String, i64)> = names
+            .iter()
+            .filter(|name| !self.holds(name))
+            .map(|name| {
+                (
+                    (*name).to_owned(),
+                    lock_key(&self.schema, &self.project, name),
+                )
+            })
+            .collect();
+        wanted.sort();
+        wanted.dedup();
+        wanted
+    }
+
+    /// Tries them all; where one is not to be had, gives the others back and returns that one.
+    async fn try_all(
+        &mut self,
+        wanted: &[(String, i64)],
+    ) -> Result<Option<(String, i64)>, LockError> {
+        let keys: Vec<i64> = wanted.iter().map(|(_, key)| *key).collect();
+        let rows = sqlx::query(TRY).bind(&keys).fetch_all(&mut self.conn).await;
+        let mut got = Vec::new();
+        let mut missed = None;
+        for row in rows.map_err(SqlError::from)? {
+            let key: i64 = row.try_get("key").map_err(SqlError::from)?;
+            let pid: i32 = row.try_get("pid").map_err(SqlError::from)?;
+            if pid != self.pid {
+                return Err(LockError::Database(DatabaseError::Pooler {
+                    target: self.target.clone(),
+                }));
+            }
+            if row.try_get("got").map_err(SqlError::from)? {
+                got.push(key);
+            } else {
+                missed =
+                    missed.or_else(|| wanted.iter().find(|(_, wanted)| *wanted == key).cloned());
+            }
+        }
+        if missed.is_some() && !got.is_empty() {
+            self.unlock(&got).await?;
+        }
+        Ok(missed)
+    }
+
+    async fn give_back(&mut self, gone: &[(String, i64)]) -> Result<(), DatabaseError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<i64> = gone.iter().map(|(_, key)| *key).collect();
+        let sql = AssertSqlSafe(in_schema(WITHDRAW, &self.schema));
+        let withdrawn = sqlx::query(sql).bind(&keys).execute(&mut self.conn).await;
+        // The lock goes first in importance: an old row of a session that holds nothing is ignored by everyone.
+        self.unlock(&keys).await?;
+        quiet(withdrawn.map(drop)).map_err(DatabaseError::from)
+    }
+
+    async fn unlock(&mut self, keys: &[i64]) -> Result<(), SqlError> {
+        sqlx::query(UNLOCK)
+            .bind(keys)
+            .execute(&mut self.conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn write_rows(&mut self, locks: &[(String, i64)]) -> Result<(), SqlError> {
+        let (names, keys): (Vec<String>, Vec<i64>) = locks.iter().cloned().unzip();
+        let written = sqlx::query(AssertSqlSafe(in_schema(ANNOUNCE, &self.schema)))
+            .bind(&keys)
+            .bind(&names)
+            .bind(&self.project)
+            .bind(&self.host)
+            .bind(&self.application)
+            .bind(Utc::now())
+            .execute(&mut self.conn)
+            .await;
+        quiet(written.map(drop))
+    }
+}
+
+/// A registry that is not there (the first apply), or not ours to write (a standby, a reader), costs the row, not the lock.
+fn quiet(written: Result<(), sqlx::Error>) -> Result<(), SqlError> {
+    match written.map_err(SqlError::from) {
+        Err(error) if silent(&error) => Ok(()),
+        written => written,
+    }
+}
+
+fn host_name() -> String {
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_differ_by_every_part() {
+        let key = lock_key("datamart", "shop", "apply");
+        assert_eq!(key, lock_key("datamart", "shop", "apply"));
+        for other in [
+            lock_key("other", "shop", "apply"),
+            lock_key("datamart", "other", "apply"),
+            lock_key("datamart", "shop", "sales"),
+        ] {
+            assert_ne!(key, other);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+SELECT pg_advisory_unlock(k.key) FROM unnest($1::bigint[]) AS k(key)

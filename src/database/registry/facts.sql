@@ -1,0 +1,6 @@
+SELECT EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname = $1) AS has_schema,
+       EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+               WHERE n.nspname = $1 AND c.relname = 'meta' AND c.relkind = 'r') AS has_meta,
+       (SELECT d.oid::bigint FROM pg_database AS d WHERE d.datname = current_database()) AS database_oid,
+       current_setting('server_version_num')::int / 10000 AS server_major,
+       has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS may_identify

@@ -1,0 +1,1 @@
+UPDATE {registry}.meta SET format = $1

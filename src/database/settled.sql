@@ -1,0 +1,5 @@
+-- Whether our start-up settings arrived: a pooler may drop them without a word.
+SELECT pg_catalog.current_setting('search_path') = 'pg_catalog,pg_temp' AS settled,
+       CASE WHEN pg_catalog.current_setting('search_path') = 'pg_catalog,pg_temp'
+             AND pg_catalog.current_setting('transaction_timeout', true) <> '0'
+            THEN pg_catalog.set_config('transaction_timeout', '0', false) END

@@ -1,0 +1,122 @@
+//! Defaults from the environment, and `${NAME}`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::refresh::Said;
+use super::units::parse_size;
+use super::{Problem, Project, Severity};
+
+/// The variables of the process, as `LoadOptions` hands them over.
+pub(super) type Environment = BTreeMap<String, String>;
+
+/// Known variables whose behaviour is not built yet.
+const LATER: &[&str] = &["DATAMART_MAX_SIZE_GB", "DATAMART_KEEP_VERSIONS"];
+
+/// Puts the environment's defaults into a project that is still at its built-in ones; what they say about refreshes.
+pub(super) fn apply(
+    environment: &Environment,
+    project: &mut Project,
+    problems: &mut Vec<Problem>,
+) -> Said {
+    let mut reader = Reader {
+        environment,
+        problems,
+    };
+    let mut said = Said::default();
+    if let Some(schema) = reader.get("DATAMART_DEFAULT_SCHEMA") {
+        project.schema = schema.to_owned();
+        project.record("schema", "DATAMART_DEFAULT_SCHEMA");
+    }
+    said.timeout = reader.read("DATAMART_REFRESH_TIMEOUT_SECONDS", "a number of seconds", |t| t.parse().ok());
+    said.concurrent = reader.read("DATAMART_CONCURRENT_REFRESH", "true or false", boolean);
+    let key = "DATAMART_MAINTENANCE_WORK_MEM";
+    if let Some(size) = reader.read(key, "a size such as 2GB", parse_size) {
+        project.limits.maintenance_work_mem = Some(size);
+        project.record("limits.maintenance_work_mem", key);
+    }
+    let key = "DATAMART_MAX_PARALLEL_WORKERS";
+    if let Some(workers) = reader.read(key, "a number of processes", |t| t.parse().ok()) {
+        project.limits.max_parallel_workers = Some(workers);
+        project.record("limits.max_parallel_workers", key);
+    }
+    for key in LATER {
+        if reader.get(key).is_some() {
+            reader.later(key);
+        }
+    }
+    let key = "DATAMART_AUTO_INDEX";
+    if reader.read(key, "true or false", boolean) == Some(true) {
+        reader.later(key);
+    }
+    said
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "on" | "yes" => Some(true),
+        "false" | "0" | "off" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+struct Reader<'a> {
+    environment: &'a Environment,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Reader<'_> {
+    /// A variable that is set to something.
+    fn get(&self, key: &str) -> Option<&str> {
+        let value = self.environment.get(key)?.trim();
+        (!value.is_empty()).then_some(value)
+    }
+
+    fn read<T>(&mut self, key: &str, what: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = self.get(key)?;
+        let value = parse(text);
+        if value.is_none() {
+            let message = format!("the environment variable {key} is {text:?}, which is not {what}");
+            self.push(Severity::Error, key, message, "change it, or unset it");
+        }
+        value
+    }
+
+    fn later(&mut self, key: &str) {
+        let message = format!("the environment variable {key} is not supported yet");
+        self.push(Severity::Warning, key, message, "it has no effect; unset it");
+    }
+
+    fn push(&mut self, severity: Severity, key: &str, message: String, help: &str) {
+        self.problems.push(Problem {
+            severity,
+            file: PathBuf::new(),
+            place: None,
+            key: Some(key.to_owned()),
+            message,
+            help: Some(help.to_owned()),
+        });
+    }
+}
+
+/// A text with `${NAME}` replaced, or the names that are not set.
+pub(super) fn expand(text: &str, environment: &Environment) -> Result<String, Vec<String>> {
+    let mut out = String::with_capacity(text.len());
+    let mut unset = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        let tail = &rest[at + 2..];
+        let Some(end) = tail.find('}') else {
+            break;
+        };
+        out.push_str(&rest[..at]);
+        let name = &tail[..end];
+        match environment.get(name) {
+            Some(value) => out.push_str(value),
+            None => unset.push(name.to_owned()),
+        }
+        rest = &tail[end + 1..];
+    }
+    out.push_str(rest);
+    if unset.is_empty() { Ok(out) } else { Err(unset) }
+}

@@ -1,0 +1,242 @@
+//! Reading the folder: the only file that touches manifests on disk.
+
+use std::collections::HashSet;
+use std::io;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use regex::Regex;
+use toml::de::DeTable;
+
+use super::check::check;
+use super::declare::{Declared, Shared, declare, stem};
+use super::query::reason;
+use super::refresh::{Defaults, Said};
+use super::report::Report;
+use super::section::Section;
+use super::spec::{CONFIG, Key, MART, PROJECT};
+use super::{
+    Desired, LoadOptions, ManifestError, Place, Problem, Project, Severity, environment, settings,
+    together,
+};
+
+/// The project's file, at the root of the folder.
+const PROJECT_FILE: &str = "project.toml";
+
+/// Below this many files threads cost more than they bring.
+const WORTH_A_THREAD: usize = 64;
+
+/// Reads every manifest of a folder and `project.toml`, validates them together and puts them in order.
+///
+/// # Errors
+/// [`ManifestError::Read`] where the folder or a file in it cannot be read (an unreadable folder is not an empty one),
+/// [`ManifestError::Invalid`] with all problems of all files.
+pub fn load(options: &LoadOptions) -> Result<Desired, ManifestError> {
+    let files = list(&options.dir)?;
+    let mut problems = Vec::new();
+    let (project, defaults) = read_project(options, &files, &mut problems)?;
+    let shared = Shared {
+        project: &project,
+        defaults: &defaults,
+        naming: project
+            .naming
+            .as_ref()
+            .and_then(|n| Some((Regex::new(&n.pattern).ok()?, n.error))),
+        read_text: &|path| std::fs::read_to_string(path),
+    };
+    let marts: Vec<&File> = files.iter().filter(|f| f.path != PROJECT_FILE).collect();
+    let mut declared = Vec::with_capacity(marts.len());
+    for result in read_all(&marts, &shared) {
+        let (mart, found) = result?;
+        declared.extend(mart);
+        problems.extend(found);
+    }
+    let marts = together::join(declared, &project, &mut problems);
+    problems.sort_by_cached_key(|p| {
+        let at = p.place.as_ref().map_or(0, |place| place.span.start);
+        (p.file.clone(), at, p.severity)
+    });
+    if problems.iter().any(|p| p.severity == Severity::Error) {
+        return Err(ManifestError::Invalid { problems });
+    }
+    Ok(Desired {
+        dir: options.dir.clone(),
+        project,
+        marts,
+        warnings: problems,
+    })
+}
+
+/// A file below the folder.
+struct File {
+    full: PathBuf,
+    /// Below the folder, with `/`.
+    path: String,
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> ManifestError + use<> {
+    let path = path.to_owned();
+    move |source| ManifestError::Read { path, source }
+}
+
+/// Every `*.toml` that is not hidden, in order.
+fn list(dir: &Path) -> Result<Vec<File>, ManifestError> {
+    let mut files = Vec::new();
+    walk(dir, "", &mut HashSet::new(), &mut files)?;
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+fn walk(
+    dir: &Path,
+    prefix: &str,
+    seen: &mut HashSet<PathBuf>,
+    files: &mut Vec<File>,
+) -> Result<(), ManifestError> {
+    // A link may lead back to a folder that was read.
+    if !seen.insert(dir.canonicalize().map_err(failed(dir))?) {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(dir).map_err(failed(dir))? {
+        let entry = entry.map_err(failed(dir))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        let full = entry.path();
+        let path = format!("{prefix}{name}");
+        let kind = entry.file_type().map_err(failed(&full))?;
+        let is_manifest = name.ends_with(".toml");
+        let is_dir = if kind.is_symlink() {
+            match std::fs::metadata(&full) {
+                Ok(target) => target.is_dir(),
+                Err(error) if is_manifest => return Err(failed(&full)(error)),
+                Err(_) => continue,
+            }
+        } else {
+            kind.is_dir()
+        };
+        if is_dir {
+            walk(&full, &format!("{path}/"), seen, files)?;
+        } else if is_manifest {
+            files.push(File { full, path });
+        }
+    }
+    Ok(())
+}
+
+/// `project.toml`, `--config` and the environment.
+fn read_project(
+    options: &LoadOptions,
+    files: &[File],
+    problems: &mut Vec<Problem>,
+) -> Result<(Project, Defaults), ManifestError> {
+    let mut project = Project::default();
+    let environment = &options.environment;
+    let mut defaults = Defaults {
+        project: Said::default(),
+        environment: environment::apply(environment, &mut project, problems),
+    };
+    if let Some(file) = files.iter().find(|f| f.path == PROJECT_FILE) {
+        problems.extend(with_file(&file.full, PROJECT, |root, report| {
+            let is_file = |path: &Path| path.is_file();
+            defaults.project = settings::read(root, &options.dir, &is_file, &mut project, report);
+            if options.config.is_none() {
+                settings::read_operation(root, environment, &mut project, report);
+            }
+        })?);
+    }
+    if let Some(config) = &options.config {
+        problems.extend(with_file(config, CONFIG, |root, report| {
+            settings::read_operation(root, environment, &mut project, report);
+        })?);
+    }
+    Ok((project, defaults))
+}
+
+/// Reads a file and checks it against its keys; what `then` does with it, and all that is wrong. A file whose TOML is
+/// broken is checked as far as it goes, and `then` is left out.
+fn with_file(
+    path: &Path,
+    keys: &'static [Key],
+    then: impl FnOnce(&Section<'_>, &mut Report),
+) -> Result<Vec<Problem>, ManifestError> {
+    let bytes = std::fs::read(path).map_err(failed(path))?;
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return Ok(vec![not_utf8(path, &error)]),
+    };
+    let text: Arc<str> = text.into();
+    let mut report = Report::new(path.to_owned(), text.clone());
+    let (table, errors) = DeTable::parse_recoverable(&text);
+    for error in &errors {
+        let span = error.span().unwrap_or(0..0);
+        report.error(span, "", error.message(), None);
+    }
+    let table = table.into_inner();
+    check(&table, keys, !errors.is_empty(), &mut report);
+    if errors.is_empty() {
+        then(&Section::root(&table), &mut report);
+    }
+    Ok(report.problems)
+}
+
+fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Problem {
+    let valid = error.utf8_error().valid_up_to();
+    let start = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+    Problem {
+        severity: Severity::Error,
+        file: path.to_owned(),
+        place: Some(Place::new(start.into(), valid..valid)),
+        key: None,
+        message: format!("cannot read the file: {}", reason(&io::ErrorKind::InvalidData.into())),
+        help: Some("save it as UTF-8".to_owned()),
+    }
+}
+
+/// A mart and what is wrong in its file.
+type MartRead = Result<(Option<Declared>, Vec<Problem>), ManifestError>;
+
+fn read_mart(file: &File, shared: &Shared<'_>) -> MartRead {
+    let mut mart = None;
+    let problems = with_file(&file.full, MART, |root, report| {
+        mart = declare(root, &file.path, &stem(&file.path), shared, report);
+    })?;
+    Ok((mart, problems))
+}
+
+/// All marts, in the order of their files; on several processors where there are many.
+fn read_all(files: &[&File], shared: &Shared<'_>) -> Vec<MartRead> {
+    let one_by_one = |files: &[&File]| -> Vec<MartRead> {
+        files.iter().map(|file| read_mart(file, shared)).collect()
+    };
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors.min(files.len() / WORTH_A_THREAD).max(1);
+    let mut chunks = files.chunks(files.len().div_ceil(threads).max(1));
+    let Some(first) = chunks.next() else {
+        return Vec::new();
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = chunks
+            .map(|chunk| {
+                let thread = std::thread::Builder::new().spawn_scoped(scope, move || {
+                    chunk
+                        .iter()
+                        .map(|file| read_mart(file, shared))
+                        .collect::<Vec<_>>()
+                });
+                (chunk, thread)
+            })
+            .collect();
+        let mut all = one_by_one(first);
+        for (chunk, thread) in others {
+            match thread.map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(results)) => all.extend(results),
+                Ok(Err(panic)) => std::panic::resume_unwind(panic),
+                Err(_) => all.extend(one_by_one(chunk)),
+            }
+        }
+        all
+    })
+}

@@ -1,0 +1,131 @@
+//! What names may be, and which names follow from others.
+
+use std::ops::Range;
+
+use super::report::Report;
+use crate::sql::parse_qualified_name;
+use crate::state::{MAX_NAME_BYTES, QName};
+
+/// What a relation is called while it is built.
+pub(super) const NEXT: &str = "__next";
+
+/// The rules of every name; whether it keeps them.
+pub(super) fn check_name(name: &str, span: Range<usize>, key: &str, report: &mut Report) -> bool {
+    let problem = if name.is_empty() {
+        format!("`{key}` is empty")
+    } else if name.contains('\0') {
+        format!("`{key}` contains a NUL character")
+    } else if name.len() > MAX_NAME_BYTES {
+        format!(
+            "the name {name:?} has {} bytes; PostgreSQL keeps {MAX_NAME_BYTES}",
+            name.len()
+        )
+    } else {
+        return true;
+    };
+    report.error(span, key, problem, "choose another name");
+    false
+}
+
+/// A schema that marts or the registry may be in.
+pub(super) fn check_schema(name: &str, span: Range<usize>, key: &str, report: &mut Report) {
+    if !check_name(name, span.clone(), key, report) {
+        return;
+    }
+    if name.starts_with("pg_") || name == "information_schema" {
+        let message = format!("the schema {name:?} is PostgreSQL's own");
+        report.error(span, key, message, "choose another schema");
+    }
+}
+
+/// A mart's own name: what is built beside it needs room for its suffix.
+pub(super) fn check_mart_name(
+    name: &str,
+    has_data: bool,
+    span: Range<usize>,
+    key: &str,
+    report: &mut Report,
+) {
+    if !check_name(name, span.clone(), key, report) {
+        return;
+    }
+    let derived = name.len() + NEXT.len();
+    if has_data && derived > MAX_NAME_BYTES {
+        let most = MAX_NAME_BYTES - NEXT.len();
+        report.error(
+            span,
+            key,
+            format!("with its suffix `{NEXT}` the name has {derived} bytes; PostgreSQL keeps {MAX_NAME_BYTES}"),
+            format!("choose a name of at most {most} bytes"),
+        );
+    }
+}
+
+/// A name as manifests write it: `name`, `schema.name`, or quoted as in SQL; otherwise exactly as it stands.
+pub(super) fn qualified(text: &str, schema: &str) -> QName {
+    if text.contains('"')
+        && let Some(parts) = parse_qualified_name(text)
+    {
+        match parts.as_slice() {
+            [name] => return QName::new(schema, name),
+            [schema, name] => return QName::new(schema, name),
+            _ => {}
+        }
+    }
+    match text.split_once('.') {
+        Some((schema, name)) if !schema.is_empty() && !name.is_empty() => QName::new(schema, name),
+        _ => QName::new(schema, text),
+    }
+}
+
+/// `<relation>_<columns>_<label>`, shortened as PostgreSQL's `makeObjectName` does: the longer part first.
+pub(super) fn object_name(relation: &str, columns: &str, label: &str) -> String {
+    let overhead = label.len() + 1 + usize::from(!columns.is_empty());
+    let room = MAX_NAME_BYTES.saturating_sub(overhead);
+    let (mut first, mut second) = (relation.len(), columns.len());
+    while first + second > room {
+        if first > second {
+            first -= 1;
+        } else {
+            second -= 1;
+        }
+    }
+    let first = cut(relation, first);
+    if columns.is_empty() {
+        format!("{first}_{label}")
+    } else {
+        format!("{first}_{}_{label}", cut(columns, second))
+    }
+}
+
+/// At most `bytes` of a text, whole characters.
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_as_postgresql_cuts() {
+        assert_eq!(object_name("sales", "day", "idx"), "sales_day_idx");
+        assert_eq!(object_name("sales", "", "pkey"), "sales_pkey");
+        let name = object_name(&"r".repeat(40), &"c".repeat(40), "idx");
+        assert_eq!(name, format!("{}_{}_idx", "r".repeat(29), "c".repeat(29)));
+        let name = object_name(&"é".repeat(28), &"c".repeat(40), "idx");
+        assert_eq!(name, format!("{}_{}_idx", "é".repeat(14), "c".repeat(29)));
+    }
+
+    #[test]
+    fn names_as_manifests_write_them() {
+        assert_eq!(qualified("Sales 2024", "a"), QName::new("a", "Sales 2024"));
+        assert_eq!(qualified("b.Sales", "a"), QName::new("b", "Sales"));
+        assert_eq!(qualified("\"b.c\".\"D\"", "a"), QName::new("b.c", "D"));
+        assert_eq!(qualified("\"b.c\"", "a"), QName::new("a", "b.c"));
+    }
+}

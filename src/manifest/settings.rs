@@ -1,0 +1,242 @@
+//! `project.toml`, and the file given with `--config`, into [`Project`].
+
+use std::path::Path;
+
+use globset::Glob;
+use regex::Regex;
+
+use super::environment::{Environment, expand};
+use super::names::{check_name, check_schema};
+use super::refresh::{Said, timezone};
+use super::report::Report;
+use super::section::Section;
+use super::units::{parse_milliseconds, parse_size};
+use super::{DatabaseConfig, EmbeddedConfig, Limits, Naming, OnDrift, Policy, Project, Prune};
+
+impl Project {
+    /// Notes that a value comes from an environment variable.
+    pub(super) fn record(&mut self, key: &str, variable: &str) {
+        self.origins.insert(key.to_owned(), variable.to_owned());
+    }
+
+    /// Notes that a value is stated after all.
+    fn stated(&mut self, key: &str) {
+        self.origins.remove(key);
+    }
+}
+
+/// Reads `[project]`, `[embedded]`, `[defaults]` and `[naming]`; the defaults of refreshes.
+pub(super) fn read(
+    root: &Section<'_>,
+    dir: &Path,
+    is_file: &dyn Fn(&Path) -> bool,
+    project: &mut Project,
+    report: &mut Report,
+) -> Said {
+    let section = root.section("project");
+    if let Some(name) = section.text("name") {
+        check_name(&name, section.span("name"), "project.name", report);
+        project.name = name;
+    }
+    if let Some(schema) = section.text("schema") {
+        check_schema(&schema, section.span("schema"), "project.schema", report);
+        project.schema = schema;
+        project.stated("schema");
+    }
+    if let Some(owner) = section.text("owner") {
+        check_name(&owner, section.span("owner"), "project.owner", report);
+        project.owner = Some(owner);
+    }
+    if let Some(zone) = timezone(&section, report) {
+        project.timezone = zone;
+    }
+    if let Some(schema) = section.text("registry_schema") {
+        let span = section.span("registry_schema");
+        check_schema(&schema, span, "project.registry_schema", report);
+        project.registry_schema = schema;
+    }
+    let embedded = root.section("embedded");
+    if embedded.exists() {
+        project.embedded = Some(read_embedded(&embedded, dir, is_file, report));
+    }
+    project.naming = naming(&root.section("naming"), report);
+    Said::read(&root.section("defaults").section("refresh"), report)
+}
+
+/// Reads `[database]`, `[limits]` and `[policy]`, which `--config` may replace.
+pub(super) fn read_operation(
+    root: &Section<'_>,
+    environment: &Environment,
+    project: &mut Project,
+    report: &mut Report,
+) {
+    database(&root.section("database"), environment, &mut project.database, report);
+    let section = root.section("limits");
+    if let Some(size) = section.str("maintenance_work_mem").and_then(parse_size) {
+        project.limits.maintenance_work_mem = Some(size);
+        project.stated("limits.maintenance_work_mem");
+    }
+    if let Some(workers) = number(&section, "max_parallel_workers") {
+        project.limits.max_parallel_workers = Some(workers);
+        project.stated("limits.max_parallel_workers");
+    }
+    let limits: &mut Limits = &mut project.limits;
+    limits.parallel_refreshes = number(&section, "parallel_refreshes").unwrap_or(limits.parallel_refreshes);
+    policy(&root.section("policy"), &mut project.policy, report);
+}
+
+fn number(section: &Section<'_>, key: &str) -> Option<u32> {
+    u32::try_from(section.integer(key)?).ok()
+}
+
+fn database(
+    section: &Section<'_>,
+    environment: &Environment,
+    database: &mut DatabaseConfig,
+    report: &mut Report,
+) {
+    database.url = url(section, "url", environment, &mut database.unset, report);
+    database.direct_url = url(section, "direct_url", environment, &mut database.unset, report);
+    database.connections = number(section, "connections").unwrap_or(database.connections);
+    let time = |key, default| {
+        let text = section.str(key);
+        text.and_then(parse_milliseconds).unwrap_or(default)
+    };
+    database.lock_timeout_ms = time("lock_timeout", database.lock_timeout_ms);
+    database.publish_lock_timeout_ms =
+        time("publish_lock_timeout", database.publish_lock_timeout_ms);
+    database.statement_timeout_ms = time("statement_timeout", database.statement_timeout_ms);
+}
+
+fn url(
+    section: &Section<'_>,
+    key: &str,
+    environment: &Environment,
+    unset: &mut Vec<String>,
+    report: &mut Report,
+) -> Option<String> {
+    let text = section.str(key)?;
+    if has_password(text) {
+        report.warning(
+            section.span(key),
+            section.path(key),
+            "a password stands in this file",
+            "take it from the environment: \"postgres://user:${PGPASSWORD}@host/database\"",
+        );
+    }
+    match expand(text, environment) {
+        Ok(url) => Some(url).filter(|url| !url.is_empty()),
+        Err(names) => {
+            for name in names {
+                if !unset.contains(&name) {
+                    unset.push(name);
+                }
+            }
+            None
+        }
+    }
+}
+
+/// Whether a URL has a password of its own, not one from the environment.
+fn has_password(url: &str) -> bool {
+    let literal = |text: &str| !text.is_empty() && !text.contains("${");
+    let Some((_, rest)) = url.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    let in_user = user.split_once(':').is_some_and(|(_, p)| literal(p));
+    let in_query = rest
+        .split(['?', '&'])
+        .skip(1)
+        .filter_map(|pair| pair.strip_prefix("password="))
+        .any(literal);
+    in_user || in_query
+}
+
+fn read_embedded(
+    section: &Section<'_>,
+    dir: &Path,
+    is_file: &dyn Fn(&Path) -> bool,
+    report: &mut Report,
+) -> EmbeddedConfig {
+    let Some(seed) = section.str("seed") else {
+        return EmbeddedConfig::default();
+    };
+    let path = dir.join(seed);
+    if !is_file(&path) {
+        report.error(
+            section.span("seed"),
+            "embedded.seed",
+            format!("cannot read {}: no such file", path.display()),
+            "the path is relative to the folder of project.toml",
+        );
+    }
+    EmbeddedConfig { seed: Some(path) }
+}
+
+fn policy(section: &Section<'_>, policy: &mut Policy, report: &mut Report) {
+    policy.prune = match (section.bool("prune"), section.str("prune")) {
+        (Some(true), _) => Prune::Always,
+        (Some(false), _) => Prune::Never,
+        (None, Some("confirm")) => Prune::Confirm,
+        (None, _) => policy.prune,
+    };
+    policy.on_drift = match section.str("on_drift") {
+        Some("off") => OnDrift::Off,
+        Some("warn") => OnDrift::Warn,
+        Some("heal") => OnDrift::Heal,
+        _ => policy.on_drift,
+    };
+    policy.allow_hazards = section.names("allow_hazards");
+    for (pattern, span) in section.strings("ignore_drift") {
+        let glob = pattern.split_once(':').map(|(_, glob)| Glob::new(glob));
+        if !matches!(glob, Some(Ok(_))) {
+            report.error(
+                span,
+                "policy.ignore_drift",
+                format!("{pattern:?} is not an aspect and a glob"),
+                "write for example \"indexes:adhoc_*\"",
+            );
+        }
+    }
+    policy.ignore_drift = section.names("ignore_drift");
+}
+
+fn naming(section: &Section<'_>, report: &mut Report) -> Option<Naming> {
+    let pattern = section.text("pattern")?;
+    if let Err(error) = Regex::new(&pattern) {
+        let text = error.to_string();
+        let reason = text.lines().last().unwrap_or("").trim();
+        report.error(
+            section.span("pattern"),
+            "naming.pattern",
+            format!("this is not a regular expression: {}", reason.trim_start_matches("error: ")),
+            "write for example `pattern = \"^(report|cache)_[a-z0-9_]+$\"`",
+        );
+        return None;
+    }
+    Some(Naming {
+        pattern,
+        error: section.str("severity") == Some("error"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_urls_are_found() {
+        for url in [
+            "postgres://u:secret@h/d",
+            "postgres://h/d?user=u&password=secret",
+            "postgres://${USER}:secret@h/d",
+        ] {
+            assert!(has_password(url), "{url}");
+        }
+        for url in ["postgres://u@h/d", "postgres://u:${P}@h/d", "${URL}", "postgres://h:5432/d", ""] {
+            assert!(!has_password(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The keys of a mart.
+
+use super::{Key, Type, Word, key, later, later_word, word};
+
+const NAMES: Type = Type::List(&Type::Text);
+
+const KINDS: &[Word] = &[
+    word("view"),
+    word("materialized_view"),
+    word("table"),
+    later_word("partitioned_table"),
+    later_word("temporary"),
+    later_word("continuous_aggregate"),
+];
+
+/// A mart's file.
+pub(in crate::manifest) const MART: &[Key] = &[
+    key("type", Type::Words(KINDS), "\"materialized_view\"", "How the mart is stored.").required(),
+    key("name", Type::Text, "\"sales_summary\"", "The relation's name; the file's stem unless given."),
+    key("schema", Type::Text, "\"public\"", "The relation's schema; the project's unless given."),
+    key("description", Type::Text, "\"Sales by day\"", "Becomes the relation's comment; absent is not managed."),
+    key("query", Type::Text, "\"SELECT …\"", "Exactly one SELECT, VALUES or TABLE."),
+    key("query_file", Type::Text, "\"sales_summary.sql\"", "A file with the query, relative to this one."),
+    key("tags", NAMES, "[\"dashboard\"]", "Words to select marts by."),
+    key("owner", Type::Text, "\"mart_owner\"", "The role that owns the relation and runs its query."),
+    key("renamed_from", NAMES, "[\"old_name\"]", "Earlier names: a rename instead of a drop and a create."),
+    key("depends_on", NAMES, "[\"orders_daily\"]", "What the query cannot show, such as what a function reads."),
+    key("prevent_destroy", Type::Bool, "true", "The mart is never removed or replaced while this is true."),
+    key("primary_key", NAMES, "[\"day\", \"category\"]", "Columns of a table mart's primary key."),
+    key(
+        "publish",
+        Type::Words(&[word("auto"), word("merge"), word("swap")]),
+        "\"auto\"",
+        "How new data replaces a table mart's old data.",
+    ),
+    key("tablespace", Type::Text, "\"fast\"", "Where the rows are stored."),
+    key("with", Type::Map(&Type::Scalar), "{ fillfactor = 90 }", "Storage parameters, or a view's options."),
+    key("session", Type::Map(&Type::Scalar), "{ work_mem = \"256MB\" }", "Settings of every build and refresh of this mart."),
+    key("columns", Type::Map(&Type::Table(COLUMN)), "{ total = { description = \"net\" } }", "What is said about columns."),
+    key("refresh", Type::Table(REFRESH), "{ strategy = \"manual\" }", "When and how the mart is refreshed."),
+    key("indexes", Type::Tables(INDEX), "[{ columns = [\"day\"] }]", "The relation's indexes."),
+    key("grants", Type::Tables(GRANT), "[{ role = \"bi\", privileges = [\"SELECT\"] }]", "Who may do what; absent is not managed."),
+    key("freshness", Type::Table(FRESHNESS), "{ error_after = \"1h\" }", "When the mart's data counts as old."),
+    key("metadata", Type::Map(&Type::Any), "{ team = \"bi\" }", "Free-form; kept with the mart and shown."),
+    later("versions"),
+    later("partition"),
+    later("timescale"),
+    later("checks"),
+    later("retention"),
+];
+
+const COLUMN: &[Key] = &[
+    key("description", Type::Text, "\"net of returns\"", "Becomes the column's comment."),
+    key("not_null", Type::Bool, "true", "The column gets NOT NULL (table marts)."),
+];
+
+const STRATEGIES: &[Word] = &[
+    word("manual"),
+    word("scheduled"),
+    word("full"),
+    later_word("on_commit"),
+    later_word("triggered"),
+    later_word("incremental"),
+    later_word("smart"),
+];
+
+/// `[refresh]`, and `[defaults.refresh]` of the project.
+pub(super) const REFRESH: &[Key] = &[
+    key("strategy", Type::Words(STRATEGIES), "\"scheduled\"", "When the mart is refreshed, and how."),
+    key(
+        "schedule",
+        Type::OneOf(&[Type::Text, NAMES]),
+        "\"0 */4 * * *\"",
+        "A 5-field cron expression, an interval such as \"30m\", or a list of them.",
+    ),
+    key("target_lag", Type::Duration, "\"15m\"", "Instead of a schedule: the data is never older than this."),
+    key("timezone", Type::Text, "\"America/Bogota\"", "The IANA time zone of schedule and query."),
+    key("misfire", Type::Words(&[word("run"), word("skip")]), "\"run\"", "What becomes of a due time that nobody was there for."),
+    key("start_deadline", Type::Duration, "\"1h\"", "A missed due time is made up only while younger than this."),
+    key("after", Type::Bool, "true", "Also when a mart it reads from was refreshed."),
+    key("concurrent", Type::Bool, "true", "Readers never wait; needs a unique index."),
+    key("fresh", Type::NotYetTrue, "false", "Reads are exact at any time."),
+    key("timeout", Type::Duration, "\"1h\"", "A refresh that takes longer is cancelled."),
+    key("warn_duration", Type::Duration, "\"60s\"", "A refresh that takes longer is told as slow."),
+    key("priority", Type::Integer { min: -1_000_000, max: 1_000_000 }, "0", "Larger starts first among those due."),
+    key("suspend", Type::Bool, "false", "The mart is not refreshed on its own."),
+    later("incremental"),
+    later("debounce"),
+    later("max_wait"),
+    later("channel"),
+    later("full_after"),
+];
+
+const METHODS: &[Word] = &[
+    word("btree"),
+    word("hash"),
+    word("gin"),
+    word("gist"),
+    word("brin"),
+    word("spgist"),
+];
+
+const INDEX: &[Key] = &[
+    key(
+        "columns",
+        Type::List(&Type::OneOf(&[Type::Text, Type::Table(INDEX_COLUMN)])),
+        "[\"day\", \"(lower(email))\"]",
+        "Columns, expressions in parentheses, or tables with the column and how it is sorted.",
+    )
+    .required(),
+    key("name", Type::Text, "\"sales_by_day\"", "The index's name; as PostgreSQL would choose unless given."),
+    key("unique", Type::Bool, "true", "No two rows are equal in these columns."),
+    key("method", Type::Words(METHODS), "\"btree\"", "The access method."),
+    key("include", NAMES, "[\"total\"]", "Columns that are stored with the key."),
+    key("where", Type::Text, "\"total > 0\"", "Only rows for which this holds; IMMUTABLE."),
+    key("with", Type::Map(&Type::Scalar), "{ fillfactor = 90 }", "Storage parameters."),
+    key("tablespace", Type::Text, "\"fast\"", "Where the index is stored."),
+    key("nulls_distinct", Type::Bool, "false", "false: NULLs are equal to each other (PostgreSQL 15 and later)."),
+];
+
+const INDEX_COLUMN: &[Key] = &[
+    key("column", Type::Text, "\"day\"", "A column, or an expression in parentheses.").required(),
+    key("order", Type::Words(&[word("asc"), word("desc")]), "\"desc\"", "The direction."),
+    key("nulls", Type::Words(&[word("first"), word("last")]), "\"last\"", "Where NULLs are sorted."),
+    key("opclass", Type::Text, "\"text_pattern_ops\"", "The operator class."),
+    key("collation", Type::Text, "\"C\"", "The collation."),
+];
+
+const GRANT: &[Key] = &[
+    key("role", Type::Text, "\"bi_reader\"", "A role, or public.").required(),
+    key("privileges", NAMES, "[\"SELECT\"]", "What the role may do.").required(),
+    key("columns", NAMES, "[\"day\"]", "Only these columns."),
+    key("grant_option", Type::Bool, "false", "The role may pass it on."),
+];
+
+const FRESHNESS: &[Key] = &[
+    key("column", Type::Text, "\"day\"", "The column whose maximum is the age of the data."),
+    key("warn_after", Type::Duration, "\"5m\"", "Older than this is a warning."),
+    key("error_after", Type::Duration, "\"10m\"", "Older than this is stale."),
+];

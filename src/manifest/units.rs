@@ -1,0 +1,40 @@
+//! Times in milliseconds and sizes, as people and PostgreSQL write them.
+
+use crate::state::parse_duration;
+
+/// Milliseconds of `"3s"`, `"100ms"` or `"0"`.
+pub(super) fn parse_milliseconds(text: &str) -> Option<u64> {
+    let text = text.trim();
+    if text == "0" {
+        return Some(0);
+    }
+    match text.strip_suffix("ms") {
+        Some(number) => number.trim_end().parse().ok(),
+        None => parse_duration(text).ok()?.checked_mul(1_000),
+    }
+}
+
+/// A size as PostgreSQL's settings take it, without spaces: `"2 GB"` is `2GB`.
+pub(super) fn parse_size(text: &str) -> Option<String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let unit = text[digits..].trim_start();
+    let number: u64 = text[..digits].parse().ok()?;
+    (number > 0 && matches!(unit, "kB" | "MB" | "GB" | "TB")).then(|| format!("{number}{unit}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_times_and_sizes() {
+        assert_eq!(parse_milliseconds("100ms"), Some(100));
+        assert_eq!(parse_milliseconds("3s"), Some(3_000));
+        assert_eq!(parse_milliseconds("0"), Some(0));
+        assert_eq!(parse_milliseconds("5"), None);
+        assert_eq!(parse_size("2 GB").as_deref(), Some("2GB"));
+        assert_eq!(parse_size("0MB"), None);
+        assert_eq!(parse_size("2gb"), None);
+    }
+}

@@ -1,0 +1,395 @@
+//! From decisions to statements, in the order that cannot block readers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decision::{Decision, Mode};
+use super::statement::{self, Mend, next};
+use super::{Action, Record, RecordRow, Step};
+use crate::catalog::{Actual, Recorded};
+use crate::manifest::Project;
+use crate::sql::Query;
+use crate::state::{Kind, QName, quote_ident};
+
+/// Statements and registry rows, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Assembly {
+    pub steps: Vec<Step>,
+    pub records: Vec<Record>,
+}
+
+/// Who a statement runs as and how long it may wait.
+struct Builder<'a> {
+    actual: &'a Actual,
+    project: &'a Project,
+    transaction: u32,
+    /// Schemas that exist or were created by an earlier step.
+    schemas: BTreeSet<String>,
+    out: Assembly,
+}
+
+/// Statements for `decisions` in their transactions, then for the marts that are dropped, dependents first.
+pub(crate) fn assemble(
+    decisions: &[Decision<'_>],
+    transactions: &[Vec<usize>],
+    dropped: &[&Recorded],
+    renames: &[(QName, QName)],
+    actual: &Actual,
+    project: &Project,
+) -> Assembly {
+    let mut builder = Builder {
+        actual,
+        project,
+        transaction: 0,
+        schemas: actual.server.schemas.clone(),
+        out: Assembly::default(),
+    };
+    builder.renames(decisions, renames);
+    for members in transactions {
+        let members: Vec<&Decision<'_>> = members.iter().map(|i| &decisions[*i]).collect();
+        builder.transaction(&members);
+    }
+    builder.drops(dropped);
+    builder.out
+}
+
+impl Builder<'_> {
+    fn begin(&mut self) {
+        self.transaction += 1;
+    }
+
+    fn role(&self, owner: Option<&String>) -> Option<String> {
+        owner.filter(|owner| **owner != self.actual.server.user).cloned()
+    }
+
+    /// Who builds the mart: its declared owner, else who owns it now, else the connection's role.
+    fn builder_role(&self, decision: &Decision<'_>) -> Option<String> {
+        let live = decision.target.live.map(|live| &live.owner);
+        self.role(decision.target.mart.owner.as_ref().or(live))
+    }
+
+    fn step(&self, mart: &QName, sql: String, role: Option<String>) -> Step {
+        Step {
+            transaction: Some(self.transaction),
+            sql,
+            lock_timeout_ms: self.project.database.lock_timeout_ms,
+            statement_timeout_ms: self.project.database.statement_timeout_ms,
+            mart: mart.to_string(),
+            role,
+            settings: Vec::new(),
+            publication: false,
+        }
+    }
+
+    fn push(&mut self, mart: &QName, sql: String, role: Option<String>) {
+        let step = self.step(mart, sql, role);
+        self.out.steps.push(step);
+    }
+
+    fn publish(&mut self, mart: &QName, sql: String, role: Option<String>) {
+        let step = Step {
+            lock_timeout_ms: self.project.database.publish_lock_timeout_ms,
+            publication: true,
+            ..self.step(mart, sql, role)
+        };
+        self.out.steps.push(step);
+    }
+
+    fn settings(&self, decision: &Decision<'_>) -> Vec<(String, String)> {
+        let mut settings = decision.target.mart.settings();
+        let limits = &self.project.limits;
+        let mut add = |key: &str, value: String| {
+            if !settings.iter().any(|(known, _)| known == key) {
+                settings.push((key.to_owned(), value));
+            }
+        };
+        if let Some(memory) = &limits.maintenance_work_mem {
+            add("maintenance_work_mem", memory.clone());
+        }
+        if let Some(workers) = limits.max_parallel_workers {
+            add("max_parallel_workers_per_gather", workers.to_string());
+            add("max_parallel_maintenance_workers", workers.to_string());
+        }
+        settings
+    }
+
+    fn renames(&mut self, decisions: &[Decision<'_>], renames: &[(QName, QName)]) {
+        if renames.is_empty() {
+            return;
+        }
+        self.begin();
+        for decision in decisions {
+            let target = &decision.target;
+            let (Some(from), Some(live)) = (target.renamed_from(), target.live) else {
+                continue;
+            };
+            self.schema(&target.mart.name, target.mart.owner.as_ref());
+            let kind = target.recorded.map_or(target.mart.kind, |r| r.mart.kind);
+            let role = self.role(Some(&live.owner));
+            for sql in statement::rename(kind, from, &target.mart.name) {
+                self.publish(&target.mart.name, sql, role.clone());
+            }
+            // The row moves with the relation; what else changes is recorded with its own transaction.
+            self.record(decision, target.renamed_from().cloned());
+        }
+    }
+
+    fn schema(&mut self, name: &QName, owner: Option<&String>) {
+        if !self.schemas.insert(name.schema.clone()) {
+            return;
+        }
+        let schema = quote_ident(&name.schema);
+        self.push(name, format!("CREATE SCHEMA IF NOT EXISTS {schema}"), None);
+        if let Some(owner) = self.role(owner) {
+            let sql = format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {}", quote_ident(&owner));
+            self.push(name, sql, None);
+        }
+    }
+
+    /// One transaction: everything is built first, then published at once; what runs alone comes after it.
+    fn transaction(&mut self, members: &[&Decision<'_>]) {
+        self.begin();
+        let aside: BTreeMap<QName, QName> = members
+            .iter()
+            .filter(|d| d.mode == Mode::Rebuild)
+            .map(|d| &d.target.mart.name)
+            .map(|name| (name.clone(), name.sibling(next(&name.name))))
+            .collect();
+        for decision in members.iter().filter(|d| d.builds()) {
+            self.build(decision, &aside);
+        }
+        let in_place = |redefined: bool| {
+            members.iter().filter(move |d| {
+                let changes = d.differences.iter().any(|x| x.aspect == "definition");
+                d.mode == Mode::InPlace && changes == redefined
+            })
+        };
+        // Views that only follow are re-pointed from the outermost inwards, as readers lock them.
+        for decision in in_place(false).collect::<Vec<_>>().into_iter().rev() {
+            self.replace_view(decision, &aside);
+        }
+        for decision in in_place(true) {
+            self.replace_view(decision, &aside);
+        }
+        for decision in members.iter().rev().filter(|d| d.mode == Mode::Rebuild) {
+            self.drop_old(decision);
+        }
+        for decision in members.iter().filter(|d| d.mode == Mode::Rebuild) {
+            self.take_place(decision, &aside);
+        }
+        let mut alone = Vec::new();
+        let mut after: BTreeMap<QName, Vec<(String, Option<String>)>> = BTreeMap::new();
+        for decision in members.iter().filter(|d| matches!(d.mode, Mode::Alter | Mode::InPlace)) {
+            self.alter(decision, &mut alone, &mut after);
+        }
+        for decision in members {
+            if !after.contains_key(&decision.target.mart.name) {
+                self.record(decision, None);
+            }
+        }
+        self.out.steps.append(&mut alone);
+        for decision in members {
+            let name = &decision.target.mart.name;
+            if let Some(statements) = after.remove(name) {
+                self.begin();
+                for (sql, role) in statements {
+                    self.publish(name, sql, role);
+                }
+                self.record(decision, None);
+            }
+        }
+    }
+
+    fn build(&mut self, decision: &Decision<'_>, aside: &BTreeMap<QName, QName>) {
+        let target = &decision.target;
+        let mart = target.mart;
+        self.schema(&mart.name, mart.owner.as_ref());
+        let name = aside.get(&mart.name).unwrap_or(&mart.name).clone();
+        let role = self.builder_role(decision);
+        let live = target.live.filter(|_| decision.mode == Mode::Rebuild);
+        let query = query_text(decision, aside);
+        let create = Step {
+            settings: self.settings(decision),
+            ..self.step(&mart.name, statement::create(mart, &name, &query), role.clone())
+        };
+        let settings = create.settings.clone();
+        self.out.steps.push(create);
+        for sql in statement::complete(target, &name, live, self.actual, role.as_deref()) {
+            let step = Step { settings: settings.clone(), ..self.step(&mart.name, sql, role.clone()) };
+            self.out.steps.push(step);
+        }
+    }
+
+    fn replace_view(&mut self, decision: &Decision<'_>, aside: &BTreeMap<QName, QName>) {
+        let mart = decision.target.mart;
+        let query = query_text(decision, aside);
+        let step = Step {
+            settings: self.settings(decision),
+            lock_timeout_ms: self.project.database.publish_lock_timeout_ms,
+            publication: true,
+            ..self.step(&mart.name, statement::replace_view(mart, &query), self.builder_role(decision))
+        };
+        self.out.steps.push(step);
+    }
+
+    fn drop_old(&mut self, decision: &Decision<'_>) {
+        let target = &decision.target;
+        let Some(live) = target.live else { return };
+        let kind = target.recorded.map_or(target.mart.kind, |r| r.mart.kind);
+        let role = self.role(Some(&live.owner));
+        self.publish(&target.mart.name, format!("DROP {} {}", kind.sql(), target.mart.name), role);
+    }
+
+    fn take_place(&mut self, decision: &Decision<'_>, aside: &BTreeMap<QName, QName>) {
+        let target = &decision.target;
+        let mart = target.mart;
+        let Some(built) = aside.get(&mart.name) else { return };
+        let role = self.builder_role(decision);
+        let rename = |index: &str| {
+            let from = mart.name.sibling(next(index));
+            format!("ALTER INDEX {from} RENAME TO {}", quote_ident(index))
+        };
+        for sql in statement::rename(mart.kind, built, &mart.name) {
+            self.publish(&mart.name, sql, role.clone());
+        }
+        if mart.kind == Kind::Table && !mart.primary_key.is_empty() {
+            self.publish(&mart.name, rename(&target.primary_key_name()), role.clone());
+        }
+        let declared = mart.indexes.iter().map(|index| index.name.clone());
+        let carried = statement::carried_indexes(target, target.live);
+        let carried = carried.into_iter().map(|(name, _)| name.clone());
+        for index in declared.chain(carried).collect::<Vec<_>>() {
+            self.publish(&mart.name, rename(&index), role.clone());
+        }
+    }
+
+    fn alter(
+        &mut self,
+        decision: &Decision<'_>,
+        alone: &mut Vec<Step>,
+        after: &mut BTreeMap<QName, Vec<(String, Option<String>)>>,
+    ) {
+        let target = &decision.target;
+        let name = &target.mart.name;
+        let owner = target.live.map(|live| &live.owner);
+        let mut role = self.role(owner);
+        for difference in &decision.differences {
+            // CREATE OR REPLACE VIEW sets the options it names, and those it does not name go.
+            for mend in statement::mend(target, &difference.fix) {
+                match mend {
+                    Mend::InTransaction(sql) => self.push(name, sql, role.clone()),
+                    Mend::AsOurselves(sql) => {
+                        self.push(name, sql, None);
+                        role = self.role(target.mart.owner.as_ref());
+                    }
+                    Mend::Alone(sql) => {
+                        let leftover = index_left_behind(&sql, name);
+                        let step = |sql: String| Step {
+                            transaction: None,
+                            lock_timeout_ms: 0,
+                            ..self.step(name, sql, role.clone())
+                        };
+                        alone.extend(leftover.map(step));
+                        alone.push(step(sql));
+                        after.entry(name.clone()).or_default();
+                    }
+                    Mend::After(sql) => {
+                        after.entry(name.clone()).or_default().push((sql, role.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, decision: &Decision<'_>, renamed_from: Option<QName>) {
+        let target = &decision.target;
+        let action = action(decision);
+        let declared = match (&renamed_from, target.recorded) {
+            // In the transaction of the rename the rest is still as it was.
+            (Some(_), Some(recorded)) => {
+                let mut mart = recorded.mart.clone();
+                mart.name = target.mart.name.clone();
+                mart
+            }
+            _ => target.mart.clone(),
+        };
+        let definition = match (&renamed_from, target.recorded) {
+            (Some(_), Some(recorded)) => recorded.applied.definition.clone(),
+            _ => target.definition.clone(),
+        };
+        self.out.records.push(Record {
+            transaction: self.transaction,
+            mart: target.mart.name.clone(),
+            row: RecordRow::Upsert {
+                declared: Box::new(declared),
+                file: target.desired.path.clone(),
+                definition,
+                reads: target.read_signatures(self.actual),
+                renamed_from,
+                action,
+                // What is built anew is as declared.
+                drifted: if decision.builds() { Vec::new() } else { decision.drifted.clone() },
+            },
+        });
+    }
+
+    fn drops(&mut self, dropped: &[&Recorded]) {
+        if dropped.is_empty() {
+            return;
+        }
+        self.begin();
+        for recorded in dropped {
+            let name = &recorded.mart.name;
+            if let Some(live) = self.actual.relations.get(name) {
+                let role = self.role(Some(&live.owner));
+                let sql = format!("DROP {} {name}", recorded.mart.kind.sql());
+                self.publish(name, sql, role);
+            }
+            self.out.records.push(Record {
+                transaction: self.transaction,
+                mart: name.clone(),
+                row: RecordRow::Delete,
+            });
+        }
+    }
+}
+
+/// What the summary counts a decision as.
+pub(crate) fn action(decision: &Decision<'_>) -> Action {
+    match decision.mode {
+        Mode::Create => Action::Create,
+        Mode::Rebuild => Action::Replace,
+        _ if decision.target.renamed_from().is_some() => Action::Rename,
+        _ => Action::Update,
+    }
+}
+
+/// An index of that name that an interrupted CREATE INDEX CONCURRENTLY left goes first.
+fn index_left_behind(sql: &str, relation: &QName) -> Option<String> {
+    let rest = sql
+        .strip_prefix("CREATE UNIQUE INDEX CONCURRENTLY ")
+        .or_else(|| sql.strip_prefix("CREATE INDEX CONCURRENTLY "))?;
+    let name = rest.split(" ON ").next()?;
+    Some(format!("DROP INDEX CONCURRENTLY IF EXISTS {}.{name}", quote_ident(&relation.schema)))
+}
+
+/// The query as declared, with references to what is built aside pointing there.
+fn query_text(decision: &Decision<'_>, aside: &BTreeMap<QName, QName>) -> String {
+    let mart = decision.target.mart;
+    if aside.is_empty() {
+        return mart.query.clone();
+    }
+    let Ok(query) = Query::parse(&mart.query) else {
+        return mart.query.clone();
+    };
+    query.rewrite(|reference| {
+        let read = match &reference.schema {
+            Some(schema) => Some(QName::new(schema, &reference.name)),
+            None => mart
+                .search_path
+                .iter()
+                .map(|schema| QName::new(schema, &reference.name))
+                .find(|name| decision.target.reads.contains(name)),
+        };
+        aside.get(&read?).cloned()
+    })
+}

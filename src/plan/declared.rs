@@ -1,0 +1,96 @@
+//! What changed in a declaration, in words.
+
+use serde_json::Value;
+
+use super::difference::{Cause, Difference, Fix};
+use super::target::Target;
+use crate::catalog::Actual;
+
+/// Keys that only the registry keeps and that changed: `refresh.schedule`, `tags` …
+pub(crate) fn changed_keys(target: &Target<'_>) -> Vec<String> {
+    /// Their differences are read from the database instead, or mean nothing by themselves.
+    const SEEN_IN_THE_DATABASE: [&str; 13] = [
+        "name", "type", "query", "search_path", "description", "owner", "renamed_from", "primary_key",
+        "tablespace", "with", "columns", "indexes", "grants",
+    ];
+    let Some(recorded) = target.recorded else {
+        return Vec::new();
+    };
+    if recorded.fingerprint == target.mart.fingerprint() {
+        return Vec::new();
+    }
+    let as_value = |mart| serde_json::to_value(mart).unwrap_or(Value::Null);
+    let (old, new) = (as_value(&recorded.mart), as_value(target.mart));
+    let mut changed = Vec::new();
+    for key in keys(&old, &new) {
+        if SEEN_IN_THE_DATABASE.contains(&key.as_str()) {
+            continue;
+        }
+        match (key.as_str(), old.get(&key), new.get(&key)) {
+            (_, old, new) if old == new => {}
+            ("refresh", Some(old), Some(new)) => {
+                for inner in keys(old, new) {
+                    if old.get(&inner) != new.get(&inner) {
+                        changed.push(format!("refresh.{inner}"));
+                    }
+                }
+            }
+            _ => changed.push(key),
+        }
+    }
+    changed
+}
+
+fn keys(old: &Value, new: &Value) -> Vec<String> {
+    let mut keys: Vec<String> = [old, new]
+        .iter()
+        .filter_map(|value| value.as_object())
+        .flat_map(|object| object.keys().cloned())
+        .collect();
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+/// Whether the registry's row says less than is known now: another spelling of the same query, another file,
+/// columns of a source that this mart does not use, another major version of the server.
+pub(crate) fn record_is_old(target: &Target<'_>, actual: &Actual) -> bool {
+    let Some(recorded) = target.recorded else {
+        return true;
+    };
+    recorded.fingerprint != target.mart.fingerprint()
+        || recorded.file != target.desired.path
+        || recorded.applied.major != actual.server.major()
+        || recorded.relation != target.live.map(|live| live.oid)
+        || recorded.applied.reads != target.read_signatures(actual)
+}
+
+/// Why one difference is mended, in a few words.
+pub(crate) fn reason(difference: &Difference) -> String {
+    let aspect = &difference.aspect;
+    let (kind, name) = aspect.split_once(':').unwrap_or((aspect, ""));
+    let words = match (&difference.fix, kind) {
+        (Fix::Definition, _) => "query changed".to_owned(),
+        (_, "type") => format!(
+            "type changed from {} to {}",
+            difference.actual.as_deref().unwrap_or_default(),
+            difference.expected.as_deref().unwrap_or_default()
+        ),
+        (Fix::CreateIndex(_), _) if difference.cause == Cause::Missing => format!("index {name} is missing"),
+        (Fix::CreateIndex(_), _) => format!("index {name} added"),
+        (Fix::ReplaceIndex(_), _) if difference.cause == Cause::Missing => format!("index {name} is invalid"),
+        (Fix::ReplaceIndex(_), _) => format!("index {name} changed"),
+        (Fix::DropIndex(_) | Fix::DropConstraint(_), "indexes") => format!("index {name} removed"),
+        (Fix::RenameIndex { .. }, _) => "index names follow".to_owned(),
+        (_, "primary_key") => "primary key changed".to_owned(),
+        (_, "grants") => format!("grants of {name} changed"),
+        (_, "options") => format!("option {name} changed"),
+        (_, "columns") if !name.is_empty() => format!("NOT NULL of {name} changed"),
+        (_, "description") if !name.is_empty() => format!("description of {name} changed"),
+        _ => format!("{kind} changed"),
+    };
+    match difference.cause {
+        Cause::Drift => format!("drift: {words}"),
+        _ => words,
+    }
+}

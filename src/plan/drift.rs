@@ -1,0 +1,47 @@
+//! Drift, as it is told.
+
+use similar::TextDiff;
+
+use super::Drift;
+use super::difference::Difference;
+use super::target::Target;
+
+/// One drifted aspect of a mart.
+pub(crate) fn item(target: &Target<'_>, difference: &Difference) -> Drift {
+    let message = match (&difference.expected, &difference.actual) {
+        (None, Some(_)) => format!("{} was added", difference.aspect),
+        (Some(_), None) => format!("{} was removed", difference.aspect),
+        _ => format!("{} was changed", difference.aspect),
+    };
+    Drift {
+        address: target.address(),
+        kind: target.mart.kind,
+        aspect: difference.aspect.clone(),
+        message,
+        expected: difference.expected.clone(),
+        actual: difference.actual.clone(),
+        diff: unified(
+            difference.expected.as_deref().unwrap_or_default(),
+            difference.actual.as_deref().unwrap_or_default(),
+            "as applied",
+            "in the database",
+        ),
+    }
+}
+
+/// A unified diff; empty where there is no difference.
+pub(crate) fn unified(old: &str, new: &str, old_name: &str, new_name: &str) -> String {
+    let line = |text: &str| match text {
+        "" => String::new(),
+        text => format!("{}\n", text.trim_end()),
+    };
+    let (old, new) = (line(old), line(new));
+    if old == new {
+        return String::new();
+    }
+    TextDiff::from_lines(&old, &new)
+        .unified_diff()
+        .context_radius(3)
+        .header(old_name, new_name)
+        .to_string()
+}

@@ -1,0 +1,99 @@
+//! What to change: the difference between what is declared and what is there, in order, with its hazards and its SQL.
+//!
+//! Pure: no clock, no connection. `plan` is never a mode of `apply`.
+
+mod assemble;
+mod decision;
+mod declared;
+mod difference;
+mod drift;
+mod grants;
+mod hazard;
+mod make;
+mod model;
+mod moved;
+mod orphan;
+mod rename;
+mod schedule;
+mod scope;
+mod statement;
+mod target;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use globset::GlobMatcher;
+
+pub use hazard::{Hazard, HazardKind};
+pub use make::plan;
+pub use model::{
+    Action, Change, Drift, Orphan, Plan, Read, Record, RecordRow, Refusal, Step, Summary,
+};
+pub use moved::{moved, read_scope};
+pub use scope::scope;
+
+use crate::state::QName;
+
+/// Which drift a plan puts back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Heal {
+    /// None: it is shown.
+    #[default]
+    Nothing,
+    /// All but indexes that someone added.
+    ButAddedIndexes,
+    /// All.
+    All,
+}
+
+/// What the caller wants of a plan, beyond the manifests.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Hazards that are allowed, beside the policy's.
+    pub allow: BTreeSet<HazardKind>,
+    /// Marts without a file go.
+    pub prune: bool,
+    /// Which drift is put back.
+    pub heal: Heal,
+    /// Only these marts; what must follow them comes along.
+    pub select: Option<BTreeSet<QName>>,
+    /// The git revision of the manifests.
+    pub revision: Option<String>,
+    /// Host and database, for people.
+    pub database: String,
+    /// `ignore_drift`, compiled.
+    pub ignore: Vec<GlobMatcher>,
+}
+
+impl Options {
+    /// Whether drift of an aspect is nobody's business.
+    pub(crate) fn ignores(&self, aspect: &str) -> bool {
+        self.ignore.iter().any(|glob| glob.is_match(aspect))
+    }
+}
+
+/// Something the manifests say that this database or this query does not have.
+#[derive(Debug, Clone)]
+pub struct PlanProblem {
+    /// The mart.
+    pub mart: QName,
+    /// Its manifest.
+    pub file: PathBuf,
+    /// The key it is about.
+    pub key: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Manifests ask for what is not there, or for names that are taken.
+    #[error("{}", problems.first().map_or_else(String::new, |p| format!("{}: {}", p.mart, p.message)))]
+    Problems {
+        /// All of them.
+        problems: Vec<PlanProblem>,
+    },
+}

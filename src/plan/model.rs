@@ -1,0 +1,243 @@
+//! A plan, as people and programs read it and `apply` runs it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Hazard, HazardKind};
+use crate::catalog::ReadSignature;
+use crate::state::{Fingerprint, Kind, Mart, QName};
+
+/// Everything `apply` would do, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The version of this form.
+    pub format_version: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// The git revision of the manifests, `branch@sha1:…`.
+    pub revision: Option<String>,
+    /// The registry's key.
+    pub project: String,
+    /// Host and database, for people.
+    pub database: String,
+    /// What two plans share that do the same to the same.
+    pub fingerprint: Fingerprint,
+    /// How many of what.
+    pub summary: Summary,
+    /// What changes, in the order it is done.
+    pub changes: Vec<Change>,
+    /// What was changed behind the manifests' back and will not be healed.
+    pub drift: Vec<Drift>,
+    /// Marts without a file that stay.
+    pub orphans: Vec<Orphan>,
+    /// The statements.
+    pub steps: Vec<Step>,
+    /// The registry's rows that change with them.
+    pub records: Vec<Record>,
+    /// Everything the plan looked at, with what it was.
+    pub reads: Vec<Read>,
+    /// How many marts the manifests declare.
+    pub marts: usize,
+    /// Why it may not be applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refusal>,
+}
+
+impl Plan {
+    /// Nothing would happen.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+}
+
+/// Something a plan looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// The relation.
+    pub name: QName,
+    /// A mart: looked at whole. Else only its columns matter.
+    pub managed: bool,
+    /// What it was; `None` where it did not exist.
+    pub relation: Option<Fingerprint>,
+    /// What the registry's row said; `None` where there was none.
+    pub row: Option<Fingerprint>,
+}
+
+/// Counts for the summary line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Created.
+    pub add: usize,
+    /// Changed in place.
+    pub change: usize,
+    /// Built anew.
+    pub replace: usize,
+    /// Dropped.
+    pub destroy: usize,
+    /// Of these, what deletes data that cannot be computed again.
+    pub destructive: usize,
+}
+
+/// What happens to a mart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// It does not exist.
+    Create,
+    /// In place.
+    Update,
+    /// Built aside and exchanged.
+    Replace,
+    /// Dropped.
+    Delete,
+    /// Another name, the same relation.
+    Rename,
+}
+
+impl Action {
+    /// Terraform's symbol.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Create => "+",
+            Self::Update | Self::Rename => "~",
+            Self::Replace => "-/+",
+            Self::Delete => "-",
+        }
+    }
+}
+
+/// What happens to one mart, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Schema and name, quoted where needed.
+    pub address: String,
+    /// Storage.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// What.
+    pub action: Action,
+    /// Why, in one line.
+    pub reason: String,
+    /// The mart as the registry has it; null when new.
+    pub before: serde_json::Value,
+    /// The mart as declared; null when dropped.
+    pub after: serde_json::Value,
+    /// Unified diffs of what changes.
+    pub diff: String,
+    /// What it means for the database.
+    pub hazards: Vec<Hazard>,
+    /// The manifest.
+    pub file: Option<String>,
+    /// Values that came from a default, and whose: `refresh.timeout → project.toml`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub origins: BTreeMap<String, String>,
+}
+
+/// One thing that someone changed by hand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The mart.
+    pub address: String,
+    /// Storage.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// What of it: `definition`, `columns`, `indexes:NAME`, `grants:ROLE`, `owner`, `description`, `options:NAME` …
+    pub aspect: String,
+    /// In one line.
+    pub message: String,
+    /// As it was applied; null where it did not exist.
+    pub expected: Option<String>,
+    /// As it is; null where it is gone.
+    pub actual: Option<String>,
+    /// A unified diff from expected to actual.
+    pub diff: String,
+}
+
+/// A mart in the registry without a manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Orphan {
+    /// Schema and name.
+    pub address: String,
+    /// Storage.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// The file that declared it.
+    pub file: String,
+    /// Whether its manifest said `prevent_destroy`.
+    pub prevent_destroy: bool,
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The transaction it runs in; `None` runs alone.
+    pub transaction: Option<u32>,
+    /// The statement.
+    pub sql: String,
+    /// How long it may wait for a lock; 0 is for ever.
+    pub lock_timeout_ms: u64,
+    /// How long it may run; 0 is for ever.
+    pub statement_timeout_ms: u64,
+    /// The mart it is for.
+    pub mart: String,
+    /// The role it runs as, where that is not the connection's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// `SET LOCAL` for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<(String, String)>,
+    /// It takes the short exclusive lock of a publication: tried again when it does not get it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub publication: bool,
+}
+
+/// A registry row that changes with a transaction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The transaction.
+    pub transaction: u32,
+    /// The mart.
+    pub mart: QName,
+    /// What happens to its row.
+    pub row: RecordRow,
+}
+
+/// What happens to a registry row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordRow {
+    /// Written.
+    Upsert {
+        /// As declared.
+        declared: Box<Mart>,
+        /// The manifest.
+        file: String,
+        /// Canonical text of the query; what a table cannot tell later.
+        definition: String,
+        /// What it reads, by address; signatures are taken anew at apply.
+        reads: BTreeMap<String, ReadSignature>,
+        /// The name its row had before.
+        renamed_from: Option<QName>,
+        /// What `action` this belongs to.
+        action: Action,
+        /// Aspects that drifted and stay as they are: the registry goes on saying what they should be.
+        drifted: Vec<String>,
+    },
+    /// Marked as dropped.
+    Delete,
+}
+
+/// Why a plan may not be applied as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The mart.
+    pub address: String,
+    /// The hazard.
+    pub hazard: HazardKind,
+    /// What it means here.
+    pub message: String,
+    /// Whether `--allow` helps.
+    pub allowable: bool,
+}

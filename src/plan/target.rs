@@ -1,0 +1,198 @@
+//! What a mart should look like in the database, in the server's own spelling.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{PlanProblem, rename};
+use crate::catalog::{Actual, Column, ReadSignature, Recorded, Relation};
+use crate::compile::{Compiled, recorded_for};
+use crate::manifest::DesiredMart;
+use crate::sql::{canonical_index, index_body};
+use crate::state::{IndexDecl, Kind, Mart, QName, derived_name};
+
+/// A mart as declared beside what is recorded and what is there.
+#[derive(Debug, Clone)]
+pub(crate) struct Target<'a> {
+    /// As declared, with where.
+    pub desired: &'a DesiredMart,
+    /// As declared.
+    pub mart: &'a Mart,
+    /// As the registry has it, perhaps under an earlier name.
+    pub recorded: Option<&'a Recorded>,
+    /// As it is, perhaps under an earlier name.
+    pub live: Option<&'a Relation>,
+    /// Canonical text of the query.
+    pub definition: String,
+    /// Columns of the query.
+    pub columns: Vec<Column>,
+    /// Declared indexes by name.
+    pub indexes: BTreeMap<String, TargetIndex<'a>>,
+    /// What the query reads.
+    pub reads: BTreeSet<QName>,
+}
+
+/// A declared index in the server's spelling.
+#[derive(Debug, Clone)]
+pub(crate) struct TargetIndex<'a> {
+    pub decl: &'a IndexDecl,
+    /// Its definition without names.
+    pub body: String,
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn new(desired: &'a DesiredMart, compiled: &Compiled, actual: &'a Actual) -> Self {
+        let mart = &desired.mart;
+        let recorded = recorded_for(mart, actual);
+        let live = match recorded {
+            Some(recorded) => actual.relations.get(&recorded.mart.name),
+            None => actual.relations.get(&mart.name),
+        };
+        let compiled = compiled.marts.get(&mart.name);
+        let (definition, columns, reads) = match (compiled, recorded) {
+            (Some(c), _) => (c.definition.clone(), c.columns.clone(), c.reads.clone()),
+            (None, Some(r)) => (
+                r.applied.definition.clone(),
+                r.applied.columns.clone(),
+                r.applied.reads.values().map(|read| read.name.clone()).collect(),
+            ),
+            (None, None) => Default::default(),
+        };
+        let indexes = mart
+            .indexes
+            .iter()
+            .map(|decl| {
+                let spelled = compiled.and_then(|c| c.indexes.get(&decl.name)).cloned();
+                let applied = || {
+                    let known = recorded?.mart.indexes.contains(decl);
+                    let index = recorded?.applied.indexes.get(&decl.name)?;
+                    known.then(|| index.definition.clone())
+                };
+                let definition = if decl.needs_server() {
+                    spelled.or_else(applied)
+                } else {
+                    None
+                };
+                let definition =
+                    definition.unwrap_or_else(|| canonical_index(decl, &mart.name));
+                let body = index_body(&definition).to_owned();
+                (decl.name.clone(), TargetIndex { decl, body })
+            })
+            .collect();
+        Self {
+            desired,
+            mart,
+            recorded,
+            live,
+            definition,
+            columns,
+            indexes,
+            reads,
+        }
+    }
+
+    /// Schema and name, quoted where needed.
+    pub(crate) fn address(&self) -> String {
+        self.mart.name.to_string()
+    }
+
+    /// The name the live relation has, where it is to get another.
+    pub(crate) fn renamed_from(&self) -> Option<&'a QName> {
+        self.recorded
+            .map(|r| &r.mart.name)
+            .filter(|name| **name != self.mart.name)
+    }
+
+    /// The primary key's constraint, as PostgreSQL names it.
+    pub(crate) fn primary_key_name(&self) -> String {
+        derived_name(&self.mart.name.name, "_pkey")
+    }
+
+    /// Columns that must not be null.
+    pub(crate) fn not_null(&self) -> BTreeSet<&str> {
+        let declared = self.mart.columns.iter().filter(|(_, c)| c.not_null);
+        let declared = declared.map(|(name, _)| name.as_str());
+        declared
+            .chain(self.mart.primary_key.iter().map(String::as_str))
+            .collect()
+    }
+
+    /// Whether the columns begin with `old`, so that a view can be replaced in place.
+    pub(crate) fn extends(&self, old: &[Column]) -> bool {
+        let same = |(new, old): (&Column, &Column)| {
+            new.name == old.name
+                && new.type_name == old.type_name
+                && new.collation == old.collation
+        };
+        self.columns.len() >= old.len() && self.columns.iter().zip(old).all(same)
+    }
+
+    /// Whether names and types are those of `old`, in the same order.
+    pub(crate) fn same_columns(&self, old: &[Column]) -> bool {
+        self.columns.len() == old.len() && self.extends(old)
+    }
+
+    /// The rows of `reads` for the registry; `apply` fills in the signatures.
+    pub(crate) fn read_signatures(&self, actual: &Actual) -> BTreeMap<String, ReadSignature> {
+        self.reads
+            .iter()
+            .map(|name| {
+                let signature = match actual.relations.get(name) {
+                    Some(relation) => relation.signature(),
+                    None => crate::state::Fingerprint(String::new()),
+                };
+                let name = name.clone();
+                (name.to_string(), ReadSignature { name, signature })
+            })
+            .collect()
+    }
+
+    /// A definition as it will read once marts that are renamed have their new names.
+    pub(crate) fn with_new_names(&self, definition: &str, renames: &[(QName, QName)]) -> String {
+        rename::in_definition(definition, renames)
+    }
+
+    /// Columns that the declaration names and the query does not give.
+    pub(crate) fn problems(&self) -> Vec<PlanProblem> {
+        let known: BTreeSet<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
+        let mut problems = Vec::new();
+        let mut check = |key: &str, column: &str| {
+            if !known.contains(column) {
+                let list: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
+                problems.push(PlanProblem {
+                    mart: self.mart.name.clone(),
+                    file: self.desired.file.clone(),
+                    key: key.to_owned(),
+                    message: format!("the query has no column {column:?}"),
+                    help: format!("its columns are {}", list.join(", ")),
+                });
+            }
+        };
+        for index in &self.mart.indexes {
+            for key in index.keys.iter().filter(|k| !k.expression) {
+                check("indexes.columns", &key.term);
+            }
+            for column in &index.include {
+                check("indexes.include", column);
+            }
+        }
+        for column in &self.mart.primary_key {
+            check("primary_key", column);
+        }
+        for column in self.mart.columns.keys() {
+            check("columns", column);
+        }
+        for grant in self.mart.grants.iter().flatten() {
+            for column in &grant.columns {
+                check("grants.columns", column);
+            }
+        }
+        if let Some(column) = self.mart.freshness.as_ref().and_then(|f| f.column.as_ref()) {
+            check("freshness.column", column);
+        }
+        problems
+    }
+
+    /// Whether the mart keeps rows.
+    pub(crate) fn has_data(&self) -> bool {
+        self.mart.kind != Kind::View
+    }
+}

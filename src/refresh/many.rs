@@ -1,0 +1,251 @@
+//! Several marts: each once, after what it reads from, independent ones at the same time.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use sqlx::{Connection, PgConnection, Row};
+
+use super::{
+    Choice, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, history, one,
+};
+use crate::database::{Endpoint, LockError, LockSession, SqlError};
+use crate::state::{Kind, QName};
+
+/// A connection for the work and one that holds the mart's lock.
+struct Worker {
+    conn: PgConnection,
+    locks: LockSession,
+    user: String,
+}
+
+/// Refreshes `items`. `stopped` is asked before each one begins; what is not begun then is skipped.
+///
+/// # Errors
+/// Where nothing could begin at all. What befalls one mart is in its run.
+pub async fn refresh(
+    endpoint: &Endpoint,
+    items: &[Item],
+    options: &Options,
+    stopped: &dyn Fn() -> bool,
+    events: &mut dyn FnMut(Event),
+) -> Result<Vec<Run>, RefreshError> {
+    let events = RefCell::new(events);
+    let tell = |event: Event| (events.borrow_mut())(event);
+    let mut idle: Vec<Worker> = Vec::new();
+    let mut workers = 0;
+    let mut waiting: Vec<usize> = (0..items.len()).collect();
+    // Larger priority first; items come upstream first, and that order stays among equals.
+    waiting.sort_by_key(|i| std::cmp::Reverse(items[*i].recorded.mart.refresh.priority));
+    let mut ended: BTreeSet<QName> = BTreeSet::new();
+    let mut failed: BTreeSet<QName> = BTreeSet::new();
+    let mut runs: Vec<Option<Run>> = vec![None; items.len()];
+    let mut running = FuturesUnordered::new();
+    let among: BTreeSet<&QName> = items.iter().map(|i| &i.recorded.mart.name).collect();
+    loop {
+        while running.len() < options.parallel.max(1) {
+            let ready = waiting.iter().position(|i| {
+                items[*i].upstream.iter().all(|up| ended.contains(up) || !among.contains(up))
+            });
+            let Some(at) = ready else { break };
+            let index = waiting.remove(at);
+            let item = &items[index];
+            let worker = match idle.pop() {
+                Some(worker) => worker,
+                None => {
+                    workers += 1;
+                    open(endpoint, options, workers, &tell).await?
+                }
+            };
+            let blocked = item.upstream.iter().find(|up| failed.contains(*up)).cloned();
+            let stop = stopped();
+            let tell = &tell;
+            running.push(async move {
+                let mut worker = worker;
+                let run = if stop {
+                    not_begun(&mut worker, item, options, RunStatus::Cancelled, "stopped before it began").await
+                } else if let Some(up) = blocked {
+                    let reason = format!("{up}, which it reads, was not refreshed");
+                    not_begun(&mut worker, item, options, RunStatus::Skipped, &reason).await
+                } else {
+                    work(&mut worker, item, options, tell).await
+                };
+                (index, worker, run)
+            });
+        }
+        let Some((index, worker, run)) = running.next().await else { break };
+        let run = run?;
+        let name = &items[index].recorded.mart.name;
+        if !matches!(run.status, RunStatus::Success | RunStatus::Noop) && items[index].recorded.mart.kind != Kind::View {
+            failed.insert(name.clone());
+        }
+        ended.insert(name.clone());
+        tell(Event::Ended { run: Box::new(run.clone()) });
+        runs[index] = Some(run);
+        idle.push(worker);
+    }
+    for worker in idle {
+        // Everything is committed and recorded; a session that cannot say good-bye changes nothing.
+        let _ = worker.locks.close().await;
+        let _ = worker.conn.close().await;
+    }
+    Ok(runs.into_iter().flatten().collect())
+}
+
+async fn open(
+    endpoint: &Endpoint,
+    options: &Options,
+    number: usize,
+    tell: &dyn Fn(Event),
+) -> Result<Worker, RefreshError> {
+    let locks = LockSession::open(endpoint, &options.registry, &options.project, "refresh lock").await?;
+    let mut conn = endpoint.direct().session(&format!("refresh {number}")).await?;
+    let row = sqlx::query("SELECT pg_catalog.pg_backend_pid(), current_user::text")
+        .fetch_one(&mut conn)
+        .await
+        .map_err(|error| RefreshError::History(error.into()))?;
+    let facts = || Ok::<_, sqlx::Error>((row.try_get::<i32, _>(0)?, row.try_get::<String, _>(1)?));
+    let (pid, user) = facts().map_err(|error| RefreshError::History(error.into()))?;
+    tell(Event::Session { pid });
+    Ok(Worker { conn, locks, user })
+}
+
+async fn not_begun(
+    worker: &mut Worker,
+    item: &Item,
+    options: &Options,
+    status: RunStatus,
+    reason: &str,
+) -> Result<Run, RefreshError> {
+    let mut run = one::beginning(item, reason, Utc::now());
+    run.status = status;
+    record_not_begun(worker, item, options, run).await
+}
+
+async fn record_not_begun(
+    worker: &mut Worker,
+    item: &Item,
+    options: &Options,
+    mut run: Run,
+) -> Result<Run, RefreshError> {
+    let name = &item.recorded.mart.name;
+    run.run = history::not_begun(&mut worker.conn, options, name, &run).await.map_err(RefreshError::History)?;
+    Ok(run)
+}
+
+async fn work(
+    worker: &mut Worker,
+    item: &Item,
+    options: &Options,
+    tell: &dyn Fn(Event),
+) -> Result<Run, RefreshError> {
+    let name = &item.recorded.mart.name;
+    let lock = format!("mart:{name}");
+    match worker.locks.acquire(&lock, options.wait).await {
+        Ok(()) => {}
+        Err(error @ LockError::Held { .. }) => {
+            let mut run = one::beginning(item, "another run holds it", Utc::now());
+            run.status = RunStatus::Failed;
+            run.error = Some(RunError {
+                kind: error.kind().to_owned(),
+                sqlstate: None,
+                message: error.to_string(),
+                hint: Some("wait for it with --wait, or see `datamart unlock`".to_owned()),
+            });
+            return record_not_begun(worker, item, options, run).await;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let outcome = locked(worker, item, options, tell).await;
+    let released = worker.locks.release(&lock).await;
+    let run = outcome?;
+    released?;
+    Ok(run)
+}
+
+async fn locked(
+    worker: &mut Worker,
+    item: &Item,
+    options: &Options,
+    tell: &dyn Fn(Event),
+) -> Result<Run, RefreshError> {
+    let name = &item.recorded.mart.name;
+    let mut run = one::beginning(item, "", Utc::now());
+    let impossible = |message: String| RunError {
+        kind: "missing".to_owned(),
+        sqlstate: None,
+        message,
+        hint: Some("see `datamart plan`".to_owned()),
+    };
+    let Some(live) = item.live.as_ref().filter(|live| live.kind.is(item.recorded.mart.kind)) else {
+        run.status = RunStatus::Failed;
+        run.reason = "it is not there".to_owned();
+        run.error = Some(impossible(format!("{name} does not exist as a {}", item.recorded.mart.kind.as_str())));
+        return record_not_begun(worker, item, options, run).await;
+    };
+    let choice = one::choice(item, live, options);
+    let (method, reason) = match &choice {
+        Choice::Method(method, reason) => (*method, reason.clone()),
+        Choice::ByDifferences => (Method::Merge, "by how many rows differ".to_owned()),
+        Choice::Nothing(reason) => {
+            run.reason.clone_from(reason);
+            return record_not_begun(worker, item, options, run).await;
+        }
+        Choice::Impossible(message) => {
+            run.status = RunStatus::Failed;
+            run.reason = "it cannot be refreshed as asked".to_owned();
+            run.error = Some(impossible(message.clone()));
+            return record_not_begun(worker, item, options, run).await;
+        }
+    };
+    run.method = Some(method);
+    run.reason.clone_from(&reason);
+    tell(Event::Started { mart: name.clone(), method, reason });
+    run.run = history::begin(&mut worker.conn, options, name, method, &run).await.map_err(RefreshError::History)?;
+    let clock = Instant::now();
+    let frame = one::frame(&item.recorded.mart, live, options, &worker.user);
+    let mut events = |event: Event| tell(event);
+    let outcome = one::one(&mut worker.conn, item, live, &choice, options, &frame, &mut events).await;
+    let took = clock.elapsed();
+    complete(&mut run, outcome, took);
+    finish(worker, options, &run).await?;
+    if let Some(limit) = item.recorded.mart.refresh.warn_duration {
+        if took > Duration::from_secs(limit) {
+            tell(Event::Slow { mart: name.clone(), seconds: took.as_secs_f64(), limit });
+        }
+    }
+    Ok(run)
+}
+
+fn complete(run: &mut Run, outcome: Result<one::Outcome, SqlError>, took: Duration) {
+    run.finished_at = Utc::now();
+    run.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
+    match outcome {
+        Ok(outcome) => {
+            run.status = RunStatus::Success;
+            run.method = outcome.method.or(run.method);
+            if let Some(reason) = outcome.reason {
+                run.reason = reason;
+            }
+            run.rows_inserted = outcome.inserted;
+            run.rows_updated = outcome.updated;
+            run.rows_deleted = outcome.deleted;
+            run.row_count = outcome.row_count;
+            run.size_bytes = outcome.size_bytes;
+            run.newest = outcome.newest;
+            run.snapshot = outcome.snapshot;
+        }
+        Err(error) => {
+            run.status = if cancelled(&error) { RunStatus::Cancelled } else { RunStatus::Failed };
+            run.error = Some(RunError::of(&error));
+        }
+    }
+}
+
+/// Closes the run's row; where the run's own connection broke, through the lock's session's server anew.
+async fn finish(worker: &mut Worker, options: &Options, run: &Run) -> Result<(), RefreshError> {
+    history::finish(&mut worker.conn, options, run).await.map_err(RefreshError::History)
+}

@@ -1,0 +1,209 @@
+//! Keeping data fresh: how each mart is refreshed, in dependency order, with a row of history for each run.
+
+mod choose;
+mod event;
+mod history;
+mod many;
+mod one;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::catalog::{CatalogError, Recorded, Relation};
+use crate::database::{DatabaseError, ErrorKind, LockError, SqlError};
+use crate::state::QName;
+
+pub use choose::{Choice, choose};
+pub use event::Event;
+pub use many::refresh;
+
+/// How new data comes into a mart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// REFRESH MATERIALIZED VIEW: readers wait.
+    Plain,
+    /// REFRESH MATERIALIZED VIEW CONCURRENTLY: they do not.
+    Concurrently,
+    /// Built aside, the differences written.
+    Merge,
+    /// Built aside, the table exchanged.
+    Swap,
+}
+
+impl Method {
+    /// The word history and programs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Concurrently => "concurrently",
+            Self::Merge => "merge",
+            Self::Swap => "swap",
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// New data is published.
+    Success,
+    /// The old data stays.
+    Failed,
+    /// It was not started.
+    Skipped,
+    /// There was nothing to do.
+    Noop,
+    /// Somebody stopped it; the old data stays.
+    Cancelled,
+}
+
+impl RunStatus {
+    /// The word history and programs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Noop => "noop",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunError {
+    /// One fixed word.
+    pub kind: String,
+    /// PostgreSQL's code.
+    pub sqlstate: Option<String>,
+    /// What it said.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl RunError {
+    pub(crate) fn of(error: &SqlError) -> Self {
+        Self {
+            kind: error.kind.as_str().to_owned(),
+            sqlstate: error.sqlstate.clone(),
+            message: error.message.clone(),
+            hint: error.hint.clone().or_else(|| error.detail.clone()),
+        }
+    }
+}
+
+/// One refresh of one mart.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Run {
+    /// Its number in the history; 0 where it was not written there.
+    pub run: i64,
+    /// The mart.
+    pub mart: String,
+    /// How; `None` where it did not begin.
+    pub method: Option<Method>,
+    /// Why so.
+    pub reason: String,
+    /// How it ended.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: DateTime<Utc>,
+    /// Between the two.
+    pub duration_ms: f64,
+    /// Rows that came, where that is known.
+    pub rows_inserted: Option<i64>,
+    /// Rows that changed, where that is known.
+    pub rows_updated: Option<i64>,
+    /// Rows that went, where that is known.
+    pub rows_deleted: Option<i64>,
+    /// Rows afterwards.
+    pub row_count: Option<i64>,
+    /// Bytes afterwards, indexes included.
+    pub size_bytes: Option<i64>,
+    /// The newest value of `freshness.column`.
+    pub newest: Option<String>,
+    /// The git revision of the manifest.
+    pub revision: Option<String>,
+    /// Why it failed.
+    pub error: Option<RunError>,
+    /// The snapshot of the data, for the history.
+    #[serde(skip)]
+    pub snapshot: Option<String>,
+}
+
+/// A mart to be refreshed.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// As the registry has it.
+    pub recorded: Recorded,
+    /// As it is; `None` where the relation is gone.
+    pub live: Option<Relation>,
+    /// Items it has to wait for.
+    pub upstream: Vec<QName>,
+}
+
+/// What the caller wants.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `Some` overrides what the manifests say about CONCURRENTLY.
+    pub concurrent: Option<bool>,
+    /// How many at once.
+    pub parallel: usize,
+    /// How long to wait for another refresh of the same mart.
+    pub wait: std::time::Duration,
+    /// Milliseconds, for locks that queue others.
+    pub lock_timeout_ms: u64,
+    /// Milliseconds, for the short exclusive lock of a publication.
+    pub publish_lock_timeout_ms: u64,
+    /// Milliseconds, where a mart has no timeout of its own.
+    pub statement_timeout_ms: u64,
+    /// Settings of every build: memory, workers.
+    pub settings: Vec<(String, String)>,
+    /// Roles that default privileges give something to, by creating role.
+    pub defaults: Vec<crate::catalog::DefaultAcl>,
+    /// Who asked, for the history.
+    pub requested_by: String,
+    /// The registry's schema.
+    pub registry: String,
+    /// The project.
+    pub project: String,
+}
+
+/// Why refreshing could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// No session, no registry.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// Somebody else refreshes the mart.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The catalog could not be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The history could not be written.
+    #[error("cannot write the history: {0}")]
+    History(#[source] SqlError),
+}
+
+impl RefreshError {
+    /// One fixed word: exit code, metric label, retry policy.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Database(error) => error.kind(),
+            Self::Lock(error) => error.kind(),
+            Self::Catalog(error) => error.kind().as_str(),
+            Self::History(error) => error.kind.as_str(),
+        }
+    }
+}
+
+/// Whether an error means that somebody stopped the run.
+pub(crate) fn cancelled(error: &SqlError) -> bool {
+    error.kind == ErrorKind::Cancelled
+}

@@ -1,0 +1,242 @@
+//! One mart's refresh, on one connection. The caller holds the mart's lock.
+
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::{Choice, Event, Item, Method, Options, Run, choose};
+use crate::build::{self, Frame, SessionState};
+use crate::catalog::Relation;
+use crate::database::SqlError;
+use crate::state::{Mart, Publish, quote_ident};
+
+/// Merge while at most this part of the rows differs: beyond it an exchange writes less.
+const MERGE_BELOW: f64 = 0.2;
+
+/// What a run found out while it worked.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub method: Option<Method>,
+    pub reason: Option<String>,
+    pub inserted: Option<i64>,
+    pub updated: Option<i64>,
+    pub deleted: Option<i64>,
+    pub row_count: Option<i64>,
+    pub size_bytes: Option<i64>,
+    pub newest: Option<String>,
+    pub snapshot: Option<String>,
+}
+
+/// The role, settings and timeouts of a mart's refresh.
+pub(super) fn frame(mart: &Mart, live: &Relation, options: &Options, user: &str) -> Frame {
+    let mut settings = mart.settings();
+    for (key, value) in &options.settings {
+        if !settings.iter().any(|(known, _)| known == key) {
+            settings.push((key.clone(), value.clone()));
+        }
+    }
+    let timeout = mart.refresh.timeout.map(|seconds| seconds.saturating_mul(1_000));
+    Frame {
+        role: Some(live.owner.clone()).filter(|owner| owner != user),
+        settings,
+        lock_timeout_ms: options.lock_timeout_ms,
+        statement_timeout_ms: timeout.unwrap_or(options.statement_timeout_ms),
+    }
+}
+
+/// Brings a mart's rows up to date.
+pub(super) async fn one(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    choice: &Choice,
+    options: &Options,
+    frame: &Frame,
+    _events: &mut dyn FnMut(Event),
+) -> Result<Outcome, SqlError> {
+    let mart = &item.recorded.mart;
+    let mut outcome = match choice {
+        Choice::Method(method @ (Method::Plain | Method::Concurrently), _) => {
+            materialized_view(conn, live, *method, frame).await?
+        }
+        _ => table(conn, mart, live, choice, options, frame).await?,
+    };
+    measure(conn, item, live, frame, &mut outcome).await?;
+    Ok(outcome)
+}
+
+async fn materialized_view(
+    conn: &mut PgConnection,
+    live: &Relation,
+    method: Method,
+    frame: &Frame,
+) -> Result<Outcome, SqlError> {
+    let word = if method == Method::Concurrently { "CONCURRENTLY " } else { "" };
+    let snapshot: String = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text")
+        .fetch_one(&mut *conn)
+        .await?
+        .try_get(0)?;
+    let sql = format!("REFRESH MATERIALIZED VIEW {word}{}", live.name);
+    let analyze = format!("ANALYZE {}", live.name);
+    alone(conn, frame, &[sql, analyze]).await?;
+    Ok(Outcome { method: Some(method), snapshot: Some(snapshot), ..Outcome::default() })
+}
+
+/// Runs statements outside transactions, with the mart's role and settings.
+async fn alone(conn: &mut PgConnection, frame: &Frame, statements: &[String]) -> Result<(), SqlError> {
+    let mut session = SessionState::alone();
+    let mut outcome = Ok(0);
+    for sql in statements {
+        outcome = build::run(conn, &mut session, frame, sql).await;
+        if outcome.is_err() {
+            break;
+        }
+    }
+    let left = session.leave(conn).await;
+    outcome?;
+    left
+}
+
+async fn table(
+    conn: &mut PgConnection,
+    mart: &Mart,
+    live: &Relation,
+    choice: &Choice,
+    options: &Options,
+    frame: &Frame,
+) -> Result<Outcome, SqlError> {
+    let built = build::build_aside(conn, mart, live, frame).await?;
+    let published = publish(conn, mart, live, choice, options, frame, &built).await;
+    if published.is_err() {
+        // What was built goes; where the connection is gone, the next refresh removes it.
+        let _ = build::remove_leftovers(conn, &mart.name, frame).await;
+    }
+    published
+}
+
+async fn publish(
+    conn: &mut PgConnection,
+    mart: &Mart,
+    live: &Relation,
+    choice: &Choice,
+    options: &Options,
+    frame: &Frame,
+    built: &build::Built,
+) -> Result<Outcome, SqlError> {
+    let mut outcome = Outcome { snapshot: Some(built.snapshot.clone()), ..Outcome::default() };
+    let (mut method, mut reason) = match choice {
+        Choice::Method(method, reason) => (*method, reason.clone()),
+        _ => by_differences(conn, live, built, frame).await?,
+    };
+    if method == Method::Swap {
+        let creator = frame.role.as_ref().unwrap_or(&live.owner);
+        let defaults: Vec<String> = options
+            .defaults
+            .iter()
+            .filter(|acl| acl.owner == *creator && acl.schema.as_ref().is_none_or(|s| *s == live.name.schema))
+            .map(|acl| acl.role.clone())
+            .collect();
+        let swapped =
+            build::swap(conn, live, built, frame, options.publish_lock_timeout_ms, &defaults).await;
+        match swapped {
+            Ok(()) => {
+                outcome.inserted = i64::try_from(built.rows).ok();
+                outcome.deleted = Some(live.tuples.max(0.0) as i64).filter(|_| live.empty);
+            }
+            Err(error) if error.is("55P03") && mart.publish != Publish::Swap => {
+                method = Method::Merge;
+                reason = format!("no exclusive lock in {} tries, so merged", build::PUBLICATION_TRIES);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if method == Method::Merge {
+        let merged = build::merge(conn, live, built, frame).await?;
+        outcome.inserted = i64::try_from(merged.inserted).ok();
+        outcome.updated = i64::try_from(merged.updated).ok();
+        outcome.deleted = i64::try_from(merged.deleted).ok();
+        alone(conn, frame, &[format!("VACUUM (ANALYZE) {}", live.name)]).await?;
+    }
+    outcome.row_count = i64::try_from(built.rows).ok();
+    outcome.method = Some(method);
+    outcome.reason = Some(reason);
+    Ok(outcome)
+}
+
+async fn by_differences(
+    conn: &mut PgConnection,
+    live: &Relation,
+    built: &build::Built,
+    frame: &Frame,
+) -> Result<(Method, String), SqlError> {
+    let Some(differ) = build::differences(conn, live, built, frame).await? else {
+        return Ok((Method::Swap, "no key to merge by".to_owned()));
+    };
+    let rows = built.rows.max(1) as f64;
+    let part = differ as f64 / rows;
+    let reason = format!("{differ} of {} rows differ", built.rows);
+    Ok(if part <= MERGE_BELOW { (Method::Merge, reason) } else { (Method::Swap, reason) })
+}
+
+/// Rows, bytes and newest data afterwards.
+async fn measure(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    frame: &Frame,
+    outcome: &mut Outcome,
+) -> Result<(), SqlError> {
+    let name = &live.name;
+    let newest = match item.recorded.mart.freshness.as_ref().and_then(|f| f.column.as_ref()) {
+        Some(column) => format!("to_jsonb(max({})) #>> '{{}}'", quote_ident(column)),
+        None => "NULL::text".to_owned(),
+    };
+    let count = if outcome.row_count.is_some() { "NULL::bigint" } else { "count(*)" };
+    let from = if outcome.row_count.is_some() && newest.starts_with("NULL") {
+        String::new()
+    } else {
+        format!(" FROM {name}")
+    };
+    let sql = format!("SELECT {count} AS rows, {newest} AS newest{from}");
+    let mut session = SessionState::alone();
+    session.enter(conn, frame).await?;
+    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *conn).await;
+    session.leave(conn).await?;
+    let row = row?;
+    if let Some(rows) = row.try_get::<Option<i64>, _>("rows")? {
+        outcome.row_count = Some(rows);
+    }
+    outcome.newest = row.try_get("newest")?;
+    let size = sqlx::query("SELECT pg_catalog.pg_total_relation_size(to_regclass($1))")
+        .bind(name.to_string())
+        .fetch_one(conn)
+        .await?;
+    outcome.size_bytes = size.try_get(0)?;
+    Ok(())
+}
+
+/// A run that is about to begin.
+pub(super) fn beginning(item: &Item, reason: &str, now: chrono::DateTime<chrono::Utc>) -> Run {
+    Run {
+        run: 0,
+        mart: item.recorded.mart.name.to_string(),
+        method: None,
+        reason: reason.to_owned(),
+        status: super::RunStatus::Skipped,
+        started_at: now,
+        finished_at: now,
+        duration_ms: 0.0,
+        rows_inserted: None,
+        rows_updated: None,
+        rows_deleted: None,
+        row_count: None,
+        size_bytes: None,
+        newest: None,
+        revision: item.recorded.revision.clone(),
+        error: None,
+        snapshot: None,
+    }
+}
+
+/// What a mart's refresh would do now.
+pub(super) fn choice(item: &Item, live: &Relation, options: &Options) -> Choice {
+    choose(&item.recorded, live, options.concurrent)
+}
