@@ -73,10 +73,7 @@ impl Walker<'_> {
             | (Type::NotYetTrue, DeValue::Boolean(false))
             | (
                 Type::Scalar,
-                DeValue::String(_)
-                | DeValue::Integer(_)
-                | DeValue::Float(_)
-                | DeValue::Boolean(_),
+                DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_),
             )
             | (Type::Any, _) => {}
             (Type::NotYetTrue, DeValue::Boolean(true)) => self.report.error(
@@ -105,7 +102,10 @@ impl Walker<'_> {
             (Type::Duration | Type::Milliseconds, DeValue::Integer(i)) => self.report.error(
                 value.span(),
                 path,
-                format!("`{path}` takes {} with its unit, not an integer", kind.noun()),
+                format!(
+                    "`{path}` takes {} with its unit, not an integer",
+                    kind.noun()
+                ),
                 format!("write `{} = \"{i}s\"` for seconds", key.name),
             ),
             (Type::Milliseconds, DeValue::String(s)) => {

@@ -73,7 +73,13 @@ pub(super) fn declare(
         kinds::check(root, kind, report);
         let possible = indexes.iter().any(|i| i.index.serves_concurrent_refresh());
         if kind == Kind::MaterializedView {
-            refresh::check_concurrent(root, policy.concurrent, possible, &candidates(&indexes), report);
+            refresh::check_concurrent(
+                root,
+                policy.concurrent,
+                possible,
+                &candidates(&indexes),
+                report,
+            );
         }
     }
     let session = session(root, report);
@@ -163,7 +169,10 @@ fn mart_name(
         && !pattern.is_match(&name)
     {
         let message = format!("the name {name:?} does not match the project's pattern");
-        let help = format!("names match {:?} ([naming] in project.toml)", pattern.as_str());
+        let help = format!(
+            "names match {:?} ([naming] in project.toml)",
+            pattern.as_str()
+        );
         if *error {
             report.error(span, "name", message, help);
         } else {
@@ -303,7 +312,12 @@ fn names(root: &Section<'_>, key: &str, report: &mut Report) -> (Vec<String>, Ve
         .unzip();
     for (name, span) in names.iter().zip(&spans) {
         if name.is_empty() {
-            report.error(span.clone(), key, format!("`{key}` has an empty name"), "remove it");
+            report.error(
+                span.clone(),
+                key,
+                format!("`{key}` has an empty name"),
+                "remove it",
+            );
         }
     }
     (names, spans)

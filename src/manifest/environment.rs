@@ -28,7 +28,11 @@ pub(super) fn apply(
         project.schema = schema.to_owned();
         project.record("schema", "DATAMART_DEFAULT_SCHEMA");
     }
-    said.timeout = reader.read("DATAMART_REFRESH_TIMEOUT_SECONDS", "a number of seconds", |t| t.parse().ok());
+    said.timeout = reader.read(
+        "DATAMART_REFRESH_TIMEOUT_SECONDS",
+        "a number of seconds",
+        |t| t.parse().ok(),
+    );
     said.concurrent = reader.read("DATAMART_CONCURRENT_REFRESH", "true or false", boolean);
     let key = "DATAMART_MAINTENANCE_WORK_MEM";
     if let Some(size) = reader.read(key, "a size such as 2GB", parse_size) {
@@ -76,7 +80,8 @@ impl Reader<'_> {
         let text = self.get(key)?;
         let value = parse(text);
         if value.is_none() {
-            let message = format!("the environment variable {key} is {text:?}, which is not {what}");
+            let message =
+                format!("the environment variable {key} is {text:?}, which is not {what}");
             self.push(Severity::Error, key, message, "change it, or unset it");
         }
         value
@@ -84,7 +89,12 @@ impl Reader<'_> {
 
     fn later(&mut self, key: &str) {
         let message = format!("the environment variable {key} is not supported yet");
-        self.push(Severity::Warning, key, message, "it has no effect; unset it");
+        self.push(
+            Severity::Warning,
+            key,
+            message,
+            "it has no effect; unset it",
+        );
     }
 
     fn push(&mut self, severity: Severity, key: &str, message: String, help: &str) {
@@ -118,5 +128,9 @@ pub(super) fn expand(text: &str, environment: &Environment) -> Result<String, Ve
         rest = &tail[end + 1..];
     }
     out.push_str(rest);
-    if unset.is_empty() { Ok(out) } else { Err(unset) }
+    if unset.is_empty() {
+        Ok(out)
+    } else {
+        Err(unset)
+    }
 }

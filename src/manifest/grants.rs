@@ -46,7 +46,12 @@ fn grant(section: &Section<'_>, report: &mut Report) -> GrantDecl {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => format!("write the privileges by name: {}", PRIVILEGES.join(", ")),
             };
-            report.error(span, key.as_str(), format!("unknown privilege {word:?}"), help);
+            report.error(
+                span,
+                key.as_str(),
+                format!("unknown privilege {word:?}"),
+                help,
+            );
         } else if !columns.is_empty() && !OF_COLUMNS.contains(&upper.as_str()) {
             report.error(
                 span,
@@ -58,7 +63,10 @@ fn grant(section: &Section<'_>, report: &mut Report) -> GrantDecl {
             privileges.push(upper);
         }
     }
-    if section.value("privileges").is_some_and(|v| v.get_ref().as_array().is_some_and(|a| a.is_empty())) {
+    if section
+        .value("privileges")
+        .is_some_and(|v| v.get_ref().as_array().is_some_and(|a| a.is_empty()))
+    {
         report.error(
             section.span("privileges"),
             key,

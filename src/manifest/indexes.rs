@@ -30,7 +30,12 @@ pub(super) fn read(root: &Section<'_>, relation: &str, report: &mut Report) -> V
             check_name(&index.name, span.clone(), &section.path("name"), report);
             if indexes.iter().any(|other| other.index.name == index.name) {
                 let message = format!("the index {:?} is declared twice", index.name);
-                report.error(span.clone(), section.path("name"), message, "give it another name");
+                report.error(
+                    span.clone(),
+                    section.path("name"),
+                    message,
+                    "give it another name",
+                );
             }
         } else {
             index.name = chosen_name(relation, &key_names, &mut taken);
@@ -44,7 +49,12 @@ pub(super) fn read(root: &Section<'_>, relation: &str, report: &mut Report) -> V
         });
         if let Some(twin) = twin {
             let message = format!("this index is the same as {:?}", twin.index.name);
-            report.error(section.own_span(), section.path("columns"), message, "remove one of them");
+            report.error(
+                section.own_span(),
+                section.path("columns"),
+                message,
+                "remove one of them",
+            );
         }
         indexes.push(Located { index, span });
     }
@@ -132,14 +142,22 @@ fn term_name(key: &IndexKey, span: Range<usize>, path: &str, report: &mut Report
         let lower = term.to_lowercase();
         if term.ends_with(')') && term.contains('(') {
             let message = format!("{term:?} looks like an expression");
-            report.error(span, path, message, format!("write it in parentheses: \"({term})\""));
+            report.error(
+                span,
+                path,
+                message,
+                format!("write it in parentheses: \"({term})\""),
+            );
         } else if let Some(order) = [" desc", " asc"].iter().find(|o| lower.ends_with(**o)) {
             let column = &term[..term.len() - order.len()];
             report.error(
                 span,
                 path,
                 format!("{term:?} is more than a column"),
-                format!("write {{ column = \"{column}\", order = \"{}\" }}", order.trim()),
+                format!(
+                    "write {{ column = \"{column}\", order = \"{}\" }}",
+                    order.trim()
+                ),
             );
         }
     }
@@ -201,7 +219,11 @@ fn check_method(index: &IndexDecl, section: &Section<'_>, report: &mut Report) {
     if !index.include.is_empty() && !matches!(method, "gist" | "spgist") {
         refuse("include", "include columns", btree);
     }
-    if index.keys.iter().any(|k| k.descending || k.nulls_first.is_some()) {
+    if index
+        .keys
+        .iter()
+        .any(|k| k.descending || k.nulls_first.is_some())
+    {
         refuse("columns", "be ordered", btree);
     }
 }

@@ -190,7 +190,10 @@ fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Problem {
         file: path.to_owned(),
         place: Some(Place::new(start.into(), valid..valid)),
         key: None,
-        message: format!("cannot read the file: {}", reason(&io::ErrorKind::InvalidData.into())),
+        message: format!(
+            "cannot read the file: {}",
+            reason(&io::ErrorKind::InvalidData.into())
+        ),
         help: Some("save it as UTF-8".to_owned()),
     }
 }

@@ -30,7 +30,10 @@ pub(super) fn cycles(
         .into_iter()
         .map(|part| part.into_iter().map(|n| graph[n]).collect::<Vec<_>>())
         .filter(|part| match part.as_slice() {
-            [one] => declared[*one].desired.upstream.contains(&declared[*one].desired.mart.name),
+            [one] => declared[*one]
+                .desired
+                .upstream
+                .contains(&declared[*one].desired.mart.name),
             _ => true,
         })
         .map(|part| around(declared, known, &part))
@@ -50,7 +53,12 @@ fn around(declared: &[Declared], known: &HashMap<QName, usize>, part: &[usize]) 
     let mut came_from: HashMap<usize, usize> = HashMap::new();
     let mut queue = VecDeque::from([start]);
     while let Some(i) = queue.pop_front() {
-        for up in declared[i].desired.upstream.iter().filter_map(|n| known.get(n)) {
+        for up in declared[i]
+            .desired
+            .upstream
+            .iter()
+            .filter_map(|n| known.get(n))
+        {
             if *up == start {
                 let mut way = vec![start, i];
                 let mut at = i;
@@ -101,7 +109,12 @@ fn cycle(declared: &[Declared], known: &HashMap<QName, usize>, way: &[usize]) ->
     let mart = &first.desired;
     let next = &second.desired.mart.name;
     let reference = mart.reads.iter().find(|read| {
-        let found = find(read.schema.as_deref(), &read.name, &mart.mart.search_path, known);
+        let found = find(
+            read.schema.as_deref(),
+            &read.name,
+            &mart.mart.search_path,
+            known,
+        );
         found.as_ref() == Some(next)
     });
     let message = format!("dependency cycle: {}", labels.join(" → "));

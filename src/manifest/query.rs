@@ -21,7 +21,11 @@ pub(super) struct Located {
 }
 
 /// The query of a mart; `None` if there is none that could be read.
-pub(super) fn read(root: &Section<'_>, read_text: &ReadText<'_>, report: &mut Report) -> Option<Located> {
+pub(super) fn read(
+    root: &Section<'_>,
+    read_text: &ReadText<'_>,
+    report: &mut Report,
+) -> Option<Located> {
     match (root.has("query"), root.has("query_file")) {
         (true, true) => {
             report.error(
@@ -54,7 +58,13 @@ pub(super) fn read(root: &Section<'_>, read_text: &ReadText<'_>, report: &mut Re
         (false, true) => {
             let name = root.str("query_file")?;
             let (text, source) = file(name, root.span("query_file"), read_text, report)?;
-            parse(&text, source, "query_file", root.key_span("query_file"), report)
+            parse(
+                &text,
+                source,
+                "query_file",
+                root.key_span("query_file"),
+                report,
+            )
         }
     }
 }

@@ -171,7 +171,11 @@ impl Layers<'_> {
         let schedule = schedule.unwrap_or_default();
         let untimed = schedule.is_empty() && target_lag.is_none();
         let timeout = self.pick("timeout", own.timeout, &project.timeout);
-        let inherited = self.pick("concurrent", None, &project.concurrent.filter(|_| own.concurrent.is_none()));
+        let inherited = self.pick(
+            "concurrent",
+            None,
+            &project.concurrent.filter(|_| own.concurrent.is_none()),
+        );
         let inherited = if own.concurrent.is_some() {
             None
         } else {
@@ -189,12 +193,18 @@ impl Layers<'_> {
             misfire: self
                 .pick("misfire", own.misfire, &project.misfire)
                 .unwrap_or_default(),
-            start_deadline: self.pick("start_deadline", own.start_deadline, &project.start_deadline),
+            start_deadline: self.pick(
+                "start_deadline",
+                own.start_deadline,
+                &project.start_deadline,
+            ),
             after: self
                 .pick("after", own.after, &project.after)
                 .unwrap_or(untimed),
             // An inherited `true` is a preference, which is what `None` means.
-            concurrent: own.concurrent.or(inherited.filter(|concurrent| !concurrent)),
+            concurrent: own
+                .concurrent
+                .or(inherited.filter(|concurrent| !concurrent)),
             timeout: self.environment(
                 "timeout",
                 timeout,

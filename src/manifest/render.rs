@@ -25,9 +25,9 @@ fn group(problem: &Problem) -> Group<'_> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = level.primary_title(problem.message.as_str()).elements(
-        std::iter::empty::<annotate_snippets::Element<'_>>(),
-    );
+    let mut group = level
+        .primary_title(problem.message.as_str())
+        .elements(std::iter::empty::<annotate_snippets::Element<'_>>());
     let path = problem.file.display().to_string();
     if let Some(place) = &problem.place {
         let mark = AnnotationKind::Primary.span(place.span.clone());

@@ -30,7 +30,13 @@ impl Report {
         message: impl Into<String>,
         help: impl Into<Help>,
     ) {
-        self.push(Severity::Error, span, key.into(), message.into(), help.into());
+        self.push(
+            Severity::Error,
+            span,
+            key.into(),
+            message.into(),
+            help.into(),
+        );
     }
 
     /// A warning at `span`, about `key`.
@@ -41,7 +47,13 @@ impl Report {
         message: impl Into<String>,
         help: impl Into<Help>,
     ) {
-        self.push(Severity::Warning, span, key.into(), message.into(), help.into());
+        self.push(
+            Severity::Warning,
+            span,
+            key.into(),
+            message.into(),
+            help.into(),
+        );
     }
 
     fn push(

@@ -26,15 +26,6 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// No table at all.
-    pub fn absent() -> Self {
-        Self {
-            table: None,
-            path: String::new(),
-            span: 0..0,
-        }
-    }
-
     pub fn exists(&self) -> bool {
         self.table.is_some()
     }

@@ -70,7 +70,12 @@ pub(super) fn read_operation(
     project: &mut Project,
     report: &mut Report,
 ) {
-    database(&root.section("database"), environment, &mut project.database, report);
+    database(
+        &root.section("database"),
+        environment,
+        &mut project.database,
+        report,
+    );
     let section = root.section("limits");
     if let Some(size) = section.str("maintenance_work_mem").and_then(parse_size) {
         project.limits.maintenance_work_mem = Some(size);
@@ -81,7 +86,8 @@ pub(super) fn read_operation(
         project.stated("limits.max_parallel_workers");
     }
     let limits: &mut Limits = &mut project.limits;
-    limits.parallel_refreshes = number(&section, "parallel_refreshes").unwrap_or(limits.parallel_refreshes);
+    limits.parallel_refreshes =
+        number(&section, "parallel_refreshes").unwrap_or(limits.parallel_refreshes);
     policy(&root.section("policy"), &mut project.policy, report);
 }
 
@@ -96,7 +102,13 @@ fn database(
     report: &mut Report,
 ) {
     database.url = url(section, "url", environment, &mut database.unset, report);
-    database.direct_url = url(section, "direct_url", environment, &mut database.unset, report);
+    database.direct_url = url(
+        section,
+        "direct_url",
+        environment,
+        &mut database.unset,
+        report,
+    );
     database.connections = number(section, "connections").unwrap_or(database.connections);
     let time = |key, default| {
         let text = section.str(key);
@@ -211,7 +223,10 @@ fn naming(section: &Section<'_>, report: &mut Report) -> Option<Naming> {
         report.error(
             section.span("pattern"),
             "naming.pattern",
-            format!("this is not a regular expression: {}", reason.trim_start_matches("error: ")),
+            format!(
+                "this is not a regular expression: {}",
+                reason.trim_start_matches("error: ")
+            ),
             "write for example `pattern = \"^(report|cache)_[a-z0-9_]+$\"`",
         );
         return None;
@@ -235,7 +250,13 @@ mod tests {
         ] {
             assert!(has_password(url), "{url}");
         }
-        for url in ["postgres://u@h/d", "postgres://u:${P}@h/d", "${URL}", "postgres://h:5432/d", ""] {
+        for url in [
+            "postgres://u@h/d",
+            "postgres://u:${P}@h/d",
+            "${URL}",
+            "postgres://h:5432/d",
+            "",
+        ] {
             assert!(!has_password(url), "{url}");
         }
     }

@@ -67,7 +67,13 @@ impl QuerySource {
             }
             decoded[..byte].chars().count()
         };
-        let at = |i: usize| offsets.get(i).or(offsets.last()).copied().unwrap_or(self.start);
+        let at = |i: usize| {
+            offsets
+                .get(i)
+                .or(offsets.last())
+                .copied()
+                .unwrap_or(self.start)
+        };
         at(index(span.start))..at(index(span.end))
     }
 
@@ -159,7 +165,10 @@ mod tests {
     #[test]
     fn every_character_has_its_place() {
         assert_eq!(pieces("q = 'a\\b'"), ["a", "\\", "b"]);
-        assert_eq!(pieces("q = \"a\\\"é\\u00e9x\""), ["a", "\\\"", "é", "\\u00e9", "x"]);
+        assert_eq!(
+            pieces("q = \"a\\\"é\\u00e9x\""),
+            ["a", "\\\"", "é", "\\u00e9", "x"]
+        );
         assert_eq!(pieces("q = \"\"\"\nab\nc\"\"\""), ["a", "b", "\n", "c"]);
         assert_eq!(pieces("q = '''\r\nab'''"), ["a", "b"]);
         let folded = pieces("q = \"\"\"\na\\\n   b\\tc\"\"\"");

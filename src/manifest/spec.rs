@@ -126,14 +126,6 @@ impl Type {
             Type::Any => "a value".into(),
         }
     }
-
-    /// The keys of a table or of a list of tables.
-    pub fn keys(&self) -> Option<&'static [Key]> {
-        match self {
-            Type::Table(keys) | Type::Tables(keys) => Some(keys),
-            _ => None,
-        }
-    }
 }
 
 fn one_of(words: &[Word], bool: bool) -> String {

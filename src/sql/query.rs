@@ -179,12 +179,23 @@ fn humane(message: &str) -> String {
         .split(' ')
         .map(|word| {
             let bare = word.trim_end_matches(',');
-            match bare {
-                "EOF" => word.replace("EOF", "the end of the query"),
-                "IDENT" => word.replace("IDENT", "a name"),
-                _ if bare.ends_with("_KW") => word.replace("_KW", ""),
-                _ => word.to_owned(),
-            }
+            let plain = match bare {
+                "EOF" => "the end of the query",
+                "IDENT" => "a name",
+                "INT_NUMBER" | "FLOAT_NUMBER" => "a number",
+                "STRING" => "a string",
+                "COMMA" => "`,`",
+                "DOT" => "`.`",
+                "EQ" => "`=`",
+                "STAR" => "`*`",
+                "SEMICOLON" => "`;`",
+                "L_PAREN" => "`(`",
+                "R_PAREN" => "`)`",
+                "L_BRACK" => "`[`",
+                "R_BRACK" => "`]`",
+                _ => bare.strip_suffix("_KW").unwrap_or(bare),
+            };
+            format!("{plain}{}", &word[bare.len()..])
         })
         .collect::<Vec<_>>()
         .join(" ");

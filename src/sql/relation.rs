@@ -168,8 +168,8 @@ fn is_cte(node: &SyntaxNode, name: &str) -> bool {
                 let recursive = above
                     .children_with_tokens()
                     .any(|e| e.kind() == SyntaxKind::RECURSIVE_KW);
-                let mut visible = tables(&above)
-                    .take_while(|table| recursive || body.as_ref() != Some(table));
+                let mut visible =
+                    tables(&above).take_while(|table| recursive || body.as_ref() != Some(table));
                 if visible.any(|table| cte_name(&table).as_deref() == Some(name)) {
                     return true;
                 }

@@ -60,11 +60,15 @@ impl Query {
     }
 
     /// The alias that a qualifier means now, if its relation was replaced.
-    fn renamed<'a>(&self, qualifier: &Qualifier, renamed: &'a [(usize, String)]) -> Option<&'a str> {
+    fn renamed<'a>(
+        &self,
+        qualifier: &Qualifier,
+        renamed: &'a [(usize, String)],
+    ) -> Option<&'a str> {
         let unaliased = |schema: Option<&str>| {
-            self.relations.iter().any(|r| {
-                !r.aliased && r.name == qualifier.name && r.schema.as_deref() == schema
-            })
+            self.relations
+                .iter()
+                .any(|r| !r.aliased && r.name == qualifier.name && r.schema.as_deref() == schema)
         };
         let schema = Some(qualifier.schema.as_str());
         // A qualified column may also belong to a relation that was found by the search path.

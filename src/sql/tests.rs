@@ -189,3 +189,13 @@ fn namesakes_of_two_schemas_stay_apart() {
     let new = query.rewrite(|r| (r.schema.as_deref() == Some("a")).then(|| QName::new("s", "n")));
     assert_eq!(new, "select \"a.t\".x, b.t.y from s.n AS \"a.t\", b.t");
 }
+
+#[test]
+fn large_queries_do_no_harm() {
+    let deep = format!("select {}1{}", "(".repeat(199), ")".repeat(199));
+    assert_eq!(reads(&deep), "");
+    let long = format!("select {}1 from t", "1 + ".repeat(5_000));
+    assert_eq!(reads(&long), "t");
+    let nots = format!("select {} true", "not ".repeat(100));
+    assert_eq!(reads(&nots), "");
+}

@@ -1,6 +1,9 @@
 //! Cron as crontab(5) means it, daylight saving included.
 
-use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{
+    DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone,
+    Timelike, Utc,
+};
 use chrono_tz::Tz;
 
 use super::ScheduleError;
@@ -123,9 +126,7 @@ impl Cron {
         let wildcard = self.minute.wildcard || self.hour.wildcard;
         match zone.from_local_datetime(&local) {
             MappedLocalTime::Single(t) => (Some(t.to_utc()), None),
-            MappedLocalTime::Ambiguous(a, b) => {
-                (Some(a.to_utc()), wildcard.then(|| b.to_utc()))
-            }
+            MappedLocalTime::Ambiguous(a, b) => (Some(a.to_utc()), wildcard.then(|| b.to_utc())),
             MappedLocalTime::None if wildcard => (None, None),
             MappedLocalTime::None => (Some(end_of_gap(local, zone)), None),
         }
@@ -138,8 +139,8 @@ fn end_of_gap(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     let (mut before, mut after) = (around - 48 * 3_600, around + 48 * 3_600);
     while after - before > 1 {
         let middle = before + (after - before) / 2;
-        let shows = DateTime::from_timestamp(middle, 0)
-            .map(|t| t.with_timezone(&zone).naive_local());
+        let shows =
+            DateTime::from_timestamp(middle, 0).map(|t| t.with_timezone(&zone).naive_local());
         if shows.is_some_and(|shown| shown >= local) {
             after = middle;
         } else {

@@ -135,12 +135,14 @@ fn value(text: &str, unit: &Unit) -> Result<u32, ScheduleError> {
 }
 
 fn step(text: &str, unit: &Unit) -> Result<u32, ScheduleError> {
-    number(text).filter(|v| (1..=unit.max).contains(v)).ok_or_else(|| {
-        ScheduleError(format!(
-            "the step {text:?} of the {} is not between 1 and {}",
-            unit.name, unit.max
-        ))
-    })
+    number(text)
+        .filter(|v| (1..=unit.max).contains(v))
+        .ok_or_else(|| {
+            ScheduleError(format!(
+                "the step {text:?} of the {} is not between 1 and {}",
+                unit.name, unit.max
+            ))
+        })
 }
 
 /// Digits only: no sign.

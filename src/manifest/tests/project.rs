@@ -1,0 +1,203 @@
+//! `project.toml`, `--config` and the environment.
+
+use super::Folder;
+use crate::manifest::{OnDrift, Prune};
+
+#[test]
+fn everything_said() {
+    let folder = Folder::new(&[
+        (
+            "project.toml",
+            r#"
+[project]
+name = "shop"
+schema = "marts"
+owner = "mart_owner"
+timezone = "America/Bogota"
+registry_schema = "registry"
+[database]
+url = "postgres://u:${PW}@h/d"
+direct_url = "${DIRECT}"
+connections = 8
+lock_timeout = "5s"
+publish_lock_timeout = "250ms"
+statement_timeout = "0"
+[embedded]
+seed = "seed.sql"
+[limits]
+maintenance_work_mem = "2 GB"
+max_parallel_workers = 4
+parallel_refreshes = 3
+[indexes]
+auto = false
+[policy]
+prune = false
+allow_hazards = ["BLOCKS_WRITES"]
+on_drift = "heal"
+ignore_drift = ["indexes:adhoc_*"]
+[naming]
+pattern = "^mv_"
+severity = "error"
+"#,
+        ),
+        ("seed.sql", "SELECT 1"),
+    ])
+    .with("PW", "secret")
+    .with("DATAMART_MAX_PARALLEL_WORKERS", "9")
+    .with("DATAMART_DEFAULT_SCHEMA", "ignored");
+    let desired = folder.desired();
+    assert!(desired.marts.is_empty() && desired.warnings.is_empty());
+    let project = desired.project;
+    assert_eq!((project.name.as_str(), project.schema.as_str()), ("shop", "marts"));
+    assert_eq!(project.registry_schema, "registry");
+    let database = project.database;
+    assert_eq!(database.url.as_deref(), Some("postgres://u:secret@h/d"));
+    assert_eq!((database.direct_url, database.unset), (None, vec!["DIRECT".to_owned()]));
+    assert_eq!(
+        (database.connections, database.lock_timeout_ms, database.publish_lock_timeout_ms),
+        (8, 5_000, 250)
+    );
+    assert!(project.embedded.unwrap().seed.unwrap().ends_with("seed.sql"));
+    assert_eq!(project.limits.maintenance_work_mem.as_deref(), Some("2GB"));
+    assert_eq!(project.limits.max_parallel_workers, Some(4));
+    assert_eq!((project.policy.prune, project.policy.on_drift), (Prune::Never, OnDrift::Heal));
+    assert!(project.naming.unwrap().error);
+    assert!(project.origins.is_empty());
+}
+
+#[test]
+fn nothing_said() {
+    let project = Folder::new(&[]).with("DATAMART_MAINTENANCE_WORK_MEM", "1GB").desired().project;
+    assert_eq!((project.name.as_str(), project.schema.as_str()), ("default", "public"));
+    assert!(project.embedded.is_none());
+    assert_eq!(project.limits.maintenance_work_mem.as_deref(), Some("1GB"));
+    assert_eq!(project.origins["limits.maintenance_work_mem"], "DATAMART_MAINTENANCE_WORK_MEM");
+}
+
+#[test]
+fn refused() {
+    let folder = Folder::new(&[(
+        "project.toml",
+        r#"
+[project]
+timezone = "Mars"
+registry_schema = "pg_x"
+[database]
+url = "postgres://u:secret@h/d"
+lock_timeout = 5
+statement_timeout = "5"
+[embedded]
+seed = "none.sql"
+[defaults.refresh]
+schedule = "0 0 30 2 *"
+[defaults.versions]
+keep = 1
+[limits]
+max_size = "1GB"
+maintenance_work_mem = "lots"
+pause_when = { xmin_age = 1 }
+[capture]
+[http]
+[maintenance_window]
+[[notifications]]
+[indexes]
+auto = true
+[policy]
+prune = "maybe"
+allow_hazards = ["EXPLODES", "INDEX_BUILT"]
+ignore_drift = ["adhoc"]
+drift_interval = "5m"
+[naming]
+pattern = "("
+"#,
+    )]);
+    let told: Vec<String> = folder
+        .told()
+        .into_iter()
+        .map(|t| t.trim_start_matches("project.toml:").split(" «").next().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "3:12 unknown time zone \"Mars\"",
+            "4:19 the schema \"pg_x\" is PostgreSQL's own",
+            "6:7 warning: a password stands in this file",
+            "7:16 `database.lock_timeout` takes a time with its unit, not an integer",
+            "8:21 \"5\" is not a time",
+            "10:8 cannot read none.sql: no such file",
+            "12:12 the schedule \"0 0 30 2 *\" never fires: no month it names has such a day",
+            "13:11 `defaults.versions` is not supported yet",
+            "16:1 `limits.max_size` is not supported yet",
+            "17:24 \"lots\" is not a size",
+            "18:1 `limits.pause_when` is not supported yet",
+            "19:2 `capture` is not supported yet",
+            "20:2 `http` is not supported yet",
+            "21:2 `maintenance_window` is not supported yet",
+            "22:3 `notifications` is not supported yet",
+            "24:8 `indexes.auto = true` is not supported yet",
+            "26:9 `policy.prune` cannot be \"maybe\"",
+            "27:18 `policy.allow_hazards` cannot be \"EXPLODES\"",
+            "27:30 `policy.allow_hazards` cannot be \"INDEX_BUILT\"",
+            "28:17 \"adhoc\" is not an aspect and a glob",
+            "29:1 `policy.drift_interval` is not supported yet",
+            "31:11 this is not a regular expression: unclosed group",
+        ]
+    );
+}
+
+#[test]
+fn the_operator_s_file_replaces_sections() {
+    let operator = Folder::new(&[("config.toml", "[policy]\non_drift = 'off'\n[limits]\nparallel_refreshes = 1\n")]);
+    let project = "[project]\nname = 'p'\n[policy]\nprune = true\n[database]\nurl = 'postgres://u:x@h/d'\n[limits]\nmax_parallel_workers = 7\n";
+    let mut folder = Folder::new(&[("project.toml", project)]);
+    folder.options.config = Some(operator.dir.path().join("config.toml"));
+    let desired = folder.desired();
+    let project = desired.project;
+    assert_eq!((project.policy.prune, project.policy.on_drift), (Prune::Confirm, OnDrift::Off));
+    assert_eq!((project.database.url, project.limits.max_parallel_workers), (None, None));
+    assert_eq!((project.name.as_str(), project.limits.parallel_refreshes), ("p", 1));
+    assert!(desired.warnings.is_empty());
+
+    std::fs::write(operator.dir.path().join("config.toml"), "[project]\nname = 'x'\n").unwrap();
+    let told = folder.told();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("config.toml:1:2 unknown key `project`"), "{told:?}");
+}
+
+#[test]
+fn environment() {
+    let told = Folder::new(&[])
+        .with("DATAMART_REFRESH_TIMEOUT_SECONDS", "soon")
+        .with("DATAMART_CONCURRENT_REFRESH", "maybe")
+        .with("DATAMART_MAINTENANCE_WORK_MEM", "2")
+        .with("DATAMART_MAX_PARALLEL_WORKERS", "-1")
+        .with("DATAMART_MAX_SIZE_GB", "100")
+        .with("DATAMART_AUTO_INDEX", "true")
+        .with("DATAMART_KEEP_VERSIONS", "3")
+        .told();
+    assert_eq!(
+        told,
+        [
+            " the environment variable DATAMART_REFRESH_TIMEOUT_SECONDS is \"soon\", which is not a number of seconds (change it, or unset it)",
+            " the environment variable DATAMART_CONCURRENT_REFRESH is \"maybe\", which is not true or false (change it, or unset it)",
+            " the environment variable DATAMART_MAINTENANCE_WORK_MEM is \"2\", which is not a size such as 2GB (change it, or unset it)",
+            " the environment variable DATAMART_MAX_PARALLEL_WORKERS is \"-1\", which is not a number of processes (change it, or unset it)",
+            " warning: the environment variable DATAMART_MAX_SIZE_GB is not supported yet (it has no effect; unset it)",
+            " warning: the environment variable DATAMART_KEEP_VERSIONS is not supported yet (it has no effect; unset it)",
+            " warning: the environment variable DATAMART_AUTO_INDEX is not supported yet (it has no effect; unset it)",
+        ]
+    );
+    assert!(Folder::new(&[]).with("DATAMART_AUTO_INDEX", "false").told().is_empty());
+}
+
+#[test]
+fn naming() {
+    let project = |severity: &str| format!("[naming]\npattern = '^mv_'\nseverity = '{severity}'\n");
+    let mart = "type = 'view'\nquery = 'SELECT 1'\n";
+    let told = |severity: &str| {
+        Folder::new(&[("project.toml", &project(severity)), ("mv_a.toml", mart), ("b.toml", mart)]).told()
+    };
+    let rest = "the name \"b\" does not match the project's pattern «'view'» (names match \"^mv_\" ([naming] in project.toml))";
+    assert_eq!(told("warn"), [format!("b.toml:1:8 warning: {rest}")]);
+    assert_eq!(told("error"), [format!("b.toml:1:8 {rest}")]);
+}
