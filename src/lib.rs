@@ -11,3 +11,4 @@ pub mod plan;
 pub mod build;
 pub mod apply;
 pub mod refresh;
+pub mod observe;

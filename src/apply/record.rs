@@ -152,6 +152,7 @@ fn state(
     let mut applied = Applied {
         major,
         definition: row.definition.to_owned(),
+        compiled: row.definition.to_owned(),
         query: mart.query_fingerprint().0,
         reads,
         ..Applied::default()
@@ -187,7 +188,10 @@ fn state(
 fn keep(applied: &mut Applied, before: &Applied, aspect: &str) {
     let (kind, name) = aspect.split_once(':').unwrap_or((aspect, ""));
     match kind {
-        "definition" => applied.definition.clone_from(&before.definition),
+        "definition" => {
+            applied.definition.clone_from(&before.definition);
+            applied.columns.clone_from(&before.columns);
+        }
         "columns" | "description" if !name.is_empty() => {
             let was = before.columns.iter().find(|c| c.name == name);
             let is = applied.columns.iter_mut().find(|c| c.name == name);
@@ -235,6 +239,13 @@ async fn rename(
     old: &QName,
     new: &QName,
 ) -> Result<(), ApplyError> {
+    sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/forget.sql"), registry)))
+        .bind(project)
+        .bind(&new.schema)
+        .bind(&new.name)
+        .execute(&mut *conn)
+        .await
+        .map_err(|error| ApplyError::Registry(error.into()))?;
     sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/rename.sql"), registry)))
         .bind(project)
         .bind(&old.schema)

@@ -116,6 +116,11 @@ fn row(alias: &str, columns: &[Column]) -> String {
     format!("ROW({})", columns.join(", "))
 }
 
+/// Two rows are not the same to the byte, as REFRESH … CONCURRENTLY compares them: every type has an image.
+fn differ(columns: &[Column]) -> String {
+    format!("pg_catalog.record_image_ne({}, {})", row("m", columns), row("n", columns))
+}
+
 fn same_key(key: &[String]) -> String {
     let terms: Vec<String> = key.iter().map(|k| quote_ident(k)).map(|k| format!("m.{k} = n.{k}")).collect();
     terms.join(" AND ")
@@ -124,16 +129,14 @@ fn same_key(key: &[String]) -> String {
 /// How many rows of `next` are not in `live` as they are, or are missing there, by key.
 pub(crate) fn count_differences(live: &Relation, next: &QName, key: &[String]) -> String {
     format!(
-        "SELECT count(*) FROM {} m FULL JOIN {next} n ON {} WHERE {} OPERATOR(pg_catalog.*<>) {}",
+        "SELECT count(*) FROM {} m FULL JOIN {next} n ON {} WHERE {}",
         live.name,
         same_key(key),
-        row("m", &live.columns),
-        row("n", &live.columns)
+        differ(&live.columns)
     )
 }
 
-/// Delete, update, insert: only rows that differ are written. The comparison is of images, as PostgreSQL's own
-/// REFRESH … CONCURRENTLY does it, so that every type has one.
+/// Delete, update, insert: only rows that differ are written.
 pub(crate) fn merge_by_key(live: &Relation, next: &QName, key: &[String]) -> [Option<String>; 3] {
     let name = &live.name;
     let same = same_key(key);
@@ -146,10 +149,9 @@ pub(crate) fn merge_by_key(live: &Relation, next: &QName, key: &[String]) -> [Op
         Some(format!("DELETE FROM {name} m WHERE NOT EXISTS (SELECT FROM {next} n WHERE {same})")),
         (!rest.is_empty()).then(|| {
             format!(
-                "UPDATE {name} m SET {} FROM {next} n WHERE {same} AND {} OPERATOR(pg_catalog.*<>) {}",
+                "UPDATE {name} m SET {} FROM {next} n WHERE {same} AND {}",
                 set.join(", "),
-                row("m", &live.columns),
-                row("n", &live.columns)
+                differ(&live.columns)
             )
         }),
         Some(format!(
@@ -162,11 +164,10 @@ pub(crate) fn merge_by_key(live: &Relation, next: &QName, key: &[String]) -> [Op
 /// Rows whose key is there but that differ, taken out: for updates that would collide in another unique index.
 pub(crate) fn delete_changed(live: &Relation, next: &QName, key: &[String]) -> String {
     format!(
-        "DELETE FROM {} m USING {next} n WHERE {} AND {} OPERATOR(pg_catalog.*<>) {}",
+        "DELETE FROM {} m USING {next} n WHERE {} AND {}",
         live.name,
         same_key(key),
-        row("m", &live.columns),
-        row("n", &live.columns)
+        differ(&live.columns)
     )
 }
 

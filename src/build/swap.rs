@@ -104,16 +104,21 @@ async fn exchange(
         run(conn, session, frame, &sql).await?;
     }
     session.leave(conn).await?;
-    for reader in readers(conn, live).await? {
-        let sql = repoint(&reader, &live.name, &built.name);
-        let frame = Frame {
-            role: frame.role.as_ref().map(|_| reader.owner.clone()),
-            ..frame.clone()
-        };
-        publication(conn, session, &frame, &sql).await?;
+    let readers = readers(conn, live).await?;
+    let of_reader = |reader: &Reader| Frame {
+        role: frame.role.as_ref().map(|_| reader.owner.clone()),
+        ..frame.clone()
+    };
+    for reader in &readers {
+        let sql = reader.replace(&repointed(&reader.definition, &live.name, &built.name));
+        publication(conn, session, &of_reader(reader), &sql).await?;
     }
     for sql in statement::exchange(live, &built.name) {
         publication(conn, session, frame, &sql).await?;
+    }
+    // Re-pointing gave the table an alias, which PostgreSQL would go on printing: the views get their own words back.
+    for reader in &readers {
+        publication(conn, session, &of_reader(reader), &reader.replace(&reader.definition)).await?;
     }
     session.leave(conn).await
 }
@@ -145,17 +150,23 @@ async fn readers(conn: &mut PgConnection, live: &Relation) -> Result<Vec<Reader>
         .collect()
 }
 
-/// `CREATE OR REPLACE VIEW` with the view's own definition and options, reading the built table.
-fn repoint(reader: &Reader, live: &QName, built: &QName) -> String {
-    let definition = match Query::parse(&reader.definition) {
+impl Reader {
+    /// `CREATE OR REPLACE VIEW` with the view's own options.
+    fn replace(&self, definition: &str) -> String {
+        let option = |(key, value): &(String, String)| format!("{} = {}", quote_ident(key), option_value(value));
+        let options: Vec<String> = self.options.iter().map(option).collect();
+        let with = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
+        format!("CREATE OR REPLACE VIEW {}{with} AS\n{definition}", self.name)
+    }
+}
+
+/// A view's definition, reading the built table.
+fn repointed(definition: &str, live: &QName, built: &QName) -> String {
+    match Query::parse(definition) {
         Ok(query) => query.rewrite(|reference| {
             let name = QName::new(reference.schema.as_ref()?, &reference.name);
             (name == *live).then(|| built.clone())
         }),
-        Err(_) => reader.definition.clone(),
-    };
-    let options: Vec<String> =
-        reader.options.iter().map(|(k, v)| format!("{} = {}", quote_ident(k), option_value(v))).collect();
-    let with = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
-    format!("CREATE OR REPLACE VIEW {}{with} AS\n{definition}", reader.name)
+        Err(_) => definition.to_owned(),
+    }
 }

@@ -18,6 +18,8 @@ pub struct Actual {
     pub relations: HashMap<QName, Relation>,
     /// What default privileges give to new relations.
     pub default_acls: Vec<DefaultAcl>,
+    /// Who has the names that marts need beside their own: of indexes, and of what is built aside.
+    pub taken: HashMap<QName, Taken>,
 }
 
 /// The server and this connection.
@@ -63,6 +65,27 @@ pub struct DefaultAcl {
     pub schema: Option<String>,
     /// The role that gets something.
     pub role: String,
+}
+
+/// Who has a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// What it is.
+    pub kind: RelationKind,
+    /// Of an index, its relation.
+    pub index_of: Option<QName>,
+    /// Its owner.
+    pub owner: String,
+    /// Its comment: tables that a refresh builds aside are marked there.
+    pub comment: Option<String>,
+}
+
+impl Taken {
+    /// Whether it is what a refresh of `mart` had built aside when it was killed; see `build`.
+    pub fn is_left_of(&self, mart: &QName) -> bool {
+        let mark = format!("datamart: the next rows of {mart}");
+        self.kind == RelationKind::Table && self.comment.as_ref() == Some(&mark)
+    }
 }
 
 /// What a relation is to PostgreSQL.
@@ -267,8 +290,11 @@ pub struct Recorded {
 pub struct Applied {
     /// The server's major version, which decides how definitions are printed.
     pub major: i32,
-    /// The canonical text of the query.
+    /// The text of a view or materialized view as the server printed it, or of a table's query as compiled.
     pub definition: String,
+    /// The text of the query as compiled: what another query is told by.
+    #[serde(default)]
+    pub compiled: String,
     /// The fingerprint of the query it came from.
     pub query: String,
     /// Columns.

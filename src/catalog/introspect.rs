@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::actual::{
-    Actual, Column, DefaultAcl, Dependent, Index, Relation, RelationKind, Server,
+    Actual, Column, DefaultAcl, Dependent, Index, Relation, RelationKind, Server, Taken,
 };
 use super::{CatalogError, marts};
 use crate::state::{GrantDecl, QName};
@@ -22,6 +22,8 @@ pub struct Scope {
     pub names: BTreeSet<QName>,
     /// Relations whose columns are enough: what the marts read.
     pub sources: BTreeSet<QName>,
+    /// Names that are needed beside those: of indexes, and of what is built aside.
+    pub taken: BTreeSet<QName>,
     /// Roles to look for.
     pub roles: BTreeSet<String>,
 }
@@ -43,8 +45,10 @@ pub async fn introspect(
         sources.extend(mart.applied.reads.values().map(|r| r.name.clone()));
     }
     let relations = relations(conn, &managed, &sources).await?;
+    let taken = taken(conn, &scope.taken).await?;
     let default_acls = default_acls(conn).await?;
     Ok(Actual {
+        taken,
         server,
         recorded,
         relations,
@@ -309,6 +313,33 @@ async fn extras(
         }
     }
     Ok(())
+}
+
+async fn taken(
+    conn: &mut PgConnection,
+    names: &BTreeSet<QName>,
+) -> Result<HashMap<QName, Taken>, CatalogError> {
+    let schemas: Vec<&str> = names.iter().map(|n| n.schema.as_str()).collect();
+    let names: Vec<&str> = names.iter().map(|n| n.name.as_str()).collect();
+    let rows = sqlx::query(include_str!("sql/taken.sql"))
+        .bind(&schemas)
+        .bind(&names)
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let of_schema: Option<String> = row.try_get("of_schema")?;
+            let of_name: Option<String> = row.try_get("of_name")?;
+            let taken = Taken {
+                kind: RelationKind::from_relkind(row.try_get("relkind")?),
+                index_of: of_schema.zip(of_name).map(|(schema, name)| QName::new(schema, name)),
+                owner: row.try_get("owner")?,
+                comment: row.try_get("comment")?,
+            };
+            let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
+            Ok((name, taken))
+        })
+        .collect()
 }
 
 async fn default_acls(conn: &mut PgConnection) -> Result<Vec<DefaultAcl>, CatalogError> {

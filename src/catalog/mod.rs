@@ -7,7 +7,7 @@ mod stats;
 
 pub use actual::{
     Actual, Applied, Column, DefaultAcl, Dependent, Index, ReadSignature, Recorded, Relation,
-    RelationKind, Server,
+    RelationKind, Server, Taken,
 };
 pub use introspect::{Scope, introspect, relations};
 pub use marts::recorded;

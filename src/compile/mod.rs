@@ -2,13 +2,15 @@
 //!
 //! Nothing live is locked beyond reading, nothing is dropped, nothing stays.
 
+mod canonical;
 mod needed;
 mod scratch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use canonical::canonical;
 pub use needed::needed;
-pub(crate) use needed::recorded_for;
+pub(crate) use needed::{recorded_for, settings_changed};
 pub use scratch::compile;
 
 use crate::catalog::Column;

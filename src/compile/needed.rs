@@ -18,8 +18,12 @@ pub fn needed(marts: &[DesiredMart], actual: &Actual) -> BTreeSet<QName> {
                 recorded.applied.query != mart.query_fingerprint().0
                     || recorded.mart.name != mart.name
                     || recorded.mart.kind != mart.kind
+                    || recorded.applied.major != actual.server.major()
+                    || !actual.relations.contains_key(&recorded.mart.name)
+                    || settings_changed(mart, &recorded.mart)
                     || indexes_changed(mart, recorded)
                     || reads_changed(recorded, actual)
+                    || reads_others(desired, recorded, actual)
             }
         };
         if changed || desired.upstream.iter().any(|up| needed.contains(up)) {
@@ -35,6 +39,33 @@ pub(crate) fn recorded_for<'a>(mart: &Mart, actual: &'a Actual) -> Option<&'a Re
         mart.renamed_from
             .iter()
             .find_map(|old| actual.recorded.get(old))
+    })
+}
+
+/// Whether settings changed that a query's result may depend on; memory and planner settings are none.
+pub(crate) fn settings_changed(mart: &Mart, before: &Mart) -> bool {
+    const MATTER: [&str; 12] = [
+        "array_nulls", "bytea_output", "datestyle", "default_text_search_config", "extra_float_digits", "intervalstyle",
+        "row_security", "timezone", "timezone_abbreviations", "transform_null_equals", "xmlbinary", "xmloption",
+    ];
+    let of = |mart: &Mart| -> Vec<(String, String)> {
+        let settings = mart.settings().into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value));
+        let matters = |key: &str| key.contains('.') || key.starts_with("lc_") || MATTER.contains(&key);
+        let mut settings: Vec<_> = settings.filter(|(key, _)| matters(key)).collect();
+        settings.sort();
+        settings
+    };
+    (mart.timezone != before.timezone || mart.session != before.session) && of(mart) != of(before)
+}
+
+/// Whether an unqualified name of the query means another relation now, because one came into an earlier schema of
+/// its search path.
+fn reads_others(desired: &DesiredMart, recorded: &Recorded, actual: &Actual) -> bool {
+    let mart = &desired.mart;
+    desired.reads.iter().filter(|read| read.schema.is_none()).any(|read| {
+        let names = mart.search_path.iter().map(|schema| QName::new(schema, &read.name));
+        let found = names.into_iter().find(|name| actual.relations.contains_key(name));
+        found.is_some_and(|name| name != mart.name && !recorded.applied.reads.values().any(|known| known.name == name))
     })
 }
 

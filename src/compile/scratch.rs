@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::{CompileError, Compiled, CompiledMart, Failure};
+use super::{CompileError, Compiled, CompiledMart, Failure, canonical};
 use crate::catalog::Column;
 use crate::database::SqlError;
 use crate::manifest::DesiredMart;
@@ -15,6 +15,8 @@ use crate::state::{IndexDecl, Kind, QName, quote_ident, quote_literal};
 struct Scratch {
     views: BTreeMap<String, String>,
     tables: BTreeMap<String, String>,
+    /// The owners that exist; the plan names those that do not.
+    roles: BTreeSet<String>,
 }
 
 impl Scratch {
@@ -30,6 +32,7 @@ impl Scratch {
         Self {
             views: named("v"),
             tables: named("t"),
+            roles: BTreeSet::new(),
         }
     }
 
@@ -87,7 +90,15 @@ async fn in_transaction(
         .fetch_one(&mut *conn)
         .await?;
     let token = format!("{}_{}", row.try_get::<i32, _>(0)?, row.try_get::<i64, _>(1)?);
-    let scratch = Scratch::new(marts, &token);
+    let mut scratch = Scratch::new(marts, &token);
+    let owners: Vec<&str> = marts.iter().filter_map(|m| m.mart.owner.as_deref()).collect();
+    if !owners.is_empty() {
+        let rows = sqlx::query("SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname = ANY ($1)")
+            .bind(&owners)
+            .fetch_all(&mut *conn)
+            .await?;
+        scratch.roles = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    }
     let mut setup = format!("SET LOCAL lock_timeout = {lock_timeout_ms};");
     for schema in scratch.all() {
         setup.push_str(&format!(
@@ -190,7 +201,7 @@ fn statement(
             quote_literal(&value)
         ));
     }
-    if let Some(owner) = &mart.owner {
+    if let Some(owner) = mart.owner.as_ref().filter(|owner| scratch.roles.contains(*owner)) {
         prefix.push_str(&format!("SET LOCAL ROLE {};", quote_ident(owner)));
     }
     prefix.push_str(&format!("CREATE VIEW {view} AS\n"));
@@ -270,7 +281,7 @@ async fn read(conn: &mut PgConnection, scratch: &Scratch) -> Result<Compiled, Co
             .collect();
         let mart = CompiledMart {
             columns,
-            definition: scratch.real(row.try_get("definition")?),
+            definition: canonical(&scratch.real(row.try_get("definition")?)),
             reads,
             indexes: BTreeMap::new(),
         };

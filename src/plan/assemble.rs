@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{Decision, Mode};
-use super::statement::{self, Mend, next};
+use super::difference::Fix;
+use super::mend::{Mend, mend};
+use super::order::{dependents_first, query_text};
+use super::statement::{self, next};
 use super::{Action, Record, RecordRow, Step};
 use crate::catalog::{Actual, Recorded};
 use crate::manifest::Project;
-use crate::sql::Query;
 use crate::state::{Kind, QName, quote_ident};
 
 /// Statements and registry rows, in order.
@@ -170,23 +172,26 @@ impl Builder<'_> {
         for decision in in_place(true) {
             self.replace_view(decision, &aside);
         }
-        for decision in members.iter().rev().filter(|d| d.mode == Mode::Rebuild) {
+        for decision in dependents_first(members) {
             self.drop_old(decision);
         }
         for decision in members.iter().filter(|d| d.mode == Mode::Rebuild) {
             self.take_place(decision, &aside);
         }
         let mut alone = Vec::new();
+        let mut last = Vec::new();
         let mut after: BTreeMap<QName, Vec<(String, Option<String>)>> = BTreeMap::new();
         for decision in members.iter().filter(|d| matches!(d.mode, Mode::Alter | Mode::InPlace)) {
-            self.alter(decision, &mut alone, &mut after);
+            self.alter(decision, &mut alone, &mut after, &mut last);
         }
         for decision in members {
             if !after.contains_key(&decision.target.mart.name) {
                 self.record(decision, None);
             }
         }
+        // What is new is there before what is old goes.
         self.out.steps.append(&mut alone);
+        self.out.steps.append(&mut last);
         for decision in members {
             let name = &decision.target.mart.name;
             if let Some(statements) = after.remove(name) {
@@ -205,6 +210,11 @@ impl Builder<'_> {
         self.schema(&mart.name, mart.owner.as_ref());
         let name = aside.get(&mart.name).unwrap_or(&mart.name).clone();
         let role = self.builder_role(decision);
+        if let Some(left) = self.actual.taken.get(&name).filter(|left| left.is_left_of(&mart.name)) {
+            // What a refresh that was killed had built.
+            let sql = format!("DROP TABLE {name}");
+            self.push(&mart.name, sql, self.role(Some(&left.owner)));
+        }
         let live = target.live.filter(|_| decision.mode == Mode::Rebuild);
         let query = query_text(decision, aside);
         let create = Step {
@@ -267,6 +277,7 @@ impl Builder<'_> {
         decision: &Decision<'_>,
         alone: &mut Vec<Step>,
         after: &mut BTreeMap<QName, Vec<(String, Option<String>)>>,
+        last: &mut Vec<Step>,
     ) {
         let target = &decision.target;
         let name = &target.mart.name;
@@ -274,26 +285,32 @@ impl Builder<'_> {
         let mut role = self.role(owner);
         for difference in &decision.differences {
             // CREATE OR REPLACE VIEW sets the options it names, and those it does not name go.
-            for mend in statement::mend(target, &difference.fix) {
+            if decision.mode == Mode::InPlace && matches!(difference.fix, Fix::SetOption(..) | Fix::ResetOption(_)) {
+                continue;
+            }
+            let alone_step = |this: &Self, sql: String, role: &Option<String>| Step {
+                transaction: None,
+                lock_timeout_ms: 0,
+                ..this.step(name, sql, role.clone())
+            };
+            for mend in mend(target, &difference.fix) {
                 match mend {
                     Mend::InTransaction(sql) => self.push(name, sql, role.clone()),
+                    Mend::Briefly(sql) => self.publish(name, sql, role.clone()),
                     Mend::AsOurselves(sql) => {
-                        self.push(name, sql, None);
+                        self.publish(name, sql, None);
                         role = self.role(target.mart.owner.as_ref());
                     }
                     Mend::Alone(sql) => {
-                        let leftover = index_left_behind(&sql, name);
-                        let step = |sql: String| Step {
-                            transaction: None,
-                            lock_timeout_ms: 0,
-                            ..self.step(name, sql, role.clone())
-                        };
-                        alone.extend(leftover.map(step));
-                        alone.push(step(sql));
+                        alone.push(alone_step(self, sql, &role));
                         after.entry(name.clone()).or_default();
                     }
                     Mend::After(sql) => {
                         after.entry(name.clone()).or_default().push((sql, role.clone()));
+                    }
+                    Mend::Last(sql) => {
+                        last.push(alone_step(self, sql, &role));
+                        after.entry(name.clone()).or_default();
                     }
                 }
             }
@@ -313,7 +330,7 @@ impl Builder<'_> {
             _ => target.mart.clone(),
         };
         let definition = match (&renamed_from, target.recorded) {
-            (Some(_), Some(recorded)) => recorded.applied.definition.clone(),
+            (Some(_), Some(recorded)) => recorded.applied.compiled.clone(),
             _ => target.definition.clone(),
         };
         self.out.records.push(Record {
@@ -361,35 +378,4 @@ pub(crate) fn action(decision: &Decision<'_>) -> Action {
         _ if decision.target.renamed_from().is_some() => Action::Rename,
         _ => Action::Update,
     }
-}
-
-/// An index of that name that an interrupted CREATE INDEX CONCURRENTLY left goes first.
-fn index_left_behind(sql: &str, relation: &QName) -> Option<String> {
-    let rest = sql
-        .strip_prefix("CREATE UNIQUE INDEX CONCURRENTLY ")
-        .or_else(|| sql.strip_prefix("CREATE INDEX CONCURRENTLY "))?;
-    let name = rest.split(" ON ").next()?;
-    Some(format!("DROP INDEX CONCURRENTLY IF EXISTS {}.{name}", quote_ident(&relation.schema)))
-}
-
-/// The query as declared, with references to what is built aside pointing there.
-fn query_text(decision: &Decision<'_>, aside: &BTreeMap<QName, QName>) -> String {
-    let mart = decision.target.mart;
-    if aside.is_empty() {
-        return mart.query.clone();
-    }
-    let Ok(query) = Query::parse(&mart.query) else {
-        return mart.query.clone();
-    };
-    query.rewrite(|reference| {
-        let read = match &reference.schema {
-            Some(schema) => Some(QName::new(schema, &reference.name)),
-            None => mart
-                .search_path
-                .iter()
-                .map(|schema| QName::new(schema, &reference.name))
-                .find(|name| decision.target.reads.contains(name)),
-        };
-        aside.get(&read?).cloned()
-    })
 }

@@ -1,10 +1,10 @@
 //! What is done about each mart, decided upstream first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::difference::{Cause, Difference, Fix, differences};
 use super::target::Target;
-use super::{Drift, Hazard, HazardKind, Heal, Options, Refusal, declared, drift};
+use super::{Drift, Hazard, Heal, Options, Refusal, consequence, declared, drift};
 use crate::catalog::{Actual, Relation};
 use crate::compile::Compiled;
 use crate::manifest::Desired;
@@ -34,8 +34,6 @@ pub(crate) struct Decision<'a> {
     pub differences: Vec<Difference>,
     pub reasons: Vec<String>,
     pub hazards: Vec<Hazard>,
-    /// Its rows will be others: what keeps rows read from it follows.
-    pub data_changes: bool,
     /// Aspects that drifted and stay as they are.
     pub drifted: Vec<String>,
 }
@@ -61,6 +59,21 @@ pub(crate) struct Decisions<'a> {
     pub refused: Vec<Refusal>,
     /// Old name, new name.
     pub renames: Vec<(QName, QName)>,
+    /// Of views about which nothing is decided: the decided marts that they read, directly or through such views.
+    pub through: HashMap<QName, BTreeSet<QName>>,
+}
+
+/// What is decided so far that those downstream follow.
+#[derive(Default)]
+struct Upstream {
+    /// Relations that depend, in the database, on one that will have another OID, and why they follow.
+    pulled: BTreeMap<QName, BTreeSet<String>>,
+    /// Those among them with a column of its row type.
+    retyped: BTreeSet<QName>,
+    /// Marts whose rows will be others, and why.
+    restated: BTreeMap<QName, &'static str>,
+    /// Marts whose columns will be others.
+    reshaped: BTreeSet<QName>,
 }
 
 /// Decides about every mart of `desired`. `dropped` are the marts that go in the same plan.
@@ -82,68 +95,113 @@ pub(crate) fn decide<'a>(
         .filter(|t| options.selects(&t.mart.name))
         .filter_map(|t| Some((t.renamed_from()?.clone(), t.mart.name.clone())))
         .collect();
-    let declared_live: BTreeMap<QName, QName> = targets
-        .iter()
-        .filter_map(|t| Some((t.live?.name.clone(), t.mart.name.clone())))
-        .collect();
+    let managed: BTreeSet<&QName> =
+        targets.iter().filter_map(|t| Some(&t.live?.name)).chain(dropped).collect();
     let mut decisions = Decisions { renames, ..Decisions::default() };
-    // Live relations that will have another OID, and marts whose rows will be others.
-    let mut exchanged: BTreeMap<QName, String> = BTreeMap::new();
-    let mut changed: BTreeSet<QName> = BTreeSet::new();
+    let mut upstream = Upstream::default();
+    let mut decided: HashSet<QName> = HashSet::new();
     for target in targets {
-        let follows = follow_reasons(&target, &exchanged, &changed, actual);
+        let follows = follow_reasons(&target, &upstream);
         let selected = options.selects(&target.mart.name);
-        if !selected && follows.is_empty() {
-            continue;
+        let name = target.mart.name.clone();
+        if target.mart.kind == Kind::View && upstream.restates(&target) {
+            // A view keeps no rows, and passes on that they are others.
+            upstream.restated.insert(name.clone(), "whose rows change");
         }
-        let Some(decision) = one(target, actual, options, follows, selected, aside, &mut decisions) else {
+        let through = decisions.through(&target, &decided);
+        let decision = match selected || !follows.is_empty() {
+            true => one(target, actual, options, follows, selected, aside, &upstream, &mut decisions),
+            false => None,
+        };
+        let Some(decision) = decision else {
+            if !through.is_empty() {
+                decisions.through.insert(name, through);
+            }
             continue;
         };
+        decided.insert(name);
         let target = &decision.target;
         if decision.mode == Mode::Rebuild {
             if let Some(live) = target.live {
-                refuse_lost(&mut decisions.refused, live, &declared_live, dropped, target);
-                exchanged.insert(live.name.clone(), target.address());
+                consequence::refuse_lost(&mut decisions.refused, live, &managed, target);
+                for dependent in &live.dependents {
+                    let Some(relation) = &dependent.relation else { continue };
+                    let why = format!("reads {}, which is replaced", target.address());
+                    upstream.pulled.entry(relation.clone()).or_default().insert(why);
+                    if dependent.kind == "table" {
+                        upstream.retyped.insert(relation.clone());
+                    }
+                }
             }
         }
-        if decision.data_changes {
-            changed.insert(target.mart.name.clone());
-        }
+        upstream.note(&decision);
         decisions.marts.push(decision);
     }
     decisions
 }
 
-/// Why a mart has to follow what happens upstream.
-fn follow_reasons(
-    target: &Target<'_>,
-    exchanged: &BTreeMap<QName, String>,
-    changed: &BTreeSet<QName>,
-    actual: &Actual,
-) -> Vec<String> {
-    let mut reasons: BTreeSet<String> = BTreeSet::new();
-    if let Some(live) = target.live {
-        for (name, address) in exchanged {
-            let depends = actual.relations.get(name).is_some_and(|relation| {
-                relation.dependents.iter().any(|d| d.relation.as_ref() == Some(&live.name))
-            });
-            if depends {
-                reasons.insert(format!("reads {address}, which is replaced"));
+impl Decisions<'_> {
+    /// What a view reads of what is decided.
+    fn through(&self, target: &Target<'_>, decided: &HashSet<QName>) -> BTreeSet<QName> {
+        let mut found = BTreeSet::new();
+        if target.mart.kind != Kind::View || decided.is_empty() {
+            return found;
+        }
+        for read in target.reads.union(&target.desired.upstream) {
+            if decided.contains(read) {
+                found.insert(read.clone());
+            } else if let Some(beyond) = self.through.get(read) {
+                found.extend(beyond.iter().cloned());
             }
+        }
+        found
+    }
+}
+
+impl Upstream {
+    fn restates(&self, target: &Target<'_>) -> bool {
+        !self.restated.is_empty() && self.reasons(target).next().is_some()
+    }
+
+    fn reasons<'b>(&'b self, target: &'b Target<'_>) -> impl Iterator<Item = (&'b QName, &'static str)> {
+        let read = target.reads.union(&target.desired.upstream);
+        read.filter_map(|up| Some((up, *self.restated.get(up)?)))
+    }
+
+    fn note(&mut self, decision: &Decision<'_>) {
+        let target = &decision.target;
+        let name = || target.mart.name.clone();
+        let fixes = |wanted: &[&str]| decision.differences.iter().any(|d| wanted.contains(&d.aspect.as_str()));
+        let live = target.live.filter(|_| decision.mode != Mode::Create);
+        if live.is_none_or(|live| !target.same_columns(&live.columns)) || target.renamed_from().is_some() {
+            self.reshaped.insert(name());
+        }
+        let restated = match decision.mode {
+            Mode::Rebuild if target.has_data() && self.restates(target) => true,
+            Mode::Rebuild | Mode::InPlace => fixes(&["definition", "columns", "settings"]),
+            _ => false,
+        };
+        if restated {
+            let replaced = decision.mode == Mode::Rebuild;
+            self.restated.insert(name(), if replaced { "which is replaced" } else { "whose query changed" });
         }
     }
-    if target.has_data() && target.live.is_some() {
-        for up in target.reads.intersection(changed) {
-            if !exchanged.contains_key(up) {
-                reasons.insert(format!("reads {up}, whose query changed"));
-            } else {
-                reasons.insert(format!("reads {up}, which is replaced"));
-            }
-        }
+}
+
+/// Why a mart has to follow what happens upstream.
+fn follow_reasons(target: &Target<'_>, upstream: &Upstream) -> Vec<String> {
+    let Some(live) = target.live else {
+        return Vec::new();
+    };
+    let mut reasons = upstream.pulled.get(&live.name).cloned().unwrap_or_default();
+    if target.has_data() {
+        let restated = upstream.reasons(target);
+        reasons.extend(restated.map(|(name, why)| format!("reads {name}, {why}")));
     }
     reasons.into_iter().collect()
 }
 
+#[allow(clippy::too_many_arguments)]
 fn one<'a>(
     target: Target<'a>,
     actual: &Actual,
@@ -151,6 +209,7 @@ fn one<'a>(
     follows: Vec<String>,
     selected: bool,
     aside: &BTreeSet<QName>,
+    upstream: &Upstream,
     decisions: &mut Decisions<'a>,
 ) -> Option<Decision<'a>> {
     let Some(live) = target.live else {
@@ -163,41 +222,28 @@ fn one<'a>(
             differences: Vec::new(),
             reasons: vec![reason],
             hazards: Vec::new(),
-            data_changes: true,
             drifted: Vec::new(),
             target,
         });
     };
-    let mut accepted = Vec::new();
-    let mut drifted = Vec::new();
-    if selected {
-        for difference in differences(&target, live, actual, &decisions.renames) {
-            if difference.cause != Cause::Drift {
-                accepted.push(difference);
-                continue;
-            }
-            if options.ignores(&difference.aspect) {
-                drifted.push(difference.aspect);
-            } else if options.heals(&difference) {
-                accepted.push(difference);
-            } else {
-                decisions.drift.push(drift::item(&target, &difference));
-                drifted.push(difference.aspect);
-            }
-        }
-    }
+    let (accepted, drifted) = if selected {
+        accept(&target, live, actual, options, !follows.is_empty(), decisions)
+    } else {
+        Default::default()
+    };
     let metadata = if selected { declared::changed_keys(&target) } else { Vec::new() };
     let redefined = accepted.iter().any(|d| d.fix == Fix::Definition);
     let rebuilt = accepted.iter().any(|d| d.fix == Fix::Rebuild);
     let view = target.mart.kind == Kind::View && live.kind.is(Kind::View);
-    let in_place = view && target.extends(&live.columns) && !aside.contains(&target.mart.name);
+    let retyped = upstream.retyped.contains(&live.name);
+    let in_place = view && !retyped && target.extends(&live.columns) && !aside.contains(&target.mart.name);
     let mode = if rebuilt || ((redefined || !follows.is_empty()) && !in_place) {
         Mode::Rebuild
     } else if redefined || !follows.is_empty() {
         Mode::InPlace
     } else if !accepted.is_empty() || !metadata.is_empty() || target.renamed_from().is_some() {
         Mode::Alter
-    } else if selected && declared::record_is_old(&target, actual) {
+    } else if selected && (declared::record_is_old(&target, actual) || !target.reads.is_disjoint(&upstream.reshaped)) {
         Mode::Record
     } else {
         return None;
@@ -209,118 +255,61 @@ fn one<'a>(
     reasons.extend(metadata.iter().map(|key| format!("{key} changed")));
     reasons.extend(follows);
     reasons.dedup();
-    let hazards = hazards(&target, live, mode, &accepted, actual);
-    let data_changes = (redefined || mode == Mode::Rebuild)
-        && accepted.iter().any(|d| matches!(d.fix, Fix::Definition | Fix::Rebuild))
-        || (mode == Mode::Rebuild && target.has_data());
-    Some(Decision { mode, differences: accepted, reasons, hazards, data_changes, drifted, target })
+    let hazards = consequence::hazards(&target, live, mode, &accepted, actual);
+    Some(Decision { mode, differences: accepted, reasons, hazards, drifted, target })
 }
 
-/// What hangs on a relation that is exchanged and will not follow.
-fn refuse_lost(
-    refused: &mut Vec<Refusal>,
+/// What is mended of everything that differs, and the aspects that drifted and stay.
+fn accept<'a>(
+    target: &Target<'a>,
     live: &Relation,
-    declared: &BTreeMap<QName, QName>,
-    dropped: &BTreeSet<QName>,
-    target: &Target<'_>,
-) {
-    for dependent in &live.dependents {
-        let ours = dependent.relation.as_ref().is_some_and(|name| {
-            declared.contains_key(name) || dropped.contains(name)
-        });
-        if !ours {
-            refused.push(Refusal {
-                address: target.address(),
-                hazard: HazardKind::BreaksDependents,
-                message: format!(
-                    "the {} {} depends on {} and is not managed; drop it, or declare it as a mart",
-                    dependent.kind, dependent.name, live.name
-                ),
-                allowable: false,
-            });
-        }
-    }
-    for extra in &live.extras {
-        refused.push(Refusal {
-            address: target.address(),
-            hazard: HazardKind::BreaksDependents,
-            message: format!("{extra} on {} would not follow to the relation that takes its place", live.name),
-            allowable: true,
-        });
-    }
-    let guarded = target.recorded.is_some_and(|r| r.mart.prevent_destroy) && target.mart.prevent_destroy;
-    if guarded {
-        refused.push(Refusal {
-            address: target.address(),
-            hazard: HazardKind::DeletesData,
-            message: format!("{} has prevent_destroy = true; take it out of its manifest to replace the mart", live.name),
-            allowable: false,
-        });
-    }
-}
-
-fn hazards(
-    target: &Target<'_>,
-    live: &Relation,
-    mode: Mode,
-    accepted: &[Difference],
     actual: &Actual,
-) -> Vec<Hazard> {
-    let mut hazards = Vec::new();
-    let rows = live.tuples.max(0.0) as i64;
-    if mode == Mode::Rebuild && target.has_data() {
-        hazards.push(Hazard::new(
-            HazardKind::RebuildsData,
-            format!("{} is computed anew, aside, while the old rows serve (about {rows} rows now)", live.name),
-        ));
-        let sources: Vec<_> = target.reads.iter().filter_map(|name| actual.relations.get(name)).collect();
-        let stored: Vec<_> = sources.iter().filter(|s| s.kind.is(Kind::Table)).collect();
-        if !live.empty && !stored.is_empty() && stored.iter().all(|s| s.empty) {
-            hazards.push(Hazard::new(
-                HazardKind::DeletesData,
-                format!("every table that {} reads is empty; its rows could not be computed again", live.name),
-            ));
+    options: &Options,
+    follows: bool,
+    decisions: &mut Decisions<'a>,
+) -> (Vec<Difference>, Vec<String>) {
+    let mut accepted = Vec::new();
+    let mut drifted = Vec::new();
+    let mut stays = |difference: Difference, decisions: &mut Decisions<'a>| {
+        if !options.ignores(&difference.aspect) {
+            decisions.drift.push(drift::item(target, &difference));
         }
-        if actual.server.replicas > 0 {
-            hazards.push(Hazard::new(
-                HazardKind::ConflictsWithReplicaQueries,
-                format!("long queries on {} attached replica(s) that read {} may be cancelled", actual.server.replicas, live.name),
-            ));
+        drifted.push(difference.aspect);
+    };
+    let all = differences(target, live, actual, &decisions.renames);
+    for difference in all {
+        let query = matches!(difference.fix, Fix::Definition | Fix::Rebuild);
+        // What follows others is made from its manifest.
+        let mended = difference.cause != Cause::Drift
+            || (follows && query)
+            || (!options.ignores(&difference.aspect) && options.heals(&difference));
+        if mended { accepted.push(difference) } else { stays(difference, decisions) }
+    }
+    let rebuilt = accepted.iter().any(|d| matches!(d.fix, Fix::Definition | Fix::Rebuild)) || follows;
+    if !rebuilt && !target.same_columns(&live.columns) {
+        // Columns drifted and stay so: what needs columns that are not there waits with them.
+        let (possible, waiting) = accepted.into_iter().partition(|d| fits(target, live, &d.fix));
+        accepted = possible;
+        for difference in waiting {
+            stays(difference, decisions);
         }
     }
-    for difference in accepted {
-        match &difference.fix {
-            Fix::CreateIndex(name) | Fix::ReplaceIndex(name) if mode != Mode::Rebuild => {
-                hazards.push(Hazard::new(
-                    HazardKind::IndexBuild,
-                    format!("index {name} is built CONCURRENTLY over about {rows} rows; writes go on, readers too"),
-                ));
-            }
-            Fix::AddPrimaryKey if mode != Mode::Rebuild => hazards.push(Hazard::new(
-                HazardKind::IndexBuild,
-                format!("the primary key's index is built CONCURRENTLY over about {rows} rows"),
-            )),
-            Fix::DropIndex(name) | Fix::DropConstraint(name) => hazards.push(Hazard::new(
-                HazardKind::IndexDropped,
-                format!("index {name} goes; queries that used it become slower"),
-            )),
-            Fix::Owner(owner) => hazards.push(Hazard::new(
-                HazardKind::AuthzUpdate,
-                format!("the owner becomes {owner}"),
-            )),
-            Fix::Grant(_) => hazards.push(Hazard::new(
-                HazardKind::AuthzUpdate,
-                format!(
-                    "{}: {} instead of {}",
-                    difference.aspect,
-                    difference.expected.as_deref().unwrap_or("nothing"),
-                    difference.actual.as_deref().unwrap_or("nothing")
-                ),
-            )),
-            _ => {}
-        }
+    (accepted, drifted)
+}
+
+/// Whether a fix finds its columns in the relation as it is.
+fn fits(target: &Target<'_>, live: &Relation, fix: &Fix) -> bool {
+    let has = |name: &String| live.columns.iter().any(|c| c.name == *name);
+    match fix {
+        Fix::CreateIndex(name) | Fix::ReplaceIndex(name) => target.indexes.get(name).is_some_and(|index| {
+            let plain = index.decl.predicate.is_none() && index.decl.keys.iter().all(|k| !k.expression && has(&k.term));
+            plain && index.decl.include.iter().all(has)
+        }),
+        Fix::PrimaryKey { .. } => target.mart.primary_key.iter().all(has),
+        Fix::SetNotNull(column) | Fix::ColumnComment(column, _) => has(column),
+        Fix::Grant(grant) => grant.grant.iter().filter_map(|(_, column, _)| column.as_ref()).all(has),
+        _ => true,
     }
-    hazards
 }
 
 impl Options {

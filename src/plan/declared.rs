@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::difference::{Cause, Difference, Fix};
 use super::target::Target;
 use crate::catalog::Actual;
+use crate::compile::settings_changed;
 
 /// Keys that only the registry keeps and that changed: `refresh.schedule`, `tags` …
 pub(crate) fn changed_keys(target: &Target<'_>) -> Vec<String> {
@@ -28,6 +29,9 @@ pub(crate) fn changed_keys(target: &Target<'_>) -> Vec<String> {
         }
         match (key.as_str(), old.get(&key), new.get(&key)) {
             (_, old, new) if old == new => {}
+            // The defaults of another kind are others.
+            ("refresh", ..) if recorded.mart.kind != target.mart.kind => {}
+            ("timezone" | "session", ..) if settings_changed(target.mart, &recorded.mart) && target.has_data() => {}
             ("refresh", Some(old), Some(new)) => {
                 for inner in keys(old, new) {
                     if old.get(&inner) != new.get(&inner) {
@@ -67,30 +71,40 @@ pub(crate) fn record_is_old(target: &Target<'_>, actual: &Actual) -> bool {
 
 /// Why one difference is mended, in a few words.
 pub(crate) fn reason(difference: &Difference) -> String {
-    let aspect = &difference.aspect;
-    let (kind, name) = aspect.split_once(':').unwrap_or((aspect, ""));
-    let words = match (&difference.fix, kind) {
+    let words = match (&difference.fix, difference.aspect.as_str()) {
         (Fix::Definition, _) => "query changed".to_owned(),
+        (Fix::RenameIndex { .. }, _) => "index names follow".to_owned(),
         (_, "type") => format!(
             "type changed from {} to {}",
             difference.actual.as_deref().unwrap_or_default(),
             difference.expected.as_deref().unwrap_or_default()
         ),
-        (Fix::CreateIndex(_), _) if difference.cause == Cause::Missing => format!("index {name} is missing"),
-        (Fix::CreateIndex(_), _) => format!("index {name} added"),
-        (Fix::ReplaceIndex(_), _) if difference.cause == Cause::Missing => format!("index {name} is invalid"),
-        (Fix::ReplaceIndex(_), _) => format!("index {name} changed"),
-        (Fix::DropIndex(_) | Fix::DropConstraint(_), "indexes") => format!("index {name} removed"),
-        (Fix::RenameIndex { .. }, _) => "index names follow".to_owned(),
-        (_, "primary_key") => "primary key changed".to_owned(),
-        (_, "grants") => format!("grants of {name} changed"),
-        (_, "options") => format!("option {name} changed"),
-        (_, "columns") if !name.is_empty() => format!("NOT NULL of {name} changed"),
-        (_, "description") if !name.is_empty() => format!("description of {name} changed"),
-        _ => format!("{kind} changed"),
+        (Fix::CreateIndex(_), _) if difference.cause == Cause::Missing => format!("{} is missing", subject(difference)),
+        (Fix::ReplaceIndex(_), _) if difference.cause == Cause::Missing => format!("{} is invalid", subject(difference)),
+        (Fix::DropIndex(_), _) if difference.cause == Cause::Missing => {
+            format!("{} was left by an interrupted build", subject(difference))
+        }
+        (Fix::CreateIndex(_), _) => format!("{} added", subject(difference)),
+        (Fix::DropIndex(_) | Fix::DropConstraint(_), _) => format!("{} removed", subject(difference)),
+        _ => format!("{} changed", subject(difference)),
     };
     match difference.cause {
         Cause::Drift => format!("drift: {words}"),
         _ => words,
+    }
+}
+
+/// What differs, for people: `index NAME`, `NOT NULL of day`, `owner`.
+pub(crate) fn subject(difference: &Difference) -> String {
+    let aspect = &difference.aspect;
+    match aspect.split_once(':') {
+        Some(("indexes", name)) => format!("index {name}"),
+        Some(("grants", role)) => format!("grants of {role}"),
+        Some(("options", name)) => format!("option {name}"),
+        Some(("columns", name)) => format!("NOT NULL of {name}"),
+        Some(("description", name)) => format!("description of {name}"),
+        _ if aspect == "primary_key" => "primary key".to_owned(),
+        _ if aspect == "definition" => "query".to_owned(),
+        _ => aspect.clone(),
     }
 }

@@ -1,11 +1,12 @@
 //! Where a live mart is not what it should be, aspect by aspect, and how that is mended.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::grants::{self, GrantFix};
+use super::indexes;
 use super::target::Target;
 use crate::catalog::{Actual, Applied, Relation};
-use crate::sql::index_body;
+use crate::compile::{canonical, settings_changed};
 use crate::state::{Kind, QName};
 
 /// Whose doing a difference is.
@@ -31,7 +32,8 @@ pub(crate) enum Fix {
     ReplaceIndex(String),
     DropIndex(String),
     RenameIndex { from: String, to: String },
-    AddPrimaryKey,
+    /// The primary key as declared, in the place of this constraint.
+    PrimaryKey { old: Option<String> },
     DropConstraint(String),
     SetNotNull(String),
     DropNotNull(String),
@@ -66,10 +68,14 @@ pub(crate) fn differences(
     let mut found = Vec::new();
     let empty = Applied::default();
     let applied = target.recorded.map_or(&empty, |r| &r.applied);
+    if let Some(kind) = kind(target) {
+        // Everything else is built as declared.
+        return vec![kind];
+    }
     query(&mut found, target, live, actual, renames, applied);
-    indexes(&mut found, target, live, applied);
+    indexes::differences(&mut found, target, live, applied);
     if target.mart.kind == Kind::Table {
-        constraints(&mut found, target, live, applied);
+        indexes::constraints(&mut found, target, live, applied);
     }
     owner_and_comments(&mut found, target, live, applied);
     options(&mut found, target, live, applied);
@@ -91,12 +97,23 @@ pub(crate) fn differences(
     found
 }
 
-fn cause(target_is_what_was_applied: bool) -> Cause {
+pub(super) fn cause(target_is_what_was_applied: bool) -> Cause {
     if target_is_what_was_applied {
         Cause::Drift
     } else {
         Cause::Declared
     }
+}
+
+fn kind(target: &Target<'_>) -> Option<Difference> {
+    let recorded = target.recorded.map_or(target.mart.kind, |r| r.mart.kind);
+    (recorded != target.mart.kind).then(|| Difference {
+        aspect: "type".to_owned(),
+        cause: Cause::Declared,
+        expected: Some(target.mart.kind.as_str().to_owned()),
+        actual: Some(recorded.as_str().to_owned()),
+        fix: Fix::Rebuild,
+    })
 }
 
 fn query(
@@ -116,28 +133,23 @@ fn query(
             fix,
         });
     };
-    let recorded_kind = target.recorded.map_or(target.mart.kind, |r| r.mart.kind);
-    if recorded_kind != target.mart.kind {
-        let words = |k: Kind| k.as_str().to_owned();
-        push("type", Cause::Declared, words(target.mart.kind), words(recorded_kind), Fix::Rebuild);
-        return;
-    }
     // Another major prints the same query in other words: what was applied is read again instead of compared.
     let same_major = applied.major == actual.server.major();
-    let was_applied = target.with_new_names(&applied.definition, renames);
-    let is = match &live.definition {
-        Some(definition) => target.with_new_names(definition, renames),
-        None => was_applied.clone(),
-    };
-    let changed = if same_major {
-        target.definition != is
+    let redeclared = if same_major {
+        target.compiled && target.definition != target.with_new_names(&applied.compiled, renames)
     } else {
         target.recorded.is_some_and(|r| r.applied.query != target.mart.query_fingerprint().0)
-            && target.definition != is
     };
-    if changed {
-        let cause = cause(target.definition == was_applied);
-        push("definition", cause, target.definition.clone(), is, Fix::Definition);
+    let live_text = live.definition.as_deref().map(canonical);
+    let is_target = live_text.as_ref().is_some_and(|text| *text == target.definition);
+    let drifted = same_major && live_text.as_ref().is_some_and(|text| *text != canonical(&applied.definition));
+    let settings = target.recorded.is_some_and(|r| settings_changed(target.mart, &r.mart));
+    if redeclared && !is_target {
+        let was = live.definition.clone().unwrap_or_else(|| applied.compiled.clone());
+        push("definition", Cause::Declared, target.definition.clone(), was, Fix::Definition);
+    } else if drifted && !is_target {
+        let was = live.definition.clone().unwrap_or_default();
+        push("definition", Cause::Drift, applied.definition.clone(), was, Fix::Definition);
     } else if !target.same_columns(&live.columns) {
         let list = |columns: &[crate::catalog::Column]| {
             let words = columns.iter().map(|c| format!("{} {}", c.name, c.type_name));
@@ -145,6 +157,13 @@ fn query(
         };
         let cause = cause(target.same_columns(&applied.columns));
         push("columns", cause, list(&target.columns), list(&live.columns), Fix::Rebuild);
+    } else if settings && target.has_data() {
+        let list = |mart: &crate::state::Mart| {
+            let words = mart.settings().into_iter().map(|(key, value)| format!("{key} = {value}"));
+            words.collect::<Vec<_>>().join("\n")
+        };
+        let was = target.recorded.map(|r| list(&r.mart)).unwrap_or_default();
+        push("settings", Cause::Declared, list(target.mart), was, Fix::Rebuild);
     }
     if target.has_data() && !same_tablespace(target, live, actual) {
         let word = |name: &Option<String>| name.clone().unwrap_or_else(|| "(the database's)".into());
@@ -159,140 +178,6 @@ fn same_tablespace(target: &Target<'_>, live: &Relation, actual: &Actual) -> boo
         name.clone().filter(|n| Some(n) != actual.server.default_tablespace.as_ref())
     };
     resolve(&target.mart.tablespace) == resolve(&live.tablespace)
-}
-
-fn indexes(found: &mut Vec<Difference>, target: &Target<'_>, live: &Relation, applied: &Applied) {
-    // A renamed mart's indexes are known by what they are, not by their names.
-    let mut renamed: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut taken: BTreeSet<&str> = BTreeSet::new();
-    if target.renamed_from().is_some() {
-        for (name, index) in &target.indexes {
-            let old = live.indexes.iter().find(|(old, is)| {
-                *old != name
-                    && !target.indexes.contains_key(*old)
-                    && !taken.contains(old.as_str())
-                    && is.unique == index.decl.unique
-                    && index_body(&is.definition) == index.body
-            });
-            if let Some((old, _)) = old.filter(|_| !live.indexes.contains_key(name)) {
-                taken.insert(old);
-                renamed.insert(name, old);
-            }
-        }
-    }
-    for (name, index) in &target.indexes {
-        let expected = Some(describe(index.decl.unique, &index.body, index.decl.tablespace.as_ref()));
-        if let Some(old) = renamed.get(name.as_str()) {
-            found.push(Difference {
-                aspect: format!("indexes:{name}"),
-                cause: Cause::Declared,
-                expected: Some(name.clone()),
-                actual: Some((*old).to_owned()),
-                fix: Fix::RenameIndex { from: (*old).to_owned(), to: name.clone() },
-            });
-            continue;
-        }
-        let Some(is) = live.indexes.get(name) else {
-            let known = applied.indexes.contains_key(name);
-            found.push(Difference {
-                aspect: format!("indexes:{name}"),
-                cause: if known { Cause::Missing } else { Cause::Declared },
-                expected,
-                actual: None,
-                fix: Fix::CreateIndex(name.clone()),
-            });
-            continue;
-        };
-        let body = index_body(&is.definition);
-        let same = is.valid
-            && is.unique == index.decl.unique
-            && body == index.body
-            && is.tablespace == index.decl.tablespace;
-        if !same {
-            let was = applied.indexes.get(name);
-            let as_applied = was.is_some_and(|was| {
-                was.unique == index.decl.unique && index_body(&was.definition) == index.body
-            });
-            let mut actual = describe(is.unique, body, is.tablespace.as_ref());
-            if !is.valid {
-                actual.push_str(" (invalid)");
-            }
-            found.push(Difference {
-                aspect: format!("indexes:{name}"),
-                cause: if is.valid { cause(as_applied) } else { Cause::Missing },
-                expected,
-                actual: Some(actual),
-                fix: Fix::ReplaceIndex(name.clone()),
-            });
-        }
-    }
-    for (name, is) in &live.indexes {
-        let declared = target.indexes.contains_key(name) || taken.contains(name.as_str());
-        if is.primary || declared {
-            continue;
-        }
-        let ours = applied.indexes.contains_key(name);
-        let fix = match &is.constraint {
-            Some(constraint) => Fix::DropConstraint(constraint.clone()),
-            None => Fix::DropIndex(name.clone()),
-        };
-        found.push(Difference {
-            aspect: format!("indexes:{name}"),
-            cause: if ours { Cause::Declared } else { Cause::Drift },
-            expected: None,
-            actual: Some(describe(is.unique, index_body(&is.definition), is.tablespace.as_ref())),
-            fix,
-        });
-    }
-}
-
-fn describe(unique: bool, body: &str, tablespace: Option<&String>) -> String {
-    let unique = if unique { "UNIQUE " } else { "" };
-    let tablespace = tablespace.map(|t| format!(" TABLESPACE {t}")).unwrap_or_default();
-    format!("{unique}{body}{tablespace}")
-}
-
-fn constraints(found: &mut Vec<Difference>, target: &Target<'_>, live: &Relation, applied: &Applied) {
-    let key = &target.mart.primary_key;
-    let is = live.primary_key();
-    let was: &[String] = applied
-        .indexes
-        .values()
-        .find(|i| i.primary)
-        .map_or(&[], |i| i.keys.as_slice());
-    let words = |keys: &[String]| (!keys.is_empty()).then(|| format!("PRIMARY KEY ({})", keys.join(", ")));
-    let is_keys: &[String] = is.map_or(&[], |(_, index)| index.keys.as_slice());
-    let mut push = |aspect: String, cause, expected, actual, fix| {
-        found.push(Difference { aspect, cause, expected, actual, fix });
-    };
-    if is_keys != key.as_slice() {
-        let why = if key.is_empty() || is.is_some() || was != key.as_slice() { cause(was == key.as_slice()) } else { Cause::Missing };
-        if let Some((name, _)) = is {
-            let fix = Fix::DropConstraint(name.clone());
-            push("primary_key".into(), why, words(key), words(is_keys), fix);
-        }
-        if !key.is_empty() {
-            push("primary_key".into(), why, words(key), words(is_keys), Fix::AddPrimaryKey);
-        }
-    } else if let Some((name, _)) = is.filter(|(name, _)| target.renamed_from().is_some() && **name != target.primary_key_name()) {
-        let to = target.primary_key_name();
-        push("primary_key".into(), Cause::Declared, Some(to.clone()), Some(name.clone()), Fix::RenameIndex { from: name.clone(), to });
-    }
-    let wanted = target.not_null();
-    for column in &live.columns {
-        let name = column.name.as_str();
-        let should = wanted.contains(name);
-        if should == column.not_null || is_keys.iter().any(|k| k == name) {
-            continue;
-        }
-        let was = applied.columns.iter().any(|c| c.name == name && c.not_null);
-        let (expected, actual, fix) = if should {
-            (Some("NOT NULL".to_owned()), None, Fix::SetNotNull(name.to_owned()))
-        } else {
-            (None, Some("NOT NULL".to_owned()), Fix::DropNotNull(name.to_owned()))
-        };
-        push(format!("columns:{name}"), cause(was == should), expected, actual, fix);
-    }
 }
 
 fn owner_and_comments(found: &mut Vec<Difference>, target: &Target<'_>, live: &Relation, applied: &Applied) {

@@ -3,16 +3,20 @@
 use similar::TextDiff;
 
 use super::Drift;
+use super::declared::subject;
 use super::difference::Difference;
 use super::target::Target;
 
 /// One drifted aspect of a mart.
 pub(crate) fn item(target: &Target<'_>, difference: &Difference) -> Drift {
-    let message = match (&difference.expected, &difference.actual) {
-        (None, Some(_)) => format!("{} was added", difference.aspect),
-        (Some(_), None) => format!("{} was removed", difference.aspect),
-        _ => format!("{} was changed", difference.aspect),
+    let subject = subject(difference);
+    let many = subject.starts_with("grants") || subject == "columns";
+    let verb = match (&difference.expected, &difference.actual) {
+        (None, Some(_)) => "added",
+        (Some(_), None) => "removed",
+        _ => "changed",
     };
+    let message = format!("{subject} {} {verb}", if many { "were" } else { "was" });
     Drift {
         address: target.address(),
         kind: target.mart.kind,

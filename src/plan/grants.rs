@@ -97,8 +97,15 @@ pub(crate) fn differences(
                 Some(_) => {}
             }
         }
+        // What is revoked on the whole relation is revoked on its columns, too.
+        let revoked = fix.revoke.clone();
+        let taken = |privilege: &String, option: bool| {
+            revoked.iter().any(|(p, column, only)| p == privilege && column.is_none() && (!only || option))
+        };
         for (key, grantable) in should {
-            if has.get(key).is_none_or(|has| *grantable && !has) {
+            if key.1.is_some() && taken(&key.0, *grantable) {
+                fix.grant.push((key.0.clone(), key.1.clone(), *grantable));
+            } else if has.get(key).is_none_or(|has| *grantable && !has) {
                 fix.grant.push((key.0.clone(), key.1.clone(), *grantable));
             }
         }

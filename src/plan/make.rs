@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::assemble::{action, assemble};
 use super::decision::{Decision, Decisions, Mode, decide};
+use super::problem::problems;
 use super::schedule::{Schedule, schedule};
 use super::{
-    Action, Change, Hazard, HazardKind, Options, Plan, PlanError, PlanProblem, Refusal, Summary, drift, moved, orphan,
+    Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusal, Summary, drift, moved, orphan,
 };
 use crate::catalog::{Actual, Recorded};
 use crate::compile::Compiled;
@@ -34,13 +35,16 @@ pub fn plan(
         .collect();
     let dropped_names: BTreeSet<QName> = dropped.iter().map(|r| r.mart.name.clone()).collect();
     let (decisions, transactions) = decided(desired, compiled, actual, options, &dropped_names);
-    let problems = problems(&decisions.marts, desired, actual);
+    let problems = problems(&decisions.marts, &dropped_names, desired, actual);
     if !problems.is_empty() {
         return Err(PlanError::Problems { problems });
     }
     let mut refused = decisions.refused;
-    for recorded in &dropped {
-        refused.extend(orphan::refusals(recorded, &dropped_names, desired, actual, options));
+    if !dropped.is_empty() {
+        let readers = orphan::Readers::new(desired, compiled, actual, options);
+        for recorded in &dropped {
+            refused.extend(orphan::refusals(recorded, &dropped_names, &readers, actual, options));
+        }
     }
     let assembly = assemble(
         &decisions.marts,
@@ -93,94 +97,12 @@ fn decided<'a>(
     let mut aside = BTreeSet::new();
     loop {
         let decisions = decide(desired, compiled, actual, options, dropped, &aside);
-        match schedule(&decisions.marts) {
+        match schedule(&decisions) {
             Schedule::Transactions(transactions) => return (decisions, transactions),
             // Every view named is one more that is no longer changed in place: this ends.
             Schedule::BuildAside(views) => aside.extend(views),
         }
     }
-}
-
-/// What the manifests ask for and this database does not have, or has already.
-fn problems(decisions: &[Decision<'_>], desired: &Desired, actual: &Actual) -> Vec<PlanProblem> {
-    let mut problems = Vec::new();
-    for decision in decisions {
-        let target = &decision.target;
-        let mut problem = |key: &str, message: String, help: String| {
-            problems.push(PlanProblem {
-                mart: target.mart.name.clone(),
-                file: target.desired.file.clone(),
-                key: key.to_owned(),
-                message,
-                help,
-            });
-        };
-        if let Some(live) = actual.relations.get(&target.mart.name) {
-            let ours = target.recorded.is_some_and(|r| r.mart.name == live.name && live.kind.is(r.mart.kind));
-            if !ours {
-                let message = format!("a {} of that name exists and is not managed by datamart", live.kind.label());
-                let help = if live.extension {
-                    "it belongs to an extension; give the mart another name".to_owned()
-                } else {
-                    "take it over with `datamart import --adopt`, or give the mart another name".to_owned()
-                };
-                problem("name", message, help);
-            }
-        }
-        let roles = target.mart.owner.iter().map(|r| ("owner", r));
-        let grants = target.mart.grants.iter().flatten().map(|g| ("grants", &g.role));
-        for (key, role) in roles.chain(grants) {
-            if !role.eq_ignore_ascii_case("public") && !actual.server.roles.contains(role) {
-                problem(key, format!("role {role:?} does not exist"), format!("CREATE ROLE {}", crate::state::quote_ident(role)));
-            }
-        }
-        let indexes = target.mart.indexes.iter();
-        let spaces = target.mart.tablespace.iter().chain(indexes.clone().filter_map(|i| i.tablespace.as_ref()));
-        for space in spaces {
-            if !actual.server.tablespaces.contains(space) {
-                let known: Vec<&str> = actual.server.tablespaces.iter().map(String::as_str).collect();
-                problem("tablespace", format!("tablespace {space:?} does not exist"), format!("there are {}", known.join(", ")));
-            }
-        }
-        if actual.server.major() < 15 {
-            for index in indexes.filter(|i| i.nulls_not_distinct) {
-                let message = format!("index {:?} has nulls_distinct = false, which PostgreSQL {} does not know", index.name, actual.server.major());
-                problem("indexes.nulls_distinct", message, "it needs PostgreSQL 15 or later".to_owned());
-            }
-            if target.mart.with.contains_key("security_invoker") {
-                let message = format!("security_invoker is unknown to PostgreSQL {}", actual.server.major());
-                problem("with.security_invoker", message, "it needs PostgreSQL 15 or later".to_owned());
-            }
-        }
-        problems.extend(target.problems());
-        problems.extend(missing_upstream(decision, decisions, desired, actual));
-    }
-    problems
-}
-
-/// A mart it reads that neither exists nor is created in this plan.
-fn missing_upstream(
-    decision: &Decision<'_>,
-    decisions: &[Decision<'_>],
-    desired: &Desired,
-    actual: &Actual,
-) -> Vec<PlanProblem> {
-    if !decision.builds() && decision.mode != Mode::InPlace {
-        return Vec::new();
-    }
-    let declared = |name: &QName| desired.marts.iter().any(|d| d.mart.name == *name);
-    let planned = |name: &QName| decisions.iter().any(|d| d.target.mart.name == *name);
-    let reads = decision.target.reads.iter();
-    let missing = reads.filter(|read| !actual.relations.contains_key(*read) && declared(read) && !planned(read));
-    missing
-        .map(|read| PlanProblem {
-            mart: decision.target.mart.name.clone(),
-            file: decision.target.desired.file.clone(),
-            key: "query".to_owned(),
-            message: format!("it reads {read}, which does not exist yet and is not selected"),
-            help: format!("select it too: --select '+{}'", decision.target.mart.name.name),
-        })
-        .collect()
 }
 
 fn change(decision: &Decision<'_>) -> Change {

@@ -3,16 +3,21 @@
 //! Pure: no clock, no connection. `plan` is never a mode of `apply`.
 
 mod assemble;
+mod consequence;
 mod decision;
 mod declared;
 mod difference;
 mod drift;
 mod grants;
 mod hazard;
+mod indexes;
 mod make;
+mod mend;
 mod model;
 mod moved;
+mod order;
 mod orphan;
+mod problem;
 mod rename;
 mod schedule;
 mod scope;
@@ -68,7 +73,9 @@ pub struct Options {
 impl Options {
     /// Whether drift of an aspect is nobody's business.
     pub(crate) fn ignores(&self, aspect: &str) -> bool {
-        self.ignore.iter().any(|glob| glob.is_match(aspect))
+        // `description:*` is the relation's own description, too.
+        let whole = (!aspect.contains(':')).then(|| format!("{aspect}:"));
+        self.ignore.iter().any(|glob| glob.is_match(aspect) || whole.as_ref().is_some_and(|aspect| glob.is_match(aspect)))
     }
 }
 

@@ -42,6 +42,7 @@ pub fn read_scope(plan: &Plan, registry: Option<String>) -> Scope {
         names: names(true),
         sources: names(false),
         roles: BTreeSet::new(),
+        taken: BTreeSet::new(),
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{HazardKind, Options, Orphan, Refusal};
 use crate::catalog::{Actual, Recorded, RelationKind};
-use crate::manifest::Desired;
+use crate::compile::{Compiled, recorded_for};
+use crate::manifest::{Desired, DesiredMart};
+use crate::sql::parse_qualified_name;
 use crate::state::QName;
 
 /// The orphans, dependents first.
@@ -58,11 +60,48 @@ pub(crate) fn listed(recorded: &Recorded) -> Orphan {
     }
 }
 
+/// Who reads what once the plan is applied.
+pub(crate) struct Readers<'a> {
+    by_read: BTreeMap<QName, Vec<&'a DesiredMart>>,
+    /// The relations of declared marts, under the names they have now.
+    live: BTreeSet<&'a QName>,
+}
+
+impl<'a> Readers<'a> {
+    /// A mart that is not selected goes on reading what it reads.
+    pub(crate) fn new(desired: &'a Desired, compiled: &Compiled, actual: &'a Actual, options: &Options) -> Self {
+        let mut readers = Self { by_read: BTreeMap::new(), live: BTreeSet::new() };
+        for mart in &desired.marts {
+            let recorded = recorded_for(&mart.mart, actual);
+            let compiled = compiled.marts.get(&mart.mart.name).filter(|_| options.selects(&mart.mart.name));
+            let mut reads: BTreeSet<QName> = match (compiled, recorded) {
+                (Some(compiled), _) => compiled.reads.clone(),
+                (None, Some(recorded)) => recorded.applied.reads.values().map(|read| read.name.clone()).collect(),
+                (None, None) => BTreeSet::new(),
+            };
+            reads.extend(mart.mart.depends_on.iter().filter_map(|name| match parse_qualified_name(name)?.as_slice() {
+                [name] => Some(mart.mart.name.sibling(name.as_str())),
+                [schema, name] => Some(QName::new(schema.as_str(), name.as_str())),
+                _ => None,
+            }));
+            for read in reads {
+                readers.by_read.entry(read).or_default().push(mart);
+            }
+            readers.live.extend(recorded.map(|r| &r.mart.name));
+        }
+        readers
+    }
+
+    fn of(&self, name: &QName) -> &[&'a DesiredMart] {
+        self.by_read.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Why an orphan cannot go, or may not go without leave.
 pub(crate) fn refusals(
     recorded: &Recorded,
     dropped: &BTreeSet<QName>,
-    desired: &Desired,
+    readers: &Readers<'_>,
     actual: &Actual,
     options: &Options,
 ) -> Vec<Refusal> {
@@ -79,25 +118,17 @@ pub(crate) fn refusals(
     let Some(live) = actual.relations.get(name) else {
         return refused;
     };
-    for dependent in &live.dependents {
-        let goes = dependent.relation.as_ref().is_some_and(|relation| dropped.contains(relation));
-        if !goes {
-            let ours = desired.marts.iter().find(|d| Some(&d.mart.name) == dependent.relation.as_ref());
-            let what = match ours {
-                Some(reader) => format!("{} ({}) still reads {name}", reader.mart.name, reader.file.display()),
-                None => format!("the {} {} depends on {name} and is not managed", dependent.kind, dependent.name),
-            };
-            refused.push(refuse(HazardKind::BreaksDependents, what, false));
-        }
-    }
-    let readers = desired.marts.iter().filter(|d| {
-        let reads = actual.recorded.get(&d.mart.name).map(|r| &r.applied.reads);
-        let unchanged = actual.recorded.get(&d.mart.name).is_some_and(|r| r.applied.query == d.mart.query_fingerprint().0);
-        unchanged && !d.mart.kind.eq(&crate::state::Kind::View) && reads.is_some_and(|reads| reads.contains_key(&name.to_string()))
-    });
-    for reader in readers.filter(|r| !live.dependents.iter().any(|d| d.relation.as_ref() == Some(&r.mart.name))) {
+    for reader in readers.of(name) {
         let what = format!("{} ({}) still reads {name}", reader.mart.name, reader.file.display());
         refused.push(refuse(HazardKind::BreaksDependents, what, false));
+    }
+    for dependent in &live.dependents {
+        // A mart that depends on it and is not among the readers reads something else from now on.
+        let managed = dependent.relation.as_ref().is_some_and(|r| dropped.contains(r) || readers.live.contains(r));
+        if !managed {
+            let what = format!("the {} {} depends on {name} and is not managed", dependent.kind, dependent.name);
+            refused.push(refuse(HazardKind::BreaksDependents, what, false));
+        }
     }
     let sources: Vec<_> = recorded
         .applied

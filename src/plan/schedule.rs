@@ -1,8 +1,11 @@
 //! Which changes share a transaction, and which have to wait for another's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::decision::{Decision, Mode};
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::decision::{Decision, Decisions, Mode};
 use crate::state::QName;
 
 /// How many marts one transaction may hold: thousands of relations exhaust the lock table.
@@ -19,28 +22,52 @@ pub(crate) enum Schedule {
 ///
 /// A relation that is exchanged and everything that reads it are published together. What is built from a view that
 /// changes in place waits until that view is published; where both are asked for, the view is built aside as well.
-pub(crate) fn schedule(decisions: &[Decision<'_>]) -> Schedule {
-    let index: BTreeMap<&QName, usize> = decisions
-        .iter()
-        .enumerate()
-        .map(|(i, d)| (&d.target.mart.name, i))
-        .collect();
+///
+/// What a function of a mart's query reads (`depends_on`) cannot be pointed at what is built aside: the mart waits until
+/// that is published. Where it cannot, because they are tied to each other, it does not.
+pub(crate) fn schedule(all: &Decisions<'_>) -> Schedule {
+    let decisions = &all.marts;
     let ties = ties(decisions);
+    let reads = reads(all);
+    match stages(decisions, &reads, &ties, true).or_else(|| stages(decisions, &reads, &ties, false)) {
+        Some(stage) => Schedule::Transactions(chunks(&stage, &reads, &ties)),
+        None => Schedule::BuildAside(
+            decisions
+                .iter()
+                .filter(|d| d.mode == Mode::InPlace)
+                .map(|d| d.target.mart.name.clone())
+                .collect(),
+        ),
+    }
+}
+
+/// The stage of each decision; `None` where they wait for each other.
+fn stages(
+    decisions: &[Decision<'_>],
+    reads: &[(usize, usize)],
+    ties: &[(usize, usize)],
+    functions: bool,
+) -> Option<Vec<usize>> {
+    let hidden = |down: usize, up: usize| {
+        let (down, up) = (&decisions[down].target, &decisions[up]);
+        let name = &up.target.mart.name;
+        functions && up.mode == Mode::Rebuild && down.desired.upstream.contains(name) && !down.reads.contains(name)
+    };
+    let waits = |down: usize, up: usize| {
+        decisions[down].builds() && (decisions[up].mode == Mode::InPlace || hidden(down, up))
+    };
+    let most = reads.iter().filter(|(down, up)| waits(*down, *up)).count();
     let mut stage = vec![0usize; decisions.len()];
     loop {
         let mut moved = false;
-        for (i, decision) in decisions.iter().enumerate() {
-            for read in &decision.target.reads {
-                let Some(&up) = index.get(read) else { continue };
-                let waits = decisions[up].mode == Mode::InPlace && decision.builds();
-                let least = stage[up] + usize::from(waits);
-                if stage[i] < least {
-                    stage[i] = least;
-                    moved = true;
-                }
+        for &(down, up) in reads {
+            let least = stage[up] + usize::from(waits(down, up));
+            if stage[down] < least {
+                stage[down] = least;
+                moved = true;
             }
         }
-        for &(a, b) in &ties {
+        for &(a, b) in ties {
             let least = stage[a].max(stage[b]);
             if stage[a] != least || stage[b] != least {
                 stage[a] = least;
@@ -49,18 +76,12 @@ pub(crate) fn schedule(decisions: &[Decision<'_>]) -> Schedule {
             }
         }
         if !moved {
-            break;
+            return Some(stage);
         }
-        if stage.iter().any(|s| *s > decisions.len()) {
-            let aside = decisions
-                .iter()
-                .filter(|d| d.mode == Mode::InPlace)
-                .map(|d| d.target.mart.name.clone())
-                .collect();
-            return Schedule::BuildAside(aside);
+        if stage.iter().any(|s| *s > most) {
+            return None;
         }
     }
-    Schedule::Transactions(chunks(&stage, &ties))
 }
 
 /// Pairs that are published together: an exchanged relation and what depends on it in the database.
@@ -85,37 +106,48 @@ fn ties(decisions: &[Decision<'_>]) -> Vec<(usize, usize)> {
     ties
 }
 
-/// Stages in order, each cut into transactions that never part what is tied.
-fn chunks(stage: &[usize], ties: &[(usize, usize)]) -> Vec<Vec<usize>> {
-    let mut group: Vec<usize> = (0..stage.len()).collect();
-    let mut changed = true;
-    while changed {
-        changed = false;
-        for &(a, b) in ties {
-            let least = group[a].min(group[b]);
-            changed |= group[a] != least || group[b] != least;
-            group[a] = least;
-            group[b] = least;
-        }
+/// Stages in order, each cut into transactions that never part what is tied, upstream first.
+fn chunks(stage: &[usize], reads: &[(usize, usize)], ties: &[(usize, usize)]) -> Vec<Vec<usize>> {
+    let mut graph: DiGraph<usize, ()> = DiGraph::with_capacity(stage.len(), stage.len() * 2);
+    let nodes: Vec<NodeIndex> = (0..stage.len()).map(|i| graph.add_node(i)).collect();
+    for &(down, up) in reads {
+        graph.add_edge(nodes[down], nodes[up], ());
     }
-    let mut stages: BTreeMap<usize, BTreeMap<usize, Vec<usize>>> = BTreeMap::new();
-    for (i, stage) in stage.iter().enumerate() {
-        stages.entry(*stage).or_default().entry(group[i]).or_default().push(i);
+    for &(a, b) in ties {
+        graph.add_edge(nodes[a], nodes[b], ());
+        graph.add_edge(nodes[b], nodes[a], ());
+    }
+    // What each part needs comes before it.
+    let mut stages: BTreeMap<usize, Vec<Vec<usize>>> = BTreeMap::new();
+    for part in tarjan_scc(&graph) {
+        let members: Vec<usize> = part.into_iter().map(|node| graph[node]).collect();
+        stages.entry(stage[members[0]]).or_default().push(members);
     }
     let mut transactions = Vec::new();
-    for groups in stages.into_values() {
+    for parts in stages.into_values() {
         let mut current: Vec<usize> = Vec::new();
-        for members in groups.into_values() {
+        for members in parts {
             if !current.is_empty() && current.len() + members.len() > MARTS_PER_TRANSACTION {
                 current.sort_unstable();
                 transactions.push(std::mem::take(&mut current));
             }
             current.extend(members);
         }
-        if !current.is_empty() {
-            current.sort_unstable();
-            transactions.push(current);
-        }
+        current.sort_unstable();
+        transactions.push(current);
     }
     transactions
+}
+
+/// Pairs of decisions, the first of which reads the second, perhaps through views that stay as they are.
+fn reads(all: &Decisions<'_>) -> Vec<(usize, usize)> {
+    let index: HashMap<&QName, usize> = all.marts.iter().enumerate().map(|(i, d)| (&d.target.mart.name, i)).collect();
+    let mut reads = Vec::new();
+    for (i, decision) in all.marts.iter().enumerate() {
+        for name in decision.target.reads.union(&decision.target.desired.upstream) {
+            let beyond = all.through.get(name).into_iter().flatten();
+            reads.extend(beyond.chain([name]).filter_map(|name| Some((i, *index.get(name)?))));
+        }
+    }
+    reads
 }

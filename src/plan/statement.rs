@@ -1,20 +1,25 @@
 //! The text of the statements a plan is made of.
 
-use super::difference::Fix;
-use super::grants::{self, GrantFix};
+use super::grants;
 use super::target::Target;
 use crate::catalog::{Actual, Relation};
 use crate::sql::{create_index, index_body, option_value};
 use crate::state::{
-    GrantDecl, Kind, Mart, QName, derived_name, quote_ident, quote_idents, quote_literal, quote_role,
+    Fingerprint, GrantDecl, Kind, MAX_NAME_BYTES, Mart, QName, derived_name, quote_ident, quote_idents, quote_literal,
+    quote_role,
 };
 
 /// The suffix of what is built aside.
 pub(crate) const NEXT: &str = "__next";
 
-/// The name something has while it is built aside.
+/// The name something has while it is built aside. Long names keep what tells them apart.
 pub(crate) fn next(name: &str) -> String {
-    derived_name(name, NEXT)
+    if name.len() + NEXT.len() <= MAX_NAME_BYTES {
+        return format!("{name}{NEXT}");
+    }
+    let hash = Fingerprint::of(&name).0;
+    let hash = &hash[hash.len() - 8..];
+    derived_name(name, &format!("_{hash}{NEXT}"))
 }
 
 /// `CREATE …` of the relation itself, under `name`, from `query`.
@@ -44,7 +49,7 @@ fn with(options: &std::collections::BTreeMap<String, String>) -> String {
 }
 
 /// `toast.autovacuum_enabled` is two names.
-fn option_name(key: &str) -> String {
+pub(super) fn option_name(key: &str) -> String {
     key.split('.').map(quote_ident).collect::<Vec<_>>().join(".")
 }
 
@@ -172,106 +177,6 @@ fn grants_on_new(
         sql.extend(grants::statements(&fix, name));
     }
     sql
-}
-
-/// Statements of one fix on a live relation. `Alone` ones take no part in a transaction.
-pub(crate) enum Mend {
-    InTransaction(String),
-    /// As the connection's own role: it must belong to both owners.
-    AsOurselves(String),
-    Alone(String),
-    /// In a transaction after those alone.
-    After(String),
-}
-
-/// How a fix is made on the live relation `mart.name`.
-pub(crate) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
-    use Mend::{After, Alone, AsOurselves, InTransaction};
-    let mart = target.mart;
-    let name = &mart.name;
-    let alter = mart.kind.sql();
-    let index = |index: &str| QName::new(&name.schema, index);
-    let declared = |wanted: &str| mart.indexes.iter().find(|i| i.name == wanted);
-    match fix {
-        Fix::Rebuild | Fix::Definition => Vec::new(),
-        Fix::CreateIndex(wanted) => declared(wanted)
-            .map(|decl| vec![Alone(create_index(decl, name, wanted, true))])
-            .unwrap_or_default(),
-        Fix::ReplaceIndex(wanted) => declared(wanted)
-            .map(|decl| {
-                let aside = next(wanted);
-                vec![
-                    Alone(create_index(decl, name, &aside, true)),
-                    After(format!("DROP INDEX {}", index(wanted))),
-                    After(format!("ALTER INDEX {} RENAME TO {}", index(&aside), quote_ident(wanted))),
-                ]
-            })
-            .unwrap_or_default(),
-        Fix::DropIndex(old) => vec![InTransaction(format!("DROP INDEX {}", index(old)))],
-        Fix::RenameIndex { from, to } => {
-            vec![InTransaction(format!("ALTER INDEX {} RENAME TO {}", index(from), quote_ident(to)))]
-        }
-        Fix::DropConstraint(constraint) => vec![InTransaction(format!(
-            "ALTER TABLE {name} DROP CONSTRAINT {}",
-            quote_ident(constraint)
-        ))],
-        Fix::AddPrimaryKey => {
-            let constraint = target.primary_key_name();
-            let columns = quote_idents(&mart.primary_key);
-            let mut mends: Vec<Mend> = mart.primary_key.iter().flat_map(|c| set_not_null(target, c)).collect();
-            mends.push(Alone(format!(
-                "CREATE UNIQUE INDEX CONCURRENTLY {} ON {name} ({columns})",
-                quote_ident(&constraint)
-            )));
-            mends.push(After(format!(
-                "ALTER TABLE {name} ADD CONSTRAINT {0} PRIMARY KEY USING INDEX {0}",
-                quote_ident(&constraint)
-            )));
-            mends
-        }
-        Fix::SetNotNull(column) => set_not_null(target, column),
-        Fix::DropNotNull(column) => vec![InTransaction(format!(
-            "ALTER TABLE {name} ALTER COLUMN {} DROP NOT NULL",
-            quote_ident(column)
-        ))],
-        Fix::Owner(owner) => vec![AsOurselves(format!("ALTER {alter} {name} OWNER TO {}", quote_ident(owner)))],
-        Fix::Comment(comment) => vec![InTransaction(comment_on(mart.kind, name, comment.as_ref()))],
-        Fix::ColumnComment(column, comment) => {
-            vec![InTransaction(comment_on_column(name, column, comment.as_ref()))]
-        }
-        Fix::SetOption(key, value) => vec![InTransaction(format!(
-            "ALTER {alter} {name} SET ({} = {})",
-            option_name(key),
-            option_value(value)
-        ))],
-        Fix::ResetOption(key) => {
-            vec![InTransaction(format!("ALTER {alter} {name} RESET ({})", option_name(key)))]
-        }
-        Fix::Grant(fix) => grant(fix, name),
-    }
-}
-
-fn grant(fix: &GrantFix, name: &QName) -> Vec<Mend> {
-    grants::statements(fix, name).into_iter().map(Mend::InTransaction).collect()
-}
-
-/// NOT NULL without a scan under the exclusive lock: a CHECK is validated beside readers and writers first.
-/// <https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES>
-fn set_not_null(target: &Target<'_>, column: &str) -> Vec<Mend> {
-    let name = &target.mart.name;
-    let live = target.live.and_then(|live| live.columns.iter().find(|c| c.name == column));
-    if live.is_some_and(|c| c.not_null) {
-        return Vec::new();
-    }
-    let check = quote_ident(&derived_name(column, "__not_null"));
-    let column = quote_ident(column);
-    vec![
-        Mend::InTransaction(format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {check}")),
-        Mend::InTransaction(format!("ALTER TABLE {name} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID")),
-        Mend::Alone(format!("ALTER TABLE {name} VALIDATE CONSTRAINT {check}")),
-        Mend::After(format!("ALTER TABLE {name} ALTER COLUMN {column} SET NOT NULL")),
-        Mend::After(format!("ALTER TABLE {name} DROP CONSTRAINT {check}")),
-    ]
 }
 
 /// The statements of a rename, schema first.

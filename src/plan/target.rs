@@ -22,6 +22,8 @@ pub(crate) struct Target<'a> {
     pub live: Option<&'a Relation>,
     /// Canonical text of the query.
     pub definition: String,
+    /// Whether the server was asked for it now; else it is what was recorded.
+    pub compiled: bool,
     /// Columns of the query.
     pub columns: Vec<Column>,
     /// Declared indexes by name.
@@ -50,7 +52,7 @@ impl<'a> Target<'a> {
         let (definition, columns, reads) = match (compiled, recorded) {
             (Some(c), _) => (c.definition.clone(), c.columns.clone(), c.reads.clone()),
             (None, Some(r)) => (
-                r.applied.definition.clone(),
+                r.applied.compiled.clone(),
                 r.applied.columns.clone(),
                 r.applied.reads.values().map(|read| read.name.clone()).collect(),
             ),
@@ -83,6 +85,7 @@ impl<'a> Target<'a> {
             recorded,
             live,
             definition,
+            compiled: compiled.is_some(),
             columns,
             indexes,
             reads,
@@ -189,6 +192,11 @@ impl<'a> Target<'a> {
             check("freshness.column", column);
         }
         problems
+    }
+
+    /// Whether the mart takes its rows from `name`: by its query, or by what its manifest says a function reads.
+    pub(crate) fn depends_on(&self, name: &QName) -> bool {
+        self.reads.contains(name) || self.desired.upstream.contains(name)
     }
 
     /// Whether the mart keeps rows.

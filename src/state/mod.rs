@@ -6,6 +6,7 @@ mod mart;
 mod name;
 mod refresh_policy;
 mod schedule;
+pub mod selector;
 
 pub use duration::{format_duration, parse_duration};
 pub use fingerprint::Fingerprint;
@@ -17,3 +18,4 @@ pub use name::{
 };
 pub use refresh_policy::{Misfire, RefreshPolicy, Strategy};
 pub use schedule::{Schedule, ScheduleError};
+pub use selector::Selector;

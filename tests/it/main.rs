@@ -1,1 +1,6 @@
-fn main(){}
+//! Integration tests: one private PostgreSQL for the whole run, one database for each test.
+
+mod cases;
+mod layering;
+mod refresh;
+mod support;

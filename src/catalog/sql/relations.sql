@@ -2,7 +2,7 @@
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS relkind,
        pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
        pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
-       c.reloptions AS options,
+       COALESCE(c.reloptions, '{}'::text[]) || ARRAY(SELECT 'toast.' || o FROM pg_catalog.pg_class x, unnest(x.reloptions) AS o WHERE x.oid = c.reltoastrelid) AS options,
        s.spcname::text AS tablespace,
        c.relispopulated AS populated,
        c.relpersistence = 't' AS temporary,

@@ -1,0 +1,208 @@
+//! `datamart apply`: brings the database to what the manifests say.
+
+use std::path::Path;
+
+use datamart::apply::{self, ApplyError, By, Event};
+use datamart::database::LockSession;
+use datamart::plan::Plan;
+use serde_json::json;
+use sqlx::Row;
+
+use super::Exit;
+use super::args::{ApplyArgs, Globals};
+use super::context::{Context, PlanFlags};
+use super::error::{CommandError, Result, count};
+use super::interrupt::Interrupt;
+use super::print::{self, Style};
+use super::progress::Progress;
+use super::refresh::held;
+use super::report;
+
+/// Runs the command.
+///
+/// # Errors
+/// A plan that is refused or stale; a statement that failed, with what was done and what was not.
+pub async fn run(args: &ApplyArgs, globals: &Globals, style: Style) -> Result<Exit> {
+    let mut context = Context::open(globals, style, "apply").await?;
+    let mut flags = PlanFlags::from(&args.change);
+    flags.heal = args.heal;
+    let source = match &args.file {
+        Some(file) => Source::Saved(saved(file)?),
+        None => Source::Made(flags),
+    };
+    let options = ApplyOptions { auto_approve: args.auto_approve, wait: args.lock_timeout };
+    let exit = perform(&mut context, source, &options).await?;
+    context.close().await?;
+    Ok(exit)
+}
+
+/// Where the plan comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// A file of `plan --out`.
+    Saved(Plan),
+    /// It is made now, under the lock.
+    Made(PlanFlags),
+}
+
+/// How an apply behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct ApplyOptions {
+    /// Nobody is asked.
+    pub auto_approve: bool,
+    /// How long to wait for another apply or refresh of ours.
+    pub wait: std::time::Duration,
+}
+
+/// Plans under the lock, shows, asks, applies, and ends with a table of the marts.
+///
+/// # Errors
+/// As [`run`].
+pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptions) -> Result<Exit> {
+    let style = context.style;
+    let endpoint = context.reach.endpoint.clone();
+    let (schema, project) = (context.registry_schema().to_owned(), context.project().to_owned());
+    let mut locks = LockSession::open(&endpoint, &schema, &project, "apply lock").await?;
+    locks.acquire("apply", options.wait).await.map_err(held)?;
+    let plan = match source {
+        Source::Saved(plan) if plan.project != project => {
+            let message = format!("the plan is for project {:?}, this is {project:?}", plan.project);
+            return Err(CommandError::input(message));
+        }
+        Source::Saved(plan) => plan,
+        Source::Made(flags) => context.plan(&flags).await?,
+    };
+    if !plan.refused.is_empty() {
+        return Ok(report::plan::refused(&plan, style));
+    }
+    if !plan.is_empty() {
+        if !style.json() {
+            report::plan::show(&plan, style);
+        }
+        if !approved(&plan, options, &endpoint)? {
+            print::note(style, "Nothing was changed.");
+            return Ok(Exit::Failed);
+        }
+    }
+    let marts: Vec<String> = plan.records.iter().map(|r| format!("mart:{}", r.mart)).collect();
+    let names: Vec<&str> = marts.iter().map(String::as_str).collect();
+    locks.acquire_all(&names, options.wait).await.map_err(held)?;
+    let applied = execute(context, &plan).await;
+    if applied.is_ok() {
+        // The first apply made the registry, in which the holder of a lock is written.
+        locks.announce().await?;
+    }
+    locks.close().await?;
+    let applied = applied?;
+    finish(context, &plan, &applied).await?;
+    Ok(Exit::Done)
+}
+
+async fn execute(context: &mut Context, plan: &Plan) -> Result<apply::Applied> {
+    let style = context.style;
+    let schema = context.registry_schema().to_owned();
+    let by = By { who: super::who(), host: super::host(), application: "datamart apply".to_owned() };
+    let interrupt = Interrupt::new(&context.reach.endpoint, style);
+    let pid = sqlx::query("SELECT pg_catalog.pg_backend_pid()")
+        .fetch_one(&mut context.conn)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| CommandError::sql("cannot begin", &error.into()))?;
+    interrupt.watch(pid);
+    let progress = Progress::new(style, plan.steps.len());
+    let mut tell = |event: Event| match event {
+        Event::Started { .. } | Event::Committed { .. } => {}
+        Event::Step { mart, sql, .. } => {
+            progress.say(format!("{mart}: {sql}"));
+            progress.step();
+        }
+        Event::Finished => progress.end(),
+    };
+    let outcome = interrupt.during(apply::apply(&mut context.conn, plan, &schema, &by, &mut tell)).await?;
+    progress.end();
+    outcome.map_err(|error| failed(error, context))
+}
+
+fn approved(plan: &Plan, options: &ApplyOptions, endpoint: &datamart::database::Endpoint) -> Result<bool> {
+    if options.auto_approve {
+        return Ok(true);
+    }
+    if !print::interactive() {
+        return Err(CommandError::input("apply needs --auto-approve where nobody can be asked"));
+    }
+    print::ask(&format!(
+        "\nApply {} to {}? Only \"yes\" is taken: ",
+        count(plan.changes.len(), "change"),
+        endpoint.label()
+    ));
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| CommandError::io("read the answer from", Path::new("the terminal"), &error))?;
+    Ok(answer.trim() == "yes")
+}
+
+async fn finish(context: &mut Context, plan: &Plan, applied: &apply::Applied) -> Result<()> {
+    let style = context.style;
+    let seen = context.actual().await?;
+    let marts = context.status(&seen).await?;
+    if style.json() {
+        let marts: Vec<_> = marts.iter().map(report::mart::json).collect();
+        print::json(&json!({
+            "applied": { "id": applied.id, "marts": applied.marts, "steps": applied.steps },
+            "summary": plan.summary,
+            "fingerprint": plan.fingerprint,
+            "drift": plan.drift,
+            "orphans": plan.orphans,
+            "marts": marts,
+        }));
+        return Ok(());
+    }
+    if plan.is_empty() {
+        report::plan::show(plan, style);
+    } else {
+        let s = plan.summary;
+        print::out(&format!(
+            "Applied: {} added, {} changed, {} replaced, {} destroyed.\n",
+            s.add, s.change, s.replace, s.destroy
+        ));
+    }
+    print::out(&report::mart::table(&marts, style));
+    Ok(())
+}
+
+fn saved(file: &Path) -> Result<Plan> {
+    let text = std::fs::read_to_string(file).map_err(|error| CommandError::io("read", file, &error))?;
+    serde_json::from_str(&text).map_err(|error| {
+        CommandError::input(format!("{} is not a saved plan: {error}", file.display()))
+            .help("write one with `datamart plan --out FILE`")
+    })
+}
+
+/// What failed, and where that leaves the database.
+fn failed(error: ApplyError, context: &Context) -> CommandError {
+    match error {
+        ApplyError::Step { mart, sql, source, done, undone } => {
+            let first = sql.lines().next().unwrap_or_default();
+            let mut failed = CommandError::sql(&format!("{mart}: {first}"), &source);
+            failed.problems = super::locate::in_query(&sql, &source, &mart, &context.desired);
+            let list = |marts: &[String]| if marts.is_empty() { "nothing".to_owned() } else { marts.join(", ") };
+            failed.hints.push(format!("done: {}; not done: {}", list(&done), list(&undone)));
+            failed.hints.push("applying again finishes the job".to_owned());
+            failed
+        }
+        ApplyError::Stale { moved } => {
+            let mut failed = CommandError::new("stale", "the plan is stale: what it read has changed since");
+            failed.causes = moved;
+            failed.help("plan again")
+        }
+        ApplyError::Refused { refused } => {
+            let message = refused.first().map_or_else(String::new, |r| r.message.clone());
+            CommandError::new("refused", format!("the plan is refused: {message}"))
+        }
+        standby @ ApplyError::Standby { .. } => CommandError::new("read_only", standby.to_string()),
+        ApplyError::Catalog(error) => error.into(),
+        ApplyError::Database(error) => error.into(),
+        ApplyError::Registry(error) => CommandError::sql("cannot write the registry", &error),
+    }
+}

@@ -1,0 +1,281 @@
+//! What may be written on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Everything on the command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "datamart",
+    version,
+    about = "Declarative GitOps reconciler for PostgreSQL data marts",
+    after_help = "Selectors: name, \"Name with spaces\", schema.name, glob, tag:T, path:P, schema:S, +x with what it reads, \
+                  x+ with what reads it;\nspace is union, comma is intersection; state:new|changed|drifted|stale|failed.\n\
+                  Exit codes: 0 done or nothing to do, 1 an error, 2 differences found (drift, plan --detailed-exitcode).",
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = false
+)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command; they stand before or after it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// The folder with the manifests
+    #[arg(long, global = true, value_name = "DIR", default_value = "datamarts")]
+    pub dir: PathBuf,
+    /// The database; else DATABASE_URL, else project.toml, else the embedded server it declares
+    #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// The form of the result on stdout
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more on stderr; twice says most
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Replaces [database], [policy] and [limits] of project.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// The form of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One object, for programs.
+    Json,
+    /// For a pull request's comment.
+    Markdown,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a small working project
+    Init(InitArgs),
+    /// Read the manifests and report every problem; no database needed
+    Validate,
+    /// Show what apply would do, and why
+    Plan(PlanArgs),
+    /// Bring the database to what the manifests say
+    Apply(ApplyArgs),
+    /// Show what changed in the database behind the manifests' back
+    Drift,
+    /// Bring data up to date, in dependency order, in parallel
+    Refresh(RefreshArgs),
+    /// Show how the marts are: state, freshness, last run
+    Status,
+    /// List the marts
+    List(ListArgs),
+    /// Show one mart: exact rows, size, columns, use of indexes, ages
+    Stats(NameArgs),
+    /// Show some rows of a mart
+    Preview(PreviewArgs),
+    /// Show the runs of one or all marts
+    History(HistoryArgs),
+    /// Show the plan of the refresh that would run now, its method and why
+    Explain(NameArgs),
+    /// Remove a mart that no manifest declares
+    Drop(DropArgs),
+    /// Print the JSON Schema of mart and project files
+    Schema(SchemaArgs),
+    /// Open the database with psql
+    Psql(PsqlArgs),
+    /// Print the database's URL, password included
+    Url,
+    /// Show who holds our locks; end a session by its pid
+    Unlock(UnlockArgs),
+    /// Take over a registry that came with a restored or cloned database
+    Claim,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where; made if missing
+    #[arg(value_name = "DIR")]
+    pub target: Option<PathBuf>,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Write the plan to this file, for `apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Exit 2 when something would change
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// What the plan covers.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// What `plan` and `apply` share.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ChangeArgs {
+    /// Only these marts, and what must follow them
+    #[arg(long, value_name = "SELECTOR")]
+    pub select: Option<String>,
+    /// Hazards to allow, beside the policy's
+    #[arg(long, value_name = "HAZARD", value_delimiter = ',')]
+    pub allow: Vec<String>,
+    /// Remove marts whose file is gone
+    #[arg(long)]
+    pub prune: bool,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Apply exactly this saved plan
+    #[arg(value_name = "FILE", conflicts_with_all = ["select", "prune", "heal"])]
+    pub file: Option<PathBuf>,
+    /// Do not ask; hazards are not allowed by this
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// Put back what was changed by hand
+    #[arg(long)]
+    pub heal: bool,
+    /// Wait this long for another apply or refresh of ours
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    pub lock_timeout: std::time::Duration,
+    /// What the plan covers.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// `refresh`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["names", "all", "select"]))]
+pub struct RefreshArgs {
+    /// Marts
+    #[arg(value_name = "NAME", conflicts_with_all = ["all", "select"])]
+    pub names: Vec<String>,
+    /// Every mart
+    #[arg(long, conflicts_with = "select")]
+    pub all: bool,
+    /// These marts; `orders+` is what reads the source table orders
+    #[arg(long, value_name = "SELECTOR")]
+    pub select: Option<String>,
+    /// Compute everything anew
+    #[arg(long)]
+    pub full: bool,
+    /// Whether readers must not wait, instead of what the manifests say
+    #[arg(long, value_name = "BOOL")]
+    pub concurrent: Option<bool>,
+    /// Queue behind a run in progress, instead of stopping
+    #[arg(long)]
+    pub wait: bool,
+    /// Wait this long for another apply or refresh of ours
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    pub lock_timeout: std::time::Duration,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// With rows and sizes
+    #[arg(long)]
+    pub stats: bool,
+}
+
+/// One mart.
+#[derive(Debug, Args)]
+pub struct NameArgs {
+    /// The mart: name or schema.name
+    pub name: String,
+}
+
+/// `preview`.
+#[derive(Debug, Args)]
+pub struct PreviewArgs {
+    /// The mart: name or schema.name
+    pub name: String,
+    /// How many rows at most
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub limit: u32,
+}
+
+/// `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Only this mart: name or schema.name
+    pub name: Option<String>,
+}
+
+/// `drop`.
+#[derive(Debug, Args)]
+pub struct DropArgs {
+    /// The mart: name or schema.name
+    pub name: String,
+    /// Also the managed marts that read it, if no manifest declares them
+    #[arg(long)]
+    pub cascade: bool,
+}
+
+/// `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Of which file; both in one object unless given
+    pub of: Option<SchemaOf>,
+}
+
+/// The files that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// A mart's file.
+    Mart,
+    /// project.toml.
+    Project,
+}
+
+/// `psql`.
+#[derive(Debug, Args)]
+pub struct PsqlArgs {
+    /// What psql gets
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<std::ffi::OsString>,
+}
+
+/// `unlock`.
+#[derive(Debug, Args)]
+pub struct UnlockArgs {
+    /// End the session with this pid, if it holds one of our locks
+    #[arg(long, value_name = "PID")]
+    pub kill: Option<i32>,
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    if text.trim() == "0" {
+        return Ok(std::time::Duration::ZERO);
+    }
+    datamart::state::parse_duration(text).map(std::time::Duration::from_secs)
+}

@@ -1,0 +1,345 @@
+//! What commands work with: the manifests, the database, one snapshot of it, the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::Utc;
+use datamart::catalog::{self, Actual};
+use datamart::compile;
+use datamart::database::registry::{self, Meta};
+use datamart::database::{self, Reach};
+use datamart::manifest::{self, Desired, LoadOptions, OnDrift, Prune};
+use datamart::observe::{self, Looked, MartStatus};
+use datamart::plan::{self, Action, HazardKind, Heal, Options, Plan};
+use datamart::state::{QName, Selector, selector};
+use globset::{Glob, GlobMatcher};
+use sqlx::PgConnection;
+
+use super::args::{ChangeArgs, Globals};
+use super::error::{CommandError, Result, connecting_as};
+use super::print::{self, Style};
+use super::revision::revision;
+use super::select::{self, States};
+
+/// The manifests, read and told about.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn load(globals: &Globals, style: Style) -> Result<Desired> {
+    let options = LoadOptions {
+        dir: globals.dir.clone(),
+        config: globals.config.clone(),
+        environment: environment(),
+    };
+    let desired = manifest::load(&options).map_err(|error| {
+        let failed = CommandError::from(error);
+        match globals.dir.exists() {
+            true => failed,
+            false => failed.help("name the manifests' folder with --dir, or write a first project with `datamart init`"),
+        }
+    })?;
+    if !desired.warnings.is_empty() && !style.quiet {
+        print::err(&manifest::render(&desired.warnings, style.err_color));
+    }
+    Ok(desired)
+}
+
+/// What a plan covers and may do.
+#[derive(Debug, Clone, Default)]
+pub struct PlanFlags {
+    /// `--select`, `--allow`, `--prune`.
+    pub change: ChangeArgs,
+    /// `--heal`.
+    pub heal: bool,
+    /// Drift is only shown, all of it, whatever the policy says.
+    pub show_drift: bool,
+    /// Exactly these marts, instead of a selector.
+    pub only: Option<BTreeSet<QName>>,
+}
+
+impl From<&ChangeArgs> for PlanFlags {
+    fn from(change: &ChangeArgs) -> Self {
+        Self { change: change.clone(), ..Self::default() }
+    }
+}
+
+/// One snapshot of the database.
+#[derive(Debug)]
+pub struct Seen {
+    /// What is there.
+    pub actual: Actual,
+    /// The registry's own row, where there is a registry.
+    pub registry: Option<Meta>,
+}
+
+/// An open database and what it should be.
+#[derive(Debug)]
+pub struct Context {
+    /// How to print.
+    pub style: Style,
+    /// The manifests.
+    pub desired: Desired,
+    /// The way to the database; the embedded server runs while it is held.
+    pub reach: Reach,
+    /// A session.
+    pub conn: PgConnection,
+}
+
+impl Context {
+    /// Reads the manifests, finds the database, opens a session named `datamart: <purpose>`.
+    ///
+    /// # Errors
+    /// What is wrong with the manifests, or on the way to the database.
+    pub async fn open(globals: &Globals, style: Style, purpose: &str) -> Result<Self> {
+        let desired = load(globals, style)?;
+        let reach = reach(globals, style, &desired).await?;
+        let conn = reach.endpoint.session(purpose).await?;
+        Ok(Self { style, desired, reach, conn })
+    }
+
+    /// The registry's schema.
+    pub fn registry_schema(&self) -> &str {
+        &self.desired.project.registry_schema
+    }
+
+    /// The project's key in the registry.
+    pub fn project(&self) -> &str {
+        &self.desired.project.name
+    }
+
+    /// The registry's own row, where there is a registry.
+    ///
+    /// # Errors
+    /// A registry that cannot be used; what the server says.
+    pub async fn registry(&mut self) -> Result<Option<Meta>> {
+        let schema = &self.desired.project.registry_schema;
+        Ok(registry::state(&mut self.conn, schema).await?.usable(schema)?)
+    }
+
+    /// Reads everything the manifests and the registry speak of, in one snapshot that changes nothing.
+    ///
+    /// # Errors
+    /// A registry that cannot be used; what the server says.
+    pub async fn actual(&mut self) -> Result<Seen> {
+        let schema = self.registry_schema().to_owned();
+        let desired = &self.desired;
+        snapshot(&mut self.conn, async |conn| {
+            let registry = registry::state(conn, &schema).await?.usable(&schema)?;
+            let scope = plan::scope(desired, registry.as_ref().map(|_| schema.clone()));
+            let actual = catalog::introspect(conn, &scope).await?;
+            Ok(Seen { actual, registry })
+        })
+        .await
+    }
+
+    /// Plans, after reading a snapshot.
+    ///
+    /// # Errors
+    /// As [`actual`](Self::actual) and [`plan_with`](Self::plan_with).
+    pub async fn plan(&mut self, flags: &PlanFlags) -> Result<Plan> {
+        let seen = self.actual().await?;
+        self.plan_with(&seen, flags).await
+    }
+
+    /// Plans from a snapshot: compiles what is new or changed, in a transaction that rolls back, and compares.
+    ///
+    /// # Errors
+    /// A selector or hazard nobody knows; queries PostgreSQL refuses; what the database lacks.
+    pub async fn plan_with(&mut self, seen: &Seen, flags: &PlanFlags) -> Result<Plan> {
+        let mut options = self.options(flags)?;
+        let actual = &seen.actual;
+        let needed = compile::needed(&self.desired.marts, actual);
+        // Where only undeclared marts go, no query has to be understood.
+        let declared = |name: &QName| self.desired.marts.iter().any(|d| d.mart.name == *name);
+        let only_gone = flags.only.as_ref().is_some_and(|only| !only.iter().any(declared));
+        let marts = self.desired.marts.iter().filter(|m| !only_gone && needed.contains(&m.mart.name));
+        let marts: Vec<_> = marts.collect();
+        let lock_timeout = self.desired.project.database.lock_timeout_ms;
+        let compiled = compile::compile(&mut self.conn, &marts, lock_timeout)
+            .await
+            .map_err(|error| CommandError::compile(error, &self.desired))?;
+        let now = Utc::now();
+        options.select = match (&flags.only, &flags.change.select) {
+            (Some(only), _) => Some(only.clone()),
+            (None, Some(text)) => {
+                let selector = Selector::parse(text).map_err(not_selected)?;
+                let states = match selector.needs_states() {
+                    true => {
+                        let whole = plan::plan(&self.desired, &compiled, actual, &options, now)?;
+                        self.states(seen, &whole).await?
+                    }
+                    false => States::new(),
+                };
+                let nodes = select::nodes(&self.desired, Some(actual), &states);
+                Some(selector.select(&nodes, &self.desired.project.schema).map_err(not_selected)?)
+            }
+            (None, None) => None,
+        };
+        let mut plan = plan::plan(&self.desired, &compiled, actual, &options, now)?;
+        if self.desired.project.policy.on_drift == OnDrift::Off && !flags.show_drift {
+            plan.drift.clear();
+        }
+        Ok(plan)
+    }
+
+    /// The marts that a selector stands for, as the database is now.
+    ///
+    /// # Errors
+    /// A selector that cannot be read, or an atom nothing matches; for `state:`, what [`plan`](Self::plan) says.
+    pub async fn select(&mut self, seen: &Seen, text: &str) -> Result<BTreeSet<QName>> {
+        let selector = Selector::parse(text).map_err(not_selected)?;
+        let states = match selector.needs_states() {
+            true => {
+                let whole = self.plan_with(seen, &PlanFlags::default()).await?;
+                self.states(seen, &whole).await?
+            }
+            false => States::new(),
+        };
+        let nodes = select::nodes(&self.desired, Some(&seen.actual), &states);
+        selector.select(&nodes, &self.desired.project.schema).map_err(not_selected)
+    }
+
+    /// The one mart of that name, declared or only known to the registry.
+    ///
+    /// # Errors
+    /// No such mart, with the nearest; or several.
+    pub fn find(&self, seen: &Seen, text: &str) -> Result<QName> {
+        let nodes = select::nodes(&self.desired, Some(&seen.actual), &States::new());
+        selector::find(text, &nodes, &self.desired.project.schema).map_err(not_selected)
+    }
+
+    /// How every mart is, as `status` shows it.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn status(&mut self, seen: &Seen) -> Result<Vec<MartStatus>> {
+        let (looked, conn) = self.looked(seen);
+        snapshot(conn, async |conn| Ok(observe::status(conn, &looked).await?)).await
+    }
+
+    /// What `observe` looks at, and the session for it.
+    pub fn looked<'a>(&'a mut self, seen: &'a Seen) -> (Looked<'a>, &'a mut PgConnection) {
+        let project = &self.desired.project;
+        let looked = Looked {
+            desired: Some(&self.desired),
+            actual: &seen.actual,
+            project: &project.name,
+            registry: seen.registry.as_ref().map(|_| project.registry_schema.as_str()),
+            now: Utc::now(),
+        };
+        (looked, &mut self.conn)
+    }
+
+    async fn states(&mut self, seen: &Seen, whole: &Plan) -> Result<States> {
+        let mut states = States::new();
+        let by_address: BTreeMap<String, QName> =
+            self.desired.marts.iter().map(|d| (d.mart.name.to_string(), d.mart.name.clone())).collect();
+        let mut add = |name: Option<&QName>, state: &str| {
+            if let Some(name) = name {
+                states.entry(name.clone()).or_default().insert(state.to_owned());
+            }
+        };
+        for change in &whole.changes {
+            let state = if change.action == Action::Create && change.before.is_null() { "new" } else { "changed" };
+            add(by_address.get(&change.address), state);
+        }
+        for drift in &whole.drift {
+            add(by_address.get(&drift.address), "drifted");
+        }
+        for mart in self.status(seen).await? {
+            if mart.is_stale() {
+                add(Some(&mart.id), "stale");
+            }
+            if mart.has_failed() {
+                add(Some(&mart.id), "failed");
+            }
+        }
+        Ok(states)
+    }
+
+    fn options(&self, flags: &PlanFlags) -> Result<Options> {
+        let policy = &self.desired.project.policy;
+        let mut allow = hazards(&policy.allow_hazards, "policy.allow_hazards")?;
+        allow.extend(hazards(&flags.change.allow, "--allow")?);
+        let heal = match (flags.heal, policy.on_drift) {
+            (true, _) => Heal::All,
+            (false, OnDrift::Heal) if !flags.show_drift => Heal::ButAddedIndexes,
+            (false, _) => Heal::Nothing,
+        };
+        Ok(Options {
+            allow,
+            prune: flags.change.prune || policy.prune == Prune::Always,
+            heal,
+            select: None,
+            revision: revision(&self.desired.dir),
+            database: self.reach.endpoint.label().to_owned(),
+            ignore: self.ignored()?,
+        })
+    }
+
+    /// `ignore_drift`, compiled.
+    ///
+    /// # Errors
+    /// A pattern that is none.
+    pub fn ignored(&self) -> Result<Vec<GlobMatcher>> {
+        let compile = |pattern: &String| match Glob::new(pattern) {
+            Ok(glob) => Ok(glob.compile_matcher()),
+            Err(error) => Err(CommandError::new("manifest", format!("policy.ignore_drift: {error}"))),
+        };
+        self.desired.project.policy.ignore_drift.iter().map(compile).collect()
+    }
+
+    /// Ends the use of the database; the embedded server stops with its last user.
+    ///
+    /// # Errors
+    /// Where the embedded server does not stop.
+    pub async fn close(self) -> Result<()> {
+        // The result stands; a server that is gone by now has nothing to add.
+        let _ = sqlx::Connection::close(self.conn).await;
+        Ok(self.reach.close().await?)
+    }
+}
+
+/// Finds the database, and says in one line when it is the embedded server.
+///
+/// # Errors
+/// No database named; what the embedded server says.
+pub async fn reach(globals: &Globals, style: Style, desired: &Desired) -> Result<Reach> {
+    let given = std::env::var("DATABASE_URL").ok();
+    let reach = database::resolve(globals.database_url.as_deref(), given.as_deref(), &desired.project, &desired.dir).await?;
+    connecting_as(reach.endpoint.role());
+    if let Some(server) = &reach.embedded {
+        let made = if server.created { ", made now" } else { "" };
+        let data = server.data_dir.display();
+        print::note(style, &format!("Using the embedded PostgreSQL {} (data in {data}{made}).", server.version));
+    }
+    Ok(reach)
+}
+
+/// Reads in one snapshot that changes nothing: READ ONLY, REPEATABLE READ, in UTC.
+///
+/// # Errors
+/// What `read` or the server says.
+pub async fn snapshot<T>(conn: &mut PgConnection, read: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+    observe::begin(conn).await?;
+    let found = read(conn).await;
+    let ended = observe::end(conn).await;
+    let found = found?;
+    ended?;
+    Ok(found)
+}
+
+fn environment() -> BTreeMap<String, String> {
+    let pairs = std::env::vars_os();
+    pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+fn not_selected(message: String) -> CommandError {
+    CommandError::new("selector", message)
+}
+
+fn hazards(words: &[String], said_in: &str) -> Result<BTreeSet<HazardKind>> {
+    let read = |word: &String| {
+        word.trim().parse().map_err(|message: String| CommandError::input(format!("{said_in}: {message}")))
+    };
+    words.iter().filter(|word| !word.trim().is_empty()).map(read).collect()
+}

@@ -1,0 +1,30 @@
+//! `list`: the marts.
+
+use serde_json::json;
+
+use super::Exit;
+use super::args::{Globals, ListArgs};
+use super::context::Context;
+use super::error::Result;
+use super::print::{self, Style};
+use super::report;
+
+/// One row per mart; with `--stats` rows and sizes.
+pub async fn run(args: &ListArgs, globals: &Globals, style: Style) -> Result<Exit> {
+    let mut context = Context::open(globals, style, "list").await?;
+    let seen = context.actual().await?;
+    let mut marts = context.status(&seen).await?;
+    context.close().await?;
+    if !args.stats {
+        for mart in &mut marts {
+            (mart.row_count, mart.estimated) = (None, false);
+            (mart.size_bytes, mart.size) = (None, None);
+        }
+    }
+    if style.json() {
+        print::json(&json!({ "marts": marts }));
+    } else {
+        print::out(&report::mart::list(&marts, args.stats, style));
+    }
+    Ok(Exit::Done)
+}

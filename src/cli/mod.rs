@@ -1,0 +1,158 @@
+//! The command line: one file per command, `print.rs` the only printing, `report/` the forms of results.
+
+mod apply;
+pub mod args;
+mod claim;
+pub mod context;
+mod drift;
+mod drop;
+pub mod error;
+mod explain;
+mod hint;
+mod history;
+mod init;
+mod interrupt;
+mod list;
+mod locate;
+mod plan;
+mod preview;
+pub mod print;
+mod progress;
+mod psql;
+mod refresh;
+pub mod report;
+mod revision;
+mod schema;
+pub mod select;
+mod stats;
+mod status;
+mod unlock;
+mod url;
+mod validate;
+mod whoami;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use tokio::signal::unix::SignalKind;
+
+use args::{Cli, Command, Globals};
+use error::CommandError;
+use print::Style;
+pub use whoami::{host, who};
+
+/// How a command ended, without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done,
+    /// Something failed, and was told.
+    Failed,
+    /// Differences were found.
+    Differences,
+}
+
+/// Reads the arguments, runs the command, tells its error.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let style = Style::new(&cli.globals);
+    log(cli.globals.verbose, style);
+    let exit = match dispatch(cli.command, &cli.globals, style) {
+        Ok(exit) => exit,
+        Err(error) => {
+            error.print(style);
+            Exit::Failed
+        }
+    };
+    match exit {
+        Exit::Done if print::complete() => ExitCode::SUCCESS,
+        Exit::Done | Exit::Failed => ExitCode::from(1),
+        Exit::Differences => ExitCode::from(2),
+    }
+}
+
+fn dispatch(command: Command, globals: &Globals, style: Style) -> Result<Exit, CommandError> {
+    match command {
+        Command::Init(args) => init::run(&args, globals, style),
+        Command::Validate => validate::run(globals, style),
+        Command::Schema(args) => schema::run(&args),
+        Command::Plan(args) => wait(stoppable(plan::run(&args, globals, style))),
+        Command::Apply(args) => wait(apply::run(&args, globals, style)),
+        Command::Refresh(args) => wait(refresh::run(&args, globals, style)),
+        Command::Drift => wait(stoppable(drift::run(globals, style))),
+        Command::Status => wait(stoppable(status::run(globals, style))),
+        Command::List(args) => wait(stoppable(list::run(&args, globals, style))),
+        Command::Stats(args) => wait(stoppable(stats::run(&args, globals, style))),
+        Command::Preview(args) => wait(stoppable(preview::run(&args, globals, style))),
+        Command::History(args) => wait(stoppable(history::run(&args, globals, style))),
+        Command::Explain(args) => wait(stoppable(explain::run(&args, globals, style))),
+        Command::Drop(args) => wait(drop::run(&args, globals, style)),
+        Command::Psql(args) => wait(psql::run(&args, globals, style)),
+        Command::Url => wait(stoppable(url::run(globals, style))),
+        Command::Unlock(args) => wait(stoppable(unlock::run(&args, globals, style))),
+        Command::Claim => wait(stoppable(claim::run(globals, style))),
+    }
+}
+
+/// Runs a command that needs the database.
+fn wait(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::internal(format!("cannot start: {error}")))?;
+    runtime.block_on(command)
+}
+
+/// Ends a command that changes nothing at the first signal, so that what it holds is given back.
+async fn stoppable(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
+    let listen = |kind| {
+        tokio::signal::unix::signal(kind).map_err(|error| CommandError::internal(format!("cannot listen for signals: {error}")))
+    };
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    tokio::select! {
+        done = command => done,
+        _ = interrupt.recv() => Err(CommandError::new("cancelled", "interrupted")),
+        _ = terminate.recv() => Err(CommandError::new("cancelled", "terminated")),
+    }
+}
+
+/// Help and version are results; everything else is a usage error, told in the form that was asked for.
+fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        print::help(error);
+        return ExitCode::SUCCESS;
+    }
+    if wants_json(std::env::args_os()) {
+        CommandError::usage(error).print_json();
+    } else {
+        print::help(error);
+    }
+    ExitCode::from(1)
+}
+
+/// Whether `--format json` was given, as far as arguments that do not parse can tell.
+fn wants_json(args: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    let args: Vec<_> = args.collect();
+    args.iter().any(|arg| arg == "--format=json")
+        || args.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+}
+
+/// Logs of the libraries, to stderr and only by `-v`.
+fn log(verbose: u8, style: Style) {
+    let level = match verbose {
+        0 => return,
+        1 => "datamart=debug",
+        _ => "datamart=trace,sqlx=debug",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(level))
+        .with_writer(std::io::stderr)
+        .with_ansi(style.err_color)
+        .init();
+}

@@ -1,0 +1,209 @@
+//! `datamart refresh`: brings data up to date, in dependency order, in parallel.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use datamart::catalog::Recorded;
+use datamart::database::LockError;
+use datamart::refresh::{self, Event, Item, Options, RefreshError, Run, RunStatus};
+use datamart::state::{Kind, QName};
+use serde_json::{Value, json};
+
+use super::Exit;
+use super::args::{Globals, RefreshArgs};
+use super::context::{Context, Seen};
+use super::error::{CommandError, Result, count};
+use super::interrupt::Interrupt;
+use super::print::{self, Style};
+use super::progress::Progress;
+use super::report::runs;
+
+/// `--wait` queues this long: longer than any refresh should take.
+const QUEUE: Duration = Duration::from_secs(24 * 3_600);
+
+/// Runs the command.
+///
+/// # Errors
+/// Where nothing could begin; what befalls a mart is in the result, with exit code 1.
+pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<Exit> {
+    let mut context = Context::open(globals, style, "refresh").await?;
+    let seen = context.actual().await?;
+    if seen.actual.server.in_recovery {
+        let label = context.reach.endpoint.label();
+        return Err(CommandError::new("read_only", format!("{label} is a standby: it can be looked at, not refreshed")));
+    }
+    let selected = selected(args, &mut context, &seen).await?;
+    let items = items(&seen, &selected)?;
+    let options = options(args, &context, &seen);
+    let endpoint = context.reach.endpoint.clone();
+    let interrupt = Interrupt::new(&endpoint, style);
+    let progress = Progress::new(style, items.len());
+    let mut tell = |event: Event| match event {
+        Event::Session { pid } => interrupt.watch(pid),
+        Event::Started { mart, method, reason } => progress.say(format!("{mart}: {} ({reason})", method.as_str())),
+        Event::Ended { .. } => progress.step(),
+        Event::Slow { mart, seconds, limit } => {
+            print::note(style, &format!("warning: {mart} took {seconds:.1} s; its warn_duration is {limit} s"));
+        }
+    };
+    let stopped = || interrupt.stopped();
+    let work = refresh::refresh(&endpoint, &items, &options, &stopped, &mut tell);
+    let outcome = interrupt.during(work).await?;
+    progress.end();
+    let found = outcome?;
+    context.close().await?;
+    report(&found, style);
+    let bad = |run: &Run| matches!(run.status, RunStatus::Failed | RunStatus::Cancelled);
+    Ok(if found.iter().any(bad) { Exit::Failed } else { Exit::Done })
+}
+
+async fn selected(args: &RefreshArgs, context: &mut Context, seen: &Seen) -> Result<BTreeSet<QName>> {
+    if let Some(selector) = &args.select {
+        let selected = context.select(seen, selector).await?;
+        return Ok(with_rows(seen, selected));
+    }
+    if args.all {
+        return Ok(with_rows(seen, seen.actual.recorded.keys().cloned().collect()));
+    }
+    args.names.iter().map(|name| context.find(seen, name)).collect()
+}
+
+/// Views among many have nothing to refresh; named, they are told so.
+fn with_rows(seen: &Seen, mut names: BTreeSet<QName>) -> BTreeSet<QName> {
+    names.retain(|name| seen.actual.recorded.get(name).is_none_or(|r| r.mart.kind != Kind::View));
+    names
+}
+
+/// What is refreshed, upstream first; a mart waits for every selected one it reads, through others too.
+fn items(seen: &Seen, selected: &BTreeSet<QName>) -> Result<Vec<Item>> {
+    let recorded = &seen.actual.recorded;
+    let unknown: Vec<String> = selected.iter().filter(|n| !recorded.contains_key(*n)).map(ToString::to_string).collect();
+    if !unknown.is_empty() {
+        let message = format!("not applied yet: {}", unknown.join(", "));
+        return Err(CommandError::input(message).help("run `datamart apply` first"));
+    }
+    let mut closures = BTreeMap::new();
+    for name in selected {
+        closure(name, recorded, &mut closures);
+    }
+    let mut items: Vec<Item> = selected
+        .iter()
+        .filter_map(|name| recorded.get(name))
+        .map(|mart| Item {
+            upstream: closures[&mart.mart.name].intersection(selected).cloned().collect(),
+            live: seen.actual.relations.get(&mart.mart.name).cloned(),
+            recorded: mart.clone(),
+        })
+        .collect();
+    items.sort_by_key(|item| (closures[&item.recorded.mart.name].len(), item.recorded.mart.name.clone()));
+    Ok(items)
+}
+
+/// Every mart that `name` reads, directly or not.
+fn closure<'a>(
+    name: &QName,
+    recorded: &BTreeMap<QName, Recorded>,
+    known: &'a mut BTreeMap<QName, BTreeSet<QName>>,
+) -> &'a BTreeSet<QName> {
+    if !known.contains_key(name) {
+        // A cycle cannot be applied; the empty set ends one all the same.
+        known.insert(name.clone(), BTreeSet::new());
+        let mut all = BTreeSet::new();
+        let reads = recorded.get(name).map(|r| r.applied.reads.values()).into_iter().flatten();
+        for read in reads.filter(|read| recorded.contains_key(&read.name)) {
+            all.insert(read.name.clone());
+            all.extend(closure(&read.name, recorded, known).iter().cloned());
+        }
+        known.insert(name.clone(), all);
+    }
+    &known[name]
+}
+
+fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {
+    let project = &context.desired.project;
+    let mut settings = Vec::new();
+    if let Some(memory) = &project.limits.maintenance_work_mem {
+        settings.push(("maintenance_work_mem".to_owned(), memory.clone()));
+    }
+    if let Some(workers) = project.limits.max_parallel_workers {
+        for key in ["max_parallel_workers_per_gather", "max_parallel_maintenance_workers"] {
+            settings.push((key.to_owned(), workers.to_string()));
+        }
+    }
+    // Each worker has two sessions: one works, one holds the lock.
+    let parallel = project.limits.parallel_refreshes.min((project.database.connections / 2).max(1));
+    Options {
+        concurrent: args.concurrent,
+        parallel: usize::try_from(parallel).unwrap_or(1),
+        wait: if args.wait { QUEUE } else { args.lock_timeout },
+        lock_timeout_ms: project.database.lock_timeout_ms,
+        publish_lock_timeout_ms: project.database.publish_lock_timeout_ms,
+        statement_timeout_ms: project.database.statement_timeout_ms,
+        settings,
+        defaults: seen.actual.default_acls.clone(),
+        requested_by: super::who(),
+        registry: project.registry_schema.clone(),
+        project: project.name.clone(),
+    }
+}
+
+fn report(found: &[Run], style: Style) {
+    let counted = |status| found.iter().filter(|run| run.status == status).count();
+    let rows: i64 = found.iter().filter(|r| r.status == RunStatus::Success).filter_map(|r| r.row_count).sum();
+    let began = found.iter().map(|run| run.started_at).min();
+    let ended = found.iter().map(|run| run.finished_at).max();
+    let seconds = began.zip(ended).map_or(0.0, |(a, b)| (b - a).num_milliseconds() as f64 / 1_000.0);
+    if style.json() {
+        let summary: Value = json!({
+            "refreshed": counted(RunStatus::Success),
+            "failed": counted(RunStatus::Failed),
+            "skipped": counted(RunStatus::Skipped),
+            "noop": counted(RunStatus::Noop),
+            "cancelled": counted(RunStatus::Cancelled),
+            "rows": rows,
+            "seconds": seconds,
+        });
+        print::json(&json!({ "runs": found, "summary": summary }));
+        return;
+    }
+    if found.is_empty() {
+        print::out("Nothing to refresh.");
+        return;
+    }
+    print::out(&runs::table(found, style));
+    let mut line = format!(
+        "Refreshed {} in {seconds:.1} s, {} rows.",
+        count(counted(RunStatus::Success), "mart"),
+        super::report::thousands(rows)
+    );
+    for (status, word) in
+        [(RunStatus::Failed, "failed"), (RunStatus::Cancelled, "cancelled"), (RunStatus::Skipped, "skipped")]
+    {
+        if counted(status) > 0 {
+            line.push_str(&format!(" {} {word}.", counted(status)));
+        }
+    }
+    print::out(&line);
+}
+
+impl From<RefreshError> for CommandError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Database(error) => error.into(),
+            RefreshError::Lock(error) => error.into(),
+            RefreshError::Catalog(error) => error.into(),
+            RefreshError::History(error) => Self::sql("cannot write the history", &error),
+        }
+    }
+}
+
+/// A lock that somebody else has, with the way out.
+pub fn held(error: LockError) -> CommandError {
+    let is_held = matches!(error, LockError::Held { .. });
+    let failed = CommandError::from(error);
+    if is_held {
+        failed.help("wait for it with --lock-timeout 5m, or see `datamart unlock`")
+    } else {
+        failed
+    }
+}

@@ -1,0 +1,179 @@
+//! Marts, for people.
+
+use chrono::{DateTime, Utc};
+use datamart::observe::{Freshness, MartState, MartStatus};
+use datamart::state::format_duration;
+use serde_json::Value;
+
+use super::super::print::Style;
+use super::paint::Paint;
+use super::table::{LAST, short, table as lines};
+use super::thousands;
+
+/// `status`: one row per mart, and what is wrong below.
+pub fn status(marts: &[MartStatus], style: Style) -> String {
+    if marts.is_empty() {
+        return none();
+    }
+    let rows = marts.iter().map(|mart| {
+        vec![
+            mart.full_name.clone(),
+            mart.kind.as_str().to_owned(),
+            mart.status.as_str().to_owned(),
+            mart.freshness.map_or_else(dash, |f| f.as_str().to_owned()),
+            mart.age_seconds.map_or_else(dash, age),
+            rows(mart),
+            mart.size.clone().unwrap_or_else(dash),
+            mart.next_run.map_or_else(dash, moment),
+        ]
+    });
+    let header = ["mart", "type", "status", "freshness", "age", "rows", "size", "next run"];
+    let mut text = lines(&header, &["age", "rows", "size"], rows.collect());
+    let wrong = marts.iter().flat_map(|mart| mart.conditions.iter().map(move |condition| (mart, condition)));
+    let wrong: Vec<String> = wrong
+        .filter(|(mart, condition)| condition_matters(mart, condition.kind, condition.status))
+        .map(|(mart, condition)| format!("{}: {}\n", mart.full_name, condition.message))
+        .collect();
+    if !wrong.is_empty() {
+        text.push('\n');
+        text.push_str(&Paint(style.out_color).yellow(&wrong.concat()));
+    }
+    text
+}
+
+fn condition_matters(mart: &MartStatus, kind: &str, status: &str) -> bool {
+    let creating = mart.status == MartState::Creating;
+    (kind == "Ready" && status == "False" && !creating) || kind == "Stalled"
+}
+
+/// `list`: one row per mart.
+pub fn list(marts: &[MartStatus], stats: bool, _style: Style) -> String {
+    if marts.is_empty() {
+        return none();
+    }
+    let mut header = vec!["mart", "type", "status", "refresh", "tags"];
+    if stats {
+        header.extend(["rows", "size", "columns", "indexes", "refreshed"]);
+    }
+    let rows = marts.iter().map(|mart| {
+        let mut row = vec![
+            mart.full_name.clone(),
+            mart.kind.as_str().to_owned(),
+            mart.status.as_str().to_owned(),
+            mart.refresh_strategy.to_owned(),
+            if mart.tags.is_empty() { dash() } else { mart.tags.join(",") },
+        ];
+        if stats {
+            row.extend([
+                rows(mart),
+                mart.size.clone().unwrap_or_else(dash),
+                mart.column_count.to_string(),
+                mart.indexes.len().to_string(),
+                mart.last_refreshed.map_or_else(dash, moment),
+            ]);
+        }
+        row
+    });
+    lines(&header, &["rows", "size", "columns", "indexes"], rows.collect())
+}
+
+/// `stats`: everything about one mart.
+pub fn stats(mart: &MartStatus, style: Style) -> String {
+    let paint = Paint(style.out_color);
+    let mut text = format!("{} ({}, {})\n", paint.bold(&mart.full_name), mart.kind.as_str(), mart.status.as_str());
+    if let Some(description) = &mart.description {
+        text.push_str(&format!("{description}\n"));
+    }
+    let ages = mart.ages.unwrap_or_default();
+    let told = |age_seconds: Option<i64>| age_seconds.map_or_else(dash, age);
+    let freshness = mart.freshness.map(|freshness| match freshness {
+        Freshness::Fresh => paint.green(freshness.as_str()),
+        Freshness::Warning => paint.yellow(freshness.as_str()),
+        Freshness::Stale => paint.red(freshness.as_str()),
+    });
+    let facts = [
+        ("rows", rows(mart)),
+        ("size", mart.size.clone().unwrap_or_else(dash)),
+        ("refreshed", mart.last_refreshed.map_or_else(dash, moment)),
+        ("next run", mart.next_run.map_or_else(dash, moment)),
+        ("freshness", freshness.unwrap_or_else(dash)),
+        ("age of data", told(ages.data)),
+        ("of snapshot", told(ages.snapshot)),
+        ("of last run", told(ages.run)),
+    ];
+    for (name, value) in facts {
+        text.push_str(&format!("  {name:<12} {value}\n"));
+    }
+    let columns = mart.columns.iter().map(|column| vec![column.name.clone(), column.type_name.clone()]);
+    text.push_str(&format!("\n{}", lines(&["column", "type"], &[], columns.collect())));
+    if !mart.indexes.is_empty() {
+        let rows = mart.indexes.iter().map(|index| {
+            vec![
+                index.name.clone(),
+                if index.unique { "yes" } else { "no" }.to_owned(),
+                index.size.clone().unwrap_or_else(dash),
+                index.scans.map_or_else(dash, |scans| scans.to_string()),
+                short(body(&index.definition), LAST),
+            ]
+        });
+        let header = ["index", "unique", "size", "scans", "definition"];
+        text.push_str(&format!("\n{}", lines(&header, &["size", "scans"], rows.collect())));
+    }
+    text
+}
+
+/// `apply`: what there is now, in short.
+pub fn table(marts: &[MartStatus], _style: Style) -> String {
+    if marts.is_empty() {
+        return none();
+    }
+    let rows = marts.iter().map(|mart| {
+        vec![
+            mart.full_name.clone(),
+            mart.kind.as_str().to_owned(),
+            mart.status.as_str().to_owned(),
+            rows(mart),
+            mart.size.clone().unwrap_or_else(dash),
+        ]
+    });
+    lines(&["mart", "type", "status", "rows", "size"], &["rows", "size"], rows.collect())
+}
+
+/// For programs.
+pub fn json(mart: &MartStatus) -> Value {
+    // Our own types always serialise.
+    serde_json::to_value(mart).unwrap_or(Value::Null)
+}
+
+/// What an index is of: its definition without names that stand beside it.
+fn body(definition: &str) -> &str {
+    definition.split_once(" USING ").map_or(definition, |(_, body)| body)
+}
+
+/// Rows, with `~` before an estimate.
+fn rows(mart: &MartStatus) -> String {
+    match (mart.row_count, mart.estimated) {
+        (None, _) => dash(),
+        (Some(rows), true) => format!("~{}", thousands(rows)),
+        (Some(rows), false) => thousands(rows),
+    }
+}
+
+fn none() -> String {
+    "No marts.\n".to_owned()
+}
+
+/// For what is not there.
+pub fn dash() -> String {
+    "-".to_owned()
+}
+
+/// Seconds for people.
+pub fn age(seconds: i64) -> String {
+    format_duration(u64::try_from(seconds).unwrap_or(0))
+}
+
+/// A time for people, in UTC, to the second.
+pub fn moment(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%SZ").to_string()
+}

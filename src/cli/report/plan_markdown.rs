@@ -1,0 +1,207 @@
+//! A plan, for a pull request's comment.
+
+use datamart::plan::{Change, Plan};
+
+use super::plan::{allowing, summary};
+
+/// Forges take 65,536 characters; some is left for what stands around it.
+const MOST: usize = 48_000;
+/// What the note about left-out text may take.
+const NOTE: usize = 200;
+
+/// Summary line, a table, folded diffs; at most 48,000 characters.
+pub fn markdown(plan: &Plan) -> String {
+    let mut text = format!("**{}**\n\n", summary(plan));
+    text.push_str(&format!("`{}`", plan.database));
+    if let Some(revision) = &plan.revision {
+        text.push_str(&format!(" · `{revision}`"));
+    }
+    text.push_str("\n\n");
+    let mut pieces = Vec::new();
+    if !plan.refused.is_empty() {
+        pieces.push(refused(plan));
+    }
+    if !plan.changes.is_empty() {
+        pieces.push("| | mart | type | why | hazards |\n|---|---|---|---|---|\n".to_owned());
+        pieces.extend(plan.changes.iter().map(row));
+        pieces.push("\n".to_owned());
+    }
+    pieces.extend(plan.changes.iter().filter(|change| !change.diff.is_empty()).map(|change| {
+        folded(&format!("<code>{}</code>: {}", html(&change.address), html(&change.reason)), &change.diff, "diff")
+    }));
+    if !plan.drift.is_empty() {
+        let lines: String = plan.drift.iter().map(|d| format!("# {}: {}\n{}", d.address, d.message, d.diff)).collect();
+        pieces.push(folded(&format!("Drift: {}", plan.drift.len()), &lines, "diff"));
+    }
+    if !plan.orphans.is_empty() {
+        let lines: String = plan.orphans.iter().map(|o| format!("{} (was in {})\n", o.address, o.file)).collect();
+        pieces.push(folded(&format!("Marts without a file: {}", plan.orphans.len()), &lines, "text"));
+    }
+    if !plan.steps.is_empty() {
+        let lines: String = plan.steps.iter().map(|step| format!("{};\n", step.sql.trim_end_matches(';'))).collect();
+        pieces.push(folded(&format!("SQL: {} statements", plan.steps.len()), &lines, "sql"));
+    }
+    let mut length = text.chars().count();
+    let mut left_out = 0;
+    for piece in pieces {
+        let more = piece.chars().count();
+        if length + more <= MOST - NOTE {
+            text.push_str(&piece);
+            length += more;
+        } else {
+            left_out += 1;
+        }
+    }
+    if left_out > 0 {
+        text.push_str(&format!("\n_{left_out} part(s) of this plan are too long for a comment; `datamart plan` shows them._\n"));
+    }
+    text
+}
+
+fn refused(plan: &Plan) -> String {
+    let mut text = "> **Refused.**\n".to_owned();
+    for refusal in &plan.refused {
+        text.push_str(&format!("> - `{}` {}: {}\n", refusal.hazard, escaped(&refusal.address), escaped(&refusal.message)));
+    }
+    if let Some(flag) = allowing(&plan.refused) {
+        text.push_str(&format!(">\n> `{flag}` lets it through.\n"));
+    }
+    text.push('\n');
+    text
+}
+
+fn row(change: &Change) -> String {
+    let hazards: Vec<String> = change.hazards.iter().map(|hazard| format!("`{}`", hazard.kind)).collect();
+    format!(
+        "| `{}` | {} | {} | {} | {} |\n",
+        change.action.symbol(),
+        escaped(&change.address),
+        change.kind.as_str(),
+        escaped(&change.reason),
+        hazards.join(" ")
+    )
+}
+
+fn folded(title: &str, body: &str, language: &str) -> String {
+    // A fence longer than any in the text.
+    let longest = body.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("<details><summary>{title}</summary>\n\n{fence}{language}\n{}\n{fence}\n\n</details>\n\n", body.trim_end())
+}
+
+/// Text in a summary, which is HTML and no Markdown.
+fn html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace(['\n', '\r'], " ")
+}
+
+/// Text that neither ends a table's cell nor becomes markup.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '|' | '\\' | '*' | '_' | '`' | '[' | ']' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\n' | '\r' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::sample;
+    use super::*;
+
+    #[test]
+    fn a_comment() {
+        insta::assert_snapshot!(markdown(&sample::plan()), @r#"
+        **Plan: 1 to add, 0 to change, 1 to replace, 1 to destroy.**
+
+        `shop on db:5432` · `main@sha1:0123456789012345678901234567890123456789`
+
+        > **Refused.**
+        > - `DELETES_DATA` public.old: every table it read is empty
+        >
+        > `--allow DELETES_DATA` lets it through.
+
+        | | mart | type | why | hazards |
+        |---|---|---|---|---|
+        | `-/+` | public.sales | materialized_view | query changed | `REBUILDS_DATA` |
+        | `+` | public."Sales 2024" | table | new |  |
+        | `-` | public.old | view | no manifest declares it any more (old.toml) | `DELETES_DATA` |
+
+        <details><summary><code>public.sales</code>: query changed</summary>
+
+        ```diff
+        --- query (now)
+        +++ query (declared)
+        @@ -1 +1 @@
+        -SELECT 1
+        +SELECT 2
+        ```
+
+        </details>
+
+        <details><summary><code>public.old</code>: no manifest declares it any more (old.toml)</summary>
+
+        ```diff
+        --- definition (now)
+        +++ nothing
+        @@ -1 +0,0 @@
+        -SELECT 3
+        ```
+
+        </details>
+
+        <details><summary>Drift: 1</summary>
+
+        ```diff
+        # public.daily: owner was changed
+        --- as applied
+        +++ in the database
+        @@ -1 +1 @@
+        -mart_owner
+        +ana
+        ```
+
+        </details>
+
+        <details><summary>Marts without a file: 1</summary>
+
+        ```text
+        public.gone (was in gone.toml)
+        ```
+
+        </details>
+
+        <details><summary>SQL: 3 statements</summary>
+
+        ```sql
+        CREATE TABLE public."Sales 2024" AS
+        SELECT 1;
+        DROP VIEW public.old;
+        CREATE INDEX CONCURRENTLY i ON public.sales (a);
+        ```
+
+        </details>
+        "#);
+    }
+
+    #[test]
+    fn a_comment_is_never_too_long() {
+        let mut plan = sample::plan();
+        let mut change = plan.changes[0].clone();
+        change.diff = "+x\n".repeat(5_000);
+        plan.changes = vec![change; 40];
+        let text = markdown(&plan);
+        assert!(text.chars().count() <= MOST, "{}", text.chars().count());
+        assert!(text.contains("too long for a comment"));
+        assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
+    }
+}

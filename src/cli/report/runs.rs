@@ -1,0 +1,92 @@
+//! Runs and locks, for people.
+
+use datamart::database::lock::Holder;
+use datamart::observe::PastRun;
+use datamart::refresh::Run;
+
+use super::super::print::Style;
+use super::mart::{dash, moment};
+use super::thousands;
+use super::paint::Paint;
+use super::table::{LAST, short, table as lines};
+
+/// `history`: one row per run, newest first.
+pub fn history(runs: &[PastRun], _style: Style) -> String {
+    if runs.is_empty() {
+        return "No runs.\n".to_owned();
+    }
+    let rows = runs.iter().map(|run| {
+        let why = run.error_message().or(run.reason.as_deref()).unwrap_or_default();
+        vec![
+            run.run.to_string(),
+            run.mart.clone(),
+            run.method.clone().unwrap_or_else(dash),
+            run.status.clone(),
+            moment(run.started_at),
+            run.duration_ms.map_or_else(dash, seconds),
+            run.row_count.map_or_else(dash, thousands),
+            short(why, LAST),
+        ]
+    });
+    let header = ["run", "mart", "method", "status", "started", "took", "rows", "why"];
+    lines(&header, &["run", "took", "rows"], rows.collect())
+}
+
+/// `refresh`: one row per run, in the order they ended.
+pub fn table(runs: &[Run], style: Style) -> String {
+    let rows = runs.iter().map(|run| {
+        let why = run.error.as_ref().map_or(run.reason.as_str(), |error| error.message.as_str());
+        let changed = [run.rows_inserted, run.rows_updated, run.rows_deleted];
+        let changed = match changed.iter().flatten().count() {
+            0 => dash(),
+            _ => format!("+{} ~{} -{}", part(changed[0]), part(changed[1]), part(changed[2])),
+        };
+        vec![
+            run.mart.clone(),
+            run.status.as_str().to_owned(),
+            run.method.map_or_else(dash, |method| method.as_str().to_owned()),
+            run.row_count.map_or_else(dash, thousands),
+            changed,
+            seconds(run.duration_ms),
+            short(why, LAST),
+        ]
+    });
+    let mut text = lines(
+        &["mart", "status", "method", "rows", "changed", "took", "why"],
+        &["rows", "took"],
+        rows.collect(),
+    );
+    let hints = runs.iter().filter_map(|run| Some((run, run.error.as_ref()?.hint.as_ref()?)));
+    for (run, hint) in hints {
+        text.push_str(&format!("{}: {}: {hint}\n", Paint(style.out_color).cyan("help"), run.mart));
+    }
+    text
+}
+
+fn part(rows: Option<i64>) -> String {
+    thousands(rows.unwrap_or(0))
+}
+
+/// `unlock`: one row per lock.
+pub fn locks(holders: &[Holder], _style: Style) -> String {
+    if holders.is_empty() {
+        return "Nobody holds a lock.\n".to_owned();
+    }
+    let told = |text: &Option<String>| text.clone().unwrap_or_else(dash);
+    let rows = holders.iter().map(|holder| {
+        vec![
+            holder.pid.to_string(),
+            told(&holder.name),
+            told(&holder.project),
+            told(&holder.host),
+            told(&holder.application),
+            holder.since.map_or_else(dash, moment),
+        ]
+    });
+    lines(&["pid", "lock", "project", "host", "application", "since"], &["pid"], rows.collect())
+}
+
+/// Milliseconds as seconds.
+pub fn seconds(milliseconds: f64) -> String {
+    format!("{:.2}s", milliseconds / 1_000.0)
+}

@@ -1,0 +1,26 @@
+//! `stats`: one mart, looked at closely.
+
+use datamart::observe;
+
+use super::Exit;
+use super::args::{Globals, NameArgs};
+use super::context::{Context, snapshot};
+use super::error::Result;
+use super::print::{self, Style};
+use super::report;
+
+/// Counts its rows and shows all that is known of it.
+pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exit> {
+    let mut context = Context::open(globals, style, "stats").await?;
+    let seen = context.actual().await?;
+    let name = context.find(&seen, &args.name)?;
+    let (looked, conn) = context.looked(&seen);
+    let mart = snapshot(conn, async |conn| Ok(observe::stats(conn, &looked, &name).await?)).await?;
+    context.close().await?;
+    if style.json() {
+        print::json(&mart);
+    } else {
+        print::out(&report::mart::stats(&mart, style));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,76 @@
+//! Telling how things are: the state of every mart, its freshness, its runs, some of its rows. Reads only.
+
+mod ages;
+mod explain;
+mod mart;
+mod preview;
+mod runs;
+mod size;
+mod snapshot;
+mod stats;
+mod status;
+
+use chrono::{DateTime, Utc};
+
+use crate::catalog::{Actual, CatalogError};
+use crate::database::{ErrorKind, SqlError};
+use crate::manifest::Desired;
+
+pub use ages::{Ages, Freshness};
+pub use explain::{Explained, explain};
+pub use mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus};
+pub use preview::{Preview, PreviewColumn, preview};
+pub use runs::{PastRun, history, marts_with_history};
+pub use size::human_size;
+pub use snapshot::{begin, end};
+pub use stats::stats;
+pub use status::status;
+
+/// What is looked at, and what it is measured against.
+#[derive(Debug, Clone, Copy)]
+pub struct Looked<'a> {
+    /// The manifests, where they could be read.
+    pub desired: Option<&'a Desired>,
+    /// The database.
+    pub actual: &'a Actual,
+    /// The project's key in the registry.
+    pub project: &'a str,
+    /// The registry's schema; `None` where there is no registry yet.
+    pub registry: Option<&'a str>,
+    /// What the time is.
+    pub now: DateTime<Utc>,
+}
+
+/// Why something could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// PostgreSQL refused.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+    /// The catalog could not be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The relation is not there.
+    #[error("{name} is not in the database")]
+    Absent {
+        /// The mart.
+        name: String,
+    },
+}
+
+impl ObserveError {
+    /// One fixed word: exit code, metric label, retry policy.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sql(error) => error.kind.as_str(),
+            Self::Catalog(error) => error.kind().as_str(),
+            Self::Absent { .. } => ErrorKind::Missing.as_str(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for ObserveError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error.into())
+    }
+}

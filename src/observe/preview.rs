@@ -1,0 +1,108 @@
+//! Some rows of a mart.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::stats::{become_owner, count};
+use super::{Looked, ObserveError};
+use crate::state::{QName, quote_ident};
+
+/// Digits that a program's floating-point number keeps.
+const EXACT_DIGITS: usize = 15;
+
+/// A column of a preview.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PreviewColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type, as PostgreSQL prints it.
+    #[serde(rename = "type")]
+    pub type_name: String,
+}
+
+/// Some rows, in the two forms they are shown in.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Preview {
+    /// The columns, in order.
+    pub columns: Vec<PreviewColumn>,
+    /// The rows, by column. A number that programs could not keep exactly is a string.
+    pub rows: Vec<Map<String, Value>>,
+    /// How many.
+    pub preview_count: usize,
+    /// How many there are in all.
+    pub total_rows: i64,
+    /// The rows as PostgreSQL prints them; `None` is NULL.
+    #[serde(skip)]
+    pub texts: Vec<Vec<Option<String>>>,
+}
+
+/// Reads at most `limit` rows and counts all of them, as the mart's owner, in the caller's read-only transaction.
+///
+/// # Errors
+/// [`ObserveError::Absent`] where nothing is applied; what the server says.
+pub async fn preview(
+    conn: &mut PgConnection,
+    looked: &Looked<'_>,
+    name: &QName,
+    limit: u32,
+) -> Result<Preview, ObserveError> {
+    let relation = looked.actual.relations.get(name).filter(|_| looked.actual.recorded.contains_key(name));
+    let relation = relation.ok_or_else(|| ObserveError::Absent { name: name.to_string() })?;
+    become_owner(conn, looked, relation).await?;
+    let total_rows = count(conn, name).await?;
+    let texts: Vec<String> = relation.columns.iter().map(|c| format!("t.{}::text", quote_ident(&c.name))).collect();
+    let sql = format!(
+        "SELECT row_to_json(t)::text, ARRAY[{}]::text[] FROM (SELECT * FROM {name} LIMIT {limit}) AS t",
+        texts.join(", ")
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(conn).await?;
+    let mut preview = Preview {
+        columns: relation
+            .columns
+            .iter()
+            .map(|column| PreviewColumn { name: column.name.clone(), type_name: column.type_name.clone() })
+            .collect(),
+        rows: Vec::with_capacity(rows.len()),
+        preview_count: rows.len(),
+        total_rows,
+        texts: Vec::with_capacity(rows.len()),
+    };
+    for row in rows {
+        let json: String = row.try_get(0)?;
+        let texts: Vec<Option<String>> = row.try_get(1)?;
+        let mut object: Map<String, Value> = serde_json::from_str(&json).unwrap_or_default();
+        for (column, text) in preview.columns.iter().zip(&texts) {
+            if let (Some(Value::Number(_)), Some(text)) = (object.get(&column.name), text)
+                && significant_digits(text) > EXACT_DIGITS
+                && text.parse::<i64>().is_err()
+            {
+                object.insert(column.name.clone(), Value::String(text.clone()));
+            }
+        }
+        preview.rows.push(object);
+        preview.texts.push(texts);
+    }
+    Ok(preview)
+}
+
+/// Digits that carry value: `0.001200` has two.
+fn significant_digits(number: &str) -> usize {
+    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let digits = digits.trim_start_matches('0');
+    let digits = if mantissa.contains('.') { digits.trim_end_matches('0') } else { digits };
+    digits.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::significant_digits;
+
+    #[test]
+    fn digits_that_carry_value() {
+        for (text, digits) in [("12.50", 3), ("0.001200", 2), ("-7", 1), ("12345678901234567890.12", 22), ("1e5", 1)] {
+            assert_eq!(significant_digits(text), digits, "{text}");
+        }
+    }
+}

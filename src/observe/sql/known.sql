@@ -1,0 +1,2 @@
+-- Every mart a project ever had.
+SELECT m.schema, m.name FROM {registry}.marts AS m WHERE m.project = $1

@@ -1,0 +1,194 @@
+//! The state of every mart.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::ages::{self, Ages, Freshness};
+use super::mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus};
+use super::runs::{self, Last};
+use super::{Looked, ObserveError, human_size};
+use crate::catalog::{self, Recorded, Relation, RelationStats};
+use crate::state::{Mart, QName};
+
+/// Every mart that is declared or applied, by name: two queries, however many there are.
+///
+/// # Errors
+/// What the server says.
+pub async fn status(conn: &mut PgConnection, looked: &Looked<'_>) -> Result<Vec<MartStatus>, ObserveError> {
+    let last = match looked.registry {
+        Some(registry) => runs::last(conn, registry, looked.project).await?,
+        None => HashMap::new(),
+    };
+    let marts = subjects(looked);
+    let oids: Vec<i64> = marts.values().filter_map(|s| s.live).map(|relation| relation.oid).collect();
+    let sizes = catalog::sizes(conn, &oids).await?;
+    let none = Last::default();
+    let told = marts.values().map(|subject| {
+        let size = subject.live.and_then(|relation| sizes.get(&relation.oid));
+        tell(subject, last.get(&subject.mart.name).unwrap_or(&none), size, looked)
+    });
+    Ok(told.collect())
+}
+
+/// A mart as declared, else as applied, with what there is of it.
+#[derive(Debug)]
+pub(super) struct Subject<'a> {
+    pub mart: &'a Mart,
+    pub recorded: Option<&'a Recorded>,
+    pub live: Option<&'a Relation>,
+    pub orphan: bool,
+}
+
+/// Everything declared or applied.
+fn subjects<'a>(looked: &Looked<'a>) -> BTreeMap<&'a QName, Subject<'a>> {
+    let actual = looked.actual;
+    let subject = |mart: &'a Mart, orphan| {
+        let recorded = actual.recorded.get(&mart.name);
+        // A relation of that name that nobody applied is not the mart.
+        let live = recorded.and_then(|_| actual.relations.get(&mart.name));
+        (&mart.name, Subject { mart, recorded, live, orphan })
+    };
+    let known = looked.desired.is_some();
+    let mut subjects: BTreeMap<_, _> = actual.recorded.values().map(|row| subject(&row.mart, known)).collect();
+    let declared = looked.desired.iter().flat_map(|desired| &desired.marts);
+    subjects.extend(declared.map(|desired| subject(&desired.mart, false)));
+    subjects
+}
+
+/// One mart, from all that was read.
+pub(super) fn tell(
+    subject: &Subject<'_>,
+    last: &Last,
+    size: Option<&RelationStats>,
+    looked: &Looked<'_>,
+) -> MartStatus {
+    let Subject { mart, recorded, live, orphan } = subject;
+    let now = looked.now;
+    let stored = mart.kind.has_data() && live.is_some_and(|relation| relation.populated);
+    // What an apply built is as new as the apply.
+    let created = recorded.map(|row| row.created_at);
+    let filled = created.filter(|_| stored);
+    let good = last.good.as_ref();
+    let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
+    let newest = good.and_then(|run| ages::moment(run.newest.as_deref()?));
+    let ages = Ages {
+        data: newest.map(since),
+        snapshot: good.map(|run| run.started_at).max(filled).map(since),
+        run: last.any.as_ref().map(|run| since(run.finished_at.unwrap_or(run.started_at))),
+    };
+    let freshness = match (live, mart.kind.has_data()) {
+        (None, _) => None,
+        (Some(_), false) => Some(Freshness::Fresh),
+        (Some(_), true) => Freshness::of(mart, &ages, now),
+    };
+    let (status, conditions) = judge(subject, last, freshness);
+    let (row_count, estimated) = rows(subject, last);
+    let bytes = size.filter(|_| mart.kind.has_data()).map(|stats| stats.total_bytes);
+    let columns: Vec<ColumnStatus> = live
+        .iter()
+        .flat_map(|relation| &relation.columns)
+        .map(|column| ColumnStatus { name: column.name.clone(), type_name: column.type_name.clone() })
+        .collect();
+    MartStatus {
+        id: mart.name.clone(),
+        name: mart.name.name.clone(),
+        schema: mart.name.schema.clone(),
+        full_name: mart.name.to_string(),
+        kind: mart.kind,
+        refresh_strategy: mart.refresh.strategy.as_str(),
+        status,
+        orphan: *orphan,
+        tags: mart.tags.clone(),
+        metadata: mart.metadata.clone(),
+        description: mart.description.clone(),
+        row_count,
+        estimated,
+        size_bytes: bytes,
+        size: bytes.map(human_size),
+        column_count: columns.len(),
+        columns,
+        indexes: live.map(indexes).unwrap_or_default(),
+        created_at: created,
+        last_refreshed: good.and_then(|run| run.finished_at).max(filled),
+        next_run: recorded.and_then(|row| {
+            let last = last.any.as_ref().map_or(row.created_at, |run| run.started_at);
+            ages::next_run(mart, last, now)
+        }),
+        age_seconds: ages::age(mart, &ages),
+        ages: Some(ages),
+        freshness,
+        version: None,
+        conditions,
+        last_run: last.any.clone(),
+    }
+}
+
+fn indexes(relation: &Relation) -> Vec<IndexStatus> {
+    let one = |(name, index): (&String, &catalog::Index)| IndexStatus {
+        name: name.clone(),
+        definition: index.definition.clone(),
+        unique: index.unique,
+        size_bytes: None,
+        size: None,
+        scans: None,
+    };
+    relation.indexes.iter().map(one).collect()
+}
+
+/// Rows: counted by the last run where nothing was built since, else the planner's estimate.
+fn rows(subject: &Subject<'_>, last: &Last) -> (Option<i64>, bool) {
+    let Some(live) = subject.live.filter(|_| subject.mart.kind.has_data()) else {
+        return (None, false);
+    };
+    let changed = subject.recorded.map(|row| row.changed_at);
+    let counted = last.good.as_ref().filter(|run| run.finished_at > changed).and_then(|run| run.row_count);
+    match counted {
+        Some(rows) => (Some(rows), false),
+        None if live.tuples < 0.0 => (None, false),
+        // A count of rows is far below 2^53.
+        None => (Some(live.tuples as i64), true),
+    }
+}
+
+fn judge(subject: &Subject<'_>, last: &Last, freshness: Option<Freshness>) -> (MartState, Vec<Condition>) {
+    let condition = |kind, status, reason, message: &str| Condition { kind, status, reason, message: message.to_owned() };
+    let run = last.any.as_ref();
+    let running = run.is_some_and(|run| run.status == "running");
+    let failed = run.filter(|run| run.status == "failed");
+    let creating = subject.recorded.is_none_or(|row| row.status == "creating");
+    let absent = subject.live.is_none();
+    let empty = subject.live.is_some_and(|relation| !relation.populated);
+    let broken = subject.recorded.is_some_and(|row| row.status == "error");
+    let mut conditions = vec![if creating {
+        condition("Ready", "False", "NotApplied", "declared, not applied yet")
+    } else if absent {
+        condition("Ready", "False", "Missing", "its relation is not in the database")
+    } else if broken {
+        condition("Ready", "False", "ApplyFailed", "its last apply failed")
+    } else if empty {
+        condition("Ready", "False", "NotPopulated", "it holds no rows yet; refresh it")
+    } else {
+        condition("Ready", "True", "Applied", "it can be read")
+    }];
+    if running {
+        conditions.push(condition("Reconciling", "True", "Refreshing", "a refresh is at work"));
+    }
+    if let Some(run) = failed {
+        let message = run.error_message().unwrap_or("its last refresh failed");
+        conditions.push(condition("Stalled", "True", "RefreshFailed", message));
+    }
+    let state = if creating {
+        MartState::Creating
+    } else if running {
+        MartState::Refreshing
+    } else if absent || empty || broken || failed.is_some() {
+        MartState::Error
+    } else if freshness == Some(Freshness::Stale) {
+        MartState::Stale
+    } else {
+        MartState::Active
+    };
+    (state, conditions)
+}

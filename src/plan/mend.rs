@@ -1,0 +1,135 @@
+//! How one difference is mended on the live relation, without keeping readers waiting.
+
+use super::difference::Fix;
+use super::grants::{self, GrantFix};
+use super::statement::{comment_on, comment_on_column, next, option_name};
+use super::target::Target;
+use crate::catalog::Relation;
+use crate::sql::{create_index, option_value};
+use crate::state::{QName, derived_name, quote_ident, quote_idents};
+
+/// Statements of one fix on a live relation. `Alone` ones take no part in a transaction.
+pub(crate) enum Mend {
+    /// With what else changes.
+    InTransaction(String),
+    /// The same, under a lock that readers wait for.
+    Briefly(String),
+    /// Briefly, as the connection's own role: it must belong to both owners.
+    AsOurselves(String),
+    Alone(String),
+    /// Briefly, in a transaction after those alone.
+    After(String),
+    /// Alone, after those alone.
+    Last(String),
+}
+
+/// How a fix is made on the live relation `mart.name`.
+pub(crate) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
+    use Mend::{After, AsOurselves, Briefly, InTransaction, Last};
+    let mart = target.mart;
+    let name = &mart.name;
+    let alter = mart.kind.sql();
+    let index = |index: &str| QName::new(&name.schema, index);
+    let declared = |wanted: &str| mart.indexes.iter().find(|i| i.name == wanted);
+    match fix {
+        Fix::Rebuild | Fix::Definition => Vec::new(),
+        Fix::CreateIndex(wanted) => declared(wanted)
+            .map(|decl| concurrently(target, wanted, create_index(decl, name, wanted, true)))
+            .unwrap_or_default(),
+        Fix::ReplaceIndex(wanted) => declared(wanted)
+            .map(|decl| {
+                let aside = next(wanted);
+                let mut mends = concurrently(target, &aside, create_index(decl, name, &aside, true));
+                mends.push(After(format!("DROP INDEX {}", index(wanted))));
+                mends.push(After(format!("ALTER INDEX {} RENAME TO {}", index(&aside), quote_ident(wanted))));
+                mends
+            })
+            .unwrap_or_default(),
+        // After those that are new are there.
+        Fix::DropIndex(old) => vec![Last(format!("DROP INDEX CONCURRENTLY {}", index(old)))],
+        Fix::RenameIndex { from, to } => {
+            vec![InTransaction(format!("ALTER INDEX {} RENAME TO {}", index(from), quote_ident(to)))]
+        }
+        Fix::DropConstraint(constraint) => vec![Briefly(drop_constraint(name, constraint))],
+        Fix::PrimaryKey { old } => primary_key(target, old.as_ref()),
+        Fix::SetNotNull(column) => set_not_null(target, column),
+        Fix::DropNotNull(column) => {
+            let sql = format!("ALTER TABLE {name} ALTER COLUMN {} DROP NOT NULL", quote_ident(column));
+            // A key that is replaced goes after its successor is built.
+            let replaced = !mart.primary_key.is_empty()
+                && target.live.and_then(Relation::primary_key).is_some_and(|(_, key)| key.keys.contains(column));
+            vec![if replaced { After(sql) } else { Briefly(sql) }]
+        }
+        Fix::Owner(owner) => vec![AsOurselves(format!("ALTER {alter} {name} OWNER TO {}", quote_ident(owner)))],
+        Fix::Comment(comment) => vec![InTransaction(comment_on(mart.kind, name, comment.as_ref()))],
+        Fix::ColumnComment(column, comment) => {
+            vec![InTransaction(comment_on_column(name, column, comment.as_ref()))]
+        }
+        Fix::SetOption(key, value) => vec![Briefly(format!(
+            "ALTER {alter} {name} SET ({} = {})",
+            option_name(key),
+            option_value(value)
+        ))],
+        Fix::ResetOption(key) => {
+            vec![Briefly(format!("ALTER {alter} {name} RESET ({})", option_name(key)))]
+        }
+        Fix::Grant(fix) => grant(fix, name),
+    }
+}
+
+fn grant(fix: &GrantFix, name: &QName) -> Vec<Mend> {
+    grants::statements(fix, name).into_iter().map(Mend::InTransaction).collect()
+}
+
+/// NOT NULL without a scan under the exclusive lock: a CHECK is validated beside readers and writers first.
+/// <https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES>
+fn set_not_null(target: &Target<'_>, column: &str) -> Vec<Mend> {
+    let name = &target.mart.name;
+    let live = target.live.and_then(|live| live.columns.iter().find(|c| c.name == column));
+    if live.is_some_and(|c| c.not_null) {
+        return Vec::new();
+    }
+    let check = quote_ident(&derived_name(column, "__not_null"));
+    let column = quote_ident(column);
+    vec![
+        Mend::Briefly(format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {check}")),
+        Mend::Briefly(format!("ALTER TABLE {name} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID")),
+        Mend::Alone(format!("ALTER TABLE {name} VALIDATE CONSTRAINT {check}")),
+        Mend::After(format!("ALTER TABLE {name} ALTER COLUMN {column} SET NOT NULL")),
+        Mend::After(format!("ALTER TABLE {name} DROP CONSTRAINT {check}")),
+    ]
+}
+
+/// CREATE INDEX CONCURRENTLY; what an interrupted one left under that name goes first.
+fn concurrently(target: &Target<'_>, index: &str, sql: String) -> Vec<Mend> {
+    let left = target.live.is_some_and(|live| live.indexes.contains_key(index));
+    let at = target.mart.name.sibling(index);
+    let first = left.then(|| Mend::Alone(format!("DROP INDEX CONCURRENTLY {at}")));
+    first.into_iter().chain([Mend::Alone(sql)]).collect()
+}
+
+fn drop_constraint(name: &QName, constraint: &str) -> String {
+    format!("ALTER TABLE {name} DROP CONSTRAINT {}", quote_ident(constraint))
+}
+
+/// A key is built beside the old one, and takes its place and name.
+/// <https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-ADD-TABLE-CONSTRAINT-USING-INDEX>
+fn primary_key(target: &Target<'_>, old: Option<&String>) -> Vec<Mend> {
+    let (name, key) = (&target.mart.name, &target.mart.primary_key);
+    let drop = old.map(|old| drop_constraint(name, old));
+    if key.is_empty() {
+        return drop.into_iter().map(Mend::Briefly).collect();
+    }
+    let constraint = target.primary_key_name();
+    let aside = next(&constraint);
+    let mut mends: Vec<Mend> = key.iter().flat_map(|column| set_not_null(target, column)).collect();
+    let create = format!("CREATE UNIQUE INDEX CONCURRENTLY {} ON {name} ({})", quote_ident(&aside), quote_idents(key));
+    mends.extend(concurrently(target, &aside, create));
+    mends.extend(drop.map(Mend::After));
+    mends.push(Mend::After(format!(
+        "ALTER TABLE {name} ADD CONSTRAINT {} PRIMARY KEY USING INDEX {}",
+        quote_ident(&constraint),
+        quote_ident(&aside)
+    )));
+    mends
+}

@@ -1,0 +1,148 @@
+//! What manifests ask for and a database cannot give.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::PlanProblem;
+use super::decision::{Decision, Mode};
+use super::difference::Fix;
+use super::statement::next;
+use crate::catalog::Actual;
+use crate::manifest::Desired;
+use crate::state::QName;
+
+/// What the manifests ask for and this database does not have, or has already.
+pub(super) fn problems(
+    decisions: &[Decision<'_>],
+    dropped: &BTreeSet<QName>,
+    desired: &Desired,
+    actual: &Actual,
+) -> Vec<PlanProblem> {
+    let mut problems = Vec::new();
+    let declared: HashSet<&QName> = desired.marts.iter().map(|d| &d.mart.name).collect();
+    let planned: HashSet<&QName> = decisions.iter().map(|d| &d.target.mart.name).collect();
+    let moving: HashSet<&QName> =
+        decisions.iter().filter_map(|d| Some(&d.target.live?.name)).chain(dropped).collect();
+    for decision in decisions {
+        let target = &decision.target;
+        let mut problem = |key: &str, message: String, help: String| {
+            problems.push(PlanProblem {
+                mart: target.mart.name.clone(),
+                file: target.desired.file.clone(),
+                key: key.to_owned(),
+                message,
+                help,
+            });
+        };
+        if let Some(live) = actual.relations.get(&target.mart.name) {
+            let ours = target.recorded.is_some_and(|r| r.mart.name == live.name && live.kind.is(r.mart.kind));
+            if !ours {
+                let message = format!("{} of that name exists and is not managed by datamart", with_article(live.kind.label()));
+                let help = if live.extension {
+                    "it belongs to an extension; give the mart another name".to_owned()
+                } else {
+                    "take it over with `datamart import --adopt`, or give the mart another name".to_owned()
+                };
+                problem("name", message, help);
+            }
+        }
+        for (name, key) in new_names(decision) {
+            let name = target.mart.name.sibling(name);
+            let Some(taken) = actual.taken.get(&name) else { continue };
+            let ours = taken.index_of.as_ref().is_some_and(|of| moving.contains(of)) || moving.contains(&name);
+            if !ours && !taken.is_left_of(&target.mart.name) {
+                let what = match &taken.index_of {
+                    Some(of) => format!("an index of {of}"),
+                    None => with_article(taken.kind.label()),
+                };
+                let help = match key {
+                    "indexes" => "give the index another name",
+                    "primary_key" => "its index needs that name; rename or drop what has it",
+                    _ => "the mart is built under that name; rename or drop what has it",
+                };
+                problem(key, format!("{name} exists and is {what}"), help.to_owned());
+            }
+        }
+        let roles = target.mart.owner.iter().map(|r| ("owner", r));
+        let grants = target.mart.grants.iter().flatten().map(|g| ("grants", &g.role));
+        for (key, role) in roles.chain(grants) {
+            if !role.eq_ignore_ascii_case("public") && !actual.server.roles.contains(role) {
+                problem(key, format!("role {role:?} does not exist"), format!("CREATE ROLE {}", crate::state::quote_ident(role)));
+            }
+        }
+        let indexes = target.mart.indexes.iter();
+        let spaces = target.mart.tablespace.iter().chain(indexes.clone().filter_map(|i| i.tablespace.as_ref()));
+        for space in spaces {
+            if !actual.server.tablespaces.contains(space) {
+                let known: Vec<&str> = actual.server.tablespaces.iter().map(String::as_str).collect();
+                problem("tablespace", format!("tablespace {space:?} does not exist"), format!("there are {}", known.join(", ")));
+            }
+        }
+        if actual.server.major() < 15 {
+            for index in indexes.filter(|i| i.nulls_not_distinct) {
+                let message = format!("index {:?} has nulls_distinct = false, which PostgreSQL {} does not know", index.name, actual.server.major());
+                problem("indexes.nulls_distinct", message, "it needs PostgreSQL 15 or later".to_owned());
+            }
+            if target.mart.with.contains_key("security_invoker") {
+                let message = format!("security_invoker is unknown to PostgreSQL {}", actual.server.major());
+                problem("with.security_invoker", message, "it needs PostgreSQL 15 or later".to_owned());
+            }
+        }
+        problems.extend(target.problems());
+        let missing = |read: &QName| {
+            !actual.relations.contains_key(read) && declared.contains(read) && !planned.contains(read)
+        };
+        problems.extend(missing_upstream(decision, missing));
+    }
+    problems
+}
+
+/// The names, beside its own, under which this change makes something, and the keys they come from.
+fn new_names(decision: &Decision<'_>) -> Vec<(String, &'static str)> {
+    let target = &decision.target;
+    let mut names = Vec::new();
+    if decision.builds() {
+        let rebuilt = decision.mode == Mode::Rebuild;
+        let key = (!target.mart.primary_key.is_empty()).then(|| (target.primary_key_name(), "primary_key"));
+        for (name, from) in target.indexes.keys().map(|name| (name.clone(), "indexes")).chain(key) {
+            names.extend(rebuilt.then(|| (next(&name), from)));
+            names.push((name, from));
+        }
+        names.extend(rebuilt.then(|| (next(&target.mart.name.name), "name")));
+        return names;
+    }
+    for difference in &decision.differences {
+        match &difference.fix {
+            Fix::CreateIndex(name) | Fix::RenameIndex { to: name, .. } => names.push((name.clone(), "indexes")),
+            Fix::ReplaceIndex(name) => names.push((next(name), "indexes")),
+            Fix::PrimaryKey { .. } if !target.mart.primary_key.is_empty() => {
+                let name = target.primary_key_name();
+                names.push((next(&name), "primary_key"));
+                names.push((name, "primary_key"));
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+/// Marts it reads that neither exist nor are created in this plan.
+fn missing_upstream(decision: &Decision<'_>, missing: impl Fn(&QName) -> bool) -> Vec<PlanProblem> {
+    if !decision.builds() && decision.mode != Mode::InPlace {
+        return Vec::new();
+    }
+    let reads = decision.target.reads.iter().filter(|read| missing(read));
+    reads
+        .map(|read| PlanProblem {
+            mart: decision.target.mart.name.clone(),
+            file: decision.target.desired.file.clone(),
+            key: "query".to_owned(),
+            message: format!("it reads {read}, which does not exist yet and is not selected"),
+            help: format!("select it too: --select '+{}'", decision.target.mart.name.name),
+        })
+        .collect()
+}
+
+fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}

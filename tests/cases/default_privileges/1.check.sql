@@ -1,0 +1,1 @@
+SELECT has_table_privilege('{db}_bi', 'mart.a', 'INSERT') AND NOT has_table_privilege('{db}_bi', 'mart.a', 'SELECT') AND NOT has_table_privilege('{db}_ops', 'mart.a', 'SELECT') AND has_table_privilege('{db}_ops', 'mart.b', 'SELECT');

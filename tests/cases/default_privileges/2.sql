@@ -1,0 +1,1 @@
+REVOKE ALL ON mart.b FROM {db}_ops, {db}_bi;

@@ -1,0 +1,1 @@
+SELECT n > 0 FROM public.a;

@@ -1,0 +1,1 @@
+ALTER TABLE a ADD note text; ALTER TABLE a ALTER amount TYPE bigint;

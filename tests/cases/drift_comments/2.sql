@@ -1,0 +1,1 @@
+COMMENT ON VIEW a IS 'x'; COMMENT ON COLUMN a.day IS NULL; COMMENT ON COLUMN a.amount IS 'theirs'; COMMENT ON VIEW b IS 'theirs';

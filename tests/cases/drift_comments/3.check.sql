@@ -1,0 +1,1 @@
+SELECT col_description('public.a'::regclass, 2) = 'theirs';

@@ -1,0 +1,1 @@
+REVOKE GRANT OPTION FOR SELECT ON a FROM {db}_bi; GRANT SELECT ON a TO PUBLIC; REVOKE SELECT (total) ON a FROM {db}_ops; GRANT UPDATE (category) ON a TO {db}_ops;

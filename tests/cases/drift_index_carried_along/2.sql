@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX adhoc ON a (category, day) WHERE total > 0;

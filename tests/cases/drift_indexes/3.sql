@@ -1,0 +1,1 @@
+CREATE INDEX adhoc ON a (category);

@@ -1,0 +1,1 @@
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'a_total_idx'::regclass;

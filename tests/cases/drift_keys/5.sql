@@ -1,0 +1,1 @@
+ALTER TABLE a DROP CONSTRAINT a_pkey, ADD PRIMARY KEY (id, day);

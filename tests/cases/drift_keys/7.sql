@@ -1,0 +1,1 @@
+ALTER TABLE a ADD CONSTRAINT theirs UNIQUE (day, id);

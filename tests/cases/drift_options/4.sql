@@ -1,0 +1,1 @@
+ALTER TABLE a SET (autovacuum_enabled = off);

@@ -1,0 +1,1 @@
+ALTER TABLE a OWNER TO {db}_other; ALTER VIEW v OWNER TO {db}_other; ALTER MATERIALIZED VIEW m OWNER TO {db}_other; ALTER VIEW free OWNER TO {db}_other;

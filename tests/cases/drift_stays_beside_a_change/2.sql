@@ -1,0 +1,1 @@
+COMMENT ON TABLE a IS 'x'; CREATE OR REPLACE VIEW v AS SELECT day, amount FROM orders WHERE amount > 1;

@@ -1,0 +1,1 @@
+GRANT SELECT ON v TO {db}_ops;

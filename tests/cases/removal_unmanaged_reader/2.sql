@@ -1,0 +1,1 @@
+CREATE VIEW theirs AS SELECT day FROM a;

@@ -1,0 +1,1 @@
+CREATE TABLE a.orders AS SELECT 1 AS id;

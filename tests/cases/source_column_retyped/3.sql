@@ -1,0 +1,1 @@
+ALTER TABLE orders ALTER region TYPE varchar(10);

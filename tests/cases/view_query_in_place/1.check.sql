@@ -1,0 +1,1 @@
+SELECT 'public.sales'::regclass IS NOT NULL;

@@ -1,0 +1,267 @@
+//! Convergence: every folder of `tests/cases` is a mart's life in stages.
+//!
+//! A stage is a folder `1`, `2`, … of manifests; `1.sql` runs before it, `1.options` holds words (`prune`, `heal`,
+//! `allow=HAZARD`, `select=NAME`, `drift` where drift stays), `1.plan` is the plan expected, each statement of
+//! `1.check.sql` is true after it. `{db}` is the database's name everywhere. `postgresql` holds the least major version.
+//!
+//! For every stage: the plan is as written, a failing step changes nothing, apply succeeds, what was built holds what
+//! its query gives, nothing is left lying about, and planning again is empty and compiles nothing. A stage that cannot
+//! be applied is followed by none of these. `DATAMART_UPDATE=1` writes the plans, `DATAMART_CASE=name` runs one case.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use datamart::compile::needed;
+use datamart::manifest::Desired;
+use datamart::plan::{Action, Change, HazardKind, Heal, Options, Plan, PlanError, Step};
+use globset::Glob;
+use sqlx::PgConnection;
+use tempfile::TempDir;
+
+use crate::support::database::{Database, major, run};
+use crate::support::project;
+
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
+
+/// What no apply may leave: scratch schemas, relations and constraints under their passing names, half-built indexes.
+const LEFTOVERS: &str = r"SELECT string_agg(what, ', ') FROM (
+    SELECT nspname::text AS what FROM pg_namespace WHERE nspname ~ '^dm[vt]_'
+    UNION ALL SELECT oid::regclass::text FROM pg_class WHERE relname ~ '__(next|ccnew|ccold)' AND obj_description(oid) IS DISTINCT FROM 'theirs'
+    UNION ALL SELECT conname FROM pg_constraint WHERE conname ~ '__not_null'
+    UNION ALL SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid) AS t (what)";
+
+#[test]
+fn every_case_converges() {
+    let only = std::env::var("DATAMART_CASE").ok();
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(CASES)
+        .expect("tests/cases")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_dir())
+        .filter(|path| only.as_ref().is_none_or(|only| path.ends_with(only)))
+        .collect();
+    folders.sort();
+    assert!(only.is_some() || folders.len() >= 30, "only {} cases", folders.len());
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let halves = folders.chunks(folders.len().div_ceil(2));
+        let threads: Vec<_> = halves
+            .map(|half| scope.spawn(move || half.iter().filter_map(|case| failure(case)).collect::<Vec<_>>()))
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("a thread")).collect()
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+fn failure(case: &Path) -> Option<String> {
+    let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let outcome = std::panic::catch_unwind(|| run(one(case)));
+    outcome.err().map(|panic| {
+        let words = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+            .unwrap_or_default();
+        format!("case {name}: {words}")
+    })
+}
+
+async fn one(case: &Path) {
+    if let Ok(least) = std::fs::read_to_string(case.join("postgresql")) {
+        if major() < least.trim().parse().expect("a major version") {
+            return;
+        }
+    }
+    let database = Database::new().await;
+    for stage in 1.. {
+        let dir = case.join(stage.to_string());
+        if !dir.is_dir() {
+            assert!(stage > 1, "no stage 1");
+            return;
+        }
+        let sql = std::fs::read_to_string(case.join(format!("{stage}.sql"))).ok();
+        if let Some(sql) = &sql {
+            database.script(&sql.replace("{db}", &database.name)).await;
+        }
+        let words = std::fs::read_to_string(case.join(format!("{stage}.options"))).unwrap_or_default();
+        let copy = with_names(&dir, &database.name);
+        let stage = Stage {
+            desired: project::load(copy.path()),
+            words: words.split_whitespace().map(str::to_owned).collect(),
+            plan: case.join(format!("{stage}.plan")),
+            checks: case.join(format!("{stage}.check.sql")),
+            sources_change: sql.is_some(),
+            copy,
+        };
+        stage.converges(&database).await;
+    }
+}
+
+/// The manifests with `{db}` replaced: roles and tablespaces belong to the whole server.
+fn with_names(dir: &Path, name: &str) -> TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let below = copy.path().join(folder.strip_prefix(dir).expect("a folder below"));
+        std::fs::create_dir_all(&below).expect("a folder");
+        for entry in std::fs::read_dir(&folder).expect("the stage") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("a manifest").replace("{db}", name);
+            std::fs::write(below.join(path.file_name().expect("a name")), text).expect("a manifest is written");
+        }
+    }
+    copy
+}
+
+struct Stage {
+    desired: Desired,
+    words: Vec<String>,
+    plan: PathBuf,
+    checks: PathBuf,
+    /// Something happens to the database before the stage: what is not built anew may hold old rows.
+    sources_change: bool,
+    copy: TempDir,
+}
+
+impl Stage {
+    fn options(&self) -> Options {
+        let policy = &self.desired.project.policy;
+        let hazard = |word: &str| word.parse::<HazardKind>().expect("a hazard");
+        let glob = |pattern: &String| Glob::new(pattern).expect("a pattern").compile_matcher();
+        let mut options = Options {
+            database: "test".into(),
+            allow: policy.allow_hazards.iter().map(|word| hazard(word)).collect(),
+            ignore: policy.ignore_drift.iter().map(glob).collect(),
+            ..Options::default()
+        };
+        for word in &self.words {
+            match word.split_once('=').unwrap_or((word, "")) {
+                ("prune", _) => options.prune = true,
+                ("heal", _) => options.heal = Heal::All,
+                ("heal-but-indexes", _) => options.heal = Heal::ButAddedIndexes,
+                ("drift", _) => {}
+                ("allow", word) => drop(options.allow.insert(hazard(word))),
+                ("select", name) => {
+                    let marts = self.desired.marts.iter().map(|d| d.mart.name.clone());
+                    options.select.get_or_insert_default().extend(marts.filter(|mart| mart.name == name));
+                }
+                _ => panic!("unknown option {word}"),
+            }
+        }
+        options
+    }
+
+    async fn converges(&self, database: &Database) {
+        let (desired, options) = (&self.desired, &self.options());
+        let mut conn = database.session().await;
+        let plan = match project::plan(&mut conn, desired, options).await {
+            Ok(plan) => plan,
+            Err(PlanError::Problems { problems }) => {
+                let mut text = String::new();
+                for problem in problems {
+                    let _ = writeln!(text, "error: {}: {}: {} ({})", problem.mart, problem.key, problem.message, problem.help);
+                }
+                self.compare(&text, database);
+                return;
+            }
+        };
+        self.compare(&written(&plan), database);
+        if !plan.refused.is_empty() {
+            assert!(project::apply(&mut conn, &plan, desired).await.is_err(), "a refused plan was applied");
+            return;
+        }
+        self.fails_without_a_trace(&mut conn, &plan).await;
+        project::apply(&mut conn, &plan, desired).await.unwrap_or_else(|e| panic!("{e:?}"));
+        let calm = Options { heal: Heal::Nothing, ..options.clone() };
+        let again = project::plan(&mut conn, desired, &calm).await.unwrap_or_else(|e| panic!("{e}"));
+        assert!(again.changes.is_empty(), "planning again is not empty:\n{}", written(&again));
+        assert!(again.records.is_empty(), "the registry is not up to date: {:#?}", again.records);
+        let drift_stays = self.words.iter().any(|word| word == "drift");
+        assert_eq!(again.drift.is_empty(), !drift_stays, "drift after the apply: {:#?}", again.drift);
+        self.holds(database, &mut conn, &plan).await;
+    }
+
+    /// What is true after every apply.
+    async fn holds(&self, database: &Database, conn: &mut PgConnection, plan: &Plan) {
+        let actual = project::actual(conn, &self.desired).await;
+        if self.options().select.is_none() {
+            let needed = needed(&self.desired.marts, &actual);
+            assert!(needed.is_empty(), "compiled for nothing: {needed:?}");
+        }
+        let leftovers = database.value(LEFTOVERS).await;
+        assert_eq!(leftovers, "NULL", "left behind");
+        let built = |change: &Change| matches!(change.action, Action::Create | Action::Replace);
+        let built: BTreeSet<&String> = plan.changes.iter().filter(|c| built(c)).map(|c| &c.address).collect();
+        let all = !self.sources_change && plan.drift.is_empty() && self.options().select.is_none();
+        for mart in self.desired.marts.iter().map(|desired| &desired.mart) {
+            if all || built.contains(&mart.name.to_string()) {
+                project::is_its_query(conn, mart).await;
+            }
+        }
+        let checks = std::fs::read_to_string(&self.checks).unwrap_or_default();
+        for check in checks.split_terminator(";\n") {
+            let check = check.replace("{db}", &database.name);
+            assert_eq!(database.value(&check).await, "true", "{check}");
+        }
+    }
+
+    /// A plan whose last transaction fails at its end leaves that transaction's marts as they were, and can be made again.
+    async fn fails_without_a_trace(&self, conn: &mut PgConnection, plan: &Plan) {
+        let first = plan.steps.first().and_then(|step| step.transaction);
+        let one_transaction = plan.steps.iter().all(|step| step.transaction == first);
+        let Some(last) = plan.steps.last().filter(|step| one_transaction && step.transaction.is_some()) else {
+            return;
+        };
+        let mut broken = plan.clone();
+        broken.steps.push(Step { sql: "SELECT 1/0".into(), publication: false, ..last.clone() });
+        assert!(project::apply(conn, &broken, &self.desired).await.is_err(), "division by zero went well");
+        let again = project::plan(conn, &self.desired, &self.options()).await.unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(written(&again), written(plan), "a failed apply left a trace");
+    }
+
+    fn compare(&self, text: &str, database: &Database) {
+        let folder = self.copy.path().display().to_string();
+        let text = text.replace(&database.name, "{db}").replace(&folder, "datamarts");
+        if std::env::var_os("DATAMART_UPDATE").is_some() {
+            std::fs::write(&self.plan, &text).expect("the plan is written");
+            return;
+        }
+        let expected = std::fs::read_to_string(&self.plan).unwrap_or_default();
+        let diff = similar::TextDiff::from_lines(&expected, &text);
+        assert!(expected == text, "{} differs:\n{}", self.plan.display(), diff.unified_diff().context_radius(2));
+    }
+}
+
+/// What a plan does, in the form the cases keep.
+fn written(plan: &Plan) -> String {
+    let mut text = String::new();
+    for change in &plan.changes {
+        let kind = change.kind.as_str();
+        let _ = writeln!(text, "{} {} ({kind}): {}", change.action.symbol(), change.address, change.reason);
+        for hazard in &change.hazards {
+            let _ = writeln!(text, "    {}: {}", hazard.kind, hazard.message);
+        }
+    }
+    for refusal in &plan.refused {
+        let _ = writeln!(text, "refused {} {}: {}", refusal.address, refusal.hazard, refusal.message);
+    }
+    for drift in &plan.drift {
+        let _ = writeln!(text, "drift {} {}: {}", drift.address, drift.aspect, drift.message);
+    }
+    for orphan in &plan.orphans {
+        let _ = writeln!(text, "orphan {} ({})", orphan.address, orphan.file);
+    }
+    for step in &plan.steps {
+        let place = step.transaction.map_or_else(|| "alone".to_owned(), |n| n.to_string());
+        let role = step.role.as_ref().map(|r| format!(" as {r}")).unwrap_or_default();
+        let sql = step.sql.lines().map(str::trim_end).collect::<Vec<_>>().join("\n      ");
+        let _ = writeln!(text, "[{place}]{role} {sql}");
+    }
+    if text.is_empty() {
+        text.push_str("nothing\n");
+    }
+    text
+}

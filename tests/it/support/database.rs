@@ -1,0 +1,78 @@
+//! One private PostgreSQL per run, one database per test.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use datamart::database::Endpoint;
+use datamart::database::embedded::{self, Embedded, Options};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+static SERVER: OnceLock<Embedded> = OnceLock::new();
+static NUMBER: AtomicU32 = AtomicU32::new(1);
+
+/// Runs an async test.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+/// The run's server; it ends with the process.
+pub fn server() -> &'static Embedded {
+    SERVER.get_or_init(|| {
+        std::thread::spawn(|| {
+            let mut options = Options::ephemeral().expect("a folder for the server");
+            for (name, value) in [("max_connections", "200"), ("wal_level", "minimal"), ("max_wal_senders", "0")] {
+                options.settings.push((name.to_owned(), value.to_owned()));
+            }
+            run(embedded::start(options)).expect("the server starts")
+        })
+        .join()
+        .expect("the server's thread")
+    })
+}
+
+/// The major version of the run's server.
+pub fn major() -> u32 {
+    server().version.split('.').next().and_then(|m| m.parse().ok()).expect("a version")
+}
+
+/// A new, empty database.
+pub struct Database {
+    pub endpoint: Endpoint,
+    pub name: String,
+}
+
+impl Database {
+    pub async fn new() -> Self {
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut conn = server().endpoint().session("tests").await.expect("a session");
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut conn).await.expect("a database");
+        let endpoint = server().endpoint_of(&name).expect("an endpoint");
+        Self { endpoint, name }
+    }
+
+    pub async fn session(&self) -> PgConnection {
+        self.endpoint.session("test").await.expect("a session")
+    }
+
+    /// Runs a script, as a user's session would: with `public` on the search path.
+    pub async fn script(&self, sql: &str) {
+        let mut conn = self.session().await;
+        let sql = format!("SET search_path = public;{sql}");
+        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut conn).await {
+            panic!("{error}\nin {sql}");
+        }
+    }
+
+    /// The first column of the first row, as text.
+    pub async fn value(&self, sql: &str) -> String {
+        let mut conn = self.session().await;
+        sqlx::raw_sql("SET search_path = public").execute(&mut conn).await.expect("a setting");
+        let wrapped = format!("SELECT coalesce((SELECT x::text FROM ({sql}) AS t (x) LIMIT 1), 'NULL')");
+        let row = sqlx::query(AssertSqlSafe(wrapped)).fetch_one(&mut conn).await;
+        sqlx::Row::get(&row.unwrap_or_else(|error| panic!("{error}\nin {sql}")), 0)
+    }
+}

@@ -1,0 +1,5 @@
+//! What every test needs: a database of its own, and the way from manifests to a plan.
+
+pub mod database;
+pub mod folder;
+pub mod project;
