@@ -58,7 +58,7 @@ pub async fn swap(
     publish_lock_timeout_ms: u64,
     defaults: &[String],
 ) -> Result<(), SqlError> {
-    complete(conn, live, built, frame, defaults).await?;
+    complete(conn, live, built, frame).await?;
     let mut session = SessionState::in_transaction();
     sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
     let frame = Frame {
@@ -76,7 +76,6 @@ async fn complete(
     live: &Relation,
     built: &Built,
     frame: &Frame,
-    _defaults: &[String],
 ) -> Result<(), SqlError> {
     let mut session = SessionState::alone();
     let mut outcome = Ok(0);

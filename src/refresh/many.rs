@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection, Row};
 use super::{
     Choice, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, history, one,
 };
-use crate::database::{Endpoint, LockError, LockSession, SqlError};
+use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
 use crate::state::{Kind, QName};
 
 /// A connection for the work and one that holds the mart's lock.
@@ -71,7 +71,7 @@ pub async fn refresh(
                     let reason = format!("{up}, which it reads, was not refreshed");
                     not_begun(&mut worker, item, options, RunStatus::Skipped, &reason).await
                 } else {
-                    work(&mut worker, item, options, tell).await
+                    work(&mut worker, endpoint, item, options, tell).await
                 };
                 (index, worker, run)
             });
@@ -138,6 +138,7 @@ async fn record_not_begun(
 
 async fn work(
     worker: &mut Worker,
+    endpoint: &Endpoint,
     item: &Item,
     options: &Options,
     tell: &dyn Fn(Event),
@@ -159,7 +160,7 @@ async fn work(
         }
         Err(error) => return Err(error.into()),
     }
-    let outcome = locked(worker, item, options, tell).await;
+    let outcome = locked(worker, endpoint, item, options, tell).await;
     let released = worker.locks.release(&lock).await;
     let run = outcome?;
     released?;
@@ -168,6 +169,7 @@ async fn work(
 
 async fn locked(
     worker: &mut Worker,
+    endpoint: &Endpoint,
     item: &Item,
     options: &Options,
     tell: &dyn Fn(Event),
@@ -207,15 +209,13 @@ async fn locked(
     run.run = history::begin(&mut worker.conn, options, name, method, &run).await.map_err(RefreshError::History)?;
     let clock = Instant::now();
     let frame = one::frame(&item.recorded.mart, live, options, &worker.user);
-    let mut events = |event: Event| tell(event);
-    let outcome = one::one(&mut worker.conn, item, live, &choice, options, &frame, &mut events).await;
+    let outcome = one::one(&mut worker.conn, item, live, &choice, options, &frame).await;
     let took = clock.elapsed();
     complete(&mut run, outcome, took);
-    finish(worker, options, &run).await?;
-    if let Some(limit) = item.recorded.mart.refresh.warn_duration {
-        if took > Duration::from_secs(limit) {
-            tell(Event::Slow { mart: name.clone(), seconds: took.as_secs_f64(), limit });
-        }
+    finish(worker, endpoint, options, &run).await?;
+    let limit = item.recorded.mart.refresh.warn_duration;
+    if let Some(limit) = limit.filter(|limit| took > Duration::from_secs(*limit)) {
+        tell(Event::Slow { mart: name.clone(), seconds: took.as_secs_f64(), limit });
     }
     Ok(run)
 }
@@ -245,7 +245,12 @@ fn complete(run: &mut Run, outcome: Result<one::Outcome, SqlError>, took: Durati
     }
 }
 
-/// Closes the run's row; where the run's own connection broke, through the lock's session's server anew.
-async fn finish(worker: &mut Worker, options: &Options, run: &Run) -> Result<(), RefreshError> {
+/// Closes the run's row. Where the run's own connection broke, a new one does it: the history says what happened, and
+/// the next mart has a session to work in.
+async fn finish(worker: &mut Worker, endpoint: &Endpoint, options: &Options, run: &Run) -> Result<(), RefreshError> {
+    let lost = run.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Connection.as_str());
+    if lost {
+        worker.conn = endpoint.direct().session("refresh again").await?;
+    }
     history::finish(&mut worker.conn, options, run).await.map_err(RefreshError::History)
 }

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::{Choice, Event, Item, Method, Options, Run, choose};
+use super::{Choice, Item, Method, Options, Run, choose};
 use crate::build::{self, Frame, SessionState};
 use crate::catalog::Relation;
 use crate::database::SqlError;
@@ -50,7 +50,6 @@ pub(super) async fn one(
     choice: &Choice,
     options: &Options,
     frame: &Frame,
-    _events: &mut dyn FnMut(Event),
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
     let mut outcome = match choice {
@@ -138,8 +137,8 @@ async fn publish(
             build::swap(conn, live, built, frame, options.publish_lock_timeout_ms, &defaults).await;
         match swapped {
             Ok(()) => {
+                // An exchange does not count what differs: every row is new.
                 outcome.inserted = i64::try_from(built.rows).ok();
-                outcome.deleted = Some(live.tuples.max(0.0) as i64).filter(|_| live.empty);
             }
             Err(error) if error.is("55P03") && mart.publish != Publish::Swap => {
                 method = Method::Merge;

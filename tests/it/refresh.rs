@@ -345,6 +345,39 @@ fn a_cancelled_refresh_leaves_the_old_rows() {
 }
 
 #[test]
+fn a_lost_connection_is_told_and_the_next_refresh_mends_it() {
+    run(async {
+        let slow = "type = \"table\"\nquery = \"SELECT id, pg_sleep(CASE WHEN amount < 0 THEN 60 ELSE 0 END) IS NULL AS slept FROM orders\"\n";
+        let (database, folder) = shop(&[("slow.toml", slow)]).await;
+        database.script("UPDATE orders SET amount = -1 WHERE id = 1").await;
+        let desired = project::load(folder.path());
+        let mut conn = database.session().await;
+        let items = project::items(&mut conn, &desired).await;
+        let options = refresh_options();
+        let mut deaf = |_: Event| {};
+        let work = datamart::refresh::refresh(&database.endpoint, &items, &options, &|| false, &mut deaf);
+        let kill = async {
+            let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                       WHERE datname = current_database() AND query LIKE 'CREATE TABLE%' AND state = 'active'";
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while sqlx::query(sql).fetch_optional(&mut conn).await.expect("an answer").is_none() {
+                assert!(Instant::now() < deadline, "the refresh never began");
+                tokio::task::yield_now().await;
+            }
+        };
+        let (runs, ()) = tokio::join!(work, kill);
+        let runs = runs.expect("runs");
+        assert_eq!(runs[0].status, RunStatus::Failed, "{runs:#?}");
+        assert_eq!(runs[0].error.as_ref().map(|e| e.kind.as_str()), Some("connection"));
+        assert_eq!(database.value("SELECT status FROM datamart.refreshes").await, "failed");
+        assert_eq!(database.value("SELECT count(*) FROM slow").await, "1000");
+        database.script("UPDATE orders SET amount = 1 WHERE id = 1").await;
+        let runs = refresh(&database, folder.path(), &refresh_options()).await;
+        assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
+    });
+}
+
+#[test]
 fn a_second_refresh_is_told_who_runs_the_first() {
     run(async {
         let (database, folder) = shop(&[("copy.toml", TABLE)]).await;

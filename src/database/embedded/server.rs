@@ -37,6 +37,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("ssl", "off"),
 ];
 
+/// The role of our own server. Not `datamart`: that is the registry's schema, and `"$user"` leads every search path.
+pub(super) const SUPERUSER: &str = "postgres";
+
 /// What `postmaster.pid` says. <https://www.postgresql.org/docs/current/storage-file-layout.html>
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PidFile {
@@ -183,7 +186,7 @@ fn initdb(
     // Trust is safe here: the socket's folder lets nobody in but the server's user and root, and there is no TCP.
     initdb.args([
         "-U",
-        "datamart",
+        SUPERUSER,
         "--auth=trust",
         "-E",
         "UTF8",

@@ -305,8 +305,8 @@ fn endpoint(sockets: &Path, database: &str) -> Result<Endpoint, DatabaseError> {
     };
     let sockets = escape(&sockets.to_string_lossy());
     let database = escape(database);
-    let url =
-        format!("postgresql:///{database}?host={sockets}&port=5432&user=datamart&sslmode=disable");
+    let user = server::SUPERUSER;
+    let url = format!("postgresql:///{database}?host={sockets}&port=5432&user={user}&sslmode=disable");
     Ok(Endpoint::from_url(&url)?.on_embedded())
 }
 

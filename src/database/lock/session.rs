@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::time::Instant;
@@ -251,7 +250,6 @@ impl LockSession {
             .bind(&self.project)
             .bind(&self.host)
             .bind(&self.application)
-            .bind(Utc::now())
             .execute(&mut self.conn)
             .await;
         quiet(written.map(drop))
