@@ -1,6 +1,6 @@
 //! Running a plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -134,6 +134,7 @@ impl Worker<'_> {
         let plan = self.plan;
         record::write(self.conn, self.registry, &plan.project, plan.revision.as_deref(), self.major, records).await?;
         if let Some(id) = self.id {
+            let changed: HashSet<&str> = plan.changes.iter().map(|c| c.address.as_str()).collect();
             let changes: Vec<(String, Action)> = records
                 .iter()
                 .map(|record| {
@@ -143,7 +144,7 @@ impl Worker<'_> {
                     };
                     (record.mart.to_string(), action)
                 })
-                .filter(|(address, _)| plan.changes.iter().any(|c| c.address == *address))
+                .filter(|(address, _)| changed.contains(address.as_str()))
                 .collect();
             ledger::audit(self.conn, self.registry, plan, self.by, id, &changes)
                 .await

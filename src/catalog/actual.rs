@@ -262,6 +262,16 @@ pub struct Dependent {
     pub relation: Option<QName>,
 }
 
+impl Dependent {
+    /// What it is and its name, for people.
+    pub fn label(&self) -> String {
+        match self.relation {
+            Some(_) => format!("{} {}", self.kind, self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
 /// A mart as the registry has it.
 #[derive(Debug, Clone)]
 pub struct Recorded {

@@ -27,7 +27,7 @@ pub async fn run(args: &ApplyArgs, globals: &Globals, style: Style) -> Result<Ex
     let mut flags = PlanFlags::from(&args.change);
     flags.heal = args.heal;
     let source = match &args.file {
-        Some(file) => Source::Saved(saved(file)?),
+        Some(file) => Source::Saved(Box::new(saved(file)?)),
         None => Source::Made(flags),
     };
     let options = ApplyOptions { auto_approve: args.auto_approve, wait: args.lock_timeout };
@@ -40,7 +40,7 @@ pub async fn run(args: &ApplyArgs, globals: &Globals, style: Style) -> Result<Ex
 #[derive(Debug)]
 pub enum Source {
     /// A file of `plan --out`.
-    Saved(Plan),
+    Saved(Box<Plan>),
     /// It is made now, under the lock.
     Made(PlanFlags),
 }
@@ -63,13 +63,14 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
     let endpoint = context.reach.endpoint.clone();
     let (schema, project) = (context.registry_schema().to_owned(), context.project().to_owned());
     let mut locks = LockSession::open(&endpoint, &schema, &project, "apply lock").await?;
+    super::superuser::warn(context).await?;
     locks.acquire("apply", options.wait).await.map_err(held)?;
     let plan = match source {
         Source::Saved(plan) if plan.project != project => {
             let message = format!("the plan is for project {:?}, this is {project:?}", plan.project);
             return Err(CommandError::input(message));
         }
-        Source::Saved(plan) => plan,
+        Source::Saved(plan) => *plan,
         Source::Made(flags) => context.plan(&flags).await?,
     };
     if !plan.refused.is_empty() {

@@ -26,6 +26,7 @@ mod schema;
 pub mod select;
 mod stats;
 mod status;
+mod superuser;
 mod unlock;
 mod url;
 mod validate;

@@ -27,6 +27,7 @@ const QUEUE: Duration = Duration::from_secs(24 * 3_600);
 /// Where nothing could begin; what befalls a mart is in the result, with exit code 1.
 pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<Exit> {
     let mut context = Context::open(globals, style, "refresh").await?;
+    super::superuser::warn(&mut context).await?;
     let seen = context.actual().await?;
     if seen.actual.server.in_recovery {
         let label = context.reach.endpoint.label();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decision::{Decision, Mode};
 use super::difference::Fix;
 use super::mend::{Mend, mend};
-use super::order::{dependents_first, query_text};
+use super::order::{Old, dependents_first, query_text};
 use super::statement::{self, next};
 use super::{Action, Record, RecordRow, Step};
 use crate::catalog::{Actual, Recorded};
@@ -26,23 +26,26 @@ struct Builder<'a> {
     transaction: u32,
     /// Schemas that exist or were created by an earlier step.
     schemas: BTreeSet<String>,
+    /// Marts that go, and have not gone yet.
+    dropped: BTreeMap<&'a QName, &'a Recorded>,
     out: Assembly,
 }
 
 /// Statements for `decisions` in their transactions, then for the marts that are dropped, dependents first.
-pub(crate) fn assemble(
+pub(crate) fn assemble<'a>(
     decisions: &[Decision<'_>],
     transactions: &[Vec<usize>],
-    dropped: &[&Recorded],
+    dropped: &[&'a Recorded],
     renames: &[(QName, QName)],
-    actual: &Actual,
-    project: &Project,
+    actual: &'a Actual,
+    project: &'a Project,
 ) -> Assembly {
     let mut builder = Builder {
         actual,
         project,
         transaction: 0,
         schemas: actual.server.schemas.clone(),
+        dropped: dropped.iter().map(|recorded| (&recorded.mart.name, *recorded)).collect(),
         out: Assembly::default(),
     };
     builder.renames(decisions, renames);
@@ -172,8 +175,11 @@ impl Builder<'_> {
         for decision in in_place(true) {
             self.replace_view(decision, &aside);
         }
-        for decision in dependents_first(members) {
-            self.drop_old(decision);
+        for old in dependents_first(members, &self.dropped, self.actual) {
+            match old {
+                Old::Exchanged(decision) => self.drop_old(decision),
+                Old::Dropped(recorded) => self.drop(recorded),
+            }
         }
         for decision in members.iter().filter(|d| d.mode == Mode::Rebuild) {
             self.take_place(decision, &aside);
@@ -231,6 +237,12 @@ impl Builder<'_> {
 
     fn replace_view(&mut self, decision: &Decision<'_>, aside: &BTreeMap<QName, QName>) {
         let mart = decision.target.mart;
+        let owner = mart.owner.as_ref().filter(|_| decision.differences.iter().any(|d| matches!(d.fix, Fix::Owner(_))));
+        if let Some(owner) = owner {
+            // Its new owner's query is run by its new owner.
+            let sql = format!("ALTER VIEW {} OWNER TO {}", mart.name, quote_ident(owner));
+            self.publish(&mart.name, sql, None);
+        }
         let query = query_text(decision, aside);
         let step = Step {
             settings: self.settings(decision),
@@ -281,11 +293,14 @@ impl Builder<'_> {
     ) {
         let target = &decision.target;
         let name = &target.mart.name;
-        let owner = target.live.map(|live| &live.owner);
-        let mut role = self.role(owner);
+        let mut role = match decision.mode {
+            Mode::InPlace => self.builder_role(decision),
+            _ => self.role(target.live.map(|live| &live.owner)),
+        };
         for difference in &decision.differences {
             // CREATE OR REPLACE VIEW sets the options it names, and those it does not name go.
-            if decision.mode == Mode::InPlace && matches!(difference.fix, Fix::SetOption(..) | Fix::ResetOption(_)) {
+            let done = matches!(difference.fix, Fix::SetOption(..) | Fix::ResetOption(_) | Fix::Owner(_));
+            if decision.mode == Mode::InPlace && done {
                 continue;
             }
             let alone_step = |this: &Self, sql: String, role: &Option<String>| Step {
@@ -349,24 +364,28 @@ impl Builder<'_> {
         });
     }
 
+    /// Marts without a manifest, dependents first; those that had to go earlier are gone.
     fn drops(&mut self, dropped: &[&Recorded]) {
-        if dropped.is_empty() {
-            return;
+        let left = |builder: &Self, recorded: &Recorded| builder.dropped.contains_key(&recorded.mart.name);
+        if dropped.iter().any(|recorded| left(self, recorded)) {
+            self.begin();
         }
-        self.begin();
         for recorded in dropped {
-            let name = &recorded.mart.name;
-            if let Some(live) = self.actual.relations.get(name) {
-                let role = self.role(Some(&live.owner));
-                let sql = format!("DROP {} {name}", recorded.mart.kind.sql());
-                self.publish(name, sql, role);
+            if left(self, recorded) {
+                self.drop(recorded);
             }
-            self.out.records.push(Record {
-                transaction: self.transaction,
-                mart: name.clone(),
-                row: RecordRow::Delete,
-            });
         }
+    }
+
+    fn drop(&mut self, recorded: &Recorded) {
+        let name = &recorded.mart.name;
+        self.dropped.remove(name);
+        if let Some(live) = self.actual.relations.get(name) {
+            let role = self.role(Some(&live.owner));
+            self.publish(name, format!("DROP {} {name}", recorded.mart.kind.sql()), role);
+        }
+        let row = RecordRow::Delete;
+        self.out.records.push(Record { transaction: self.transaction, mart: name.clone(), row });
     }
 }
 

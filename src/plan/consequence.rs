@@ -23,8 +23,9 @@ pub(super) fn refuse_lost(
                 address: target.address(),
                 hazard: HazardKind::BreaksDependents,
                 message: format!(
-                    "the {} {} depends on {} and is not managed; drop it, or declare it as a mart",
-                    dependent.kind, dependent.name, live.name
+                    "the {} depends on {} and is not managed; drop it, or declare it as a mart",
+                    dependent.label(),
+                    live.name
                 ),
                 allowable: false,
             });

@@ -121,18 +121,9 @@ pub(crate) fn decide<'a>(
         };
         decided.insert(name);
         let target = &decision.target;
-        if decision.mode == Mode::Rebuild {
-            if let Some(live) = target.live {
-                consequence::refuse_lost(&mut decisions.refused, live, &managed, target);
-                for dependent in &live.dependents {
-                    let Some(relation) = &dependent.relation else { continue };
-                    let why = format!("reads {}, which is replaced", target.address());
-                    upstream.pulled.entry(relation.clone()).or_default().insert(why);
-                    if dependent.kind == "table" {
-                        upstream.retyped.insert(relation.clone());
-                    }
-                }
-            }
+        if let Some(live) = target.live.filter(|_| decision.mode == Mode::Rebuild) {
+            consequence::refuse_lost(&mut decisions.refused, live, &managed, target);
+            upstream.exchange(target, live);
         }
         upstream.note(&decision);
         decisions.marts.push(decision);
@@ -159,6 +150,17 @@ impl Decisions<'_> {
 }
 
 impl Upstream {
+    fn exchange(&mut self, target: &Target<'_>, live: &Relation) {
+        for dependent in &live.dependents {
+            let Some(relation) = &dependent.relation else { continue };
+            let why = format!("reads {}, which is replaced", target.address());
+            self.pulled.entry(relation.clone()).or_default().insert(why);
+            if dependent.kind == "table" {
+                self.retyped.insert(relation.clone());
+            }
+        }
+    }
+
     fn restates(&self, target: &Target<'_>) -> bool {
         !self.restated.is_empty() && self.reasons(target).next().is_some()
     }

@@ -103,9 +103,8 @@ pub(crate) fn differences(
             revoked.iter().any(|(p, column, only)| p == privilege && column.is_none() && (!only || option))
         };
         for (key, grantable) in should {
-            if key.1.is_some() && taken(&key.0, *grantable) {
-                fix.grant.push((key.0.clone(), key.1.clone(), *grantable));
-            } else if has.get(key).is_none_or(|has| *grantable && !has) {
+            let taken = key.1.is_some() && taken(&key.0, *grantable);
+            if taken || has.get(key).is_none_or(|has| *grantable && !has) {
                 fix.grant.push((key.0.clone(), key.1.clone(), *grantable));
             }
         }

@@ -97,7 +97,7 @@ fn decided<'a>(
     let mut aside = BTreeSet::new();
     loop {
         let decisions = decide(desired, compiled, actual, options, dropped, &aside);
-        match schedule(&decisions) {
+        match schedule(&decisions, dropped, actual) {
             Schedule::Transactions(transactions) => return (decisions, transactions),
             // Every view named is one more that is no longer changed in place: this ends.
             Schedule::BuildAside(views) => aside.extend(views),

@@ -3,27 +3,48 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{Decision, Mode};
+use crate::catalog::{Actual, Recorded};
 use crate::sql::Query;
 use crate::state::QName;
 
-/// The relations that are exchanged, each after everything that depends on it in the database.
-pub(super) fn dependents_first<'a, 'b>(members: &[&'b Decision<'a>]) -> Vec<&'b Decision<'a>> {
-    let exchanged = members.iter().filter(|d| d.mode == Mode::Rebuild);
-    let live: BTreeMap<&QName, &'b Decision<'a>> =
-        exchanged.clone().filter_map(|d| Some((&d.target.live?.name, *d))).collect();
+/// A relation that goes.
+pub(super) enum Old<'a, 'b> {
+    /// Another takes its place.
+    Exchanged(&'b Decision<'a>),
+    /// Its mart goes with it.
+    Dropped(&'b Recorded),
+}
+
+/// The relations that are exchanged and the dropped marts that depend on them, each after everything that depends on
+/// it in the database.
+pub(super) fn dependents_first<'a, 'b>(
+    members: &[&'b Decision<'a>],
+    dropped: &BTreeMap<&QName, &'b Recorded>,
+    actual: &Actual,
+) -> Vec<Old<'a, 'b>> {
+    let exchanged: BTreeMap<&QName, &'b Decision<'a>> = members
+        .iter()
+        .filter(|d| d.mode == Mode::Rebuild)
+        .filter_map(|d| Some((&d.target.live?.name, *d)))
+        .collect();
     let mut order = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeSet<&QName> = BTreeSet::new();
     // Without recursion: a chain may be long.
-    for start in exchanged.rev() {
-        let mut stack = vec![(*start, false)];
-        while let Some((decision, below)) = stack.pop() {
-            let Some(relation) = decision.target.live else { continue };
+    for start in members.iter().rev().filter_map(|d| Some(&d.target.live?.name)) {
+        let mut stack = vec![(start, false)];
+        while let Some((name, below)) = stack.pop() {
+            let Some(relation) = actual.relations.get(name) else { continue };
+            let old = match (exchanged.get(name), dropped.get(name)) {
+                (Some(decision), _) => Old::Exchanged(decision),
+                (None, Some(recorded)) => Old::Dropped(recorded),
+                (None, None) => continue,
+            };
             if below {
-                order.push(decision);
+                order.push(old);
             } else if seen.insert(&relation.name) {
-                stack.push((decision, true));
+                stack.push((name, true));
                 let dependents = relation.dependents.iter().filter_map(|d| d.relation.as_ref());
-                stack.extend(dependents.filter_map(|name| live.get(name)).map(|d| (*d, false)));
+                stack.extend(dependents.map(|name| (name, false)));
             }
         }
     }

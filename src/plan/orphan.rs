@@ -126,7 +126,7 @@ pub(crate) fn refusals(
         // A mart that depends on it and is not among the readers reads something else from now on.
         let managed = dependent.relation.as_ref().is_some_and(|r| dropped.contains(r) || readers.live.contains(r));
         if !managed {
-            let what = format!("the {} {} depends on {name} and is not managed", dependent.kind, dependent.name);
+            let what = format!("the {} depends on {name} and is not managed", dependent.label());
             refused.push(refuse(HazardKind::BreaksDependents, what, false));
         }
     }

@@ -1,11 +1,12 @@
 //! Which changes share a transaction, and which have to wait for another's.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::decision::{Decision, Decisions, Mode};
+use crate::catalog::Actual;
 use crate::state::QName;
 
 /// How many marts one transaction may hold: thousands of relations exhaust the lock table.
@@ -25,9 +26,9 @@ pub(crate) enum Schedule {
 ///
 /// What a function of a mart's query reads (`depends_on`) cannot be pointed at what is built aside: the mart waits until
 /// that is published. Where it cannot, because they are tied to each other, it does not.
-pub(crate) fn schedule(all: &Decisions<'_>) -> Schedule {
+pub(crate) fn schedule(all: &Decisions<'_>, dropped: &BTreeSet<QName>, actual: &Actual) -> Schedule {
     let decisions = &all.marts;
-    let ties = ties(decisions);
+    let ties = ties(decisions, dropped, actual);
     let reads = reads(all);
     match stages(decisions, &reads, &ties, true).or_else(|| stages(decisions, &reads, &ties, false)) {
         Some(stage) => Schedule::Transactions(chunks(&stage, &reads, &ties)),
@@ -84,8 +85,9 @@ fn stages(
     }
 }
 
-/// Pairs that are published together: an exchanged relation and what depends on it in the database.
-fn ties(decisions: &[Decision<'_>]) -> Vec<(usize, usize)> {
+/// Pairs that are published together: an exchanged relation and what depends on it in the database, perhaps through
+/// marts that go.
+fn ties(decisions: &[Decision<'_>], dropped: &BTreeSet<QName>, actual: &Actual) -> Vec<(usize, usize)> {
     let live: BTreeMap<&QName, usize> = decisions
         .iter()
         .enumerate()
@@ -96,10 +98,18 @@ fn ties(decisions: &[Decision<'_>]) -> Vec<(usize, usize)> {
         if decision.mode != Mode::Rebuild {
             continue;
         }
-        let dependents = decision.target.live.into_iter().flat_map(|live| &live.dependents);
-        for dependent in dependents {
-            if let Some(&other) = dependent.relation.as_ref().and_then(|name| live.get(name)) {
-                ties.push((i, other));
+        let mut relations: Vec<_> = decision.target.live.into_iter().collect();
+        let mut seen: BTreeSet<&QName> = BTreeSet::new();
+        while let Some(relation) = relations.pop() {
+            for dependent in relation.dependents.iter().filter_map(|d| d.relation.as_ref()) {
+                match live.get(dependent) {
+                    Some(&other) => ties.push((i, other)),
+                    // A mart that goes has to go first, and what reads it has to leave it before that.
+                    None if dropped.contains(dependent) && seen.insert(dependent) => {
+                        relations.extend(actual.relations.get(dependent));
+                    }
+                    None => {}
+                }
             }
         }
     }

@@ -194,11 +194,6 @@ impl<'a> Target<'a> {
         problems
     }
 
-    /// Whether the mart takes its rows from `name`: by its query, or by what its manifest says a function reads.
-    pub(crate) fn depends_on(&self, name: &QName) -> bool {
-        self.reads.contains(name) || self.desired.upstream.contains(name)
-    }
-
     /// Whether the mart keeps rows.
     pub(crate) fn has_data(&self) -> bool {
         self.mart.kind != Kind::View

@@ -1,0 +1,71 @@
+//! Measures the product against its targets, as whole processes of the real binary.
+//!
+//! `cargo build --release && cargo run --release --example benchmark -- NAME`; without NAME it lists what there is.
+//! It starts a private PostgreSQL of its own, and leaves nothing behind. Figures are medians; on a busy machine look at
+//! the least of them, and at ratios.
+
+mod apply;
+mod database;
+mod marts;
+mod plan;
+mod program;
+mod report;
+mod start;
+
+use std::process::ExitCode;
+
+use program::Program;
+
+/// What a measurement may end with.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const USAGE: &str = "\
+Usage: cargo run --release --example benchmark -- NAME [--runs N]
+
+  plan    `plan` with nothing to change, at 10, 100, 500 and 5000 marts: time and memory
+  apply   the first `apply` of 500 materialized views, against the same statements through psql
+  start   `--help`, `validate` of 500 marts, the binary's size, the embedded server
+  all     all of them
+
+  --runs N   how often each figure is taken";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<()> {
+    let (name, runs) = match args {
+        [] => ("--help", None),
+        [name] => (name.as_str(), None),
+        [name, flag, runs] if flag == "--runs" => (name.as_str(), Some(runs.parse::<usize>()?.max(1))),
+        _ => return Err(USAGE.into()),
+    };
+    let names = match name {
+        "--help" | "-h" => {
+            println!("{USAGE}");
+            return Ok(());
+        }
+        "all" => vec!["plan", "apply", "start"],
+        "plan" | "apply" | "start" => vec![name],
+        other => return Err(format!("there is no benchmark {other:?}\n\n{USAGE}").into()),
+    };
+    let program = Program::find()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        for name in names {
+            match name {
+                "plan" => plan::measure(&program, runs.unwrap_or(9)).await?,
+                "apply" => apply::measure(&program, runs.unwrap_or(5)).await?,
+                _ => start::measure(&program, runs.unwrap_or(15)).await?,
+            }
+        }
+        Ok(())
+    })
+}

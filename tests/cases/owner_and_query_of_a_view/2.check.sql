@@ -1,0 +1,1 @@
+SELECT count(*) = 2 FROM pg_class WHERE relowner = '{db}_b'::regrole AND relname IN ('v', 'm');
