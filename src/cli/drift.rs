@@ -37,28 +37,33 @@ fn gone(actual: &Actual, declared: &BTreeSet<&QName>) -> Vec<Drift> {
     let mut items = Vec::new();
     for (name, row) in actual.recorded.iter().filter(|(name, _)| declared.contains(name)) {
         let Some(live) = actual.relations.get(name) else {
-            items.push(item(row, "relation".to_owned(), &row.applied.definition));
+            items.push(item(row, "relation".to_owned(), "its relation", &row.applied.definition));
             continue;
         };
         for (index, applied) in &row.applied.indexes {
             let ours = applied.primary || row.mart.indexes.iter().any(|declared| declared.name == *index);
             let there = live.indexes.get(index).is_some_and(|found| found.valid);
             if ours && !there {
-                items.push(item(row, format!("indexes:{index}"), &applied.definition));
+                items.push(item(row, format!("indexes:{index}"), &format!("index {index}"), &applied.definition));
             }
         }
     }
     items
 }
 
-fn item(row: &Recorded, aspect: String, expected: &str) -> Drift {
+fn item(row: &Recorded, aspect: String, subject: &str, expected: &str) -> Drift {
+    let removed: String = expected.trim_end().lines().map(|line| format!("-{line}\n")).collect();
+    let lines = match removed.lines().count() {
+        1 => "1".to_owned(),
+        count => format!("1,{count}"),
+    };
     Drift {
         address: row.mart.name.to_string(),
         kind: row.mart.kind,
-        message: format!("{aspect} was removed"),
+        message: format!("{subject} was removed"),
         aspect,
         expected: Some(expected.to_owned()),
         actual: None,
-        diff: expected.trim_end().lines().map(|line| format!("-{line}\n")).collect(),
+        diff: format!("--- as applied\n+++ in the database\n@@ -{lines} +0,0 @@\n{removed}"),
     }
 }

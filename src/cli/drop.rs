@@ -41,14 +41,16 @@ pub async fn run(args: &DropArgs, globals: &Globals, style: Style) -> Result<Exi
 }
 
 fn refuse_declared(desired: &Desired, name: &QName) -> Result<()> {
-    match desired.marts.iter().find(|d| d.mart.name == *name) {
-        Some(declared) => {
-            let file = declared.file.display();
-            Err(CommandError::input(format!("{name} is declared in {file}"))
-                .help(format!("remove {file} and run `datamart apply --prune`")))
-        }
+    match file_of(desired, name) {
+        Some(file) => Err(CommandError::input(format!("{name} is declared in {file}"))
+            .help(format!("remove {file} and run `datamart apply --prune`"))),
         None => Ok(()),
     }
+}
+
+fn file_of(desired: &Desired, name: &QName) -> Option<String> {
+    let declared = desired.marts.iter().find(|d| d.mart.name == *name)?;
+    Some(declared.file.display().to_string())
 }
 
 /// The managed marts that read it, directly or not; an error where one of them is declared.
@@ -64,7 +66,10 @@ fn dependents(desired: &Desired, actual: &Actual, name: &QName) -> Result<BTreeS
             .filter(|(_, row)| row.applied.reads.values().any(|signature| signature.name == read))
             .map(|(name, _)| name);
         for reader in in_database.chain(in_registry).filter(|reader| actual.recorded.contains_key(*reader)) {
-            refuse_declared(desired, reader)?;
+            if let Some(file) = file_of(desired, reader) {
+                let message = format!("{name} is read by {reader}, which {file} declares");
+                return Err(CommandError::input(message).help(format!("change or remove {file} and run `datamart apply` first")));
+            }
             if *reader != *name && found.insert(reader.clone()) {
                 queue.push(reader.clone());
             }

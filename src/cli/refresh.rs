@@ -173,9 +173,10 @@ fn report(found: &[Run], style: Style) {
     }
     print::out(&runs::table(found, style));
     let mut line = format!(
-        "Refreshed {} in {seconds:.1} s, {} rows.",
+        "Refreshed {} in {seconds:.1} s, {} row{}.",
         count(counted(RunStatus::Success), "mart"),
-        super::report::thousands(rows)
+        super::report::thousands(rows),
+        if rows == 1 { "" } else { "s" }
     );
     for (status, word) in
         [(RunStatus::Failed, "failed"), (RunStatus::Cancelled, "cancelled"), (RunStatus::Skipped, "skipped")]

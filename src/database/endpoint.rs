@@ -163,7 +163,7 @@ impl Endpoint {
     /// [`DatabaseError::Pooler`] where a pooler gives one backend to several sessions.
     pub async fn session(&self, purpose: &str) -> Result<PgConnection, DatabaseError> {
         let target = self.direct();
-        let options = self
+        let options = target
             .options
             .clone()
             .application_name(&application_name(purpose));

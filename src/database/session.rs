@@ -98,9 +98,10 @@ pub(super) async fn is_shared(
     let before = backend_pid(conn).await?;
     sqlx::raw_sql("BEGIN").execute(&mut *other).await?;
     let theirs = backend_pid(other).await?;
-    let after = backend_pid(conn).await?;
+    // Where the other one has our backend, a pool of one would make us wait for it.
+    let shared = theirs == before || backend_pid(conn).await? != before;
     sqlx::raw_sql("ROLLBACK").execute(other).await?;
-    Ok(theirs == before || after != before)
+    Ok(shared)
 }
 
 /// The process of this session on the server, through the simple protocol, which every pooler passes on.

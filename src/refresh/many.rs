@@ -176,11 +176,11 @@ async fn locked(
 ) -> Result<Run, RefreshError> {
     let name = &item.recorded.mart.name;
     let mut run = one::beginning(item, "", Utc::now());
-    let impossible = |message: String| RunError {
+    let impossible = |message: String, hint: &str| RunError {
         kind: "missing".to_owned(),
         sqlstate: None,
         message,
-        hint: Some("see `datamart plan`".to_owned()),
+        hint: Some(hint.to_owned()),
     };
     let Some(live) = item.live.as_ref().filter(|live| live.kind.is(item.recorded.mart.kind)) else {
         run.status = RunStatus::Failed;

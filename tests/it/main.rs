@@ -1,7 +1,13 @@
 //! Integration tests: one private PostgreSQL for the whole run, one database for each test.
 
 mod cases;
+mod cli;
+mod connect;
+mod embedded;
 mod graphs;
 mod layering;
+mod locks;
+mod manifests;
 mod refresh;
+mod registry;
 mod support;

@@ -1,5 +1,6 @@
--- One row about the server and this connection.
-SELECT current_setting('server_version_num')::int AS version_num,
+-- One row about the server and this connection. Compiling the queries that follow would cost more than running them.
+SELECT pg_catalog.set_config('jit', 'off', true) AS jit,
+       current_setting('server_version_num')::int AS version_num,
        current_setting('server_version') AS version,
        current_database()::text AS database,
        current_user::text AS "user",

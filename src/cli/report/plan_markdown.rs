@@ -39,7 +39,7 @@ pub fn markdown(plan: &Plan) -> String {
     }
     if !plan.steps.is_empty() {
         let lines: String = plan.steps.iter().map(|step| format!("{};\n", step.sql.trim_end_matches(';'))).collect();
-        pieces.push(folded(&format!("SQL: {} statements", plan.steps.len()), &lines, "sql"));
+        pieces.push(folded(&format!("SQL: {}", count(plan.steps.len(), "statement")), &lines, "sql"));
     }
     let mut length = text.chars().count();
     let mut left_out = 0;

@@ -56,6 +56,12 @@ pub fn table(runs: &[Run], style: Style) -> String {
         &["rows", "took"],
         rows.collect(),
     );
+    for (run, error) in runs.iter().filter_map(|run| Some((run, run.error.as_ref()?))) {
+        // What did not fit beside the others stands below them, whole.
+        if short(&error.message, LAST) != error.message {
+            text.push_str(&format!("{}: {}: {}\n", Paint(style.out_color).red("error"), run.mart, error.message));
+        }
+    }
     let hints = runs.iter().filter_map(|run| Some((run, run.error.as_ref()?.hint.as_ref()?)));
     for (run, hint) in hints {
         text.push_str(&format!("{}: {}: {hint}\n", Paint(style.out_color).cyan("help"), run.mart));

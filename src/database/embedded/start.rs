@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(3);
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Ends an ephemeral server when the process that started it is gone, however it went: its end of the pipe closes.
-const GUARD: &str = "cat >/dev/null; kill -INT \"$1\"; while kill -0 \"$1\" 2>/dev/null; do sleep 0.05; done; rm -rf \"$2\"";
+const GUARD: &str = "cat >/dev/null; kill -INT \"$1\"; while kill -0 \"$1\" 2>/dev/null; do sleep 0.05; done; rm -rf \"$2\" \"$3\"; rmdir \"$4\"";
 
 /// Which server, and which database in it.
 #[derive(Debug, Clone)]
@@ -156,7 +156,7 @@ impl Embedded {
         options: &Options,
     ) -> Result<(), DatabaseError> {
         if self.started && options.ephemeral {
-            self.guard = Some(guard(self.pid, &options.root)?);
+            self.guard = Some(guard(self.pid, [&options.root, &self.home, &self.sockets])?);
         }
         if !has_database {
             create::create(
@@ -185,6 +185,8 @@ impl Embedded {
             }
             tokio::time::sleep(PAUSE).await;
         }
+        // Empty now, and made again by the next start.
+        let _ = std::fs::remove_dir(&self.sockets);
         Ok(())
     }
 
@@ -310,9 +312,9 @@ fn endpoint(sockets: &Path, database: &str) -> Result<Endpoint, DatabaseError> {
     Ok(Endpoint::from_url(&url)?.on_embedded())
 }
 
-fn guard(pid: Pid, root: &Path) -> Result<Child, DatabaseError> {
+fn guard(pid: Pid, folders: [&Path; 3]) -> Result<Child, DatabaseError> {
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", GUARD, "sh", &pid.to_string()]).arg(root);
+    shell.args(["-c", GUARD, "sh", &pid.to_string()]).args(folders);
     shell
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -1,9 +1,6 @@
 //! Cron as crontab(5) means it, daylight saving included.
 
-use chrono::{
-    DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone,
-    Timelike, Utc,
-};
+use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
 use super::ScheduleError;
@@ -28,11 +25,7 @@ pub struct Cron {
 impl Cron {
     pub(super) fn parse(text: &str) -> Result<Self, ScheduleError> {
         let text = text.trim();
-        let expanded = if text.starts_with('@') {
-            shorthand(text)?
-        } else {
-            text
-        };
+        let expanded = if text.starts_with('@') { shorthand(text)? } else { text };
         let fields: Vec<&str> = expanded.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = fields[..] else {
             return Err(ScheduleError(count(text, fields.len())));
@@ -47,9 +40,7 @@ impl Cron {
         if cron.fires() {
             Ok(cron)
         } else {
-            Err(ScheduleError(format!(
-                "the schedule {text:?} never fires: no month it names has such a day"
-            )))
+            Err(ScheduleError(format!("the schedule {text:?} never fires: no month it names has such a day")))
         }
     }
 
@@ -61,30 +52,19 @@ impl Cron {
             _ => 31,
         };
         let days_count = self.day.star || self.weekday.star;
-        !days_count
-            || (1..=12)
-                .filter(|m| self.month.has(*m))
-                .any(|m| (1..=longest(m)).any(|d| self.day.has(d)))
+        !days_count || (1..=12).filter(|m| self.month.has(*m)).any(|m| (1..=longest(m)).any(|d| self.day.has(d)))
     }
 
     /// Day-of-month *or* day-of-week when both are restricted.
     fn on(&self, date: NaiveDate) -> bool {
         let day = self.day.has(date.day());
         let weekday = self.weekday.has(date.weekday().num_days_from_sunday());
-        self.month.has(date.month())
-            && if self.day.star || self.weekday.star {
-                day && weekday
-            } else {
-                day || weekday
-            }
+        self.month.has(date.month()) && if self.day.star || self.weekday.star { day && weekday } else { day || weekday }
     }
 
     /// The first due time after `after`.
     pub(super) fn next_after(&self, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
-        let start = after
-            .with_timezone(&zone)
-            .naive_local()
-            .checked_sub_signed(LARGEST_SHIFT)?;
+        let start = after.with_timezone(&zone).naive_local().checked_sub_signed(LARGEST_SHIFT)?;
         let mut best: Option<DateTime<Utc>> = None;
         for days in 0..HORIZON_DAYS {
             let date = start.date().checked_add_days(Days::new(days))?;
@@ -118,11 +98,7 @@ impl Cron {
 
     /// When the clock shows `local`: a fixed time in a gap is due right after it, in a doubled hour once; wildcards
     /// follow the clock.
-    fn instants(
-        &self,
-        local: NaiveDateTime,
-        zone: Tz,
-    ) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    fn instants(&self, local: NaiveDateTime, zone: Tz) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
         let wildcard = self.minute.wildcard || self.hour.wildcard;
         match zone.from_local_datetime(&local) {
             MappedLocalTime::Single(t) => (Some(t.to_utc()), None),
@@ -139,8 +115,7 @@ fn end_of_gap(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     let (mut before, mut after) = (around - 48 * 3_600, around + 48 * 3_600);
     while after - before > 1 {
         let middle = before + (after - before) / 2;
-        let shows =
-            DateTime::from_timestamp(middle, 0).map(|t| t.with_timezone(&zone).naive_local());
+        let shows = DateTime::from_timestamp(middle, 0).map(|t| t.with_timezone(&zone).naive_local());
         if shows.is_some_and(|shown| shown >= local) {
             after = middle;
         } else {
@@ -158,9 +133,7 @@ fn shorthand(text: &str) -> Result<&'static str, ScheduleError> {
         "@daily" | "@midnight" => "0 0 * * *",
         "@hourly" => "0 * * * *",
         _ => {
-            return Err(ScheduleError(format!(
-                "{text:?} is none of @hourly, @daily, @weekly, @monthly, @yearly"
-            )));
+            return Err(ScheduleError(format!("{text:?} is none of @hourly, @daily, @weekly, @monthly, @yearly")));
         }
     })
 }

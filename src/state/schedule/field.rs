@@ -71,7 +71,8 @@ impl Unit {
 
     fn value(&self, text: &str) -> Result<u32, ScheduleError> {
         let Self { name, min, max, names } = self;
-        let named = (*min..).zip(names.split(' ')).find(|(_, name)| !text.is_empty() && name.eq_ignore_ascii_case(text));
+        let named =
+            (*min..).zip(names.split(' ')).find(|(_, name)| !text.is_empty() && name.eq_ignore_ascii_case(text));
         match named.map(|(value, _)| value).or_else(|| number(text)) {
             Some(value) if (*min..=*max).contains(&value) => Ok(value),
             _ => refused(format!("{name} {text:?} is not between {min} and {max}")),

@@ -1,0 +1,6 @@
+//! The commands, as people and programs meet them: the real binary, its stdout, its stderr, its exit code.
+
+mod apply;
+mod looking;
+mod plan;
+pub mod rig;

@@ -1,0 +1,194 @@
+//! Manifests as files: the sample project, the schemas for editors, and whatever an editor leaves behind.
+
+mod damaged;
+mod schemas;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use datamart::manifest::{self, Desired, LoadOptions, ManifestError, Problem, schema};
+
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/datamarts");
+
+fn load(dir: &Path) -> Result<Desired, ManifestError> {
+    manifest::load(&LoadOptions { dir: dir.to_owned(), config: None, environment: BTreeMap::new() })
+}
+
+/// What there is to tell about a folder, and whether it can be used.
+fn told(dir: &Path) -> (bool, Vec<Problem>) {
+    match load(dir) {
+        Ok(desired) => (true, desired.warnings),
+        Err(ManifestError::Invalid { problems }) => (false, problems),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+fn files_of(dir: &Path) -> Vec<(String, String)> {
+    let mut files: Vec<_> = std::fs::read_dir(dir)
+        .expect("a folder")
+        .flatten()
+        .map(|entry| entry.file_name().into_string().expect("a name"))
+        .filter(|name| name.ends_with(".toml"))
+        .map(|name| (name.clone(), std::fs::read_to_string(dir.join(&name)).expect("a file")))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn the_sample_says_what_it_should() {
+    let desired = match load(Path::new(SAMPLE)) {
+        Ok(desired) => desired,
+        Err(ManifestError::Invalid { problems }) => panic!("{}", manifest::render(&problems, false)),
+        Err(error) => panic!("{error:?}"),
+    };
+    assert!(desired.warnings.is_empty(), "{}", manifest::render(&desired.warnings, false));
+    let project = &desired.project;
+    assert_eq!((project.name.as_str(), project.schema.as_str()), ("shop", "public"));
+    let seed = project.embedded.as_ref().and_then(|e| e.seed.clone()).expect("a seed");
+    assert!(seed.is_file());
+    let lines: Vec<String> = desired
+        .marts
+        .iter()
+        .map(|m| {
+            let reads: Vec<&str> = m.reads.iter().map(|relation| relation.name.as_str()).collect();
+            let upstream: Vec<&str> = m.upstream.iter().map(|name| name.name.as_str()).collect();
+            let when = m.mart.refresh.schedule.join(", ");
+            format!("{} {} [{when}] reads {reads:?} after {upstream:?}", m.mart.name, m.mart.kind.as_str())
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    public.customer_insights table [30 2 * * *] reads ["customers", "orders"] after []
+    public.dashboard_customer_segments materialized_view [0 * * * *] reads ["orders"] after []
+    public.dashboard_revenue_metrics materialized_view [0 * * * *] reads ["orders"] after []
+    public.dashboard_revenue_trend view [] reads ["dashboard_revenue_metrics"] after ["dashboard_revenue_metrics"]
+    public.dashboard_top_customers view [] reads ["customer_insights"] after ["customer_insights"]
+    public.metrics_hourly materialized_view [0 * * * *] reads ["events"] after []
+    public.metrics_daily materialized_view [0 1 * * *] reads ["metrics_hourly"] after ["metrics_hourly"]
+    public.metrics_monthly materialized_view [0 2 1 * *] reads ["metrics_daily"] after ["metrics_daily"]
+    public.sales_summary materialized_view [0 */4 * * *] reads ["orders"] after []
+    "#);
+}
+
+#[test]
+fn the_sample_s_schemas_are_ours() {
+    for (name, ours) in [("mart", schema::mart()), ("project", schema::project())] {
+        let file = Path::new(SAMPLE).join(format!(".schema/{name}.json"));
+        let written = std::fs::read_to_string(&file).expect("a schema");
+        let written: serde_json::Value = serde_json::from_str(&written).expect("JSON");
+        assert!(written == ours, "{} is old: `datamart schema {name}` prints it anew", file.display());
+    }
+}
+
+/// Everything a mart may say, in as many marts as that takes.
+const MARTS: &[&str] = &[
+    r#"
+type = "table"
+name = "everything"
+schema = "marts"
+description = "all keys"
+query = "SELECT 1 AS day, 2 AS category, 3 AS total"
+tags = ["a", "b"]
+owner = "mart_owner"
+renamed_from = ["anything"]
+depends_on = ["plain"]
+prevent_destroy = true
+primary_key = ["day"]
+publish = "merge"
+tablespace = "fast"
+with = { fillfactor = 90, autovacuum_enabled = true }
+session = { work_mem = "256MB", jit = false, random_page_cost = 1.5 }
+columns = { total = { description = "net", not_null = true } }
+
+[refresh]
+strategy = "scheduled"
+schedule = ["0 */4 * * *", "30m"]
+timezone = "America/Bogota"
+misfire = "run"
+start_deadline = "1h"
+after = true
+concurrent = true
+fresh = false
+timeout = "1h"
+warn_duration = "60s"
+priority = 7
+suspend = true
+
+[[indexes]]
+columns = ["category", "(total + 1)", { column = "day", order = "desc", nulls = "last", opclass = "int4_ops", collation = "C" }]
+name = "everything_idx"
+unique = true
+method = "btree"
+include = ["total"]
+where = "total > 0"
+with = { fillfactor = 80 }
+tablespace = "fast"
+nulls_distinct = false
+
+[[grants]]
+role = "bi_reader"
+privileges = ["SELECT"]
+columns = ["day"]
+grant_option = true
+
+[freshness]
+column = "day"
+warn_after = "5m"
+error_after = "10m"
+
+[metadata]
+owner_team = "bi"
+nested = { list = [1, "two", { three = 3.5 }] }
+"#,
+    "type = \"view\"\nname = \"plain\"\nquery_file = \"plain.sql\"\n",
+    "type = \"table\"\nquery = \"SELECT 1 AS a\"\n[refresh]\nstrategy = \"full\"\ntarget_lag = \"15m\"\n",
+];
+
+/// Everything a project may say, but for what goes with nothing else.
+const PROJECT: &str = r#"
+[project]
+name = "shop"
+schema = "public"
+owner = "mart_owner"
+timezone = "UTC"
+registry_schema = "datamart"
+[database]
+url = "postgres://db/shop"
+direct_url = "postgres://direct/shop"
+connections = 4
+lock_timeout = "3s"
+publish_lock_timeout = "100ms"
+statement_timeout = "0"
+[embedded]
+seed = "plain.sql"
+[defaults.refresh]
+schedule = "1d"
+timeout = "1h"
+strategy = "scheduled"
+timezone = "UTC"
+misfire = "run"
+start_deadline = "1h"
+after = false
+concurrent = false
+fresh = false
+warn_duration = "1m"
+priority = 0
+suspend = false
+[limits]
+maintenance_work_mem = "2GB"
+max_parallel_workers = 4
+parallel_refreshes = 2
+[indexes]
+auto = false
+[policy]
+prune = "confirm"
+allow_hazards = ["BLOCKS_WRITES"]
+on_drift = "warn"
+ignore_drift = ["indexes:adhoc_*"]
+[naming]
+pattern = "^[a-z0-9_]+$"
+severity = "warn"
+"#;
+const LAGGING: &str = "[defaults.refresh]\ntarget_lag = \"1h\"\n";
+
+const SQL: (&str, &str) = ("plain.sql", "SELECT 1 AS a");
