@@ -57,7 +57,7 @@ pub enum Exit {
 
 /// Reads the arguments, runs the command, tells its error.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(args::arguments(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

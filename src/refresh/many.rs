@@ -185,7 +185,7 @@ async fn locked(
     let Some(live) = item.live.as_ref().filter(|live| live.kind.is(item.recorded.mart.kind)) else {
         run.status = RunStatus::Failed;
         run.reason = "it is not there".to_owned();
-        run.error = Some(impossible(format!("{name} does not exist as a {}", item.recorded.mart.kind.as_str())));
+        run.error = Some(impossible(format!("{name} does not exist as a {}", item.recorded.mart.kind.as_str()), "`datamart apply` builds it again"));
         return record_not_begun(worker, item, options, run).await;
     };
     let choice = one::choice(item, live, options);
@@ -199,7 +199,10 @@ async fn locked(
         Choice::Impossible(message) => {
             run.status = RunStatus::Failed;
             run.reason = "it cannot be refreshed as asked".to_owned();
-            run.error = Some(impossible(message.clone()));
+            run.error = Some(impossible(
+                message.clone(),
+                "refresh it without --concurrent true; with a unique index in its manifest readers need not wait",
+            ));
             return record_not_begun(worker, item, options, run).await;
         }
     };

@@ -2,6 +2,7 @@
 
 use datamart::plan::{Change, Plan};
 
+use super::super::error::count;
 use super::plan::{allowing, summary};
 
 /// Forges take 65,536 characters; some is left for what stands around it.

@@ -1,6 +1,8 @@
 //! The commands, as people and programs meet them: the real binary, its stdout, its stderr, its exit code.
 
 mod apply;
+mod input;
 mod looking;
 mod plan;
 pub mod rig;
+mod usage;

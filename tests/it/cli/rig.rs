@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use regex::Regex;
 use serde_json::Value;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::support::database::{Database, run};
 use crate::support::folder::Folder;
@@ -117,6 +117,18 @@ impl Rig {
         pairs
     }
 
+    /// A session of somebody else, who has run this and goes on holding what it holds.
+    pub fn hold(&self, sql: &str) -> Held {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let sql = AssertSqlSafe(format!("SET search_path = public; BEGIN; {sql}"));
+        let conn = runtime.block_on(async {
+            let mut conn = self.database.session().await;
+            sqlx::raw_sql(sql).execute(&mut conn).await.expect("what is to be held");
+            conn
+        });
+        Held { runtime, conn }
+    }
+
     /// Waits until a query gives `t`.
     pub fn until(&self, condition: &str) {
         let mut conn = run(self.database.session());
@@ -140,6 +152,20 @@ impl Rig {
             "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
              AND application_name = 'datamart: {purpose}' AND query LIKE '{statement}' AND wait_event IS NOT NULL"
         ));
+    }
+}
+
+/// What somebody else holds.
+pub struct Held {
+    runtime: tokio::runtime::Runtime,
+    conn: PgConnection,
+}
+
+impl Held {
+    /// Gives it back.
+    pub fn release(self) {
+        let closed = self.runtime.block_on(sqlx::Connection::close(self.conn));
+        closed.expect("an end");
     }
 }
 
@@ -285,7 +311,7 @@ fn redact(text: &str) -> String {
             (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| UTC)?", "TIME"),
             (r"\b\d+\.\d\ds\b", "0.00s"),
             (r"\b\d+\.\d s\b", "0.0 s"),
-            (r"\b\d+s( +)(\d|-|~)", "0s$1$2"),
+            (r"(\s)\d+s\b", "${1}0s"),
             (r"(pid|process|PID) \d+", "$1 PID"),
             (r"sha256:[0-9a-f]{64}", "sha256:HASH"),
             (host.as_str(), "on HOST"),
