@@ -7,7 +7,7 @@ use super::session::{Frame, SessionState};
 use super::statement;
 use crate::catalog::Relation;
 use crate::database::{ErrorKind, SqlError};
-use crate::state::{Mart, QName};
+use crate::state::{Mart, QName, next_mark, next_name};
 
 /// What was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub async fn build_aside(
     frame: &Frame,
 ) -> Result<Built, SqlError> {
     remove_leftovers(conn, &mart.name, frame).await?;
-    let name = mart.name.sibling(statement::next(&mart.name.name));
+    let name = mart.name.sibling(next_name(&mart.name.name));
     let mut session = SessionState::in_transaction();
     sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
     let outcome = fill(conn, &mut session, mart, live, &name, frame).await;
@@ -102,7 +102,7 @@ pub async fn remove_leftovers(
     mart: &QName,
     frame: &Frame,
 ) -> Result<(), SqlError> {
-    let name = mart.sibling(statement::next(&mart.name));
+    let name = mart.sibling(next_name(&mart.name));
     let row = sqlx::query(
         "SELECT pg_catalog.obj_description(c.oid, 'pg_class') AS mark FROM pg_catalog.pg_class c \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
@@ -113,7 +113,7 @@ pub async fn remove_leftovers(
     .await?;
     let Some(row) = row else { return Ok(()) };
     let found: Option<String> = row.try_get("mark")?;
-    if found.as_deref() != Some(statement::mark(mart).as_str()) {
+    if found.as_deref() != Some(next_mark(mart).as_str()) {
         return Err(SqlError::new(
             ErrorKind::Conflict,
             format!("{name} exists and was not built by datamart; rename or drop it, its name is needed to refresh {mart}"),

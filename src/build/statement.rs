@@ -2,17 +2,9 @@
 
 use crate::catalog::{Column, Index, Relation};
 use crate::sql::{index_body, option_value};
-use crate::state::{Mart, QName, derived_name, quote_ident, quote_idents, quote_literal, quote_role};
-
-/// The name a relation or an index has while it is built aside.
-pub(crate) fn next(name: &str) -> String {
-    derived_name(name, "__next")
-}
-
-/// What marks a relation as one that a refresh builds, so that no other of that name is ever dropped.
-pub(crate) fn mark(mart: &QName) -> String {
-    format!("datamart: the next rows of {mart}")
-}
+use crate::state::{
+    Mart, QName, next_mark, next_name, quote_ident, quote_idents, quote_literal, quote_role,
+};
 
 /// The table a refresh fills, as the live one is stored.
 pub(crate) fn create_next(mart: &Mart, live: &Relation, name: &QName) -> String {
@@ -35,7 +27,7 @@ pub(crate) fn create_next(mart: &Mart, live: &Relation, name: &QName) -> String 
 
 /// The comment that marks it.
 pub(crate) fn mark_next(mart: &QName, name: &QName) -> String {
-    format!("COMMENT ON TABLE {name} IS {}", quote_literal(&mark(mart)))
+    format!("COMMENT ON TABLE {name} IS {}", quote_literal(&next_mark(mart)))
 }
 
 /// What makes the built table complete before it takes the live one's place: constraints and indexes.
@@ -51,7 +43,7 @@ pub(crate) fn indexes(live: &Relation, name: &QName) -> Vec<String> {
 }
 
 fn index_on_next(index: &str, is: &Index, name: &QName) -> String {
-    let aside = quote_ident(&next(index));
+    let aside = quote_ident(&next_name(index));
     let tablespace = is.tablespace.as_ref().map(|t| quote_ident(t));
     if is.primary {
         let tablespace = tablespace.map(|t| format!(" USING INDEX TABLESPACE {t}")).unwrap_or_default();
@@ -105,7 +97,7 @@ pub(crate) fn exchange(live: &Relation, name: &QName) -> Vec<String> {
         format!("ALTER TABLE {name} RENAME TO {}", quote_ident(&live.name.name)),
     ];
     for index in live.indexes.keys() {
-        let aside = live.name.sibling(next(index));
+        let aside = live.name.sibling(next_name(index));
         sql.push(format!("ALTER INDEX {aside} RENAME TO {}", quote_ident(index)));
     }
     sql

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Fingerprint, GrantDecl, Kind, Mart, QName};
+use crate::state::{Fingerprint, GrantDecl, Kind, Mart, QName, next_mark};
 
 /// What one snapshot of a database showed.
 #[derive(Debug, Clone, Default)]
@@ -83,8 +83,7 @@ pub struct Taken {
 impl Taken {
     /// Whether it is what a refresh of `mart` had built aside when it was killed; see `build`.
     pub fn is_left_of(&self, mart: &QName) -> bool {
-        let mark = format!("datamart: the next rows of {mart}");
-        self.kind == RelationKind::Table && self.comment.as_ref() == Some(&mark)
+        self.kind == RelationKind::Table && self.comment.as_ref() == Some(&next_mark(mart))
     }
 }
 

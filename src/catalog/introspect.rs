@@ -88,8 +88,8 @@ pub async fn relations(
         }
         found.insert(relation.oid, relation);
     }
-    columns(conn, &oids, &mut found).await?;
-    indexes(conn, &whole, &mut found).await?;
+    let numbers = columns(conn, &oids, &mut found).await?;
+    indexes(conn, &whole, &numbers, &mut found).await?;
     grants(conn, &whole, &mut found).await?;
     dependents(conn, &whole, &mut found).await?;
     extras(conn, &whole, &mut found).await?;
@@ -157,17 +157,21 @@ fn relation(row: &PgRow) -> Result<Relation, sqlx::Error> {
     })
 }
 
+/// The columns of relations. Gives their numbers, by which indexes name them, in the same order.
 async fn columns(
     conn: &mut PgConnection,
     oids: &[i64],
     found: &mut HashMap<i64, Relation>,
-) -> Result<(), CatalogError> {
+) -> Result<HashMap<i64, Vec<i16>>, CatalogError> {
+    let mut numbers: HashMap<i64, Vec<i16>> = HashMap::with_capacity(oids.len());
     let rows = sqlx::query(include_str!("sql/columns.sql"))
         .bind(oids)
         .fetch_all(conn)
         .await?;
     for row in rows {
-        if let Some(relation) = found.get_mut(&row.try_get::<i64, _>("oid")?) {
+        let oid = row.try_get("oid")?;
+        if let Some(relation) = found.get_mut(&oid) {
+            numbers.entry(oid).or_default().push(row.try_get("number")?);
             relation.columns.push(Column {
                 name: row.try_get("name")?,
                 type_name: row.try_get("type")?,
@@ -177,12 +181,13 @@ async fn columns(
             });
         }
     }
-    Ok(())
+    Ok(numbers)
 }
 
 async fn indexes(
     conn: &mut PgConnection,
     oids: &[i64],
+    numbers: &HashMap<i64, Vec<i16>>,
     found: &mut HashMap<i64, Relation>,
 ) -> Result<(), CatalogError> {
     let rows = sqlx::query(include_str!("sql/indexes.sql"))
@@ -190,7 +195,12 @@ async fn indexes(
         .fetch_all(conn)
         .await?;
     for row in rows {
-        if let Some(relation) = found.get_mut(&row.try_get::<i64, _>("oid")?) {
+        let oid = row.try_get("oid")?;
+        if let Some(relation) = found.get_mut(&oid) {
+            let name = |number: &i16| {
+                let at = numbers.get(&oid)?.iter().position(|known| known == number)?;
+                Some(relation.columns.get(at)?.name.clone())
+            };
             let index = Index {
                 definition: row.try_get("definition")?,
                 unique: row.try_get("unique")?,
@@ -200,7 +210,7 @@ async fn indexes(
                 expressions: row.try_get("expressions")?,
                 tablespace: row.try_get("tablespace")?,
                 constraint: row.try_get("constraint")?,
-                keys: row.try_get("keys")?,
+                keys: row.try_get::<Vec<i16>, _>("keys")?.iter().filter_map(name).collect(),
             };
             relation.indexes.insert(row.try_get("name")?, index);
         }

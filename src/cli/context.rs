@@ -146,35 +146,21 @@ impl Context {
     /// A selector or hazard nobody knows; queries PostgreSQL refuses; what the database lacks.
     pub async fn plan_with(&mut self, seen: &Seen, flags: &PlanFlags) -> Result<Plan> {
         let mut options = self.options(flags)?;
+        options.select = match (&flags.only, &flags.change.select) {
+            (Some(only), _) => Some(only.clone()),
+            (None, Some(text)) => Some(self.select(seen, text).await?),
+            (None, None) => None,
+        };
         let actual = &seen.actual;
         let needed = compile::needed(&self.desired.marts, actual);
-        // Where only undeclared marts go, no query has to be understood.
-        let declared = |name: &QName| self.desired.marts.iter().any(|d| d.mart.name == *name);
-        let only_gone = flags.only.as_ref().is_some_and(|only| !only.iter().any(declared));
-        let marts = self.desired.marts.iter().filter(|m| !only_gone && needed.contains(&m.mart.name));
-        let marts: Vec<_> = marts.collect();
+        let among = options.select.as_ref().map(|selected| select::concerned(&self.desired, actual, selected));
+        let marts = self.desired.marts.iter().filter(|m| needed.contains(&m.mart.name));
+        let marts: Vec<_> = marts.filter(|m| among.as_ref().is_none_or(|among| among.contains(&m.mart.name))).collect();
         let lock_timeout = self.desired.project.database.lock_timeout_ms;
         let compiled = compile::compile(&mut self.conn, &marts, lock_timeout)
             .await
             .map_err(|error| CommandError::compile(error, &self.desired))?;
-        let now = Utc::now();
-        options.select = match (&flags.only, &flags.change.select) {
-            (Some(only), _) => Some(only.clone()),
-            (None, Some(text)) => {
-                let selector = Selector::parse(text).map_err(not_selected)?;
-                let states = match selector.needs_states() {
-                    true => {
-                        let whole = plan::plan(&self.desired, &compiled, actual, &options, now)?;
-                        self.states(seen, &whole).await?
-                    }
-                    false => States::new(),
-                };
-                let nodes = select::nodes(&self.desired, Some(actual), &states);
-                Some(selector.select(&nodes, &self.desired.project.schema).map_err(not_selected)?)
-            }
-            (None, None) => None,
-        };
-        let mut plan = plan::plan(&self.desired, &compiled, actual, &options, now)?;
+        let mut plan = plan::plan(&self.desired, &compiled, actual, &options, Utc::now())?;
         if self.desired.project.policy.on_drift == OnDrift::Off && !flags.show_drift {
             plan.drift.clear();
         }
@@ -189,7 +175,7 @@ impl Context {
         let selector = Selector::parse(text).map_err(not_selected)?;
         let states = match selector.needs_states() {
             true => {
-                let whole = self.plan_with(seen, &PlanFlags::default()).await?;
+                let whole = Box::pin(self.plan_with(seen, &PlanFlags::default())).await?;
                 self.states(seen, &whole).await?
             }
             false => States::new(),

@@ -38,6 +38,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 use tokio::signal::unix::SignalKind;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use args::{Cli, Command, Globals};
 use error::CommandError;
@@ -146,14 +150,11 @@ fn wants_json(args: impl Iterator<Item = std::ffi::OsString>) -> bool {
 
 /// Logs of the libraries, to stderr and only by `-v`.
 fn log(verbose: u8, style: Style) {
-    let level = match verbose {
+    let wanted = match verbose {
         0 => return,
-        1 => "datamart=debug",
-        _ => "datamart=trace,sqlx=debug",
+        1 => Targets::new().with_target("datamart", LevelFilter::DEBUG),
+        _ => Targets::new().with_target("datamart", LevelFilter::TRACE).with_target("sqlx", LevelFilter::DEBUG),
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(level))
-        .with_writer(std::io::stderr)
-        .with_ansi(style.err_color)
-        .init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(style.err_color);
+    tracing_subscriber::registry().with(lines.with_filter(wanted)).init();
 }

@@ -4,10 +4,7 @@ use std::ops::Range;
 
 use super::report::Report;
 use crate::sql::parse_qualified_name;
-use crate::state::{MAX_NAME_BYTES, QName};
-
-/// What a relation is called while it is built.
-pub(super) const NEXT: &str = "__next";
+use crate::state::{MAX_NAME_BYTES, NEXT, QName};
 
 /// The rules of every name; whether it keeps them.
 pub(super) fn check_name(name: &str, span: Range<usize>, key: &str, report: &mut Report) -> bool {

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use super::declare::Declared;
-use super::names::{NEXT, object_name, qualified};
+use super::names::{object_name, qualified};
 use super::{DesiredMart, Place, Problem, Project, Severity, order};
-use crate::state::QName;
+use crate::state::{QName, next_name};
 
 /// Checks the marts against each other, finds what each reads, and puts them in order.
 pub(super) fn join(
@@ -90,7 +90,7 @@ fn names(declared: &[Declared], problems: &mut Vec<Problem>) {
     for (i, mart) in declared.iter().enumerate() {
         let decl = &mart.desired.mart;
         if decl.kind.has_data() {
-            let next = decl.name.sibling(format!("{}{NEXT}", decl.name.name));
+            let next = decl.name.sibling(next_name(&decl.name.name));
             if let Some(claim) = claims.get(&next) {
                 let other = &declared[claim.mart];
                 problems.push(error(

@@ -40,6 +40,10 @@ pub fn plan(
         return Err(PlanError::Problems { problems });
     }
     let mut refused = decisions.refused;
+    // Nothing declared at all looks like a folder that was not read: whoever means it says the names.
+    if desired.marts.is_empty() && options.select.is_none() {
+        refused.extend(dropped.iter().map(|recorded| orphan::not_from_nothing(recorded)));
+    }
     if !dropped.is_empty() {
         let readers = orphan::Readers::new(desired, compiled, actual, options);
         for recorded in &dropped {

@@ -97,6 +97,17 @@ impl<'a> Readers<'a> {
     }
 }
 
+/// A folder without any manifest prunes nothing.
+pub(crate) fn not_from_nothing(recorded: &Recorded) -> Refusal {
+    let name = &recorded.mart.name;
+    Refusal {
+        address: name.to_string(),
+        hazard: HazardKind::DeletesData,
+        message: format!("the folder holds no manifest at all, so nothing is pruned; `datamart drop {}` drops it", name.name),
+        allowable: false,
+    }
+}
+
 /// Why an orphan cannot go, or may not go without leave.
 pub(crate) fn refusals(
     recorded: &Recorded,

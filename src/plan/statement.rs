@@ -5,22 +5,11 @@ use super::target::Target;
 use crate::catalog::{Actual, Relation};
 use crate::sql::{create_index, index_body, option_value};
 use crate::state::{
-    Fingerprint, GrantDecl, Kind, MAX_NAME_BYTES, Mart, QName, derived_name, quote_ident, quote_idents, quote_literal,
+    GrantDecl, Kind, Mart, QName, quote_ident, quote_idents, quote_literal,
     quote_role,
 };
 
-/// The suffix of what is built aside.
-pub(crate) const NEXT: &str = "__next";
-
-/// The name something has while it is built aside. Long names keep what tells them apart.
-pub(crate) fn next(name: &str) -> String {
-    if name.len() + NEXT.len() <= MAX_NAME_BYTES {
-        return format!("{name}{NEXT}");
-    }
-    let hash = Fingerprint::of(&name).0;
-    let hash = &hash[hash.len() - 8..];
-    derived_name(name, &format!("_{hash}{NEXT}"))
-}
+pub(crate) use crate::state::next_name as next;
 
 /// `CREATE …` of the relation itself, under `name`, from `query`.
 pub(crate) fn create(mart: &Mart, name: &QName, query: &str) -> String {

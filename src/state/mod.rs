@@ -1,5 +1,6 @@
 //! The vocabulary: names and quoting, marts, columns, indexes, grants, fingerprints. Pure.
 
+mod aside;
 mod duration;
 mod fingerprint;
 mod mart;
@@ -8,6 +9,7 @@ mod refresh_policy;
 mod schedule;
 pub mod selector;
 
+pub use aside::{NEXT, next_mark, next_name};
 pub use duration::{format_duration, parse_duration};
 pub use fingerprint::Fingerprint;
 pub use mart::{

@@ -1,5 +1,5 @@
 -- Columns of relations, in order.
-SELECT a.attrelid::bigint AS oid, a.attname::text AS name,
+SELECT a.attrelid::bigint AS oid, a.attnum AS number, a.attname::text AS name,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
        a.attnotnull AS not_null,
        CASE WHEN a.attcollation <> t.typcollation THEN (SELECT c.collname::text FROM pg_catalog.pg_collation c WHERE c.oid = a.attcollation) END AS collation,

@@ -1,12 +1,11 @@
--- Indexes of relations, with the text PostgreSQL gives each.
+-- Indexes of relations, with the text PostgreSQL gives each. Key columns by number, 0 for expressions.
 SELECT i.indrelid::bigint AS oid, c.relname::text AS name,
        pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
        i.indisunique AS "unique", i.indisprimary AS "primary", i.indisvalid AS valid,
        i.indpred IS NOT NULL AS partial, i.indexprs IS NOT NULL AS expressions,
        s.spcname::text AS tablespace,
        k.conname::text AS "constraint",
-       ARRAY(SELECT a.attname::text FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY AS u (num, at)
-               JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.num ORDER BY u.at) AS keys
+       (i.indkey::int2[])[0:i.indnkeyatts - 1] AS keys
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace

@@ -1,7 +1,7 @@
 -- Relations by name: marts, what they read, and names they will need. Definitions only where the flag asks.
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS relkind,
        pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
-       pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
+       d.description AS comment,
        COALESCE(c.reloptions, '{}'::text[]) || ARRAY(SELECT 'toast.' || o FROM pg_catalog.pg_class x, unnest(x.reloptions) AS o WHERE x.oid = c.reltoastrelid) AS options,
        s.spcname::text AS tablespace,
        c.relispopulated AS populated,
@@ -17,4 +17,5 @@ FROM (SELECT DISTINCT ON (t.s, t.n) t.s, t.n, t.m AS managed FROM unnest($1::tex
 JOIN pg_catalog.pg_namespace n ON n.nspname = w.s
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.n
 LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
+LEFT JOIN pg_catalog.pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0
 WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S', 'i', 'I', 'c')
