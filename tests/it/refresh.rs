@@ -117,15 +117,13 @@ fn a_swap_carries_everything_over() {
                  UPDATE orders SET amount = amount + 1"
             ))
             .await;
-        let facts = format!(
-            "SELECT (SELECT string_agg(indexdef, '; ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'copy') || obj_description('copy'::regclass)
+        let facts = "SELECT (SELECT string_agg(indexdef, '; ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'copy') || obj_description('copy'::regclass)
                || (SELECT relacl::text || reloptions::text FROM pg_class WHERE oid = 'copy'::regclass)
                || (SELECT string_agg(attname || attnotnull || coalesce(attacl::text, '') || coalesce(col_description(attrelid, attnum), ''), ',' ORDER BY attnum)
                      FROM pg_attribute WHERE attrelid = 'copy'::regclass AND attnum > 0)
                || 'inner_view'::regclass::oid || 'outer_view'::regclass::oid || obj_description('inner_view'::regclass)
                || (SELECT reloptions::text FROM pg_class WHERE relname = 'inner_view')
-               || pg_get_viewdef('inner_view') || pg_get_viewdef('outer_view')"
-        );
+               || pg_get_viewdef('inner_view') || pg_get_viewdef('outer_view')";
         let (before, oid) = (
             database.value(&facts).await,
             database.value("SELECT 'copy'::regclass::oid").await,
