@@ -1,5 +1,6 @@
 //! What the user wants: TOML files, read and validated into [`Desired`], with every problem of every file at once.
 
+mod among;
 mod check;
 mod declare;
 mod environment;

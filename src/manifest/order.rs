@@ -7,7 +7,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::declare::Declared;
-use super::together::{error, find};
+use super::among::{error, find};
 use super::{DesiredMart, Problem};
 use crate::state::QName;
 

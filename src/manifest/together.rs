@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
+use super::among::{error, find};
 use super::declare::Declared;
 use super::names::{object_name, qualified};
-use super::{DesiredMart, Place, Problem, Project, Severity, order};
+use super::{DesiredMart, Problem, Project, order};
 use crate::state::{QName, next_name};
 
 /// Checks the marts against each other, finds what each reads, and puts them in order.
@@ -24,24 +25,6 @@ pub(super) fn join(
     }
     order::cycles(&declared, &known, problems);
     order::sort(declared)
-}
-
-/// An error in the file of a mart.
-pub(super) fn error(
-    mart: &Declared,
-    span: Range<usize>,
-    key: &str,
-    message: String,
-    help: String,
-) -> Problem {
-    Problem {
-        severity: Severity::Error,
-        file: mart.desired.file.clone(),
-        place: Some(Place::new(mart.text.clone(), span)),
-        key: Some(key.to_owned()),
-        message,
-        help: Some(help),
-    }
 }
 
 fn file(mart: &Declared) -> String {
@@ -259,19 +242,3 @@ fn upstream(
     upstream
 }
 
-/// The mart behind a name: in its schema, or in the first of the search path that has one.
-pub(super) fn find(
-    schema: Option<&str>,
-    name: &str,
-    search_path: &[String],
-    known: &HashMap<QName, usize>,
-) -> Option<QName> {
-    let candidate = |schema: &str| {
-        let name = QName::new(schema, name);
-        known.contains_key(&name).then_some(name)
-    };
-    match schema {
-        Some(schema) => candidate(schema),
-        None => search_path.iter().find_map(|schema| candidate(schema)),
-    }
-}

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decision::{Decision, Mode};
-use super::difference::Fix;
+use super::aspect::{Fix, Mode};
+use super::decision::Decision;
 use super::mend::{Mend, mend};
 use super::order::{Old, dependents_first, query_text};
 use super::statement::{self, next};

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::decision::Mode;
-use super::difference::{Difference, Fix};
+use super::aspect::{Difference, Fix, Mode};
 use super::target::Target;
 use super::{Hazard, HazardKind, Refusal};
 use crate::catalog::{Actual, Relation};

@@ -2,28 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::difference::{Cause, Difference, Fix, differences};
+use super::aspect::{Cause, Difference, Fix, Mode};
+use super::difference::differences;
 use super::target::Target;
 use super::{Drift, Hazard, Heal, Options, Refusal, consequence, declared, drift};
 use crate::catalog::{Actual, Relation};
 use crate::compile::Compiled;
 use crate::manifest::Desired;
 use crate::state::{Kind, QName};
-
-/// How a change is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// The relation does not exist.
-    Create,
-    /// A view that takes another query by CREATE OR REPLACE.
-    InPlace,
-    /// Built aside under another name, then exchanged.
-    Rebuild,
-    /// Indexes, grants, comments, options, names, or only what the registry keeps.
-    Alter,
-    /// Nothing a user would see: the registry's row is brought up to date.
-    Record,
-}
 
 /// What is done about one mart, and why.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::difference::{Cause, Difference, Fix};
+use super::aspect::{Cause, Difference, Fix};
 use super::target::Target;
 use crate::catalog::Actual;
 use crate::compile::settings_changed;

@@ -2,61 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::grants::{self, GrantFix};
+use super::aspect::{Cause, Difference, Fix, cause};
+use super::grants;
 use super::indexes;
 use super::target::Target;
 use crate::catalog::{Actual, Applied, Relation};
 use crate::compile::{canonical, settings_changed};
 use crate::state::{Kind, QName};
-
-/// Whose doing a difference is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// The manifest changed.
-    Declared,
-    /// Somebody changed the database.
-    Drift,
-    /// Something is missing: made again like anything new.
-    Missing,
-}
-
-/// How a difference is mended.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Fix {
-    /// Another kind, other columns, another tablespace: the relation is built anew.
-    Rebuild,
-    /// Another query.
-    Definition,
-    CreateIndex(String),
-    /// The same name, another definition.
-    ReplaceIndex(String),
-    DropIndex(String),
-    RenameIndex { from: String, to: String },
-    /// The primary key as declared, in the place of this constraint.
-    PrimaryKey { old: Option<String> },
-    DropConstraint(String),
-    SetNotNull(String),
-    DropNotNull(String),
-    Owner(String),
-    Comment(Option<String>),
-    ColumnComment(String, Option<String>),
-    SetOption(String, String),
-    ResetOption(String),
-    Grant(GrantFix),
-}
-
-/// One aspect that differs.
-#[derive(Debug, Clone)]
-pub(crate) struct Difference {
-    /// `definition`, `indexes:NAME`, `owner` …
-    pub aspect: String,
-    pub cause: Cause,
-    /// As it should be.
-    pub expected: Option<String>,
-    /// As it is.
-    pub actual: Option<String>,
-    pub fix: Fix,
-}
 
 /// Everything in which `live` is not `target`.
 pub(crate) fn differences(
@@ -80,9 +32,10 @@ pub(crate) fn differences(
     owner_and_comments(&mut found, target, live, applied);
     options(&mut found, target, live, applied);
     if let Some(declared) = &target.mart.grants {
-        for (role, expected, actual_grants, fix) in
-            grants::differences(declared, &live.grants, actual.server.major())
-        {
+        // An owner has every right, whatever is granted.
+        let owner = target.mart.owner.as_ref().unwrap_or(&live.owner);
+        let differences = grants::differences(declared, &live.grants, actual.server.major());
+        for (role, expected, actual_grants, fix) in differences.into_iter().filter(|(role, ..)| role != owner) {
             let was = grants::of_role(&applied.grants, &role, actual.server.major());
             let cause = cause(was == expected);
             found.push(Difference {
@@ -95,14 +48,6 @@ pub(crate) fn differences(
         }
     }
     found
-}
-
-pub(super) fn cause(target_is_what_was_applied: bool) -> Cause {
-    if target_is_what_was_applied {
-        Cause::Drift
-    } else {
-        Cause::Declared
-    }
 }
 
 fn kind(target: &Target<'_>) -> Option<Difference> {

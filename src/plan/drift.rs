@@ -4,7 +4,7 @@ use similar::TextDiff;
 
 use super::Drift;
 use super::declared::subject;
-use super::difference::Difference;
+use super::aspect::Difference;
 use super::target::Target;
 
 /// One drifted aspect of a mart.

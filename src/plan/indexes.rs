@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::difference::{Cause, Difference, Fix, cause};
+use super::aspect::{Cause, Difference, Fix, cause};
 use super::statement::next;
 use super::target::Target;
 use crate::catalog::{Applied, Index, Relation};

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::assemble::{action, assemble};
-use super::decision::{Decision, Decisions, Mode, decide};
+use super::aspect::Mode;
+use super::decision::{Decision, Decisions, decide};
 use super::problem::problems;
 use super::schedule::{Schedule, schedule};
 use super::{

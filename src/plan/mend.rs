@@ -1,6 +1,6 @@
 //! How one difference is mended on the live relation, without keeping readers waiting.
 
-use super::difference::Fix;
+use super::aspect::Fix;
 use super::grants::{self, GrantFix};
 use super::statement::{comment_on, comment_on_column, next, option_name};
 use super::target::Target;

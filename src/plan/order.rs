@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decision::{Decision, Mode};
+use super::aspect::Mode;
+use super::decision::Decision;
 use crate::catalog::{Actual, Recorded};
 use crate::sql::Query;
 use crate::state::QName;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::PlanProblem;
-use super::decision::{Decision, Mode};
-use super::difference::Fix;
+use super::aspect::{Fix, Mode};
+use super::decision::Decision;
 use super::statement::next;
 use crate::catalog::Actual;
 use crate::manifest::Desired;

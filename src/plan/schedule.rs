@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::decision::{Decision, Decisions, Mode};
+use super::aspect::Mode;
+use super::decision::{Decision, Decisions};
 use crate::catalog::Actual;
 use crate::state::QName;
 

@@ -5,7 +5,8 @@ use squawk_syntax::column_name::ColumnName;
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
 use super::identifier::fold_identifier;
-use super::query::{Query, QueryError};
+use super::part::QueryError;
+use super::query::Query;
 
 /// An expression or a predicate, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 mod expression;
 mod identifier;
 mod index;
+mod part;
 mod query;
 mod refusal;
 mod relation;
@@ -13,4 +14,5 @@ mod tests;
 pub use expression::Expression;
 pub use identifier::{fold_identifier, parse_name_list, parse_qualified_name};
 pub use index::{canonical_index, create_index, index_body, option_value};
-pub use query::{Query, QueryError, RelationRef};
+pub use part::{QueryError, RelationRef};
+pub use query::Query;

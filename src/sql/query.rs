@@ -2,39 +2,14 @@
 
 use std::ops::Range;
 
-use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode, SyntaxToken};
+use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
+use super::part::{Qualifier, QueryError, RelationRef, span, token_span};
 use super::refusal;
 use super::relation::{self, Site};
-use super::rewrite::Qualifier;
 
 /// Brackets within brackets: beyond this a query is refused, so that no text exhausts the parser's stack.
 const MAX_DEPTH: usize = 200;
-
-/// A relation a query reads: its name as PostgreSQL folds it, and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RelationRef {
-    /// The schema, where the query names one.
-    pub schema: Option<String>,
-    /// The relation.
-    pub name: String,
-    /// Bytes of the whole (perhaps qualified) name in the query's text.
-    pub span: Range<usize>,
-    /// Whether an alias follows.
-    pub aliased: bool,
-}
-
-/// What is wrong with a query's text.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct QueryError {
-    /// What.
-    pub message: String,
-    /// Bytes in the query's text.
-    pub span: Range<usize>,
-    /// What to write instead.
-    pub help: Option<String>,
-}
 
 /// Exactly one SELECT, VALUES or TABLE.
 #[derive(Debug, Clone)]
@@ -87,17 +62,6 @@ impl Query {
     }
 }
 
-/// Bytes of a node.
-pub(super) fn span(node: &SyntaxNode) -> Range<usize> {
-    let range = node.text_range();
-    usize::from(range.start())..usize::from(range.end())
-}
-
-/// Bytes of a token.
-pub(super) fn token_span(token: &SyntaxToken) -> Range<usize> {
-    let range = token.text_range();
-    usize::from(range.start())..usize::from(range.end())
-}
 
 /// Whether a token is white space or a comment.
 fn is_trivia(kind: SyntaxKind) -> bool {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-use super::query::{QueryError, span, token_span};
+use super::part::{QueryError, span, token_span};
 
 fn refuse(message: impl Into<String>, span: Range<usize>, help: &str) -> QueryError {
     QueryError {

@@ -5,8 +5,7 @@ use std::ops::Range;
 use squawk_syntax::{SyntaxKind, SyntaxNode, SyntaxToken};
 
 use super::identifier::fold_identifier;
-use super::query::{RelationRef, span, token_span};
-use super::rewrite::Qualifier;
+use super::part::{Qualifier, RelationRef, span, token_span};
 
 /// How a relation stands in the text.
 #[derive(Debug, Clone)]

@@ -4,15 +4,8 @@ use std::ops::Range;
 
 use crate::state::{QName, quote_ident};
 
-use super::query::{Query, RelationRef};
-
-/// The `schema.relation` in front of a column.
-#[derive(Debug, Clone)]
-pub(super) struct Qualifier {
-    pub schema: String,
-    pub name: String,
-    pub span: Range<usize>,
-}
+use super::part::{Qualifier, RelationRef};
+use super::query::Query;
 
 impl Query {
     /// The text with the relations for which `replace` answers replaced by that name. Where no alias followed, the

@@ -4,12 +4,9 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::state::{Facts, state_with};
+use super::text::{MIGRATIONS, in_schema};
 use super::{FORMAT, RegistryState};
 use crate::database::{DatabaseError, SqlError};
-use crate::state::quote_ident;
-
-/// In order; never changed once released, only added to.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("0001.sql")];
 
 const ENTER: &str = include_str!("enter.sql");
 const SET_FORMAT: &str = include_str!("format.sql");
@@ -25,11 +22,6 @@ pub struct Owner {
     pub who: String,
     /// The machine.
     pub host: String,
-}
-
-/// A statement of ours for this registry: `{registry}` becomes the quoted schema.
-pub fn in_schema(text: &str, schema: &str) -> String {
-    text.replace("{registry}", &quote_ident(schema))
 }
 
 /// Makes the registry, or brings it up to date, in the caller's transaction; `true` where it changed something.

@@ -2,6 +2,8 @@
 
 mod migrate;
 mod state;
+mod text;
 
-pub use migrate::{Owner, claim, in_schema, migrate};
+pub use migrate::{Owner, claim, migrate};
 pub use state::{FORMAT, Meta, RegistryState, state};
+pub use text::in_schema;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::in_schema;
+use super::text::{MIGRATIONS, in_schema};
 use crate::database::{DatabaseError, SqlError};
 
 const FACTS: &str = include_str!("facts.sql");
@@ -13,7 +13,7 @@ const META: &str = include_str!("meta.sql");
 const IDENTITY: &str = include_str!("identity.sql");
 
 /// The format this program writes: the number of its migrations.
-pub const FORMAT: i32 = super::migrate::MIGRATIONS.len() as i32;
+pub const FORMAT: i32 = MIGRATIONS.len() as i32;
 
 /// The registry's own row about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

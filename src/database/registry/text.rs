@@ -1,0 +1,11 @@
+//! The registry's statements, for the schema it stands in.
+
+use crate::state::quote_ident;
+
+/// In order; never changed once released, only added to.
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("0001.sql")];
+
+/// A statement of ours for this registry: `{registry}` becomes the quoted schema.
+pub fn in_schema(text: &str, schema: &str) -> String {
+    text.replace("{registry}", &quote_ident(schema))
+}

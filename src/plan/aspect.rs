@@ -1,0 +1,76 @@
+//! The words of a comparison: what differs, whose doing it is, how it is mended, how the mart is changed.
+
+use super::grants::GrantFix;
+
+/// Whose doing a difference is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The manifest changed.
+    Declared,
+    /// Somebody changed the database.
+    Drift,
+    /// Something is missing: made again like anything new.
+    Missing,
+}
+
+/// How a difference is mended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Fix {
+    /// Another kind, other columns, another tablespace: the relation is built anew.
+    Rebuild,
+    /// Another query.
+    Definition,
+    CreateIndex(String),
+    /// The same name, another definition.
+    ReplaceIndex(String),
+    DropIndex(String),
+    RenameIndex { from: String, to: String },
+    /// The primary key as declared, in the place of this constraint.
+    PrimaryKey { old: Option<String> },
+    DropConstraint(String),
+    SetNotNull(String),
+    DropNotNull(String),
+    Owner(String),
+    Comment(Option<String>),
+    ColumnComment(String, Option<String>),
+    SetOption(String, String),
+    ResetOption(String),
+    Grant(GrantFix),
+}
+
+/// One aspect that differs.
+#[derive(Debug, Clone)]
+pub(crate) struct Difference {
+    /// `definition`, `indexes:NAME`, `owner` …
+    pub aspect: String,
+    pub cause: Cause,
+    /// As it should be.
+    pub expected: Option<String>,
+    /// As it is.
+    pub actual: Option<String>,
+    pub fix: Fix,
+}
+
+/// Whose doing it is, where the target is, or is not, what was applied.
+pub(super) fn cause(target_is_what_was_applied: bool) -> Cause {
+    if target_is_what_was_applied {
+        Cause::Drift
+    } else {
+        Cause::Declared
+    }
+}
+
+/// How a change is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The relation does not exist.
+    Create,
+    /// A view that takes another query by CREATE OR REPLACE.
+    InPlace,
+    /// Built aside under another name, then exchanged.
+    Rebuild,
+    /// Indexes, grants, comments, options, names, or only what the registry keeps.
+    Alter,
+    /// Nothing a user would see: the registry's row is brought up to date.
+    Record,
+}
