@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{Applied, ApplyError, By, Event, ledger, record};
-use crate::build::{self, Frame, SessionState};
+use crate::build::{self, Frame, Halted, SessionState};
 use crate::catalog::introspect;
 use crate::database::{SqlError, registry};
 use crate::plan::{Action, Plan, Record, RecordRow, Step, moved, read_scope};
@@ -127,8 +127,14 @@ impl Worker<'_> {
     ) -> Result<(), ApplyError> {
         transaction(self.conn, "BEGIN").await?;
         let mut session = SessionState::in_transaction();
-        for step in steps {
-            self.step(step, Some(&mut session), events).await?;
+        let together = |a: &&Step, b: &&Step| {
+            !a.publication && !b.publication && a.mart == b.mart && frame(a) == frame(b)
+        };
+        for group in steps.chunk_by(together) {
+            match group {
+                [step] => self.step(step, Some(&mut session), events).await?,
+                steps => self.steps(steps, &mut session, events).await?,
+            }
         }
         session.leave(self.conn).await.map_err(ApplyError::Registry)?;
         let plan = self.plan;
@@ -159,17 +165,8 @@ impl Worker<'_> {
         session: Option<&mut SessionState>,
         events: &mut dyn FnMut(Event),
     ) -> Result<(), ApplyError> {
-        events(Event::Step {
-            number: self.done.steps + 1,
-            mart: step.mart.clone(),
-            sql: step.sql.lines().next().unwrap_or_default().to_owned(),
-        });
-        let frame = Frame {
-            role: step.role.clone(),
-            settings: step.settings.clone(),
-            lock_timeout_ms: step.lock_timeout_ms,
-            statement_timeout_ms: step.statement_timeout_ms,
-        };
+        events(begins(self.done.steps + 1, step));
+        let frame = frame(step);
         let outcome = match session {
             Some(session) if step.publication => build::publication(self.conn, session, &frame, &step.sql).await,
             Some(session) => build::run(self.conn, session, &frame, &step.sql).await,
@@ -181,6 +178,33 @@ impl Worker<'_> {
                 Ok(())
             }
             Err(source) => Err(self.failed(step, source)),
+        }
+    }
+
+    /// Statements that share a frame, none of which is a publication.
+    async fn steps(
+        &mut self,
+        steps: &[&Step],
+        session: &mut SessionState,
+        events: &mut dyn FnMut(Event),
+    ) -> Result<(), ApplyError> {
+        let Some(first) = steps.first() else { return Ok(()) };
+        let statements: Vec<&str> = steps.iter().map(|step| step.sql.as_str()).collect();
+        let before = self.done.steps;
+        let mut tell = |at: usize| {
+            if let Some(step) = steps.get(at) {
+                events(begins(before + at + 1, step));
+            }
+        };
+        match build::run_all(self.conn, session, &frame(first), &statements, &mut tell).await {
+            Ok(()) => {
+                self.done.steps += steps.len();
+                Ok(())
+            }
+            Err(Halted { done, error }) => {
+                self.done.steps += done;
+                Err(self.failed(steps.get(done).unwrap_or(first), error))
+            }
         }
     }
 
@@ -204,6 +228,21 @@ impl Worker<'_> {
             undone: undone.cloned().collect(),
         }
     }
+}
+
+/// What the session is set to for a step.
+fn frame(step: &Step) -> Frame {
+    Frame {
+        role: step.role.clone(),
+        settings: step.settings.clone(),
+        lock_timeout_ms: step.lock_timeout_ms,
+        statement_timeout_ms: step.statement_timeout_ms,
+    }
+}
+
+fn begins(number: usize, step: &Step) -> Event {
+    let sql = step.sql.lines().next().unwrap_or_default().to_owned();
+    Event::Step { number, mart: step.mart.clone(), sql }
 }
 
 /// The plan's transactions and lone statements, in order.

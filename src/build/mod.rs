@@ -9,6 +9,6 @@ mod swap;
 
 pub use copy::{Built, build_aside, remove_leftovers};
 pub use merge::{Merged, differences, merge};
-pub use run::{PUBLICATION_TRIES, publication, run};
+pub use run::{Halted, PUBLICATION_TRIES, publication, run, run_all};
 pub use session::{Frame, SessionState};
 pub use swap::{Obstacle, obstacles, swap};

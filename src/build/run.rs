@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::session::{Frame, SessionState};
@@ -22,6 +23,55 @@ pub async fn run(
     let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await?;
     Ok(done.rows_affected())
 }
+
+/// Where a sequence of statements stopped.
+#[derive(Debug)]
+pub struct Halted {
+    /// How many were done.
+    pub done: usize,
+    /// What stopped the next one; a position in its text.
+    pub error: SqlError,
+}
+
+/// Runs statements of a transaction within `frame`, all in one message: a round trip each would cost as much as a small
+/// one of them. `begins` is told of each before it begins.
+///
+/// # Errors
+/// At the first one that fails; those after it are not run.
+pub async fn run_all(
+    conn: &mut PgConnection,
+    session: &mut SessionState,
+    frame: &Frame,
+    statements: &[&str],
+    begins: &mut dyn FnMut(usize),
+) -> Result<(), Halted> {
+    if let Err(error) = session.enter(conn, frame).await {
+        begins(0);
+        return Err(Halted { done: 0, error });
+    }
+    // On a line of its own: a query may end with a comment.
+    let batch = statements.join(BETWEEN);
+    let mut done = 0;
+    begins(done);
+    let mut results = sqlx::raw_sql(AssertSqlSafe(batch)).execute_many(conn);
+    loop {
+        match results.try_next().await {
+            Ok(Some(_)) => done += 1,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                let before = statements.iter().take(done).map(|sql| sql.chars().count() + BETWEEN.len());
+                let (error, before) = (SqlError::from(error), before.sum());
+                let position = error.position.and_then(|at| at.checked_sub(before)).filter(|at| *at > 0);
+                return Err(Halted { done, error: error.at(position) });
+            }
+        }
+        if done < statements.len() {
+            begins(done);
+        }
+    }
+}
+
+const BETWEEN: &str = "\n;\n";
 
 /// Runs one statement of a publication: it wants a lock that readers hold, asks for it briefly, lets the readers that
 /// queued behind it pass, and asks again.

@@ -89,12 +89,20 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
     let names: Vec<&str> = marts.iter().map(String::as_str).collect();
     locks.acquire_all(&names, options.wait).await.map_err(held)?;
     let applied = execute(context, &plan).await;
-    if applied.is_ok() {
+    let told = match applied.is_ok() {
         // The first apply made the registry, in which the holder of a lock is written.
-        locks.announce().await?;
-    }
-    locks.close().await?;
+        true => locks.announce().await,
+        false => Ok(()),
+    };
+    let closed = locks.close().await;
+    // What befell the apply comes before what befell its lock.
     let applied = applied?;
+    if let Err(error) = told.and(closed) {
+        print::note(
+            style,
+            &format!("warning: the session that held the lock ended meanwhile, so another apply may have run, too ({error}); see `datamart plan`"),
+        );
+    }
     finish(context, &plan, &applied).await?;
     Ok(Exit::Done)
 }
@@ -204,6 +212,8 @@ fn failed(error: ApplyError, context: &Context) -> CommandError {
         standby @ ApplyError::Standby { .. } => CommandError::new("read_only", standby.to_string()),
         ApplyError::Catalog(error) => error.into(),
         ApplyError::Database(error) => error.into(),
-        ApplyError::Registry(error) => CommandError::sql("cannot write the registry", &error),
+        ApplyError::Registry(error) => {
+            CommandError::sql("cannot write the registry", &error).help("applying again finishes the job")
+        }
     }
 }

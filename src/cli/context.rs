@@ -12,7 +12,7 @@ use datamart::observe::{self, Looked, MartStatus};
 use datamart::plan::{self, Action, HazardKind, Heal, Options, Plan};
 use datamart::state::{QName, Selector, selector};
 use globset::{Glob, GlobMatcher};
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::args::{ChangeArgs, Globals};
 use super::error::{CommandError, Result, connecting_as};
@@ -122,7 +122,7 @@ impl Context {
     pub async fn actual(&mut self) -> Result<Seen> {
         let schema = self.registry_schema().to_owned();
         let desired = &self.desired;
-        snapshot(&mut self.conn, async |conn| {
+        snapshot(&mut self.conn, desired, async |conn| {
             let registry = registry::state(conn, &schema).await?.usable(&schema)?;
             let scope = plan::scope(desired, registry.as_ref().map(|_| schema.clone()));
             let actual = catalog::introspect(conn, &scope).await?;
@@ -199,7 +199,7 @@ impl Context {
     /// What the server says.
     pub async fn status(&mut self, seen: &Seen) -> Result<Vec<MartStatus>> {
         let (looked, conn) = self.looked(seen);
-        snapshot(conn, async |conn| Ok(observe::status(conn, &looked).await?)).await
+        snapshot(conn, looked.desired, async |conn| Ok(observe::status(conn, &looked).await?)).await
     }
 
     /// What `observe` looks at, and the session for it.
@@ -301,12 +301,24 @@ pub async fn reach(globals: &Globals, style: Style, desired: &Desired) -> Result
     Ok(reach)
 }
 
-/// Reads in one snapshot that changes nothing: READ ONLY, REPEATABLE READ, in UTC.
+/// Reads in one snapshot that changes nothing: READ ONLY, REPEATABLE READ, in UTC. Sizes and definitions need a lock that somebody's
+/// `ALTER TABLE` keeps from us; it is waited for as long as the project says.
 ///
 /// # Errors
 /// What `read` or the server says.
-pub async fn snapshot<T>(conn: &mut PgConnection, read: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+pub async fn snapshot<T>(
+    conn: &mut PgConnection,
+    desired: impl Into<Option<&Desired>>,
+    read: impl AsyncFnOnce(&mut PgConnection) -> Result<T>,
+) -> Result<T> {
     observe::begin(conn).await?;
+    if let Some(desired) = desired.into() {
+        let wait = format!("SET LOCAL lock_timeout = {}", desired.project.database.lock_timeout_ms);
+        sqlx::raw_sql(AssertSqlSafe(wait))
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| CommandError::sql("cannot begin to read", &error.into()))?;
+    }
     let found = read(conn).await;
     let ended = observe::end(conn).await;
     let found = found?;

@@ -197,10 +197,15 @@ pub fn count(number: usize, noun: &str) -> String {
 fn refused(failure: &Failure, desired: &Desired) -> Problem {
     let found = desired.marts.iter().find(|d| d.mart.name == failure.mart);
     let at = found.zip(failure.error.position).and_then(|(mart, at)| mart.place_of(at));
-    let key = if failure.index.is_some() { "indexes" } else { "query" };
+    let index = failure.index.as_ref().zip(found);
+    let key = match index.map(|(name, mart)| mart.mart.indexes.iter().position(|index| index.name == *name)) {
+        Some(Some(at)) => format!("indexes.{at}"),
+        Some(None) => "indexes".to_owned(),
+        None => "query".to_owned(),
+    };
     let (file, place) = match (at, found) {
         (Some((file, place)), _) => (file, Some(place)),
-        (None, Some(mart)) => (mart.file.clone(), locate(&mart.file, key)),
+        (None, Some(mart)) => (mart.file.clone(), locate(&mart.file, &key)),
         (None, None) => (desired.dir.clone(), None),
     };
     let what = failure.index.as_ref().map_or_else(String::new, |name| format!("index {name}: "));
@@ -210,7 +215,7 @@ fn refused(failure: &Failure, desired: &Desired) -> Problem {
         severity: Severity::Error,
         file,
         place,
-        key: Some(key.to_owned()),
+        key: Some(key),
         message: format!("{what}{}{detail}", failure.error.message),
         help: failure.error.hint.clone().or_else(|| hint(&failure.error, role.unwrap_or("postgres"))),
     }

@@ -23,7 +23,7 @@ pub async fn run(args: &HistoryArgs, globals: &Globals, style: Style) -> Result<
     let (project, home) = (context.project().to_owned(), context.desired.project.schema.clone());
     let known = context.registry().await?.is_some();
     let declared: Vec<_> = context.desired.marts.iter().map(|d| d.mart.name.clone()).collect();
-    let runs = snapshot(&mut context.conn, async |conn| {
+    let runs = snapshot(&mut context.conn, &context.desired, async |conn| {
         let mut names: BTreeSet<_> = declared.into_iter().collect();
         if known {
             names.extend(observe::marts_with_history(conn, &schema, &project).await?);

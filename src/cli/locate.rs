@@ -33,19 +33,28 @@ pub fn in_query(sql: &str, error: &SqlError, address: &str, desired: &Desired) -
     find().into_iter().collect()
 }
 
+/// A number in the key counts the items of a list from 0: `indexes.1`.
 fn span(text: &str, key: &str) -> Option<Range<usize>> {
     let parsed = DeTable::parse(text).ok()?;
-    let mut table = parsed.get_ref();
-    let mut found = None;
-    for part in key.split('.') {
-        let Some((name, value)) = table.get_key_value(part) else { break };
-        found = Some(name.span());
-        table = match value.get_ref() {
-            DeValue::Table(inner) => inner,
+    let mut parts = key.split('.');
+    let (name, mut value) = parsed.get_ref().get_key_value(parts.next()?)?;
+    let mut found = name.span();
+    for part in parts {
+        value = match value.get_ref() {
+            DeValue::Table(inner) => {
+                let Some((name, value)) = inner.get_key_value(part) else { break };
+                found = name.span();
+                value
+            }
+            DeValue::Array(items) => {
+                let Some(item) = part.parse().ok().and_then(|at: usize| items.get(at)) else { break };
+                found = item.span();
+                item
+            }
             _ => break,
         };
     }
-    found
+    Some(found)
 }
 
 #[cfg(test)]
@@ -60,5 +69,7 @@ mod tests {
         assert_eq!(at("refresh.timeout").as_deref(), Some("timeout"));
         assert_eq!(at("refresh.strategy").as_deref(), Some("refresh"));
         assert_eq!(at("grants"), None);
+        let text = "[[indexes]]\ncolumns = ['a']\n[[indexes]]\ncolumns = ['b']\n";
+        assert_eq!(span(text, "indexes.1").map(|range| range.start), text.rfind("[[indexes]]"));
     }
 }

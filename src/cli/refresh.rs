@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use datamart::catalog::Recorded;
-use datamart::database::LockError;
+use datamart::database::{LockError, SqlError};
 use datamart::refresh::{self, Event, Item, Options, RefreshError, Run, RunStatus};
 use datamart::state::{Kind, QName};
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use super::Exit;
 use super::args::{Globals, RefreshArgs};
 use super::context::{Context, Seen};
 use super::error::{CommandError, Result, count};
+use super::hint::hint;
 use super::interrupt::Interrupt;
 use super::print::{self, Style};
 use super::progress::Progress;
@@ -51,7 +52,8 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
     let work = refresh::refresh(&endpoint, &items, &options, &stopped, &mut tell);
     let outcome = interrupt.during(work).await?;
     progress.end();
-    let found = outcome?;
+    let mut found = outcome?;
+    found.iter_mut().for_each(|run| advise(run, &seen));
     context.close().await?;
     report(&found, style);
     let bad = |run: &Run| matches!(run.status, RunStatus::Failed | RunStatus::Cancelled);
@@ -145,6 +147,16 @@ fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {
         requested_by: super::who(),
         registry: project.registry_schema.clone(),
         project: project.name.clone(),
+    }
+}
+
+/// Adds our way out where the server gave none.
+fn advise(run: &mut Run, seen: &Seen) {
+    let mart = seen.actual.recorded.values().find(|row| row.mart.name.to_string() == run.mart);
+    let Some(error) = run.error.as_mut().filter(|error| error.hint.is_none()) else { return };
+    if let Some(sqlstate) = &error.sqlstate {
+        let role = mart.and_then(|row| row.mart.owner.as_deref()).unwrap_or(&seen.actual.server.user);
+        error.hint = hint(&SqlError::with_sqlstate(sqlstate, &error.message), role);
     }
 }
 

@@ -15,7 +15,7 @@ pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exi
     let seen = context.actual().await?;
     let name = context.find(&seen, &args.name)?;
     let (looked, conn) = context.looked(&seen);
-    let mart = snapshot(conn, async |conn| Ok(observe::stats(conn, &looked, &name).await?)).await?;
+    let mart = snapshot(conn, looked.desired, async |conn| Ok(observe::stats(conn, &looked, &name).await?)).await?;
     context.close().await?;
     if style.json() {
         print::json(&mart);

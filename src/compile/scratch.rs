@@ -9,7 +9,7 @@ use crate::catalog::Column;
 use crate::database::SqlError;
 use crate::manifest::DesiredMart;
 use crate::sql::{Query, RelationRef};
-use crate::state::{IndexDecl, Kind, QName, quote_ident, quote_literal};
+use crate::state::{IndexDecl, Kind, Mart, QName, quote_ident, quote_literal};
 
 /// Where the scratch relations of each mart's schema stand: views and, for indexes, tables.
 struct Scratch {
@@ -42,6 +42,18 @@ impl Scratch {
             .chain(self.tables.values())
             .map(String::as_str)
             .collect()
+    }
+
+    /// The scratch view of a mart.
+    fn view(&self, mart: &Mart) -> QName {
+        QName::new(self.views[&mart.name.schema].clone(), &mart.name.name)
+    }
+
+    /// The scratch table of a mart, and the indexes that need one.
+    fn table<'a>(&self, mart: &'a Mart) -> Option<(QName, Vec<&'a IndexDecl>)> {
+        let indexes: Vec<&IndexDecl> = mart.indexes.iter().filter(|i| i.needs_server()).collect();
+        let table = || QName::new(self.tables[&mart.name.schema].clone(), &mart.name.name);
+        (mart.kind != Kind::View && !indexes.is_empty()).then(|| (table(), indexes))
     }
 
     /// The text with scratch schemas replaced by the real ones.
@@ -107,6 +119,58 @@ async fn in_transaction(
     }
     sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut *conn).await?;
     let known: BTreeSet<&QName> = marts.iter().map(|m| &m.mart.name).collect();
+    if !all_at_once(conn, marts, &scratch, &known).await? {
+        each(conn, marts, &scratch, &known).await?;
+    }
+    read(conn, &scratch).await
+}
+
+/// Makes everything in a few round trips, as it mostly goes. `false` where PostgreSQL refuses something: then nothing
+/// is made, and [`each`] finds all that is wrong.
+async fn all_at_once(
+    conn: &mut PgConnection,
+    marts: &[&DesiredMart],
+    scratch: &Scratch,
+    known: &BTreeSet<&QName>,
+) -> Result<bool, CompileError> {
+    sqlx::raw_sql("SAVEPOINT datamart_compile").execute(&mut *conn).await?;
+    for part in marts.chunks(MARTS_PER_MESSAGE) {
+        let mut batch = String::new();
+        for desired in part {
+            let view = scratch.view(&desired.mart);
+            let (prefix, query) = statement(desired, scratch, known, &view);
+            batch.push_str(&format!("{prefix}{query}\n;"));
+            if let Some((table, indexes)) = scratch.table(&desired.mart) {
+                batch.push_str(&empty_table(&table, &view));
+                for index in indexes {
+                    batch.push_str(&format!(";{}\n", crate::sql::create_index(index, &table, &index.name, false)));
+                }
+                batch.push(';');
+            }
+            batch.push_str("RESET ROLE;");
+        }
+        match sqlx::raw_sql(AssertSqlSafe(batch)).execute(&mut *conn).await {
+            Ok(_) => {}
+            Err(sqlx::Error::Database(_)) => {
+                sqlx::raw_sql("ROLLBACK TO SAVEPOINT datamart_compile").execute(&mut *conn).await?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(true)
+}
+
+/// How many marts are sent at once.
+const MARTS_PER_MESSAGE: usize = 100;
+
+/// Makes one after the other, and collects what PostgreSQL refuses.
+async fn each(
+    conn: &mut PgConnection,
+    marts: &[&DesiredMart],
+    scratch: &Scratch,
+    known: &BTreeSet<&QName>,
+) -> Result<(), CompileError> {
     let mut failures: Vec<Failure> = Vec::new();
     let mut unusable: BTreeSet<&QName> = BTreeSet::new();
     let mut skipped = Vec::new();
@@ -117,7 +181,7 @@ async fn in_transaction(
             skipped.push(name.clone());
             continue;
         }
-        let found = one(conn, desired, &scratch, &known).await?;
+        let found = one(conn, desired, scratch, known).await?;
         if !found.is_empty() {
             unusable.insert(name);
             failures.extend(found);
@@ -126,7 +190,7 @@ async fn in_transaction(
     if !failures.is_empty() {
         return Err(CompileError::Refused { failures, skipped });
     }
-    read(conn, &scratch).await
+    Ok(())
 }
 
 /// Creates one scratch view and its indexes; what PostgreSQL refuses is returned, the transaction goes on.
@@ -138,7 +202,7 @@ async fn one(
 ) -> Result<Vec<Failure>, CompileError> {
     let mart = &desired.mart;
     let mut failures = Vec::new();
-    let view = QName::new(scratch.views[&mart.name.schema].clone(), &mart.name.name);
+    let view = scratch.view(mart);
     let (prefix, query) = statement(desired, scratch, known, &view);
     if let Err(error) = savepoint(conn, &format!("{prefix}{query}\n")).await? {
         let before = prefix.chars().count() + SAVEPOINT.chars().count();
@@ -154,11 +218,8 @@ async fn one(
         });
         return Ok(failures);
     }
-    let indexes: Vec<&IndexDecl> = mart.indexes.iter().filter(|i| i.needs_server()).collect();
-    if mart.kind != Kind::View && !indexes.is_empty() {
-        let table = QName::new(scratch.tables[&mart.name.schema].clone(), &mart.name.name);
-        let create = format!("CREATE TABLE {table} AS SELECT * FROM {view} WITH NO DATA");
-        if let Err(error) = savepoint(conn, &create).await? {
+    if let Some((table, indexes)) = scratch.table(mart) {
+        if let Err(error) = savepoint(conn, &empty_table(&table, &view)).await? {
             return Err(error.into());
         }
         for index in indexes {
@@ -174,6 +235,11 @@ async fn one(
         }
     }
     Ok(failures)
+}
+
+/// The statement that makes a scratch table for indexes.
+fn empty_table(table: &QName, view: &QName) -> String {
+    format!("CREATE TABLE {table} AS SELECT * FROM {view} WITH NO DATA")
 }
 
 /// The statement that creates a scratch view: what stands before the query, and the query.

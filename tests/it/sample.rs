@@ -24,18 +24,34 @@ fn the_sample_is_applied_looked_at_and_refreshed() {
         assert!(rows(name) >= least, "{name} has {} rows", rows(name));
     }
     assert_eq!(rows("dashboard_revenue_trend"), -1, "a view has no rows of its own");
-    insta::assert_snapshot!(run(&["plan", "--detailed-exitcode", "-q"]), @"");
+    insta::assert_snapshot!(run(&["plan", "--detailed-exitcode", "-q"]), @"
+    exit 0
+    --- stdout
+    No changes. 9 marts are up to date.
+    ");
     let runs = run(&["refresh", "--all", "-q", "--format", "json"]).done().json();
     let told: String = runs["runs"].as_array().expect("runs").iter().map(|r| format!("{} {} {}\n", r["mart"], r["status"], r["method"])).collect();
     let mut lines: Vec<&str> = told.lines().collect();
     lines.sort_unstable();
-    insta::assert_snapshot!(lines.join("\n"), @"");
-    insta::assert_snapshot!(run(&["drift", "-q"]), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    "public.customer_insights" "success" "merge"
+    "public.dashboard_customer_segments" "success" "concurrently"
+    "public.dashboard_revenue_metrics" "success" "concurrently"
+    "public.metrics_daily" "success" "concurrently"
+    "public.metrics_hourly" "success" "concurrently"
+    "public.metrics_monthly" "success" "concurrently"
+    "public.sales_summary" "success" "concurrently"
+    "#);
+    insta::assert_snapshot!(run(&["drift", "-q"]), @"
+    exit 0
+    --- stdout
+    No drift.
+    ");
     // An average above a level is right: from sums, not from averages.
     let wrong = "SELECT count(*) FROM metrics_daily AS d JOIN (SELECT date_trunc('day', event_timestamp) AS day, product_id, region, \
                  round(avg(session_duration), 1) AS exact FROM events GROUP BY 1, 2, 3) AS e USING (day, product_id, region) \
                  WHERE d.avg_session_duration <> e.exact AND day > current_date - 29";
-    insta::assert_snapshot!(run(&["psql", "-Atqc", wrong]).done().stdout, @"");
+    insta::assert_snapshot!(run(&["psql", "-Atqc", wrong]).done().stdout, @"0");
     let stats = run(&["stats", "sales_summary", "-q", "--format", "json"]).done().json();
     assert_eq!(stats["freshness"], "fresh", "{stats}");
 }

@@ -7,7 +7,7 @@ SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
        c.relispopulated AS populated,
        c.relpersistence = 't' AS temporary,
        CASE WHEN w.managed AND c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END AS definition,
-       CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) = 0 ELSE false END AS empty,
+       CASE WHEN c.relpages > 0 THEN false WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) = 0 ELSE false END AS empty,
        c.reltuples::float8 AS tuples,
        c.relpages::bigint AS pages,
        EXISTS (SELECT 1 FROM pg_catalog.pg_depend e

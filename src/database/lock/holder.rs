@@ -94,8 +94,6 @@ pub async fn terminate(
 
 /// Whether an error only means that the registry is not there, or not for this role, or not to be written to.
 pub(super) fn silent(error: &SqlError) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::Missing | ErrorKind::Privilege | ErrorKind::ReadOnly
-    )
+    // On a standby the rows, which are unlogged, cannot even be looked at.
+    error.is("0A000") || matches!(error.kind, ErrorKind::Missing | ErrorKind::Privilege | ErrorKind::ReadOnly)
 }

@@ -212,58 +212,108 @@ fn a_part_is_applied() {
     "#);
 }
 
+/// A mart whose build waits while somebody holds an advisory lock.
+const GATE: &str = "type = \"table\"\nquery = \"SELECT pg_advisory_xact_lock_shared(4711) IS NULL AS open\"\n";
+
 #[test]
 fn a_second_apply_waits_or_says_who_is_at_work() {
     let rig = Rig::shop();
     rig.run(&["apply", "--auto-approve", "--select", "event_counts"]).done();
-    rig.sql("CREATE TABLE gate (open bool)");
-    rig.write("slow.toml", "type = \"table\"\nquery = \"SELECT count(*) AS n FROM gate\"\n");
-    // The first one stops at the table that somebody else has locked.
+    rig.write("slow.toml", GATE);
+    // The first one stops in its first statement.
     rig.write("project.toml", "[project]\nname = \"shop\"\n[database]\nlock_timeout = \"60s\"\n");
-    let held = rig.hold("LOCK TABLE gate IN ACCESS EXCLUSIVE MODE");
+    let held = rig.hold("SELECT pg_advisory_xact_lock(4711)");
     let first = rig.start(&["apply", "--auto-approve"]);
     rig.until_at_work("apply", "%");
-    insta::assert_snapshot!(rig.run(&["apply", "--auto-approve", "--lock-timeout", "0"]), @"");
+    insta::assert_snapshot!(rig.run(&["apply", "--auto-approve", "--lock-timeout", "0"]), @"
+    exit 1
+    --- stderr
+    error: the lock apply is held by another session (datamart: apply lock, on HOST, pid PID, since TIME)
+    help: wait for it with --lock-timeout 5m, or see `datamart unlock`
+    ");
     let json = rig.run(&["apply", "--auto-approve", "--format", "json"]).ended(1);
-    insta::assert_snapshot!(json.shape(), @"");
-    insta::assert_snapshot!(holders(&rig.run(&["unlock"]).done().out()), @"");
-    insta::assert_snapshot!(rig.run(&["unlock", "--format", "json"]).done().shape(), @"");
+    insta::assert_snapshot!(json.shape(), @"
+    error.kind: string
+    error.message: string
+    error.file: null
+    error.line: null
+    error.column: null
+    error.hint: string
+    error.problems: []
+    ");
+    insta::assert_snapshot!(holders(&rig.run(&["unlock"]).done().out()), @r#"
+    lock project host application since
+    apply shop HOST datamart: apply lock TIME
+    mart:public."Sales 2024" shop HOST datamart: apply lock TIME
+    mart:public.sales shop HOST datamart: apply lock TIME
+    mart:public.slow shop HOST datamart: apply lock TIME
+    mart:public.top shop HOST datamart: apply lock TIME
+    "#);
+    insta::assert_snapshot!(rig.run(&["unlock", "--format", "json"]).done().shape(), @"
+    locks[].key: integer
+    locks[].project: string
+    locks[].name: string
+    locks[].pid: integer
+    locks[].host: string
+    locks[].application: string
+    locks[].since: string
+    ended: null
+    ");
     let second = rig.start(&["apply", "--auto-approve", "--lock-timeout", "1m"]);
     rig.until("SELECT count(*) = 2 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'datamart: apply lock'");
     held.release();
-    insta::assert_snapshot!(first.finish().done().out().lines().last().unwrap_or_default(), @"");
+    insta::assert_snapshot!(first.finish().done().out().lines().last().unwrap_or_default(), @"public.top           view               active     -      -");
     let second = second.finish().done();
-    insta::assert_snapshot!(second.out().lines().next().unwrap_or_default(), @"");
-    insta::assert_snapshot!(rig.run(&["unlock"]), @"");
+    insta::assert_snapshot!(second.out().lines().next().unwrap_or_default(), @"No changes. 5 marts are up to date.");
+    insta::assert_snapshot!(rig.run(&["unlock"]), @"
+    exit 0
+    --- stdout
+    Nobody holds a lock.
+    ");
     assert_eq!(rig.value("SELECT string_agg(status, ' ') FROM datamart.applies"), "success success");
 }
 
 /// A table of locks: without its first column, which is a pid, and without its host.
 fn holders(table: &str) -> String {
     let host = nix::unistd::gethostname().expect("a host").to_string_lossy().into_owned();
-    let line = |line: &str| line.trim_start().split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+    let line = |line: &str| line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
     table.lines().map(|text| line(text).replace(&host, "HOST") + "\n").collect()
 }
 
 #[test]
 fn a_lock_is_taken_away_by_its_pid() {
     let rig = Rig::applied();
-    rig.sql("CREATE TABLE gate (open bool)");
-    rig.write("slow.toml", "type = \"table\"\nquery = \"SELECT count(*) AS n FROM gate\"\n");
+    rig.write("slow.toml", GATE);
     rig.write("project.toml", "[project]\nname = \"shop\"\n[database]\nlock_timeout = \"60s\"\n");
-    let held = rig.hold("LOCK TABLE gate IN ACCESS EXCLUSIVE MODE");
+    let held = rig.hold("SELECT pg_advisory_xact_lock(4711)");
     let first = rig.start(&["apply", "--auto-approve"]);
     rig.until_at_work("apply", "%");
-    insta::assert_snapshot!(rig.run(&["unlock", "--kill", "1"]), @"");
+    insta::assert_snapshot!(rig.run(&["unlock", "--kill", "1"]), @"
+    exit 1
+    --- stderr
+    error: process PID holds no lock of ours
+    help: `datamart unlock` without --kill lists who does
+    ");
     let locks = rig.run(&["unlock", "--format", "json"]).done().json();
     let pid = locks["locks"][0]["pid"].to_string();
-    insta::assert_snapshot!(rig.run(&["unlock", "--kill", &pid]), @"");
-    insta::assert_snapshot!(rig.run(&["unlock"]), @"");
+    insta::assert_snapshot!(rig.run(&["unlock", "--kill", &pid]), @"
+    exit 0
+    --- stdout
+    Ended the session of process PID; its locks are free.
+    ");
+    insta::assert_snapshot!(rig.run(&["unlock"]), @"
+    exit 0
+    --- stdout
+    Nobody holds a lock.
+    ");
     held.release();
-    // What it had begun it may end; what it says is no panic.
-    let _ = first.finish();
+    insta::assert_snapshot!(first.finish().done().err(), @"warning: the session that held the lock ended meanwhile, so another apply may have run, too (Broken pipe (os error 32)); see `datamart plan`");
     rig.run(&["apply", "--auto-approve"]).done();
-    insta::assert_snapshot!(rig.run(&["plan"]), @"");
+    insta::assert_snapshot!(rig.run(&["plan"]), @"
+    exit 0
+    --- stdout
+    No changes. 5 marts are up to date.
+    ");
 }
 
 #[test]
@@ -274,7 +324,7 @@ fn refresh_by_name_all_and_selector() {
     exit 0
     --- stdout
     mart                 status   method        rows  changed    took  why
-    public."Sales 2024"  success  merge          201  +1 ~0 -0  0.0s  1 of 201 rows differ
+    public."Sales 2024"  success  merge          201  +1 ~0 -0  0.00s  1 of 201 rows differ
     public.sales         success  concurrently    21  -         0.00s  unique index, readers go on
     Refreshed 2 marts in 0.0 s, 222 rows.
     "#);
@@ -282,7 +332,7 @@ fn refresh_by_name_all_and_selector() {
     exit 0
     --- stdout
     mart                 status   method        rows  changed    took  why
-    public."Sales 2024"  success  merge          201  +0 ~0 -0  0.0s  0 of 201 rows differ
+    public."Sales 2024"  success  merge          201  +0 ~0 -0  0.00s  0 of 201 rows differ
     public.event_counts  success  swap             4  +4 ~0 -0  0.00s  no key to merge by
     public.sales         success  concurrently    21  -         0.00s  unique index, readers go on
     Refreshed 3 marts in 0.0 s, 226 rows.
@@ -291,7 +341,7 @@ fn refresh_by_name_all_and_selector() {
     exit 0
     --- stdout
     mart                 status   method        rows  changed    took  why
-    public."Sales 2024"  success  merge          201  +0 ~0 -0  0.0s  0 of 201 rows differ
+    public."Sales 2024"  success  merge          201  +0 ~0 -0  0.00s  0 of 201 rows differ
     public.sales         success  concurrently    21  -         0.00s  unique index, readers go on
     Refreshed 2 marts in 0.0 s, 222 rows.
     "#);
@@ -398,7 +448,7 @@ fn refresh_says_what_is_wrong() {
     --- stdout
     mart          status   method  rows  changed   took  why
     public.plain  success  plain      1  -        0.00s  no unique index on plain columns
-    Refreshed 1 mart in 0.0 s, 1 rows.
+    Refreshed 1 mart in 0.0 s, 1 row.
     --- stderr
     warning: without a unique index refreshes are plain and block readers
      --> datamarts/plain.toml:1:8
@@ -413,7 +463,8 @@ fn refresh_says_what_is_wrong() {
     --- stdout
     mart          status  method  rows  changed   took  why
     public.plain  failed  -          -  -        0.00s  CONCURRENTLY needs a unique index on plain columns of public.plain, wit…
-    help: public.plain: see `datamart plan`
+    error: public.plain: CONCURRENTLY needs a unique index on plain columns of public.plain, without a predicate
+    help: public.plain: refresh it without --concurrent true; with a unique index in its manifest readers need not wait
     Refreshed 0 marts in 0.0 s, 0 rows. 1 failed.
     --- stderr
     warning: without a unique index refreshes are plain and block readers
@@ -496,8 +547,8 @@ fn drop_removes_what_no_file_declares() {
     insta::assert_snapshot!(rig.run(&["drop", "sales"]), @"
     exit 1
     --- stderr
-    error: public.top is declared in datamarts/dashboard/top.toml
-    help: remove datamarts/dashboard/top.toml and run `datamart apply --prune`
+    error: public.sales is read by public.top, which datamarts/dashboard/top.toml declares
+    help: change or remove datamarts/dashboard/top.toml and run `datamart apply` first
     ");
     rig.remove("dashboard/top.toml");
     insta::assert_snapshot!(rig.run(&["drop", "sales"]), @"
@@ -715,5 +766,35 @@ fn a_result_that_cannot_be_written_is_no_success() {
     };
     assert_eq!(shell("\"$0\" list > /dev/full").code, Some(1));
     // Whoever reads may have seen enough.
-    insta::assert_snapshot!(shell("{ \"$0\" list; echo $? >&2; } | true"), @"");
+    insta::assert_snapshot!(shell("{ \"$0\" list; echo $? >&2; } | true"), @"
+    exit 0
+    --- stderr
+    0
+    ");
+}
+
+#[test]
+fn what_is_granted_to_the_owner_is_no_change() {
+    let rig = Rig::shop();
+    rig.write("event_counts.toml", "type = \"table\"\nquery = \"SELECT 1 AS one\"\n[[grants]]\nrole = \"etl\"\nprivileges = [\"SELECT\"]\n");
+    rig.run(&["apply", "--auto-approve"]).done();
+    rig.run(&["plan", "--detailed-exitcode"]).done();
+}
+
+#[test]
+fn what_somebody_locks_is_waited_for_only_so_long() {
+    let rig = Rig::applied();
+    rig.write("project.toml", "[project]\nname = \"shop\"\n[database]\nlock_timeout = \"100ms\"\n");
+    let held = rig.hold("LOCK TABLE event_counts IN ACCESS EXCLUSIVE MODE");
+    // What needs no lock on it is done; what does says so soon.
+    for args in [
+        &["apply", "--auto-approve"][..], &["plan"], &["status"], &["drift"], &["stats", "event_counts"], &["preview", "event_counts"],
+    ] {
+        let out = rig.run(args);
+        assert!(out.code == Some(0) || out.stderr.contains("lock timeout"), "{out}");
+    }
+    let refused = rig.run(&["refresh", "event_counts"]).ended(1);
+    assert!(format!("{refused}").contains("lock timeout"), "{refused}");
+    held.release();
+    rig.run(&["refresh", "event_counts"]).done();
 }

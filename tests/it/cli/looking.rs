@@ -56,16 +56,7 @@ fn before_the_first_apply() {
     }
     "#);
     let explained = rig.run(&["explain", "event_counts"]).done().out();
-    insta::assert_snapshot!(explained.lines().nth(1).unwrap_or_default(), @"
-    exit 0
-    --- stdout
-    public.event_counts
-    method: none (not applied yet: `datamart apply` builds it)
-
-    HashAggregate  (cost=28.00..30.00 rows=200 width=40)
-      Group Key: kind
-      ->  Seq Scan on events  (cost=0.00..22.00 rows=1200 width=32)
-    ");
+    insta::assert_snapshot!(explained.lines().nth(1).unwrap_or_default(), @"method: none (not applied yet: `datamart apply` builds it)");
     insta::assert_snapshot!(rig.run(&["unlock"]), @"
     exit 0
     --- stdout
@@ -340,12 +331,12 @@ fn preview_shows_rows() {
     insta::assert_snapshot!(rig.run(&["preview", "Sales 2024", "--limit", "3"]), @"
     exit 0
     --- stdout
-    kind  events
-    k1        17
-    k0        16
-    k2        17
+    id  day         amount
+     1  2024-01-02    1.00
+     2  2024-01-03    2.00
+     3  2024-01-04    3.00
 
-    3 rows of 3.
+    3 rows of 200.
     ");
     insta::assert_snapshot!(rig.run(&["preview", "event_counts", "--limit", "0"]), @"
     exit 0
@@ -405,14 +396,14 @@ fn history_lists_runs() {
     exit 0
     --- stdout
     run  mart                 method        status   started                took  rows  why
-      2  public.sales         concurrently  success  TIME  0.0s    20  unique index, readers go on
-      1  public.event_counts  swap          success  TIME  0.0s     3  no key to merge by
+      2  public.sales         concurrently  success  TIME  0.00s    20  unique index, readers go on
+      1  public.event_counts  swap          success  TIME  0.00s     3  no key to merge by
     ");
     insta::assert_snapshot!(rig.run(&["history", "sales"]), @"
     exit 0
     --- stdout
     run  mart          method        status   started                took  rows  why
-      2  public.sales  concurrently  success  TIME  0.0s    20  unique index, readers go on
+      2  public.sales  concurrently  success  TIME  0.00s    20  unique index, readers go on
     ");
     insta::assert_snapshot!(rig.run(&["history", "Sales 2024"]), @"
     exit 0
@@ -498,6 +489,8 @@ fn url_and_psql() {
     insta::assert_snapshot!(rig.run(&["psql", "-v", "ON_ERROR_STOP=1", "-c", "SELECT nothing"]), @r#"
     exit 1
     --- stderr
-    psql: error: invalid connection option "ON_ERROR_STOP"
+    ERROR:  column "nothing" does not exist
+    LINE 1: SELECT nothing
+                   ^
     "#);
 }

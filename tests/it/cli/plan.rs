@@ -187,29 +187,9 @@ fn a_first_plan_creates() {
     changes[].action: string
     changes[].reason: string
     changes[].before: null
-    changes[].after.name.schema: string
-    changes[].after.name.name: string
-    changes[].after.type: string
-    changes[].after.query: string
-    changes[].after.search_path[]: string
-    changes[].after.timezone: string
-    changes[].after.primary_key[]: string
-    changes[].after.publish: string
-    changes[].after.refresh.strategy: string
-    changes[].after.refresh.misfire: string
-    changes[].after.refresh.after: boolean
-    changes[].after.refresh.priority: integer
-    changes[].after.refresh.suspend: boolean
     changes[].diff: string
     changes[].hazards: []
     changes[].file: string
-    changes[].after.tags[]: string
-    changes[].after.description: string
-    changes[].after.indexes[].name: string
-    changes[].after.indexes[].keys[].term: string
-    changes[].after.indexes[].unique: boolean
-    changes[].after.indexes[].method: string
-    changes[].after.metadata.owner_team: string
     drift: []
     orphans: []
     steps[].transaction: integer
@@ -218,48 +198,6 @@ fn a_first_plan_creates() {
     steps[].statement_timeout_ms: integer
     steps[].mart: string
     steps[].settings[][]: string
-    records[].transaction: integer
-    records[].mart.schema: string
-    records[].mart.name: string
-    records[].row.upsert.declared.name.schema: string
-    records[].row.upsert.declared.name.name: string
-    records[].row.upsert.declared.type: string
-    records[].row.upsert.declared.query: string
-    records[].row.upsert.declared.search_path[]: string
-    records[].row.upsert.declared.timezone: string
-    records[].row.upsert.declared.primary_key[]: string
-    records[].row.upsert.declared.publish: string
-    records[].row.upsert.declared.refresh.strategy: string
-    records[].row.upsert.declared.refresh.misfire: string
-    records[].row.upsert.declared.refresh.after: boolean
-    records[].row.upsert.declared.refresh.priority: integer
-    records[].row.upsert.declared.refresh.suspend: boolean
-    records[].row.upsert.file: string
-    records[].row.upsert.definition: string
-    records[].row.upsert.reads.public.orders.name.schema: string
-    records[].row.upsert.reads.public.orders.name.name: string
-    records[].row.upsert.reads.public.orders.signature: string
-    records[].row.upsert.renamed_from: null
-    records[].row.upsert.action: string
-    records[].row.upsert.drifted: []
-    records[].row.upsert.declared.tags[]: string
-    records[].row.upsert.reads.public.events.name.schema: string
-    records[].row.upsert.reads.public.events.name.name: string
-    records[].row.upsert.reads.public.events.signature: string
-    records[].row.upsert.declared.description: string
-    records[].row.upsert.declared.indexes[].name: string
-    records[].row.upsert.declared.indexes[].keys[].term: string
-    records[].row.upsert.declared.indexes[].unique: boolean
-    records[].row.upsert.declared.indexes[].method: string
-    records[].row.upsert.declared.metadata.owner_team: string
-    records[].row.upsert.reads.public.sales.name.schema: string
-    records[].row.upsert.reads.public.sales.name.name: string
-    records[].row.upsert.reads.public.sales.signature: string
-    reads[].name.schema: string
-    reads[].name.name: string
-    reads[].managed: boolean
-    reads[].relation: null|string
-    reads[].row: null
     marts: integer
     ");
     insta::assert_snapshot!(json.json()["summary"], @r#"{"add":4,"change":0,"replace":0,"destroy":0,"destructive":0}"#);
@@ -486,7 +424,7 @@ fn a_refused_plan_is_printed_whole() {
 
     </details>
 
-    <details><summary>SQL: 1 statements</summary>
+    <details><summary>SQL: 1 statement</summary>
 
     ```sql
     DROP TABLE public.event_counts;
@@ -501,7 +439,31 @@ fn a_refused_plan_is_printed_whole() {
     error: --allow: no hazard is called "DELETES"; there are DELETES_DATA, BREAKS_DEPENDENTS, BLOCKS_WRITES, ACQUIRES_ACCESS_EXCLUSIVE_LOCK, CONFLICTS_WITH_REPLICA_QUERIES, CAPTURES_WRITES, REBUILDS_DATA, INDEX_BUILD, INDEX_DROPPED, AUTHZ_UPDATE
     "#);
     // Approving is not allowing.
-    insta::assert_snapshot!(rig.run(&["apply", "--prune", "--auto-approve"]).ended(1), @"");
+    insta::assert_snapshot!(rig.run(&["apply", "--prune", "--auto-approve"]).ended(1), @"
+    exit 1
+    --- stdout
+    Project shop on DB on SOCKET
+
+    - public.event_counts (table): no manifest declares it any more (event_counts.toml)
+        --- definition (now)
+        +++ nothing
+        @@ -1,4 +0,0 @@
+        - SELECT events.kind,
+        -    count(*) AS events
+        -   FROM public.events
+        -  GROUP BY events.kind;
+
+    Transaction 1
+      BEGIN;
+      DROP TABLE public.event_counts;
+      COMMIT;
+
+    Refused
+      DELETES_DATA public.event_counts: every table that public.event_counts read is empty; its rows could not be computed again (--allow DELETES_DATA lets it through)
+    help: --allow DELETES_DATA
+
+    Plan: 0 to add, 0 to change, 0 to replace, 1 to destroy.
+    ");
     assert_eq!(rig.value("SELECT count(*) FROM event_counts"), "3");
     rig.run(&["apply", "--prune", "--auto-approve", "--allow", "DELETES_DATA"]).done();
     assert_eq!(rig.value("SELECT to_regclass('event_counts') IS NULL"), "true");
@@ -514,64 +476,6 @@ fn a_saved_plan_is_what_is_applied() {
     rig.run(&["apply", "shop.plan", "--auto-approve"]).done();
     assert_eq!(rig.value("SELECT count(*) FROM sales"), "20");
     insta::assert_snapshot!(rig.run(&["apply", "shop.plan", "--auto-approve"]).ended(1).err(), @r#"
-    exit 1
-    --- stdout
-    Project shop on DB on SOCKET
-
-    + public."Sales 2024" (table): new
-        datamarts/archive/sales_2024.toml
-        --- nothing
-        +++ query
-        @@ -0,0 +1 @@
-        +SELECT id, day, amount FROM orders WHERE day < '2025-01-01'
-
-    + public.event_counts (table): new
-        datamarts/event_counts.toml
-        --- nothing
-        +++ query
-        @@ -0,0 +1 @@
-        +SELECT kind, count(*) AS events FROM events GROUP BY kind
-
-    + public.sales (materialized_view): new
-        datamarts/dashboard/sales.toml
-        --- nothing
-        +++ query
-        @@ -0,0 +1,3 @@
-        +SELECT day, product, count(*) AS orders, sum(amount) AS revenue
-        +FROM orders
-        +GROUP BY day, product
-
-    + public.top (view): new
-        datamarts/dashboard/top.toml
-        --- nothing
-        +++ query
-        @@ -0,0 +1 @@
-        +SELECT product, sum(revenue) AS revenue FROM sales GROUP BY product
-
-    Transaction 1
-      BEGIN;
-      SET LOCAL search_path = public;
-      SET LOCAL TimeZone = 'UTC';
-      CREATE TABLE public."Sales 2024" AS
-      SELECT id, day, amount FROM orders WHERE day < '2025-01-01';
-      ALTER TABLE public."Sales 2024" ADD CONSTRAINT "Sales 2024_pkey" PRIMARY KEY (id);
-      ANALYZE public."Sales 2024";
-      CREATE TABLE public.event_counts AS
-      SELECT kind, count(*) AS events FROM events GROUP BY kind;
-      ANALYZE public.event_counts;
-      CREATE MATERIALIZED VIEW public.sales AS
-      SELECT day, product, count(*) AS orders, sum(amount) AS revenue
-      FROM orders
-      GROUP BY day, product;
-      CREATE UNIQUE INDEX sales_day_product_idx ON public.sales USING btree (day, product);
-      COMMENT ON MATERIALIZED VIEW public.sales IS 'Sales by day and product';
-      ANALYZE public.sales;
-      CREATE VIEW public.top AS
-      SELECT product, sum(revenue) AS revenue FROM sales GROUP BY product;
-      COMMIT;
-
-    Plan: 4 to add, 0 to change, 0 to replace, 0 to destroy.
-    --- stderr
     error: the plan is stale: what it read has changed since
       caused by: public."Sales 2024" exists now
       caused by: public."Sales 2024" was applied by somebody else
@@ -608,69 +512,11 @@ fn a_stale_plan_names_what_moved() {
     let rig = Rig::shop();
     rig.run(&["plan", "--out", "shop.plan"]).done();
     rig.sql("ALTER TABLE orders ADD COLUMN note text");
-    insta::assert_snapshot!(rig.run(&["apply", "shop.plan", "--auto-approve"]).ended(1).err(), @r#"
-    exit 1
-    --- stdout
-    Project shop on DB on SOCKET
-
-    + public."Sales 2024" (table): new
-        datamarts/archive/sales_2024.toml
-        --- nothing
-        +++ query
-        @@ -0,0 +1 @@
-        +SELECT id, day, amount FROM orders WHERE day < '2025-01-01'
-
-    + public.event_counts (table): new
-        datamarts/event_counts.toml
-        --- nothing
-        +++ query
-        @@ -0,0 +1 @@
-        +SELECT kind, count(*) AS events FROM events GROUP BY kind
-
-    + public.sales (materialized_view): new
-        datamarts/dashboard/sales.toml
-        --- nothing
-        +++ query
-        @@ -0,0 +1,3 @@
-        +SELECT day, product, count(*) AS orders, sum(amount) AS revenue
-        +FROM orders
-        +GROUP BY day, product
-
-    + public.top (view): new
-        datamarts/dashboard/top.toml
-        --- nothing
-        +++ query
-        @@ -0,0 +1 @@
-        +SELECT product, sum(revenue) AS revenue FROM sales GROUP BY product
-
-    Transaction 1
-      BEGIN;
-      SET LOCAL search_path = public;
-      SET LOCAL TimeZone = 'UTC';
-      CREATE TABLE public."Sales 2024" AS
-      SELECT id, day, amount FROM orders WHERE day < '2025-01-01';
-      ALTER TABLE public."Sales 2024" ADD CONSTRAINT "Sales 2024_pkey" PRIMARY KEY (id);
-      ANALYZE public."Sales 2024";
-      CREATE TABLE public.event_counts AS
-      SELECT kind, count(*) AS events FROM events GROUP BY kind;
-      ANALYZE public.event_counts;
-      CREATE MATERIALIZED VIEW public.sales AS
-      SELECT day, product, count(*) AS orders, sum(amount) AS revenue
-      FROM orders
-      GROUP BY day, product;
-      CREATE UNIQUE INDEX sales_day_product_idx ON public.sales USING btree (day, product);
-      COMMENT ON MATERIALIZED VIEW public.sales IS 'Sales by day and product';
-      ANALYZE public.sales;
-      CREATE VIEW public.top AS
-      SELECT product, sum(revenue) AS revenue FROM sales GROUP BY product;
-      COMMIT;
-
-    Plan: 4 to add, 0 to change, 0 to replace, 0 to destroy.
-    --- stderr
+    insta::assert_snapshot!(rig.run(&["apply", "shop.plan", "--auto-approve"]).ended(1).err(), @"
     error: the plan is stale: what it read has changed since
       caused by: public.orders changed
     help: plan again
-    "#);
+    ");
     let json = rig.run(&["apply", "shop.plan", "--auto-approve", "--format", "json"]).ended(1);
     insta::assert_snapshot!(json.out(), @r#"
     {
@@ -808,7 +654,10 @@ fn drift_is_2() {
         @@ -0,0 +1 @@
         +USING btree (day)
 
-    ! public.event_counts (table): relation was removed
+    ! public.event_counts (table): its relation was removed
+        --- as applied
+        +++ in the database
+        @@ -1,4 +0,0 @@
         - SELECT events.kind,
         -    count(*) AS events
         -   FROM public.events
@@ -821,7 +670,10 @@ fn drift_is_2() {
         -Sales by day and product
         +mine
 
-    ! public.sales (materialized_view): indexes:sales_day_product_idx was removed
+    ! public.sales (materialized_view): index sales_day_product_idx was removed
+        --- as applied
+        +++ in the database
+        @@ -1 +0,0 @@
         -CREATE UNIQUE INDEX sales_day_product_idx ON public.sales USING btree (day, product)
 
     ! public.top (view): query was changed
@@ -842,9 +694,9 @@ fn drift_is_2() {
     **Drift: 5 differences in 4 marts; `datamart apply --heal` puts it back.**
 
     - `public."Sales 2024"`: index mine was added
-    - `public.event_counts`: relation was removed
+    - `public.event_counts`: its relation was removed
     - `public.sales`: description was changed
-    - `public.sales`: indexes:sales_day_product_idx was removed
+    - `public.sales`: index sales_day_product_idx was removed
     - `public.top`: query was changed
     "#);
     insta::assert_snapshot!(rig.run(&["drift", "--format", "json"]).ended(2).shape(), @"

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -16,6 +16,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::support::database::{Database, run};
 use crate::support::folder::Folder;
+use crate::support::wait::until;
 
 /// No command of a test takes longer.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -41,9 +42,7 @@ impl Rig {
         ROLE_MADE.get_or_init(|| run(database.script(&format!("CREATE ROLE {ROLE} LOGIN"))));
         run(database.script(&grant));
         let url = database.endpoint.url().replace("user=postgres", &format!("user={ROLE}"));
-        let rig = Self { database, folder: folder(manifests), url };
-        rig.sql("SELECT 1");
-        rig
+        Self { database, folder: folder(manifests), url }
     }
 
     /// The shop: a source table, and marts of every kind.
@@ -120,7 +119,7 @@ impl Rig {
     /// A session of somebody else, who has run this and goes on holding what it holds.
     pub fn hold(&self, sql: &str) -> Held {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let sql = AssertSqlSafe(format!("SET search_path = public; BEGIN; {sql}"));
+        let sql = AssertSqlSafe(format!("SET search_path = public; SET application_name = 'somebody'; BEGIN; {sql}"));
         let conn = runtime.block_on(async {
             let mut conn = self.database.session().await;
             sqlx::raw_sql(sql).execute(&mut conn).await.expect("what is to be held");
@@ -131,18 +130,14 @@ impl Rig {
 
     /// Waits until a query gives `t`.
     pub fn until(&self, condition: &str) {
-        let mut conn = run(self.database.session());
-        let began = Instant::now();
         run(async {
-            loop {
+            let mut conn = self.database.session().await;
+            until(condition, async || {
                 let sql = AssertSqlSafe(format!("SELECT coalesce(({condition})::text, '')"));
                 let row = sqlx::query(sql).fetch_one(&mut conn).await.expect("an answer");
-                if sqlx::Row::get::<String, _>(&row, 0) == "true" {
-                    return;
-                }
-                assert!(began.elapsed() < LIMIT, "never came: {condition}");
-                tokio::task::yield_now().await;
-            }
+                sqlx::Row::get::<String, _>(&row, 0) == "true"
+            })
+            .await;
         });
     }
 

@@ -10,7 +10,28 @@ fn nowhere(args: &[&str]) -> super::rig::Out {
 #[test]
 fn help_lists_what_is_built() {
     let help = nowhere(&["--help"]).done();
-    insta::assert_snapshot!(help, @"");
+    let commands = help.stdout.lines().skip_while(|line| *line != "Commands:").take_while(|line| *line != "Options:");
+    insta::assert_snapshot!(commands.map(|line| format!("{line}\n")).collect::<String>(), @"
+    Commands:
+      init      Write a small working project
+      validate  Read the manifests and report every problem; no database needed
+      plan      Show what apply would do, and why
+      apply     Bring the database to what the manifests say
+      drift     Show what changed in the database behind the manifests' back
+      refresh   Bring data up to date, in dependency order, in parallel
+      status    Show how the marts are: state, freshness, last run
+      list      List the marts
+      stats     Show one mart: exact rows, size, columns, use of indexes, ages
+      preview   Show some rows of a mart
+      history   Show the runs of one or all marts
+      explain   Show the plan of the refresh that would run now, its method and why
+      drop      Remove a mart that no manifest declares
+      schema    Print the JSON Schema of mart and project files
+      psql      Open the database with psql
+      url       Print the database's URL, password included
+      unlock    Show who holds our locks; end a session by its pid
+      claim     Take over a registry that came with a restored or cloned database
+    ");
     for missing in ["check", "daemon", "versions", "import", "verify", "advise", "graph", "suspend", "approve"] {
         assert!(!help.stdout.contains(&format!("  {missing} ")), "{missing} is not built yet");
         assert_eq!(nowhere(&[missing]).ended(1).stdout, "");
@@ -32,28 +53,153 @@ fn every_command_has_help() {
 
 #[test]
 fn usage_errors_are_1() {
-    insta::assert_snapshot!(nowhere(&["plan", "--detailed-exit"]), @"");
-    insta::assert_snapshot!(nowhere(&["plan", "--detailed-exit", "--format", "json"]), @"");
-    insta::assert_snapshot!(nowhere(&["--format=json", "aply"]), @"");
-    insta::assert_snapshot!(nowhere(&[]), @"");
-    insta::assert_snapshot!(nowhere(&["--format", "json"]), @"");
-    insta::assert_snapshot!(nowhere(&["plan", "--format", "yaml"]), @"");
-    insta::assert_snapshot!(nowhere(&["apply", "--lock-timeout", "soon"]), @"");
-    insta::assert_snapshot!(nowhere(&["apply", "FILE", "--select", "x"]), @"");
-    insta::assert_snapshot!(nowhere(&["stats"]), @"");
+    insta::assert_snapshot!(nowhere(&["plan", "--detailed-exit"]), @"
+    exit 1
+    --- stderr
+    error: unexpected argument '--detailed-exit' found
+
+      tip: a similar argument exists: '--detailed-exitcode'
+
+    Usage: datamart plan --detailed-exitcode
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(nowhere(&["plan", "--detailed-exit", "--format", "json"]), @r#"
+    exit 1
+    --- stdout
+    {
+      "error": {
+        "kind": "usage",
+        "message": "unexpected argument '--detailed-exit' found",
+        "file": null,
+        "line": null,
+        "column": null,
+        "hint": "a similar argument exists: '--detailed-exitcode'",
+        "problems": []
+      }
+    }
+    "#);
+    insta::assert_snapshot!(nowhere(&["--format=json", "aply"]), @r#"
+    exit 1
+    --- stdout
+    {
+      "error": {
+        "kind": "usage",
+        "message": "unrecognized subcommand 'aply'",
+        "file": null,
+        "line": null,
+        "column": null,
+        "hint": "a similar subcommand exists: 'apply'",
+        "problems": []
+      }
+    }
+    "#);
+    insta::assert_snapshot!(nowhere(&[]), @"
+    exit 1
+    --- stderr
+    error: 'datamart' requires a subcommand but one was not provided
+      [subcommands: init, validate, plan, apply, drift, refresh, status, list, stats, preview, history, explain, drop, schema, psql, url, unlock, claim]
+
+    Usage: datamart [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(nowhere(&["--format", "json"]), @r#"
+    exit 1
+    --- stdout
+    {
+      "error": {
+        "kind": "usage",
+        "message": "'datamart' requires a subcommand but one was not provided [subcommands: init, validate, plan, apply, drift, refresh, status, list, stats, preview, history, explain, drop, schema, psql, url, unlock, claim]",
+        "file": null,
+        "line": null,
+        "column": null,
+        "hint": null,
+        "problems": []
+      }
+    }
+    "#);
+    insta::assert_snapshot!(nowhere(&["plan", "--format", "yaml"]), @"
+    exit 1
+    --- stderr
+    error: invalid value 'yaml' for '--format <FORMAT>'
+      [possible values: text, json, markdown]
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(nowhere(&["apply", "--lock-timeout", "soon"]), @r#"
+    exit 1
+    --- stderr
+    error: invalid value 'soon' for '--lock-timeout <DURATION>': "soon" is not a duration
+
+    For more information, try '--help'.
+    "#);
+    insta::assert_snapshot!(nowhere(&["apply", "FILE", "--select", "x"]), @"
+    exit 1
+    --- stderr
+    error: the argument '[FILE]' cannot be used with '--select <SELECTOR>'
+
+    Usage: datamart apply <FILE>
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(nowhere(&["stats"]), @"
+    exit 1
+    --- stderr
+    error: the following required arguments were not provided:
+      <NAME>
+
+    Usage: datamart stats <NAME>
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
 fn a_database_has_to_be_named() {
-    insta::assert_snapshot!(nowhere(&["plan"]), @"");
-    insta::assert_snapshot!(nowhere(&["status", "--format", "json"]), @"");
+    insta::assert_snapshot!(nowhere(&["plan"]), @"
+    exit 1
+    --- stderr
+    error: no database is named: give --database-url, set DATABASE_URL, write url under [database] in project.toml, or declare [embedded] there for a private server
+    ");
+    insta::assert_snapshot!(nowhere(&["status", "--format", "json"]), @r#"
+    exit 1
+    --- stdout
+    {
+      "error": {
+        "kind": "config",
+        "message": "no database is named: give --database-url, set DATABASE_URL, write url under [database] in project.toml, or declare [embedded] there for a private server",
+        "file": null,
+        "line": null,
+        "column": null,
+        "hint": null,
+        "problems": []
+      }
+    }
+    "#);
     let rig = Rig::shop();
-    insta::assert_snapshot!(rig.run_on("", &["apply", "--auto-approve"]), @"");
-    insta::assert_snapshot!(rig.run_on("mysql://ana:s3cret@db/shop", &["plan"]), @"");
-    insta::assert_snapshot!(rig.run(&["plan", "--database-url", ""]), @"");
+    insta::assert_snapshot!(rig.run_on("", &["apply", "--auto-approve"]), @"
+    exit 1
+    --- stderr
+    error: DATABASE_URL is given but empty
+    ");
+    insta::assert_snapshot!(rig.run_on("mysql://ana:s3cret@db/shop", &["plan"]), @"
+    exit 1
+    --- stderr
+    error: DATABASE_URL: a database's address begins with postgres:// or postgresql://
+    ");
+    insta::assert_snapshot!(rig.run(&["plan", "--database-url", ""]), @"
+    exit 1
+    --- stderr
+    error: --database-url is given but empty
+    ");
     rig.write("project.toml", "[project]\nname = \"shop\"\n[database]\nurl = \"${PROD_URL}\"\n[embedded]\n");
     let mut command = bare(rig.folder.path(), &["plan"]);
-    insta::assert_snapshot!(finish(command, rig.folder.path()), @"");
+    insta::assert_snapshot!(finish(command, rig.folder.path()), @"
+    exit 1
+    --- stderr
+    error: url in project.toml needs ${PROD_URL}, which is not set; set it, or give --database-url or DATABASE_URL
+    ");
     command = bare(rig.folder.path(), &["plan", "-q"]);
     command.env("PROD_URL", &rig.url);
     finish(command, rig.folder.path()).done();
@@ -62,8 +208,28 @@ fn a_database_has_to_be_named() {
 #[test]
 fn a_folder_has_to_be_there() {
     let dir = folder(&[]);
-    insta::assert_snapshot!(finish(bare(dir.path(), &["validate"]), dir.path()), @"");
-    insta::assert_snapshot!(finish(bare(dir.path(), &["validate", "--format", "json"]), dir.path()), @"");
+    insta::assert_snapshot!(finish(bare(dir.path(), &["validate"]), dir.path()), @"
+    exit 1
+    --- stderr
+    error: cannot read datamarts
+      caused by: No such file or directory (os error 2)
+    help: name the manifests' folder with --dir, or write a first project with `datamart init`
+    ");
+    insta::assert_snapshot!(finish(bare(dir.path(), &["validate", "--format", "json"]), dir.path()), @r#"
+    exit 1
+    --- stdout
+    {
+      "error": {
+        "kind": "io",
+        "message": "cannot read datamarts: No such file or directory (os error 2)",
+        "file": null,
+        "line": null,
+        "column": null,
+        "hint": "name the manifests' folder with --dir, or write a first project with `datamart init`",
+        "problems": []
+      }
+    }
+    "#);
 }
 
 #[test]
@@ -85,19 +251,72 @@ fn init_writes_a_project_that_works() {
     let dir = folder(&[]);
     std::fs::remove_dir(dir.path().join("datamarts")).ok();
     let run = |args: &[&str]| finish(bare(dir.path(), args), dir.path());
-    insta::assert_snapshot!(run(&["init"]), @"");
-    insta::assert_snapshot!(run(&["init"]), @"");
-    insta::assert_snapshot!(run(&["validate"]), @"");
+    insta::assert_snapshot!(run(&["init"]), @"
+    exit 0
+    --- stdout
+    Wrote a project with two marts to ./datamarts. It uses a private PostgreSQL until DATABASE_URL names yours.
+
+    Next:
+      datamart plan       what would happen, and why
+      datamart apply      make it so
+      datamart status     look at it
+    ");
+    insta::assert_snapshot!(run(&["init"]), @"
+    exit 1
+    --- stderr
+    error: ./datamarts/project.toml is there already
+    help: `init` overwrites nothing; name another folder: `datamart init DIR`
+    ");
+    insta::assert_snapshot!(run(&["validate"]), @"
+    exit 0
+    --- stdout
+    2 marts are valid.
+    ");
     let out = run(&["apply", "--auto-approve"]).done();
     let marts: String = out.out().lines().skip_while(|line| !line.starts_with("Applied")).map(|l| format!("{l}\n")).collect();
-    insta::assert_snapshot!(marts, @"");
-    insta::assert_snapshot!(version(&out.err()), @"");
-    insta::assert_snapshot!(run(&["plan", "-q"]), @"");
-    insta::assert_snapshot!(run(&["refresh", "--all", "-q"]), @"");
-    insta::assert_snapshot!(run(&["psql", "-Atc", "SELECT count(*) FROM daily_sales"]).done().out(), @"");
+    insta::assert_snapshot!(marts, @"
+    Applied: 2 added, 0 changed, 0 replaced, 0 destroyed.
+    mart                 type               status  rows   size
+    public.daily_sales   materialized_view  active   ~60  32 kB
+    public.top_products  view               active     -      -
+    ");
+    insta::assert_snapshot!(version(&out.err()), @"Using the embedded PostgreSQL VERSION (data in DIR/.datamart/postgres, made now).");
+    insta::assert_snapshot!(run(&["plan", "-q"]), @"
+    exit 0
+    --- stdout
+    No changes. 2 marts are up to date.
+    ");
+    insta::assert_snapshot!(run(&["refresh", "--all", "-q"]), @"
+    exit 0
+    --- stdout
+    mart                status   method        rows  changed   took  why
+    public.daily_sales  success  concurrently    60  -        0.00s  unique index, readers go on
+    Refreshed 1 mart in 0.0 s, 60 rows.
+    ");
+    insta::assert_snapshot!(run(&["psql", "-Atc", "SELECT count(*) FROM daily_sales"]).done().out(), @"60");
     let json = run(&["init", "other", "--format", "json"]).done();
-    insta::assert_snapshot!(json.out(), @"");
-    insta::assert_snapshot!(run(&["init", "third"]).done().out(), @"");
+    insta::assert_snapshot!(json.out(), @r#"
+    {
+      "written": [
+        "other/datamarts/project.toml",
+        "other/datamarts/seed.sql",
+        "other/datamarts/daily_sales.toml",
+        "other/datamarts/top_products.toml",
+        "other/datamarts/.schema/mart.json",
+        "other/datamarts/.schema/project.json",
+        "other/.gitignore"
+      ]
+    }
+    "#);
+    insta::assert_snapshot!(run(&["init", "third"]).done().out(), @"
+    Wrote a project with two marts to third/datamarts. It uses a private PostgreSQL until DATABASE_URL names yours.
+
+    Next:
+      cd third
+      datamart plan       what would happen, and why
+      datamart apply      make it so
+      datamart status     look at it
+    ");
 }
 
 /// Without the server's version.
