@@ -156,7 +156,22 @@ impl Worker<'_> {
                 .await
                 .map_err(ApplyError::Registry)?;
         }
+        self.still_locked().await?;
         transaction(self.conn, "COMMIT").await
+    }
+
+    /// Whether the session with our locks lives: `unlock --kill` and a broken connection end it without us.
+    async fn still_locked(&mut self) -> Result<(), ApplyError> {
+        let Some(holder) = self.by.holder else { return Ok(()) };
+        let held = sqlx::query("SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1 LIMIT 1")
+            .bind(holder)
+            .fetch_optional(&mut *self.conn)
+            .await
+            .map_err(|error| ApplyError::Registry(error.into()))?;
+        match held {
+            Some(_) => Ok(()),
+            None => Err(ApplyError::LockLost { done: self.done.marts.clone() }),
+        }
     }
 
     async fn step(

@@ -17,6 +17,8 @@ pub struct By {
     pub host: String,
     /// The program.
     pub application: String,
+    /// The server process that holds the locks of this apply: nothing is committed once it is gone.
+    pub holder: Option<i32>,
 }
 
 /// Opens the ledger's row, in a transaction of its own.

@@ -45,6 +45,12 @@ pub enum ApplyError {
         /// Host and database.
         database: String,
     },
+    /// The session that held our locks ended, so that another apply may have begun; the transaction was rolled back.
+    #[error("the lock of this apply was taken away")]
+    LockLost {
+        /// Marts whose changes are committed.
+        done: Vec<String>,
+    },
     /// A statement failed; its transaction was rolled back.
     #[error("{mart}: {source}")]
     Step {
@@ -78,6 +84,7 @@ impl ApplyError {
             Self::Refused { .. } => "refused",
             Self::Stale { .. } => "stale",
             Self::Standby { .. } => ErrorKind::ReadOnly.as_str(),
+            Self::LockLost { .. } => ErrorKind::Lock.as_str(),
             Self::Step { source, .. } | Self::Registry(source) => source.kind.as_str(),
             Self::Catalog(error) => error.kind().as_str(),
             Self::Database(error) => error.kind(),

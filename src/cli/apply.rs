@@ -88,7 +88,7 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
     let marts: Vec<String> = plan.records.iter().map(|r| format!("mart:{}", r.mart)).collect();
     let names: Vec<&str> = marts.iter().map(String::as_str).collect();
     locks.acquire_all(&names, options.wait).await.map_err(held)?;
-    let applied = execute(context, &plan).await;
+    let applied = execute(context, &plan, Some(locks.pid())).await;
     let told = match applied.is_ok() {
         // The first apply made the registry, in which the holder of a lock is written.
         true => locks.announce().await,
@@ -107,10 +107,10 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
     Ok(Exit::Done)
 }
 
-async fn execute(context: &mut Context, plan: &Plan) -> Result<apply::Applied> {
+async fn execute(context: &mut Context, plan: &Plan, holder: Option<i32>) -> Result<apply::Applied> {
     let style = context.style;
     let schema = context.registry_schema().to_owned();
-    let by = By { who: super::who(), host: super::host(), application: "datamart apply".to_owned() };
+    let by = By { who: super::who(), host: super::host(), application: "datamart apply".to_owned(), holder };
     let interrupt = Interrupt::new(&context.reach.endpoint, style);
     let pid = sqlx::query("SELECT pg_catalog.pg_backend_pid()")
         .fetch_one(&mut context.conn)
@@ -209,6 +209,8 @@ fn failed(error: ApplyError, context: &Context) -> CommandError {
             let message = refused.first().map_or_else(String::new, |r| r.message.clone());
             CommandError::new("refused", format!("the plan is refused: {message}"))
         }
+        lost @ ApplyError::LockLost { .. } => CommandError::new("lock", lost.to_string())
+            .help("somebody ended its session with `datamart unlock --kill`, or the connection broke; applying again finishes the job"),
         standby @ ApplyError::Standby { .. } => CommandError::new("read_only", standby.to_string()),
         ApplyError::Catalog(error) => error.into(),
         ApplyError::Database(error) => error.into(),

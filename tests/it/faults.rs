@@ -147,9 +147,8 @@ fn an_apply_that_is_killed_at_any_step_is_finished_by_the_next() {
         rig.run(APPLY).done();
         let found = rig.value(DUMP);
         assert_eq!(found, expected, "killed before statement {at} of {steps}");
-        let plan = rig.run(&["plan", "--detailed-exitcode"]);
-        assert_eq!(plan.code, Some(0), "step {at}: {plan}");
     }
+    rig.run(&["plan", "--detailed-exitcode"]).done();
     assert_eq!(rig.value("SELECT count(*) FROM datamart.applies WHERE status = 'running'"), "0");
 }
 
