@@ -36,7 +36,8 @@ pub async fn measure(program: &Program, runs: usize) -> Result<()> {
         rows.push(row);
     }
     server.stop().await?;
-    let head = ["marts", "min s", "median s", "max s", "target s", "time", "MB", &format!("memory (≤ {} MB)", MEMORY.1)];
+    let head =
+        ["marts", "min s", "median s", "max s", "target s", "time", "MB", &format!("memory (≤ {} MB)", MEMORY.1)];
     table(&format!("plan with nothing to change, {runs} runs each"), &head, &rows);
     Ok(())
 }

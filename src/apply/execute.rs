@@ -76,10 +76,7 @@ async fn check(conn: &mut PgConnection, plan: &Plan, registry: &str) -> Result<i
 }
 
 async fn transaction(conn: &mut PgConnection, sql: &'static str) -> Result<(), ApplyError> {
-    sqlx::raw_sql(AssertSqlSafe(sql))
-        .execute(conn)
-        .await
-        .map_err(|error| ApplyError::Registry(error.into()))?;
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map_err(|error| ApplyError::Registry(error.into()))?;
     Ok(())
 }
 
@@ -127,9 +124,8 @@ impl Worker<'_> {
     ) -> Result<(), ApplyError> {
         transaction(self.conn, "BEGIN").await?;
         let mut session = SessionState::in_transaction();
-        let together = |a: &&Step, b: &&Step| {
-            !a.publication && !b.publication && a.mart == b.mart && frame(a) == frame(b)
-        };
+        let together =
+            |a: &&Step, b: &&Step| !a.publication && !b.publication && a.mart == b.mart && frame(a) == frame(b);
         for group in steps.chunk_by(together) {
             match group {
                 [step] => self.step(step, Some(&mut session), events).await?,
@@ -152,9 +148,7 @@ impl Worker<'_> {
                 })
                 .filter(|(address, _)| changed.contains(address.as_str()))
                 .collect();
-            ledger::audit(self.conn, self.registry, plan, self.by, id, &changes)
-                .await
-                .map_err(ApplyError::Registry)?;
+            ledger::audit(self.conn, self.registry, plan, self.by, id, &changes).await.map_err(ApplyError::Registry)?;
         }
         self.still_locked().await?;
         transaction(self.conn, "COMMIT").await
@@ -163,11 +157,12 @@ impl Worker<'_> {
     /// Whether the session with our locks lives: `unlock --kill` and a broken connection end it without us.
     async fn still_locked(&mut self) -> Result<(), ApplyError> {
         let Some(holder) = self.by.holder else { return Ok(()) };
-        let held = sqlx::query("SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1 LIMIT 1")
-            .bind(holder)
-            .fetch_optional(&mut *self.conn)
-            .await
-            .map_err(|error| ApplyError::Registry(error.into()))?;
+        let held =
+            sqlx::query("SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1 LIMIT 1")
+                .bind(holder)
+                .fetch_optional(&mut *self.conn)
+                .await
+                .map_err(|error| ApplyError::Registry(error.into()))?;
         match held {
             Some(_) => Ok(()),
             None => Err(ApplyError::LockLost { done: self.done.marts.clone() }),
@@ -283,10 +278,8 @@ fn units(plan: &Plan) -> Vec<Unit<'_>> {
             Some(Unit::Transaction { records, .. }) => records.push(record),
             // Only the registry changes: after every transaction with a smaller number.
             _ => {
-                let at = numbers
-                    .iter()
-                    .position(|n| n.is_some_and(|n| n > record.transaction))
-                    .unwrap_or(numbers.len());
+                let at =
+                    numbers.iter().position(|n| n.is_some_and(|n| n > record.transaction)).unwrap_or(numbers.len());
                 units.insert(at, Unit::Transaction { steps: Vec::new(), records: vec![record] });
                 numbers.insert(at, Some(record.transaction));
             }

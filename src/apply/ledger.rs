@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::ApplyError;
-use crate::database::registry::in_schema;
 use crate::database::SqlError;
+use crate::database::registry::in_schema;
 use crate::plan::{Action, Plan};
 
 /// Who applies, for the ledger and the audit.
@@ -22,12 +22,7 @@ pub struct By {
 }
 
 /// Opens the ledger's row, in a transaction of its own.
-pub(super) async fn begin(
-    conn: &mut PgConnection,
-    registry: &str,
-    plan: &Plan,
-    by: &By,
-) -> Result<i64, SqlError> {
+pub(super) async fn begin(conn: &mut PgConnection, registry: &str, plan: &Plan, by: &By) -> Result<i64, SqlError> {
     let abandon = in_schema(include_str!("sql/abandon.sql"), registry);
     sqlx::query(AssertSqlSafe(abandon)).bind(&plan.project).execute(&mut *conn).await?;
     let steps = i32::try_from(plan.steps.len()).unwrap_or(i32::MAX);

@@ -45,13 +45,10 @@ pub(super) async fn write(
         return Ok(());
     }
     let names: BTreeSet<QName> = rows.iter().map(|r| r.declared.name.clone()).collect();
-    let sources: BTreeSet<QName> =
-        rows.iter().flat_map(|r| r.reads.values().map(|read| read.name.clone())).collect();
+    let sources: BTreeSet<QName> = rows.iter().flat_map(|r| r.reads.values().map(|read| read.name.clone())).collect();
     let live = relations(conn, &names, &sources).await?;
     let before = before(conn, registry, project, &rows).await.map_err(ApplyError::Registry)?;
-    upsert(conn, registry, project, revision, major, &rows, &live, &before)
-        .await
-        .map_err(ApplyError::Registry)
+    upsert(conn, registry, project, revision, major, &rows, &live, &before).await.map_err(ApplyError::Registry)
 }
 
 /// What the registry said of marts whose drift stays.
@@ -61,8 +58,7 @@ async fn before(
     project: &str,
     rows: &[Entry<'_>],
 ) -> Result<BTreeMap<QName, Applied>, SqlError> {
-    let drifted: Vec<&QName> =
-        rows.iter().filter(|r| !r.drifted.is_empty()).map(|r| &r.declared.name).collect();
+    let drifted: Vec<&QName> = rows.iter().filter(|r| !r.drifted.is_empty()).map(|r| &r.declared.name).collect();
     let mut before = BTreeMap::new();
     if drifted.is_empty() {
         return Ok(before);
@@ -258,12 +254,7 @@ async fn rename(
     Ok(())
 }
 
-async fn delete(
-    conn: &mut PgConnection,
-    registry: &str,
-    project: &str,
-    name: &QName,
-) -> Result<(), ApplyError> {
+async fn delete(conn: &mut PgConnection, registry: &str, project: &str, name: &QName) -> Result<(), ApplyError> {
     sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/delete.sql"), registry)))
         .bind(project)
         .bind(&name.schema)

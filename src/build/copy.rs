@@ -76,10 +76,7 @@ async fn fill(
 }
 
 /// Commits what went well, rolls back what did not.
-pub(super) async fn close<T>(
-    conn: &mut PgConnection,
-    outcome: Result<T, SqlError>,
-) -> Result<T, SqlError> {
+pub(super) async fn close<T>(conn: &mut PgConnection, outcome: Result<T, SqlError>) -> Result<T, SqlError> {
     match outcome {
         Ok(value) => {
             sqlx::raw_sql("COMMIT").execute(conn).await?;
@@ -97,11 +94,7 @@ pub(super) async fn close<T>(
 ///
 /// # Errors
 /// What PostgreSQL says.
-pub async fn remove_leftovers(
-    conn: &mut PgConnection,
-    mart: &QName,
-    frame: &Frame,
-) -> Result<(), SqlError> {
+pub async fn remove_leftovers(conn: &mut PgConnection, mart: &QName, frame: &Frame) -> Result<(), SqlError> {
     let name = mart.sibling(next_name(&mart.name));
     let row = sqlx::query(
         "SELECT pg_catalog.obj_description(c.oid, 'pg_class') AS mark FROM pg_catalog.pg_class c \
@@ -116,7 +109,9 @@ pub async fn remove_leftovers(
     if found.as_deref() != Some(next_mark(mart).as_str()) {
         return Err(SqlError::new(
             ErrorKind::Conflict,
-            format!("{name} exists and was not built by datamart; rename or drop it, its name is needed to refresh {mart}"),
+            format!(
+                "{name} exists and was not built by datamart; rename or drop it, its name is needed to refresh {mart}"
+            ),
         ));
     }
     let mut session = SessionState::alone();

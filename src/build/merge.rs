@@ -25,9 +25,10 @@ pub(crate) fn key(live: &Relation) -> Option<Vec<String>> {
     let not_null = |name: &String| live.columns.iter().any(|c| c.name == *name && c.not_null);
     let primary = live.primary_key().map(|(_, index)| index.keys.clone());
     primary.or_else(|| {
-        let unique = live.indexes.values().find(|i| {
-            i.unique && i.valid && !i.partial && !i.expressions && i.keys.iter().all(not_null)
-        });
+        let unique = live
+            .indexes
+            .values()
+            .find(|i| i.unique && i.valid && !i.partial && !i.expressions && i.keys.iter().all(not_null));
         unique.map(|index| index.keys.clone())
     })
 }
@@ -55,12 +56,7 @@ pub async fn differences(
 ///
 /// # Errors
 /// What PostgreSQL says; the old rows stay then.
-pub async fn merge(
-    conn: &mut PgConnection,
-    live: &Relation,
-    built: &Built,
-    frame: &Frame,
-) -> Result<Merged, SqlError> {
+pub async fn merge(conn: &mut PgConnection, live: &Relation, built: &Built, frame: &Frame) -> Result<Merged, SqlError> {
     let mut session = SessionState::in_transaction();
     sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
     let outcome = write(conn, &mut session, live, built, frame).await;

@@ -82,11 +82,8 @@ pub async fn publication(
     sql: &str,
 ) -> Result<u64, SqlError> {
     session.enter(conn, frame).await?;
-    let backoff = Backoff {
-        attempts: PUBLICATION_TRIES,
-        first: Duration::from_millis(20),
-        longest: Duration::from_millis(500),
-    };
+    let backoff =
+        Backoff { attempts: PUBLICATION_TRIES, first: Duration::from_millis(20), longest: Duration::from_millis(500) };
     let mut failures = 0;
     loop {
         let attempt = format!("SAVEPOINT datamart_publication;{sql}");

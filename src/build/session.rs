@@ -28,10 +28,7 @@ pub struct SessionState {
 impl SessionState {
     /// At the beginning of a transaction: everything set is local to it.
     pub fn in_transaction() -> Self {
-        Self {
-            current: None,
-            local: true,
-        }
+        Self { current: None, local: true }
     }
 
     /// Outside transactions: what is set stays until [`SessionState::leave`].

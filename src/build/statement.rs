@@ -2,9 +2,7 @@
 
 use crate::catalog::{Column, Index, Relation};
 use crate::sql::{index_body, option_value};
-use crate::state::{
-    Mart, QName, next_mark, next_name, quote_ident, quote_idents, quote_literal, quote_role,
-};
+use crate::state::{Mart, QName, next_mark, next_name, quote_ident, quote_idents, quote_literal, quote_role};
 
 /// The table a refresh fills, as the live one is stored.
 pub(crate) fn create_next(mart: &Mart, live: &Relation, name: &QName) -> String {
@@ -17,11 +15,7 @@ pub(crate) fn create_next(mart: &Mart, live: &Relation, name: &QName) -> String 
         })
         .collect();
     let with = if options.is_empty() { String::new() } else { format!("\nWITH ({})", options.join(", ")) };
-    let tablespace = live
-        .tablespace
-        .as_ref()
-        .map(|t| format!("\nTABLESPACE {}", quote_ident(t)))
-        .unwrap_or_default();
+    let tablespace = live.tablespace.as_ref().map(|t| format!("\nTABLESPACE {}", quote_ident(t))).unwrap_or_default();
     format!("CREATE TABLE {name}{with}{tablespace} AS\n{}", mart.query.trim())
 }
 
@@ -68,21 +62,14 @@ pub(crate) fn rights_and_comments(live: &Relation, name: &QName, defaults: &[Str
     let comment = |text: &Option<String>| text.as_ref().map_or_else(|| "NULL".to_owned(), |c| quote_literal(c));
     let mut sql = vec![format!("COMMENT ON TABLE {name} IS {}", comment(&live.comment))];
     for column in live.columns.iter().filter(|c| c.comment.is_some()) {
-        sql.push(format!(
-            "COMMENT ON COLUMN {name}.{} IS {}",
-            quote_ident(&column.name),
-            comment(&column.comment)
-        ));
+        sql.push(format!("COMMENT ON COLUMN {name}.{} IS {}", quote_ident(&column.name), comment(&column.comment)));
     }
     for role in defaults {
         sql.push(format!("REVOKE ALL ON {name} FROM {}", quote_role(role)));
     }
     for grant in &live.grants {
-        let columns = if grant.columns.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", quote_idents(&grant.columns))
-        };
+        let columns =
+            if grant.columns.is_empty() { String::new() } else { format!(" ({})", quote_idents(&grant.columns)) };
         let privileges: Vec<String> = grant.privileges.iter().map(|p| format!("{p}{columns}")).collect();
         let option = if grant.grant_option { " WITH GRANT OPTION" } else { "" };
         sql.push(format!("GRANT {} ON {name} TO {}{option}", privileges.join(", "), quote_role(&grant.role)));
@@ -133,18 +120,13 @@ pub(crate) fn merge_by_key(live: &Relation, next: &QName, key: &[String]) -> [Op
     let name = &live.name;
     let same = same_key(key);
     let rest: Vec<&Column> = live.columns.iter().filter(|c| !key.contains(&c.name)).collect();
-    let set: Vec<String> =
-        rest.iter().map(|c| quote_ident(&c.name)).map(|c| format!("{c} = n.{c}")).collect();
+    let set: Vec<String> = rest.iter().map(|c| quote_ident(&c.name)).map(|c| format!("{c} = n.{c}")).collect();
     let columns = quote_idents(live.columns.iter().map(|c| &c.name));
     let values: Vec<String> = live.columns.iter().map(|c| format!("n.{}", quote_ident(&c.name))).collect();
     [
         Some(format!("DELETE FROM {name} m WHERE NOT EXISTS (SELECT FROM {next} n WHERE {same})")),
         (!rest.is_empty()).then(|| {
-            format!(
-                "UPDATE {name} m SET {} FROM {next} n WHERE {same} AND {}",
-                set.join(", "),
-                differ(&live.columns)
-            )
+            format!("UPDATE {name} m SET {} FROM {next} n WHERE {same} AND {}", set.join(", "), differ(&live.columns))
         }),
         Some(format!(
             "INSERT INTO {name} ({columns}) SELECT {} FROM {next} n WHERE NOT EXISTS (SELECT FROM {name} m WHERE {same})",
@@ -155,12 +137,7 @@ pub(crate) fn merge_by_key(live: &Relation, next: &QName, key: &[String]) -> [Op
 
 /// Rows whose key is there but that differ, taken out: for updates that would collide in another unique index.
 pub(crate) fn delete_changed(live: &Relation, next: &QName, key: &[String]) -> String {
-    format!(
-        "DELETE FROM {} m USING {next} n WHERE {} AND {}",
-        live.name,
-        same_key(key),
-        differ(&live.columns)
-    )
+    format!("DELETE FROM {} m USING {next} n WHERE {} AND {}", live.name, same_key(key), differ(&live.columns))
 }
 
 /// Without a key, as multisets of rows: what is there too often goes, what is missing comes.

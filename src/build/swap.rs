@@ -19,11 +19,8 @@ pub struct Obstacle(pub String);
 
 /// What stands against a swap, read from what depends on the table.
 pub fn obstacles(live: &Relation) -> Vec<Obstacle> {
-    let dependents = live
-        .dependents
-        .iter()
-        .filter(|d| d.kind != "view")
-        .map(|d| format!("the {} {} depends on it", d.kind, d.name));
+    let dependents =
+        live.dependents.iter().filter(|d| d.kind != "view").map(|d| format!("the {} {} depends on it", d.kind, d.name));
     let extras = live.extras.iter().map(|extra| format!("it has {extra}"));
     let keys = live
         .indexes
@@ -61,22 +58,13 @@ pub async fn swap(
     complete(conn, live, built, frame).await?;
     let mut session = SessionState::in_transaction();
     sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
-    let frame = Frame {
-        settings: Vec::new(),
-        lock_timeout_ms: publish_lock_timeout_ms,
-        ..frame.clone()
-    };
+    let frame = Frame { settings: Vec::new(), lock_timeout_ms: publish_lock_timeout_ms, ..frame.clone() };
     let outcome = exchange(conn, &mut session, live, built, &frame, defaults).await;
     close(conn, outcome).await
 }
 
 /// Indexes, statistics and visibility map, while the old table serves.
-async fn complete(
-    conn: &mut PgConnection,
-    live: &Relation,
-    built: &Built,
-    frame: &Frame,
-) -> Result<(), SqlError> {
+async fn complete(conn: &mut PgConnection, live: &Relation, built: &Built, frame: &Frame) -> Result<(), SqlError> {
     let mut session = SessionState::alone();
     let mut outcome = Ok(0);
     let mut statements = statement::indexes(live, &built.name);
@@ -104,10 +92,8 @@ async fn exchange(
     }
     session.leave(conn).await?;
     let readers = readers(conn, live).await?;
-    let of_reader = |reader: &Reader| Frame {
-        role: frame.role.as_ref().map(|_| reader.owner.clone()),
-        ..frame.clone()
-    };
+    let of_reader =
+        |reader: &Reader| Frame { role: frame.role.as_ref().map(|_| reader.owner.clone()), ..frame.clone() };
     for reader in &readers {
         let sql = reader.replace(&repointed(&reader.definition, &live.name, &built.name));
         publication(conn, session, &of_reader(reader), &sql).await?;
@@ -127,11 +113,7 @@ async fn readers(conn: &mut PgConnection, live: &Relation) -> Result<Vec<Reader>
     let names: BTreeSet<&QName> = live.dependents.iter().filter_map(|d| d.relation.as_ref()).collect();
     let schemas: Vec<&str> = names.iter().map(|n| n.schema.as_str()).collect();
     let relations: Vec<&str> = names.iter().map(|n| n.name.as_str()).collect();
-    let rows = sqlx::query(include_str!("sql/readers.sql"))
-        .bind(&schemas)
-        .bind(&relations)
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query(include_str!("sql/readers.sql")).bind(&schemas).bind(&relations).fetch_all(conn).await?;
     rows.iter()
         .map(|row| {
             let options: Option<Vec<String>> = row.try_get("options")?;

@@ -133,9 +133,7 @@ impl RelationKind {
     pub fn is(self, kind: Kind) -> bool {
         matches!(
             (self, kind),
-            (Self::View, Kind::View)
-                | (Self::MaterializedView, Kind::MaterializedView)
-                | (Self::Table, Kind::Table)
+            (Self::View, Kind::View) | (Self::MaterializedView, Kind::MaterializedView) | (Self::Table, Kind::Table)
         )
     }
 }
@@ -197,9 +195,7 @@ impl Relation {
 
     /// An index REFRESH … CONCURRENTLY can use.
     pub fn concurrent_index(&self) -> Option<&Index> {
-        self.indexes
-            .values()
-            .find(|i| i.unique && i.valid && !i.partial && !i.expressions)
+        self.indexes.values().find(|i| i.unique && i.valid && !i.partial && !i.expressions)
     }
 
     /// The primary key's index.

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::actual::{
-    Actual, Column, DefaultAcl, Dependent, Index, Relation, RelationKind, Server, Taken,
-};
+use super::actual::{Actual, Column, DefaultAcl, Dependent, Index, Relation, RelationKind, Server, Taken};
 use super::{CatalogError, marts};
 use crate::state::{GrantDecl, QName};
 
@@ -29,10 +27,7 @@ pub struct Scope {
 }
 
 /// Reads everything in `scope`, and whatever the registry records, in the caller's transaction.
-pub async fn introspect(
-    conn: &mut PgConnection,
-    scope: &Scope,
-) -> Result<Actual, CatalogError> {
+pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual, CatalogError> {
     let server = server(conn, &scope.roles).await?;
     let recorded = match &scope.registry {
         Some(schema) => marts::recorded(conn, schema, &scope.project).await?,
@@ -47,13 +42,7 @@ pub async fn introspect(
     let relations = relations(conn, &managed, &sources).await?;
     let taken = taken(conn, &scope.taken).await?;
     let default_acls = default_acls(conn).await?;
-    Ok(Actual {
-        taken,
-        server,
-        recorded,
-        relations,
-        default_acls,
-    })
+    Ok(Actual { taken, server, recorded, relations, default_acls })
 }
 
 /// Describes relations by name: `managed` whole, `sources` without definition, indexes and grants.
@@ -62,12 +51,7 @@ pub async fn relations(
     managed: &BTreeSet<QName>,
     sources: &BTreeSet<QName>,
 ) -> Result<HashMap<QName, Relation>, CatalogError> {
-    let wanted = || {
-        managed
-            .iter()
-            .map(|n| (n, true))
-            .chain(sources.difference(managed).map(|n| (n, false)))
-    };
+    let wanted = || managed.iter().map(|n| (n, true)).chain(sources.difference(managed).map(|n| (n, false)));
     let schemas: Vec<&str> = wanted().map(|(n, _)| n.schema.as_str()).collect();
     let names: Vec<&str> = wanted().map(|(n, _)| n.name.as_str()).collect();
     let flags: Vec<bool> = wanted().map(|(_, managed)| managed).collect();
@@ -96,15 +80,9 @@ pub async fn relations(
     Ok(found.into_values().map(|r| (r.name.clone(), r)).collect())
 }
 
-async fn server(
-    conn: &mut PgConnection,
-    roles: &BTreeSet<String>,
-) -> Result<Server, CatalogError> {
+async fn server(conn: &mut PgConnection, roles: &BTreeSet<String>) -> Result<Server, CatalogError> {
     let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
-    let row = sqlx::query(include_str!("sql/server.sql"))
-        .bind(&roles)
-        .fetch_one(conn)
-        .await?;
+    let row = sqlx::query(include_str!("sql/server.sql")).bind(&roles).fetch_one(conn).await?;
     let set = |name: &str| -> Result<BTreeSet<String>, sqlx::Error> {
         Ok(row.try_get::<Vec<String>, _>(name)?.into_iter().collect())
     };
@@ -135,10 +113,7 @@ fn relation(row: &PgRow) -> Result<Relation, sqlx::Error> {
         .collect();
     Ok(Relation {
         oid: row.try_get("oid")?,
-        name: QName::new(
-            row.try_get::<String, _>("schema")?,
-            row.try_get::<String, _>("name")?,
-        ),
+        name: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?),
         kind: RelationKind::from_relkind(row.try_get("relkind")?),
         owner: row.try_get("owner")?,
         comment: row.try_get("comment")?,
@@ -164,10 +139,7 @@ async fn columns(
     found: &mut HashMap<i64, Relation>,
 ) -> Result<HashMap<i64, Vec<i16>>, CatalogError> {
     let mut numbers: HashMap<i64, Vec<i16>> = HashMap::with_capacity(oids.len());
-    let rows = sqlx::query(include_str!("sql/columns.sql"))
-        .bind(oids)
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query(include_str!("sql/columns.sql")).bind(oids).fetch_all(conn).await?;
     for row in rows {
         let oid = row.try_get("oid")?;
         if let Some(relation) = found.get_mut(&oid) {
@@ -190,10 +162,7 @@ async fn indexes(
     numbers: &HashMap<i64, Vec<i16>>,
     found: &mut HashMap<i64, Relation>,
 ) -> Result<(), CatalogError> {
-    let rows = sqlx::query(include_str!("sql/indexes.sql"))
-        .bind(oids)
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query(include_str!("sql/indexes.sql")).bind(oids).fetch_all(conn).await?;
     for row in rows {
         let oid = row.try_get("oid")?;
         if let Some(relation) = found.get_mut(&oid) {
@@ -218,37 +187,21 @@ async fn indexes(
     Ok(())
 }
 
-async fn grants(
-    conn: &mut PgConnection,
-    oids: &[i64],
-    found: &mut HashMap<i64, Relation>,
-) -> Result<(), CatalogError> {
-    let rows = sqlx::query(include_str!("sql/grants.sql"))
-        .bind(oids)
-        .fetch_all(conn)
-        .await?;
+async fn grants(conn: &mut PgConnection, oids: &[i64], found: &mut HashMap<i64, Relation>) -> Result<(), CatalogError> {
+    let rows = sqlx::query(include_str!("sql/grants.sql")).bind(oids).fetch_all(conn).await?;
     // One entry per relation, role, grant option and privilege set: columns with the same privileges stand together.
     type Key = (i64, String, bool);
     let mut on_relation: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
     let mut on_columns: BTreeMap<Key, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for row in rows {
-        let key = (
-            row.try_get("oid")?,
-            row.try_get("role")?,
-            row.try_get("grantable")?,
-        );
+        let key = (row.try_get("oid")?, row.try_get("role")?, row.try_get("grantable")?);
         let privilege: String = row.try_get("privilege")?;
         match row.try_get::<Option<String>, _>("column")? {
             None => {
                 on_relation.entry(key).or_default().insert(privilege);
             }
             Some(column) => {
-                on_columns
-                    .entry(key)
-                    .or_default()
-                    .entry(privilege)
-                    .or_default()
-                    .insert(column);
+                on_columns.entry(key).or_default().entry(privilege).or_default().insert(column);
             }
         }
     }
@@ -282,10 +235,7 @@ async fn dependents(
     oids: &[i64],
     found: &mut HashMap<i64, Relation>,
 ) -> Result<(), CatalogError> {
-    let rows = sqlx::query(include_str!("sql/dependents.sql"))
-        .bind(oids)
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query(include_str!("sql/dependents.sql")).bind(oids).fetch_all(conn).await?;
     for row in rows {
         let kind: String = row.try_get("kind")?;
         let schema: Option<String> = row.try_get("schema")?;
@@ -293,30 +243,17 @@ async fn dependents(
         let relation = schema.zip(name).map(|(s, n)| QName::new(s, n));
         let name = match &relation {
             Some(relation) => relation.to_string(),
-            None => row
-                .try_get::<Option<String>, _>("description")?
-                .unwrap_or_default(),
+            None => row.try_get::<Option<String>, _>("description")?.unwrap_or_default(),
         };
         if let Some(of) = found.get_mut(&row.try_get::<i64, _>("oid")?) {
-            of.dependents.push(Dependent {
-                kind,
-                name,
-                relation,
-            });
+            of.dependents.push(Dependent { kind, name, relation });
         }
     }
     Ok(())
 }
 
-async fn extras(
-    conn: &mut PgConnection,
-    oids: &[i64],
-    found: &mut HashMap<i64, Relation>,
-) -> Result<(), CatalogError> {
-    let rows = sqlx::query(include_str!("sql/extras.sql"))
-        .bind(oids)
-        .fetch_all(conn)
-        .await?;
+async fn extras(conn: &mut PgConnection, oids: &[i64], found: &mut HashMap<i64, Relation>) -> Result<(), CatalogError> {
+    let rows = sqlx::query(include_str!("sql/extras.sql")).bind(oids).fetch_all(conn).await?;
     for row in rows {
         if let Some(relation) = found.get_mut(&row.try_get::<i64, _>("oid")?) {
             relation.extras.push(row.try_get("what")?);
@@ -325,17 +262,10 @@ async fn extras(
     Ok(())
 }
 
-async fn taken(
-    conn: &mut PgConnection,
-    names: &BTreeSet<QName>,
-) -> Result<HashMap<QName, Taken>, CatalogError> {
+async fn taken(conn: &mut PgConnection, names: &BTreeSet<QName>) -> Result<HashMap<QName, Taken>, CatalogError> {
     let schemas: Vec<&str> = names.iter().map(|n| n.schema.as_str()).collect();
     let names: Vec<&str> = names.iter().map(|n| n.name.as_str()).collect();
-    let rows = sqlx::query(include_str!("sql/taken.sql"))
-        .bind(&schemas)
-        .bind(&names)
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query(include_str!("sql/taken.sql")).bind(&schemas).bind(&names).fetch_all(conn).await?;
     rows.iter()
         .map(|row| {
             let of_schema: Option<String> = row.try_get("of_schema")?;
@@ -353,16 +283,10 @@ async fn taken(
 }
 
 async fn default_acls(conn: &mut PgConnection) -> Result<Vec<DefaultAcl>, CatalogError> {
-    let rows = sqlx::query(include_str!("sql/default_acls.sql"))
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query(include_str!("sql/default_acls.sql")).fetch_all(conn).await?;
     rows.iter()
         .map(|row| {
-            Ok(DefaultAcl {
-                owner: row.try_get("owner")?,
-                schema: row.try_get("schema")?,
-                role: row.try_get("role")?,
-            })
+            Ok(DefaultAcl { owner: row.try_get("owner")?, schema: row.try_get("schema")?, role: row.try_get("role")? })
         })
         .collect()
 }

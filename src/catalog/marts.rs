@@ -15,20 +15,12 @@ pub async fn recorded(
     project: &str,
 ) -> Result<BTreeMap<QName, Recorded>, CatalogError> {
     let sql = include_str!("sql/marts.sql").replace("{registry}", &quote_ident(schema));
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(project)
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(project).fetch_all(conn).await?;
     let mut marts = BTreeMap::new();
     for row in rows {
-        let name = QName::new(
-            row.try_get::<String, _>("schema")?,
-            row.try_get::<String, _>("name")?,
-        );
-        let unreadable = |error: serde_json::Error| CatalogError::Registry {
-            mart: name.to_string(),
-            message: error.to_string(),
-        };
+        let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
+        let unreadable =
+            |error: serde_json::Error| CatalogError::Registry { mart: name.to_string(), message: error.to_string() };
         let mart: Mart = serde_json::from_str(row.try_get("declared")?).map_err(unreadable)?;
         let applied: Applied = serde_json::from_str(row.try_get("applied")?).map_err(unreadable)?;
         let recorded = Recorded {
@@ -37,9 +29,7 @@ pub async fn recorded(
             status: row.try_get("status")?,
             applied,
             relation: row.try_get("relation")?,
-            file: row
-                .try_get::<Option<String>, _>("file")?
-                .unwrap_or_default(),
+            file: row.try_get::<Option<String>, _>("file")?.unwrap_or_default(),
             revision: row.try_get("revision")?,
             created_at: row.try_get("created_at")?,
             changed_at: row.try_get("changed_at")?,

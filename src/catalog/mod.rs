@@ -6,8 +6,8 @@ mod marts;
 mod stats;
 
 pub use actual::{
-    Actual, Applied, Column, DefaultAcl, Dependent, Index, ReadSignature, Recorded, Relation,
-    RelationKind, Server, Taken,
+    Actual, Applied, Column, DefaultAcl, Dependent, Index, ReadSignature, Recorded, Relation, RelationKind, Server,
+    Taken,
 };
 pub use introspect::{Scope, introspect, relations};
 pub use marts::recorded;

@@ -42,14 +42,8 @@ pub struct IndexUse {
 }
 
 /// Sizes and estimates by OID.
-pub async fn sizes(
-    conn: &mut PgConnection,
-    oids: &[i64],
-) -> Result<HashMap<i64, RelationStats>, CatalogError> {
-    let rows = sqlx::query(include_str!("sql/sizes.sql"))
-        .bind(oids)
-        .fetch_all(conn)
-        .await?;
+pub async fn sizes(conn: &mut PgConnection, oids: &[i64]) -> Result<HashMap<i64, RelationStats>, CatalogError> {
+    let rows = sqlx::query(include_str!("sql/sizes.sql")).bind(oids).fetch_all(conn).await?;
     let mut found = HashMap::new();
     for row in rows {
         let stats = RelationStats {
@@ -67,10 +61,7 @@ pub async fn sizes(
 
 /// The use of one relation's indexes.
 pub async fn statistics(conn: &mut PgConnection, oid: i64) -> Result<Vec<IndexUse>, CatalogError> {
-    let rows = sqlx::query(include_str!("sql/index_use.sql"))
-        .bind(oid)
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query(include_str!("sql/index_use.sql")).bind(oid).fetch_all(conn).await?;
     rows.iter()
         .map(|row| {
             Ok(IndexUse {

@@ -100,7 +100,9 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
     if let Err(error) = told.and(closed) {
         print::note(
             style,
-            &format!("warning: the session that held the lock ended meanwhile, so another apply may have run, too ({error}); see `datamart plan`"),
+            &format!(
+                "warning: the session that held the lock ended meanwhile, so another apply may have run, too ({error}); see `datamart plan`"
+            ),
         );
     }
     finish(context, &plan, &applied).await?;

@@ -282,7 +282,9 @@ pub fn arguments(given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = given.into_iter().collect();
     let ours = |arg: &OsString| VALUED.iter().any(|name| arg == name);
     let with_value = |arg: &OsString| {
-        arg.to_str().is_some_and(|arg| VALUED.iter().any(|name| arg.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))))
+        arg.to_str().is_some_and(|arg| {
+            VALUED.iter().any(|name| arg.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
+        })
     };
     let mut at = 1;
     while args.get(at).is_some_and(|arg| arg.as_encoded_bytes().starts_with(b"-")) {
@@ -323,7 +325,10 @@ mod tests {
     fn what_stands_behind_psql_is_its_own() {
         for (line, expected) in [
             ("datamart psql -v x=1", "datamart psql -- -v x=1"),
-            ("datamart --dir d -q psql --format=json --dir e -q", "datamart --dir d -q psql --format=json --dir e -- -q"),
+            (
+                "datamart --dir d -q psql --format=json --dir e -q",
+                "datamart --dir d -q psql --format=json --dir e -- -q",
+            ),
             ("datamart psql -- -c x", "datamart psql -- -c x"),
             ("datamart psql --help", "datamart psql --help"),
             ("datamart psql", "datamart psql"),

@@ -25,16 +25,14 @@ use super::select::{self, States};
 /// # Errors
 /// Every problem of every file.
 pub fn load(globals: &Globals, style: Style) -> Result<Desired> {
-    let options = LoadOptions {
-        dir: globals.dir.clone(),
-        config: globals.config.clone(),
-        environment: environment(),
-    };
+    let options = LoadOptions { dir: globals.dir.clone(), config: globals.config.clone(), environment: environment() };
     let desired = manifest::load(&options).map_err(|error| {
         let failed = CommandError::from(error);
         match globals.dir.exists() {
             true => failed,
-            false => failed.help("name the manifests' folder with --dir, or write a first project with `datamart init`"),
+            false => {
+                failed.help("name the manifests' folder with --dir, or write a first project with `datamart init`")
+            }
         }
     })?;
     if !desired.warnings.is_empty() && !style.quiet {
@@ -291,7 +289,8 @@ impl Context {
 /// No database named; what the embedded server says.
 pub async fn reach(globals: &Globals, style: Style, desired: &Desired) -> Result<Reach> {
     let given = std::env::var("DATABASE_URL").ok();
-    let reach = database::resolve(globals.database_url.as_deref(), given.as_deref(), &desired.project, &desired.dir).await?;
+    let reach =
+        database::resolve(globals.database_url.as_deref(), given.as_deref(), &desired.project, &desired.dir).await?;
     connecting_as(reach.endpoint.role());
     if let Some(server) = &reach.embedded {
         let made = if server.created { ", made now" } else { "" };

@@ -68,7 +68,8 @@ fn dependents(desired: &Desired, actual: &Actual, name: &QName) -> Result<BTreeS
         for reader in in_database.chain(in_registry).filter(|reader| actual.recorded.contains_key(*reader)) {
             if let Some(file) = file_of(desired, reader) {
                 let message = format!("{name} is read by {reader}, which {file} declares");
-                return Err(CommandError::input(message).help(format!("change or remove {file} and run `datamart apply` first")));
+                return Err(CommandError::input(message)
+                    .help(format!("change or remove {file} and run `datamart apply` first")));
             }
             if *reader != *name && found.insert(reader.clone()) {
                 queue.push(reader.clone());

@@ -26,11 +26,10 @@ pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exi
     let live = seen.actual.relations.get(&name).filter(|_| recorded.is_some());
     let owner = live.map(|relation| relation.owner.clone()).or_else(|| mart.owner.clone());
     let owner = owner.filter(|owner| *owner != seen.actual.server.user);
-    let explained =
-        snapshot(&mut context.conn, &context.desired, async |conn| {
-            Ok(observe::explain(conn, &mart, owner.as_deref()).await?)
-        })
-        .await?;
+    let explained = snapshot(&mut context.conn, &context.desired, async |conn| {
+        Ok(observe::explain(conn, &mart, owner.as_deref()).await?)
+    })
+    .await?;
     context.close().await?;
     if style.json() {
         print::json(&json!({

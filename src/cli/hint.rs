@@ -94,20 +94,16 @@ fn privilege(error: &SqlError, role: &str) -> Option<String> {
             "only the owner of {object} may do this: connect as that role, or let it be inherited (GRANT <its owner> TO {to})"
         ));
     }
-    let member = [
-        "must be member of role ",
-        "must be able to SET ROLE ",
-        "permission denied to set role ",
-    ];
+    let member = ["must be member of role ", "must be able to SET ROLE ", "permission denied to set role "];
     if member.iter().any(|start| message.starts_with(start)) {
         return quoted(message).map(|owner| format!("GRANT {} TO {to};", quote_ident(owner)));
     }
     if message.contains("terminat") || message.contains("cancel") {
         return Some(format!("GRANT pg_signal_backend TO {to};"));
     }
-    message.contains("superuser").then(|| {
-        format!("{to} is no superuser, and this needs one: let an administrator do it once")
-    })
+    message
+        .contains("superuser")
+        .then(|| format!("{to} is no superuser, and this needs one: let an administrator do it once"))
 }
 
 /// `object` as PostgreSQL names it: a kind of one or more words, then a name without quotes.
@@ -117,20 +113,12 @@ fn grant(object: &str, schema: Option<&str>, to: &str) -> Option<String> {
         None => quote_ident(name),
     };
     let strip = |kinds: &[&str]| {
-        let found = kinds
-            .iter()
-            .find_map(|kind| object.strip_prefix(kind)?.strip_prefix(' '));
+        let found = kinds.iter().find_map(|kind| object.strip_prefix(kind)?.strip_prefix(' '));
         found.map(|name| name.trim_matches('"'))
     };
-    if let Some((column, relation)) = object
-        .strip_prefix("column ")
-        .and_then(|rest| rest.split_once(" of relation "))
-    {
+    if let Some((column, relation)) = object.strip_prefix("column ").and_then(|rest| rest.split_once(" of relation ")) {
         let column = quote_ident(column.trim_matches('"'));
-        return Some(format!(
-            "GRANT SELECT ({column}) ON {} TO {to};",
-            named(relation.trim_matches('"'))
-        ));
+        return Some(format!("GRANT SELECT ({column}) ON {} TO {to};", named(relation.trim_matches('"'))));
     }
     if let Some(name) = strip(&["schema"]) {
         let name = quote_ident(name);
@@ -138,16 +126,9 @@ fn grant(object: &str, schema: Option<&str>, to: &str) -> Option<String> {
             "GRANT USAGE ON SCHEMA {name} TO {to}; to build marts in it: GRANT USAGE, CREATE ON SCHEMA {name} TO {to};"
         ));
     }
-    let one_word = |privilege: &str, kind: &str, name: String| {
-        Some(format!("GRANT {privilege} ON {kind}{name} TO {to};"))
-    };
-    if let Some(name) = strip(&[
-        "table",
-        "view",
-        "materialized view",
-        "foreign table",
-        "relation",
-    ]) {
+    let one_word =
+        |privilege: &str, kind: &str, name: String| Some(format!("GRANT {privilege} ON {kind}{name} TO {to};"));
+    if let Some(name) = strip(&["table", "view", "materialized view", "foreign table", "relation"]) {
         return one_word("SELECT", "", named(name));
     }
     if let Some(name) = strip(&["database"]) {
@@ -191,54 +172,21 @@ mod tests {
     #[test]
     fn the_missing_grant_is_printed() {
         for (said, wanted) in [
-            (
-                "permission denied for table orders",
-                "GRANT SELECT ON orders TO \"etl bot\";",
-            ),
-            (
-                "permission denied for view Sales 2024",
-                "GRANT SELECT ON \"Sales 2024\" TO \"etl bot\";",
-            ),
-            (
-                "permission denied for materialized view mv",
-                "GRANT SELECT ON mv TO \"etl bot\";",
-            ),
-            (
-                "permission denied for database shop",
-                "GRANT CREATE ON DATABASE shop TO \"etl bot\";",
-            ),
-            (
-                "permission denied for function f",
-                "GRANT EXECUTE ON ROUTINE f TO \"etl bot\";",
-            ),
-            (
-                "permission denied for tablespace fast",
-                "GRANT CREATE ON TABLESPACE fast TO \"etl bot\";",
-            ),
-            (
-                "permission denied for sequence s",
-                "GRANT USAGE ON SEQUENCE s TO \"etl bot\";",
-            ),
+            ("permission denied for table orders", "GRANT SELECT ON orders TO \"etl bot\";"),
+            ("permission denied for view Sales 2024", "GRANT SELECT ON \"Sales 2024\" TO \"etl bot\";"),
+            ("permission denied for materialized view mv", "GRANT SELECT ON mv TO \"etl bot\";"),
+            ("permission denied for database shop", "GRANT CREATE ON DATABASE shop TO \"etl bot\";"),
+            ("permission denied for function f", "GRANT EXECUTE ON ROUTINE f TO \"etl bot\";"),
+            ("permission denied for tablespace fast", "GRANT CREATE ON TABLESPACE fast TO \"etl bot\";"),
+            ("permission denied for sequence s", "GRANT USAGE ON SEQUENCE s TO \"etl bot\";"),
             (
                 "permission denied for column email of relation customers",
                 "GRANT SELECT (email) ON customers TO \"etl bot\";",
             ),
-            (
-                "must be member of role \"mart_owner\"",
-                "GRANT mart_owner TO \"etl bot\";",
-            ),
-            (
-                "must be able to SET ROLE \"Mart Owner\"",
-                "GRANT \"Mart Owner\" TO \"etl bot\";",
-            ),
-            (
-                "permission denied to set role \"mart_owner\"",
-                "GRANT mart_owner TO \"etl bot\";",
-            ),
-            (
-                "permission denied to terminate process",
-                "GRANT pg_signal_backend TO \"etl bot\";",
-            ),
+            ("must be member of role \"mart_owner\"", "GRANT mart_owner TO \"etl bot\";"),
+            ("must be able to SET ROLE \"Mart Owner\"", "GRANT \"Mart Owner\" TO \"etl bot\";"),
+            ("permission denied to set role \"mart_owner\"", "GRANT mart_owner TO \"etl bot\";"),
+            ("permission denied to terminate process", "GRANT pg_signal_backend TO \"etl bot\";"),
         ] {
             assert_eq!(denied(said), wanted);
         }
@@ -254,74 +202,34 @@ mod tests {
 
     #[test]
     fn ownership_is_explained() {
-        assert!(
-            denied("must be owner of table orders")
-                .starts_with("only the owner of table orders may do this")
-        );
+        assert!(denied("must be owner of table orders").starts_with("only the owner of table orders may do this"));
         assert_eq!(denied("something new"), "");
     }
 
     #[test]
     fn common_errors_have_a_way_out() {
         for (code, message, word) in [
-            (
-                "28P01",
-                "password authentication failed for user \"ana\"",
-                "PGPASSWORD",
-            ),
-            (
-                "28000",
-                "no pg_hba.conf entry for host \"10.0.0.1\"",
-                "pg_hba.conf",
-            ),
-            (
-                "3D000",
-                "database \"Shop\" does not exist",
-                "CREATE DATABASE \"Shop\"",
-            ),
+            ("28P01", "password authentication failed for user \"ana\"", "PGPASSWORD"),
+            ("28000", "no pg_hba.conf entry for host \"10.0.0.1\"", "pg_hba.conf"),
+            ("3D000", "database \"Shop\" does not exist", "CREATE DATABASE \"Shop\""),
             ("42P01", "relation \"ordrs\" does not exist", "looked up"),
-            (
-                "25006",
-                "cannot execute CREATE VIEW in a read-only transaction",
-                "primary",
-            ),
-            (
-                "57014",
-                "canceling statement due to statement timeout",
-                "statement_timeout",
-            ),
-            (
-                "57014",
-                "canceling statement due to user request",
-                "cancelled",
-            ),
-            (
-                "55P03",
-                "canceling statement due to lock timeout",
-                "lock_timeout",
-            ),
-            (
-                "53300",
-                "sorry, too many clients already",
-                "max_connections",
-            ),
+            ("25006", "cannot execute CREATE VIEW in a read-only transaction", "primary"),
+            ("57014", "canceling statement due to statement timeout", "statement_timeout"),
+            ("57014", "canceling statement due to user request", "cancelled"),
+            ("55P03", "canceling statement due to lock timeout", "lock_timeout"),
+            ("53300", "sorry, too many clients already", "max_connections"),
             ("53100", "could not extend file", "disk"),
             ("40P01", "deadlock detected", "again"),
         ] {
             let said = hint(&SqlError::with_sqlstate(code, message), "ana").unwrap_or_default();
             assert!(said.contains(word), "{code}: {said}");
         }
-        assert_eq!(
-            hint(&SqlError::with_sqlstate("22012", "division by zero"), "ana"),
-            None
-        );
+        assert_eq!(hint(&SqlError::with_sqlstate("22012", "division by zero"), "ana"), None);
     }
 
     #[test]
     fn no_server_is_told_from_a_lost_one() {
-        let said = |message: &str| {
-            hint(&SqlError::new(ErrorKind::Connection, message), "ana").unwrap_or_default()
-        };
+        let said = |message: &str| hint(&SqlError::new(ErrorKind::Connection, message), "ana").unwrap_or_default();
         assert!(said("Connection refused (os error 111)").contains("running"));
         assert!(said("no answer within 10 s").contains("firewall"));
         assert!(said("the server closed the connection").contains("lost"));

@@ -116,7 +116,8 @@ fn wait(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exi
 /// Ends a command that changes nothing at the first signal, so that what it holds is given back.
 async fn stoppable(command: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
     let listen = |kind| {
-        tokio::signal::unix::signal(kind).map_err(|error| CommandError::internal(format!("cannot listen for signals: {error}")))
+        tokio::signal::unix::signal(kind)
+            .map_err(|error| CommandError::internal(format!("cannot listen for signals: {error}")))
     };
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;

@@ -21,7 +21,10 @@ pub async fn run(args: &PlanArgs, globals: &Globals, style: Style) -> Result<Exi
     }
     report::plan::show(&plan, style);
     if let Some(path) = &args.out {
-        print::note(style, &format!("Kept in {}: `datamart apply {}` does exactly this.", path.display(), path.display()));
+        print::note(
+            style,
+            &format!("Kept in {}: `datamart apply {}` does exactly this.", path.display(), path.display()),
+        );
     }
     let differs = args.detailed_exitcode && !plan.is_empty();
     Ok(if differs { Exit::Differences } else { Exit::Done })

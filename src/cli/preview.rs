@@ -15,7 +15,9 @@ pub async fn run(args: &PreviewArgs, globals: &Globals, style: Style) -> Result<
     let seen = context.actual().await?;
     let name = context.find(&seen, &args.name)?;
     let (looked, conn) = context.looked(&seen);
-    let preview = snapshot(conn, looked.desired, async |conn| Ok(observe::preview(conn, &looked, &name, args.limit).await?)).await?;
+    let preview =
+        snapshot(conn, looked.desired, async |conn| Ok(observe::preview(conn, &looked, &name, args.limit).await?))
+            .await?;
     context.close().await?;
     if style.json() {
         print::json(&preview);

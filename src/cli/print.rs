@@ -56,7 +56,9 @@ pub fn out(text: &str) {
 pub fn json<T: Serialize>(value: &T) {
     let text = serde_json::to_string_pretty(value);
     // Our own types always serialise.
-    out(&text.unwrap_or_else(|error| format!("{{\"error\": {{\"kind\": \"internal\", \"message\": {:?}}}}}", error.to_string())));
+    out(&text.unwrap_or_else(|error| {
+        format!("{{\"error\": {{\"kind\": \"internal\", \"message\": {:?}}}}}", error.to_string())
+    }));
 }
 
 /// Something for people, beside the result.

@@ -32,7 +32,10 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
     let seen = context.actual().await?;
     if seen.actual.server.in_recovery {
         let label = context.reach.endpoint.label();
-        return Err(CommandError::new("read_only", format!("{label} is a standby: it can be looked at, not refreshed")));
+        return Err(CommandError::new(
+            "read_only",
+            format!("{label} is a standby: it can be looked at, not refreshed"),
+        ));
     }
     let selected = selected(args, &mut context, &seen).await?;
     let items = items(&seen, &selected)?;
@@ -80,7 +83,8 @@ fn with_rows(seen: &Seen, mut names: BTreeSet<QName>) -> BTreeSet<QName> {
 /// What is refreshed, upstream first; a mart waits for every selected one it reads, through others too.
 fn items(seen: &Seen, selected: &BTreeSet<QName>) -> Result<Vec<Item>> {
     let recorded = &seen.actual.recorded;
-    let unknown: Vec<String> = selected.iter().filter(|n| !recorded.contains_key(*n)).map(ToString::to_string).collect();
+    let unknown: Vec<String> =
+        selected.iter().filter(|n| !recorded.contains_key(*n)).map(ToString::to_string).collect();
     if !unknown.is_empty() {
         let message = format!("not applied yet: {}", unknown.join(", "));
         return Err(CommandError::input(message).help("run `datamart apply` first"));
@@ -215,9 +219,5 @@ impl From<RefreshError> for CommandError {
 pub fn held(error: LockError) -> CommandError {
     let is_held = matches!(error, LockError::Held { .. });
     let failed = CommandError::from(error);
-    if is_held {
-        failed.help("wait for it with --lock-timeout 5m, or see `datamart unlock`")
-    } else {
-        failed
-    }
+    if is_held { failed.help("wait for it with --lock-timeout 5m, or see `datamart unlock`") } else { failed }
 }

@@ -68,7 +68,10 @@ mod tests {
     fn an_alias_that_repeats_the_name_goes() {
         for (text, expected) in [
             ("FROM public.sales sales", "FROM public.sales"),
-            ("FROM (s.a a JOIN \"S 1\".\"b\"\"\" \"b\"\"\" ON (a.x = 1))", "FROM (s.a JOIN \"S 1\".\"b\"\"\" ON (a.x = 1))"),
+            (
+                "FROM (s.a a JOIN \"S 1\".\"b\"\"\" \"b\"\"\" ON (a.x = 1))",
+                "FROM (s.a JOIN \"S 1\".\"b\"\"\" ON (a.x = 1))",
+            ),
             ("FROM public.sales s", "FROM public.sales s"),
             ("FROM public.sales sales(a, b)", "FROM public.sales sales(a, b)"),
             ("SELECT 'public.a a', a.a AS a FROM s.a;", "SELECT 'public.a a', a.a AS a FROM s.a;"),

@@ -69,9 +69,9 @@ impl CompileError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Sql(error) => error.kind,
-            Self::Refused { failures, .. } => failures
-                .first()
-                .map_or(ErrorKind::Internal, |failure| failure.error.kind),
+            Self::Refused { failures, .. } => {
+                failures.first().map_or(ErrorKind::Internal, |failure| failure.error.kind)
+            }
         }
     }
 }

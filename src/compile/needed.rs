@@ -35,18 +35,24 @@ pub fn needed(marts: &[DesiredMart], actual: &Actual) -> BTreeSet<QName> {
 
 /// The registry's row of a mart, under its name or the one it had before.
 pub(crate) fn recorded_for<'a>(mart: &Mart, actual: &'a Actual) -> Option<&'a Recorded> {
-    actual.recorded.get(&mart.name).or_else(|| {
-        mart.renamed_from
-            .iter()
-            .find_map(|old| actual.recorded.get(old))
-    })
+    actual.recorded.get(&mart.name).or_else(|| mart.renamed_from.iter().find_map(|old| actual.recorded.get(old)))
 }
 
 /// Whether settings changed that a query's result may depend on; memory and planner settings are none.
 pub(crate) fn settings_changed(mart: &Mart, before: &Mart) -> bool {
     const MATTER: [&str; 12] = [
-        "array_nulls", "bytea_output", "datestyle", "default_text_search_config", "extra_float_digits", "intervalstyle",
-        "row_security", "timezone", "timezone_abbreviations", "transform_null_equals", "xmlbinary", "xmloption",
+        "array_nulls",
+        "bytea_output",
+        "datestyle",
+        "default_text_search_config",
+        "extra_float_digits",
+        "intervalstyle",
+        "row_security",
+        "timezone",
+        "timezone_abbreviations",
+        "transform_null_equals",
+        "xmlbinary",
+        "xmloption",
     ];
     let of = |mart: &Mart| -> Vec<(String, String)> {
         let settings = mart.settings().into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value));
@@ -70,16 +76,13 @@ fn reads_others(desired: &DesiredMart, recorded: &Recorded, actual: &Actual) -> 
 }
 
 fn indexes_changed(mart: &Mart, recorded: &Recorded) -> bool {
-    mart.indexes
-        .iter()
-        .any(|index| index.needs_server() && !recorded.mart.indexes.contains(index))
+    mart.indexes.iter().any(|index| index.needs_server() && !recorded.mart.indexes.contains(index))
 }
 
 fn reads_changed(recorded: &Recorded, actual: &Actual) -> bool {
-    recorded.applied.reads.values().any(|read| {
-        actual
-            .relations
-            .get(&read.name)
-            .is_none_or(|relation| relation.signature() != read.signature)
-    })
+    recorded
+        .applied
+        .reads
+        .values()
+        .any(|read| actual.relations.get(&read.name).is_none_or(|relation| relation.signature() != read.signature))
 }

@@ -29,19 +29,11 @@ impl Scratch {
                 .map(|(i, schema)| ((*schema).to_owned(), format!("dm{letter}_{token}_{i}")))
                 .collect()
         };
-        Self {
-            views: named("v"),
-            tables: named("t"),
-            roles: BTreeSet::new(),
-        }
+        Self { views: named("v"), tables: named("t"), roles: BTreeSet::new() }
     }
 
     fn all(&self) -> Vec<&str> {
-        self.views
-            .values()
-            .chain(self.tables.values())
-            .map(String::as_str)
-            .collect()
+        self.views.values().chain(self.tables.values()).map(String::as_str).collect()
     }
 
     /// The scratch view of a mart.
@@ -66,11 +58,7 @@ impl Scratch {
     }
 
     fn real_schema<'a>(&'a self, schema: &'a str) -> &'a str {
-        self.views
-            .iter()
-            .chain(&self.tables)
-            .find(|(_, scratch)| *scratch == schema)
-            .map_or(schema, |(real, _)| real)
+        self.views.iter().chain(&self.tables).find(|(_, scratch)| *scratch == schema).map_or(schema, |(real, _)| real)
     }
 }
 
@@ -98,9 +86,10 @@ async fn in_transaction(
     marts: &[&DesiredMart],
     lock_timeout_ms: u64,
 ) -> Result<Compiled, CompileError> {
-    let row = sqlx::query("SELECT pg_backend_pid(), (extract(epoch FROM clock_timestamp()) * 1000)::bigint % 1000000000")
-        .fetch_one(&mut *conn)
-        .await?;
+    let row =
+        sqlx::query("SELECT pg_backend_pid(), (extract(epoch FROM clock_timestamp()) * 1000)::bigint % 1000000000")
+            .fetch_one(&mut *conn)
+            .await?;
     let token = format!("{}_{}", row.try_get::<i32, _>(0)?, row.try_get::<i64, _>(1)?);
     let mut scratch = Scratch::new(marts, &token);
     let owners: Vec<&str> = marts.iter().filter_map(|m| m.mart.owner.as_deref()).collect();
@@ -113,9 +102,7 @@ async fn in_transaction(
     }
     let mut setup = format!("SET LOCAL lock_timeout = {lock_timeout_ms};");
     for schema in scratch.all() {
-        setup.push_str(&format!(
-            "CREATE SCHEMA {schema}; GRANT ALL ON SCHEMA {schema} TO PUBLIC;"
-        ));
+        setup.push_str(&format!("CREATE SCHEMA {schema}; GRANT ALL ON SCHEMA {schema} TO PUBLIC;"));
     }
     sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut *conn).await?;
     let known: BTreeSet<&QName> = marts.iter().map(|m| &m.mart.name).collect();
@@ -206,16 +193,9 @@ async fn one(
     let (prefix, query) = statement(desired, scratch, known, &view);
     if let Err(error) = savepoint(conn, &format!("{prefix}{query}\n")).await? {
         let before = prefix.chars().count() + SAVEPOINT.chars().count();
-        let position = error
-            .position
-            .and_then(|at| at.checked_sub(before))
-            .filter(|at| *at > 0 && query == mart.query);
+        let position = error.position.and_then(|at| at.checked_sub(before)).filter(|at| *at > 0 && query == mart.query);
         let error = error.at(position);
-        failures.push(Failure {
-            mart: mart.name.clone(),
-            index: None,
-            error,
-        });
+        failures.push(Failure { mart: mart.name.clone(), index: None, error });
         return Ok(failures);
     }
     if let Some((table, indexes)) = scratch.table(mart) {
@@ -226,11 +206,7 @@ async fn one(
             let create = crate::sql::create_index(index, &table, &index.name, false);
             if let Err(error) = savepoint(conn, &create).await? {
                 let error = error.at(None);
-                failures.push(Failure {
-                    mart: mart.name.clone(),
-                    index: Some(index.name.clone()),
-                    error,
-                });
+                failures.push(Failure { mart: mart.name.clone(), index: Some(index.name.clone()), error });
             }
         }
     }
@@ -243,12 +219,7 @@ fn empty_table(table: &QName, view: &QName) -> String {
 }
 
 /// The statement that creates a scratch view: what stands before the query, and the query.
-fn statement(
-    desired: &DesiredMart,
-    scratch: &Scratch,
-    known: &BTreeSet<&QName>,
-    view: &QName,
-) -> (String, String) {
+fn statement(desired: &DesiredMart, scratch: &Scratch, known: &BTreeSet<&QName>, view: &QName) -> (String, String) {
     let mart = &desired.mart;
     let mut prefix = String::new();
     for (key, value) in mart.settings() {
@@ -287,16 +258,11 @@ fn statement(
 const SAVEPOINT: &str = "SAVEPOINT datamart_scratch;";
 
 /// Runs `sql` so that its failure does not end the transaction.
-async fn savepoint(
-    conn: &mut PgConnection,
-    sql: &str,
-) -> Result<Result<(), SqlError>, CompileError> {
+async fn savepoint(conn: &mut PgConnection, sql: &str) -> Result<Result<(), SqlError>, CompileError> {
     let batch = format!("{SAVEPOINT}{sql}");
     match sqlx::raw_sql(AssertSqlSafe(batch)).execute(&mut *conn).await {
         Ok(_) => {
-            sqlx::raw_sql("RESET ROLE; RELEASE SAVEPOINT datamart_scratch")
-                .execute(&mut *conn)
-                .await?;
+            sqlx::raw_sql("RESET ROLE; RELEASE SAVEPOINT datamart_scratch").execute(&mut *conn).await?;
             Ok(Ok(()))
         }
         Err(error @ sqlx::Error::Database(_)) => {
@@ -310,15 +276,10 @@ async fn savepoint(
 }
 
 async fn read(conn: &mut PgConnection, scratch: &Scratch) -> Result<Compiled, CompileError> {
-    sqlx::raw_sql("SET LOCAL search_path = pg_catalog; SET LOCAL TimeZone = 'UTC'")
-        .execute(&mut *conn)
-        .await?;
+    sqlx::raw_sql("SET LOCAL search_path = pg_catalog; SET LOCAL TimeZone = 'UTC'").execute(&mut *conn).await?;
     let mut compiled = Compiled::default();
     let schemas: Vec<&str> = scratch.views.values().map(String::as_str).collect();
-    let rows = sqlx::query(include_str!("sql/views.sql"))
-        .bind(&schemas)
-        .fetch_all(&mut *conn)
-        .await?;
+    let rows = sqlx::query(include_str!("sql/views.sql")).bind(&schemas).fetch_all(&mut *conn).await?;
     for row in rows {
         let schema: String = row.try_get("schema")?;
         let name: String = row.try_get("name")?;
@@ -351,22 +312,16 @@ async fn read(conn: &mut PgConnection, scratch: &Scratch) -> Result<Compiled, Co
             reads,
             indexes: BTreeMap::new(),
         };
-        compiled
-            .marts
-            .insert(QName::new(scratch.real_schema(&schema), name), mart);
+        compiled.marts.insert(QName::new(scratch.real_schema(&schema), name), mart);
     }
     let schemas: Vec<&str> = scratch.tables.values().map(String::as_str).collect();
-    let rows = sqlx::query(include_str!("sql/indexes.sql"))
-        .bind(&schemas)
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query(include_str!("sql/indexes.sql")).bind(&schemas).fetch_all(conn).await?;
     for row in rows {
         let schema: String = row.try_get("schema")?;
         let relation: String = row.try_get("relation")?;
         let name = QName::new(scratch.real_schema(&schema), relation);
         if let Some(mart) = compiled.marts.get_mut(&name) {
-            mart.indexes
-                .insert(row.try_get("name")?, scratch.real(row.try_get("definition")?));
+            mart.indexes.insert(row.try_get("name")?, scratch.real(row.try_get("definition")?));
         }
     }
     Ok(compiled)

@@ -55,9 +55,7 @@ pub struct Endpoint {
 /// Without the URL, which may carry a password.
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("label", &self.label)
-            .finish_non_exhaustive()
+        f.debug_struct("Endpoint").field("label", &self.label).finish_non_exhaustive()
     }
 }
 
@@ -69,16 +67,11 @@ impl Endpoint {
     pub fn from_url(url: &str) -> Result<Self, DatabaseError> {
         let url = url.trim();
         if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-            return Err(config(
-                "a database's address begins with postgres:// or postgresql://",
-            ));
+            return Err(config("a database's address begins with postgres:// or postgresql://"));
         }
         let (known, timeout) = without_unknown_parameters(url);
         let mut options = PgConnectOptions::from_str(&known).map_err(|error| {
-            config(&format!(
-                "the database's address cannot be read: {}",
-                SqlError::from(error).message
-            ))
+            config(&format!("the database's address cannot be read: {}", SqlError::from(error).message))
         })?;
         options = match (is_socket(&options), options.get_ssl_mode()) {
             (true, _) => options.ssl_mode(PgSslMode::Disable),
@@ -90,10 +83,7 @@ impl Endpoint {
             url: url.to_owned(),
             label: label_of(&options),
             // Poolers refuse a start-up parameter they do not track, so the default of the server stays.
-            options: options
-                .extra_float_digits(None)
-                .statement_cache_capacity(16)
-                .disable_statement_logging(),
+            options: options.extra_float_digits(None).statement_cache_capacity(16).disable_statement_logging(),
             timeout,
             direct: None,
             ours: false,
@@ -140,9 +130,7 @@ impl Endpoint {
 
     /// The database's name.
     pub fn database(&self) -> &str {
-        self.options
-            .get_database()
-            .unwrap_or_else(|| self.options.get_username())
+        self.options.get_database().unwrap_or_else(|| self.options.get_username())
     }
 
     /// The role that connects.
@@ -163,16 +151,11 @@ impl Endpoint {
     /// [`DatabaseError::Pooler`] where a pooler gives one backend to several sessions.
     pub async fn session(&self, purpose: &str) -> Result<PgConnection, DatabaseError> {
         let target = self.direct();
-        let options = target
-            .options
-            .clone()
-            .application_name(&application_name(purpose));
+        let options = target.options.clone().application_name(&application_name(purpose));
         let source = match tokio::time::timeout(target.timeout, session::open(&options)).await {
             Ok(Ok(Opened::Session(conn))) => return Ok(conn),
             Ok(Ok(Opened::Shared)) => {
-                return Err(DatabaseError::Pooler {
-                    target: target.label.clone(),
-                });
+                return Err(DatabaseError::Pooler { target: target.label.clone() });
             }
             Ok(Err(error)) => error,
             Err(_) => {
@@ -180,17 +163,12 @@ impl Endpoint {
                 SqlError::new(ErrorKind::Connection, words)
             }
         };
-        Err(DatabaseError::Connect {
-            target: target.label.clone(),
-            source,
-        })
+        Err(DatabaseError::Connect { target: target.label.clone(), source })
     }
 }
 
 fn config(message: &str) -> DatabaseError {
-    DatabaseError::Config {
-        message: message.to_owned(),
-    }
+    DatabaseError::Config { message: message.to_owned() }
 }
 
 /// `datamart: <purpose>`, within what PostgreSQL keeps.
@@ -207,17 +185,11 @@ fn is_socket(options: &PgConnectOptions) -> bool {
 }
 
 fn label_of(options: &PgConnectOptions) -> String {
-    let database = options
-        .get_database()
-        .unwrap_or_else(|| options.get_username());
+    let database = options.get_database().unwrap_or_else(|| options.get_username());
     match options.get_socket() {
         Some(folder) => format!("{database} on {}", folder.display()),
         None if is_socket(options) => format!("{database} on {}", options.get_host()),
-        None => format!(
-            "{database} on {}:{}",
-            options.get_host(),
-            options.get_port()
-        ),
+        None => format!("{database} on {}:{}", options.get_host(), options.get_port()),
     }
 }
 
@@ -250,14 +222,9 @@ mod tests {
 
     #[test]
     fn labels_name_host_and_database_but_no_password() -> Result<(), DatabaseError> {
-        let tcp = Endpoint::from_url(
-            "postgres://ana:s3cret@db.example.com/shop?sslmode=require&keepalives=1",
-        )?;
+        let tcp = Endpoint::from_url("postgres://ana:s3cret@db.example.com/shop?sslmode=require&keepalives=1")?;
         assert_eq!(tcp.label(), "shop on db.example.com:5432");
-        assert_eq!(
-            (tcp.database(), tcp.role(), tcp.is_local()),
-            ("shop", "ana", false)
-        );
+        assert_eq!((tcp.database(), tcp.role(), tcp.is_local()), ("shop", "ana", false));
         assert!(!format!("{tcp:?}").contains("s3cret"));
         let socket = Endpoint::from_url("postgresql:///shop?host=/run/postgresql&user=ana")?;
         assert_eq!(socket.label(), "shop on /run/postgresql");
@@ -267,11 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_not_repeated() {
-        for bad in [
-            "mysql://ana:s3cret@db/shop",
-            "postgres://ana:s3cret@db:port/shop",
-            "host=db password=s3cret",
-        ] {
+        for bad in ["mysql://ana:s3cret@db/shop", "postgres://ana:s3cret@db:port/shop", "host=db password=s3cret"] {
             let error = Endpoint::from_url(bad).map(|e| e.label().to_owned());
             let text = error.map_err(|e| e.to_string()).unwrap_err();
             assert!(!text.contains("s3cret"), "{text}");
@@ -280,12 +243,8 @@ mod tests {
 
     #[test]
     fn connect_timeout_is_honoured() {
-        let (url, timeout) =
-            without_unknown_parameters("postgres://h/d?connect_timeout=3&sslmode=require");
-        assert_eq!(
-            (url.as_str(), timeout),
-            ("postgres://h/d?sslmode=require", Duration::from_secs(3))
-        );
+        let (url, timeout) = without_unknown_parameters("postgres://h/d?connect_timeout=3&sslmode=require");
+        assert_eq!((url.as_str(), timeout), ("postgres://h/d?sslmode=require", Duration::from_secs(3)));
     }
 
     #[test]

@@ -112,9 +112,9 @@ impl DatabaseError {
     /// The fixed word of its kind.
     pub fn kind(&self) -> &'static str {
         match self {
-            DatabaseError::Sql(source)
-            | DatabaseError::Connect { source, .. }
-            | DatabaseError::Seed { source, .. } => source.kind.as_str(),
+            DatabaseError::Sql(source) | DatabaseError::Connect { source, .. } | DatabaseError::Seed { source, .. } => {
+                source.kind.as_str()
+            }
             DatabaseError::Config { .. }
             | DatabaseError::Pooler { .. }
             | DatabaseError::NoBinaries { .. }
@@ -134,9 +134,9 @@ impl DatabaseError {
     /// What PostgreSQL said, where it was PostgreSQL.
     pub fn sql(&self) -> Option<&SqlError> {
         match self {
-            DatabaseError::Sql(source)
-            | DatabaseError::Connect { source, .. }
-            | DatabaseError::Seed { source, .. } => Some(source),
+            DatabaseError::Sql(source) | DatabaseError::Connect { source, .. } | DatabaseError::Seed { source, .. } => {
+                Some(source)
+            }
             _ => None,
         }
     }
@@ -144,9 +144,9 @@ impl DatabaseError {
     /// The way out, where it is known without looking further.
     pub fn way_out(&self) -> Option<String> {
         match self {
-            DatabaseError::NoBinaries { install, .. } => Some(format!(
-                "install the server with `{install}`, or name a database with --database-url"
-            )),
+            DatabaseError::NoBinaries { install, .. } => {
+                Some(format!("install the server with `{install}`, or name a database with --database-url"))
+            }
             DatabaseError::OtherMajor { data, found, .. } => Some(format!(
                 "install PostgreSQL {found} beside it, or remove {} to start with an empty database",
                 data.display()

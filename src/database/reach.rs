@@ -58,29 +58,16 @@ pub async fn resolve(
     for (url, origin) in given {
         if let Some(url) = url {
             let endpoint = from_given(url, origin)?;
-            return Ok(Reach {
-                endpoint,
-                embedded: None,
-                origin,
-            });
+            return Ok(Reach { endpoint, embedded: None, origin });
         }
     }
     if let Some(url) = project.database.url.as_deref() {
         let mut endpoint = from_given(url, Origin::ProjectFile)?;
         // It belongs to the project's url: beside another address it could lead to another database.
-        if let Some(direct) = project
-            .database
-            .direct_url
-            .as_deref()
-            .filter(|url| !url.trim().is_empty())
-        {
+        if let Some(direct) = project.database.direct_url.as_deref().filter(|url| !url.trim().is_empty()) {
             endpoint = endpoint.with_direct(Endpoint::from_url(direct)?);
         }
-        return Ok(Reach {
-            endpoint,
-            embedded: None,
-            origin: Origin::ProjectFile,
-        });
+        return Ok(Reach { endpoint, embedded: None, origin: Origin::ProjectFile });
     }
     if !project.database.unset.is_empty() {
         // Not even with [embedded]: a job whose variable is missing must not go on with an empty shop of our own.
@@ -98,11 +85,7 @@ pub async fn resolve(
     options.database = embedded::database_name(&project.name);
     options.seed = wanted.seed.clone();
     let server = embedded::start(options).await?;
-    Ok(Reach {
-        endpoint: server.endpoint(),
-        embedded: Some(server),
-        origin: Origin::Embedded,
-    })
+    Ok(Reach { endpoint: server.endpoint(), embedded: Some(server), origin: Origin::Embedded })
 }
 
 fn from_given(url: &str, origin: Origin) -> Result<Endpoint, DatabaseError> {
@@ -113,13 +96,9 @@ fn from_given(url: &str, origin: Origin) -> Result<Endpoint, DatabaseError> {
     };
     if url.trim().is_empty() {
         // A job whose variable is missing must not go on with another database.
-        return Err(DatabaseError::Config {
-            message: format!("{source} is given but empty"),
-        });
+        return Err(DatabaseError::Config { message: format!("{source} is given but empty") });
     }
-    Endpoint::from_url(url).map_err(|error| DatabaseError::Config {
-        message: format!("{source}: {error}"),
-    })
+    Endpoint::from_url(url).map_err(|error| DatabaseError::Config { message: format!("{source}: {error}") })
 }
 
 fn nowhere() -> DatabaseError {
@@ -131,11 +110,8 @@ fn nowhere() -> DatabaseError {
 }
 
 fn project_root(dir: &Path) -> Result<PathBuf, DatabaseError> {
-    let whole = dir.canonicalize().map_err(|source| DatabaseError::Io {
-        action: "find",
-        path: dir.to_owned(),
-        source,
-    })?;
+    let whole =
+        dir.canonicalize().map_err(|source| DatabaseError::Io { action: "find", path: dir.to_owned(), source })?;
     Ok(whole.parent().unwrap_or(&whole).to_owned())
 }
 
@@ -143,53 +119,29 @@ fn project_root(dir: &Path) -> Result<PathBuf, DatabaseError> {
 mod tests {
     use super::*;
 
-    async fn origin_of(
-        cli: Option<&str>,
-        env: Option<&str>,
-        project: &Project,
-    ) -> Result<Origin, String> {
-        resolve(cli, env, project, Path::new("."))
-            .await
-            .map(|reach| reach.origin)
-            .map_err(|error| error.to_string())
+    async fn origin_of(cli: Option<&str>, env: Option<&str>, project: &Project) -> Result<Origin, String> {
+        resolve(cli, env, project, Path::new(".")).await.map(|reach| reach.origin).map_err(|error| error.to_string())
     }
 
     #[tokio::test]
     async fn the_order_is_flag_environment_project() {
         let url = Some("postgres://h/d");
         let mut project = Project::default();
-        assert!(
-            origin_of(None, None, &project)
-                .await
-                .unwrap_err()
-                .contains("[embedded]")
-        );
+        assert!(origin_of(None, None, &project).await.unwrap_err().contains("[embedded]"));
         project.database.url = url.map(str::to_owned);
         assert_eq!(origin_of(url, url, &project).await, Ok(Origin::Flag));
-        assert_eq!(
-            origin_of(None, url, &project).await,
-            Ok(Origin::Environment)
-        );
-        assert_eq!(
-            origin_of(None, None, &project).await,
-            Ok(Origin::ProjectFile)
-        );
+        assert_eq!(origin_of(None, url, &project).await, Ok(Origin::Environment));
+        assert_eq!(origin_of(None, None, &project).await, Ok(Origin::ProjectFile));
     }
 
     #[tokio::test]
     async fn an_empty_variable_is_an_error() {
-        let project = Project {
-            embedded: Some(Default::default()),
-            ..Project::default()
-        };
+        let project = Project { embedded: Some(Default::default()), ..Project::default() };
         let said = origin_of(None, Some(" "), &project).await.unwrap_err();
         assert_eq!(said, "DATABASE_URL is given but empty");
         let mut project = project;
         project.database.unset = vec!["PROD_URL".to_owned()];
         let said = origin_of(None, None, &project).await.unwrap_err();
-        assert!(
-            said.starts_with("url in project.toml needs ${PROD_URL}, which is not set"),
-            "{said}"
-        );
+        assert!(said.starts_with("url in project.toml needs ${PROD_URL}, which is not set"), "{said}");
     }
 }

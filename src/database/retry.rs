@@ -19,20 +19,14 @@ pub struct Backoff {
 impl Default for Backoff {
     /// Five tries within about two seconds.
     fn default() -> Self {
-        Self {
-            attempts: 5,
-            first: Duration::from_millis(100),
-            longest: Duration::from_secs(1),
-        }
+        Self { attempts: 5, first: Duration::from_millis(100), longest: Duration::from_secs(1) }
     }
 }
 
 impl Backoff {
     /// The pause after the `failures`-th failure (from 1): doubled each time, between half and the whole of it, at random.
     pub fn pause(&self, failures: u32) -> Duration {
-        let doubled = self
-            .first
-            .saturating_mul(1 << failures.saturating_sub(1).min(20));
+        let doubled = self.first.saturating_mul(1 << failures.saturating_sub(1).min(20));
         let whole = doubled.min(self.longest);
         whole / 2 + (whole / 2).mul_f64(random())
     }
@@ -93,11 +87,7 @@ fn random() -> f64 {
 mod tests {
     use super::*;
 
-    const QUICK: Backoff = Backoff {
-        attempts: 3,
-        first: Duration::from_millis(1),
-        longest: Duration::from_millis(2),
-    };
+    const QUICK: Backoff = Backoff { attempts: 3, first: Duration::from_millis(1), longest: Duration::from_millis(2) };
 
     async fn tries(code: &str) -> u32 {
         let mut count = 0;

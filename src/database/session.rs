@@ -43,24 +43,17 @@ pub(super) async fn open(options: &PgConnectOptions) -> Result<Opened, SqlError>
             }
             by_statement(conn, options).await
         }
-        Err(error) if refuses_options(&error) => {
-            by_statement(options.connect().await?, options).await
-        }
+        Err(error) if refuses_options(&error) => by_statement(options.connect().await?, options).await,
         Err(error) => Err(error),
     }
 }
 
 /// Words of servers and poolers about a start-up option: not allowed, not supported, unknown, not with this value.
 fn refuses_options(error: &SqlError) -> bool {
-    ["08P01", "0A000", "42704", "22023"]
-        .iter()
-        .any(|code| error.is(code))
+    ["08P01", "0A000", "42704", "22023"].iter().any(|code| error.is(code))
 }
 
-async fn by_statement(
-    mut conn: PgConnection,
-    options: &PgConnectOptions,
-) -> Result<Opened, SqlError> {
+async fn by_statement(mut conn: PgConnection, options: &PgConnectOptions) -> Result<Opened, SqlError> {
     let mut other = options.connect().await?;
     let shared = is_shared(&mut conn, &mut other).await?;
     other.close().await?;
@@ -91,10 +84,7 @@ async fn set(conn: &mut PgConnection, settings: &[(&str, &str)]) -> Result<(), S
 }
 
 /// Whether a pooler shares backends between sessions: the other one, in a transaction, is given ours, or drives us to another.
-pub(super) async fn is_shared(
-    conn: &mut PgConnection,
-    other: &mut PgConnection,
-) -> Result<bool, SqlError> {
+pub(super) async fn is_shared(conn: &mut PgConnection, other: &mut PgConnection) -> Result<bool, SqlError> {
     let before = backend_pid(conn).await?;
     sqlx::raw_sql("BEGIN").execute(&mut *other).await?;
     let theirs = backend_pid(other).await?;
@@ -106,8 +96,6 @@ pub(super) async fn is_shared(
 
 /// The process of this session on the server, through the simple protocol, which every pooler passes on.
 pub(super) async fn backend_pid(conn: &mut PgConnection) -> Result<i32, SqlError> {
-    let row = sqlx::raw_sql("SELECT pg_catalog.pg_backend_pid()")
-        .fetch_one(conn)
-        .await?;
+    let row = sqlx::raw_sql("SELECT pg_catalog.pg_backend_pid()").fetch_one(conn).await?;
     Ok(row.try_get(0)?)
 }

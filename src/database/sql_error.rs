@@ -79,12 +79,8 @@ impl ErrorKind {
             "57014" if message.contains("timeout") => ErrorKind::Timeout,
             "57014" => ErrorKind::Cancelled,
             "57P01" | "57P02" | "57P03" | "57P05" => ErrorKind::Connection,
-            "42P01" | "42703" | "42883" | "42704" | "42P02" | "3F000" | "3D000" | "57P04" => {
-                ErrorKind::Missing
-            }
-            "42P07" | "42710" | "42P06" | "42723" | "42701" | "42P04" | "2BP01" | "55000" => {
-                ErrorKind::Conflict
-            }
+            "42P01" | "42703" | "42883" | "42704" | "42P02" | "3F000" | "3D000" | "57P04" => ErrorKind::Missing,
+            "42P07" | "42710" | "42P06" | "42723" | "42701" | "42P04" | "2BP01" | "55000" => ErrorKind::Conflict,
             _ => Self::of_class(code.get(..2).unwrap_or_default()),
         }
     }
@@ -182,10 +178,8 @@ impl SqlError {
 
     /// Whether the same may pass when tried again: connection, lock, serialization, deadlock, timeout, too many connections.
     pub fn transient(&self) -> bool {
-        matches!(
-            self.kind,
-            ErrorKind::Connection | ErrorKind::Lock | ErrorKind::Serialization | ErrorKind::Timeout
-        ) || self.is("53300")
+        matches!(self.kind, ErrorKind::Connection | ErrorKind::Lock | ErrorKind::Serialization | ErrorKind::Timeout)
+            || self.is("53300")
     }
 
     fn of_server(error: &PgDatabaseError) -> Self {
@@ -228,10 +222,7 @@ impl From<sqlx::Error> for SqlError {
             }
             sqlx::Error::Configuration(_) => {
                 let cause = error.source().map(ToString::to_string);
-                Self::new(
-                    ErrorKind::Config,
-                    cause.unwrap_or_else(|| error.to_string()),
-                )
+                Self::new(ErrorKind::Config, cause.unwrap_or_else(|| error.to_string()))
             }
             other => Self::new(ErrorKind::Internal, other.to_string()),
         }
@@ -258,14 +249,8 @@ mod tests {
         assert_eq!(kind("40P01", ""), "serialization");
         assert_eq!(kind("23505", ""), "data");
         assert_eq!(kind("53100", ""), "resource");
-        assert_eq!(
-            kind("57014", "canceling statement due to statement timeout"),
-            "timeout"
-        );
-        assert_eq!(
-            kind("57014", "canceling statement due to user request"),
-            "cancelled"
-        );
+        assert_eq!(kind("57014", "canceling statement due to statement timeout"), "timeout");
+        assert_eq!(kind("57014", "canceling statement due to user request"), "cancelled");
         assert_eq!(kind("", ""), "internal");
     }
 

@@ -8,13 +8,7 @@ use super::{Place, Problem, Severity};
 use crate::state::QName;
 
 /// An error in the file of a mart.
-pub(super) fn error(
-    mart: &Declared,
-    span: Range<usize>,
-    key: &str,
-    message: String,
-    help: String,
-) -> Problem {
+pub(super) fn error(mart: &Declared, span: Range<usize>, key: &str, message: String, help: String) -> Problem {
     Problem {
         severity: Severity::Error,
         file: mart.desired.file.clone(),

@@ -11,12 +11,7 @@ use crate::state::parse_duration;
 
 /// Checks a whole file. Where only a part of it could be read, nothing counts as missing.
 pub(super) fn check(root: &DeTable<'_>, keys: &'static [Key], partial: bool, report: &mut Report) {
-    Walker {
-        root: keys,
-        partial,
-        report,
-    }
-    .table(root, keys, "", 0..0);
+    Walker { root: keys, partial, report }.table(root, keys, "", 0..0);
 }
 
 struct Walker<'a> {
@@ -26,13 +21,7 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
-    fn table(
-        &mut self,
-        table: &DeTable<'_>,
-        keys: &'static [Key],
-        path: &str,
-        span: std::ops::Range<usize>,
-    ) {
+    fn table(&mut self, table: &DeTable<'_>, keys: &'static [Key], path: &str, span: std::ops::Range<usize>) {
         for (name, value) in table {
             let full = join(path, name.get_ref());
             match keys.iter().find(|k| k.name == name.get_ref()) {
@@ -71,10 +60,7 @@ impl Walker<'_> {
             (Type::Text, DeValue::String(_))
             | (Type::Bool | Type::BoolOrWords(_), DeValue::Boolean(_))
             | (Type::NotYetTrue, DeValue::Boolean(false))
-            | (
-                Type::Scalar,
-                DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_),
-            )
+            | (Type::Scalar, DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_))
             | (Type::Any, _) => {}
             (Type::NotYetTrue, DeValue::Boolean(true)) => self.report.error(
                 value.span(),
@@ -83,15 +69,9 @@ impl Walker<'_> {
                 "write false, or remove it for now",
             ),
             (Type::Integer { min, max }, DeValue::Integer(i)) => {
-                let fits = i64::from_str_radix(i.as_str(), i.radix())
-                    .is_ok_and(|n| (*min..=*max).contains(&n));
+                let fits = i64::from_str_radix(i.as_str(), i.radix()).is_ok_and(|n| (*min..=*max).contains(&n));
                 if !fits {
-                    self.report.error(
-                        value.span(),
-                        path,
-                        format!("`{path}` is between {min} and {max}"),
-                        example(key),
-                    );
+                    self.report.error(value.span(), path, format!("`{path}` is between {min} and {max}"), example(key));
                 }
             }
             (Type::Duration, DeValue::String(s)) => {
@@ -102,10 +82,7 @@ impl Walker<'_> {
             (Type::Duration | Type::Milliseconds, DeValue::Integer(i)) => self.report.error(
                 value.span(),
                 path,
-                format!(
-                    "`{path}` takes {} with its unit, not an integer",
-                    kind.noun()
-                ),
+                format!("`{path}` takes {} with its unit, not an integer", kind.noun()),
                 format!("write `{} = \"{i}s\"` for seconds", key.name),
             ),
             (Type::Milliseconds, DeValue::String(s)) => {
@@ -155,14 +132,7 @@ impl Walker<'_> {
         }
     }
 
-    fn word(
-        &mut self,
-        found: &str,
-        words: &'static [Word],
-        value: &Spanned<DeValue<'_>>,
-        kind: &Type,
-        path: &str,
-    ) {
+    fn word(&mut self, found: &str, words: &'static [Word], value: &Spanned<DeValue<'_>>, kind: &Type, path: &str) {
         match words.iter().find(|w| w.text == found) {
             Some(word) if !word.later => {}
             Some(_) => self.report.error(
@@ -173,10 +143,8 @@ impl Walker<'_> {
             ),
             None => {
                 let near = nearest(found, words.iter().map(|w| w.text));
-                let help = near.map_or_else(
-                    || format!("write {}", kind.noun()),
-                    |near| format!("did you mean {near:?}?"),
-                );
+                let help =
+                    near.map_or_else(|| format!("write {}", kind.noun()), |near| format!("did you mean {near:?}?"));
                 let message = format!("`{path}` cannot be {found:?}");
                 self.report.error(value.span(), path, message, help);
             }
@@ -196,21 +164,11 @@ impl Walker<'_> {
             (DeValue::Table(_) | DeValue::Array(_), Some(name)) => name,
             _ => value.span(),
         };
-        let message = format!(
-            "`{path}` takes {}, not {}",
-            kind.noun(),
-            found(value.get_ref())
-        );
+        let message = format!("`{path}` takes {}, not {}", kind.noun(), found(value.get_ref()));
         self.report.error(span, path, message, example(key));
     }
 
-    fn unknown(
-        &mut self,
-        name: &Spanned<std::borrow::Cow<'_, str>>,
-        keys: &'static [Key],
-        path: &str,
-        full: &str,
-    ) {
+    fn unknown(&mut self, name: &Spanned<std::borrow::Cow<'_, str>>, keys: &'static [Key], path: &str, full: &str) {
         let word = name.get_ref();
         let supported = || keys.iter().filter(|k| !k.later).map(|k| k.name);
         let help = if let Some(home) = home(self.root, word).filter(|home| home != path) {
@@ -256,9 +214,7 @@ fn home(keys: &'static [Key], word: &str) -> Option<String> {
 fn fits(kind: &Type, value: &DeValue<'_>) -> bool {
     matches!(
         (kind, value),
-        (Type::Text, DeValue::String(_))
-            | (Type::List(_), DeValue::Array(_))
-            | (Type::Table(_), DeValue::Table(_))
+        (Type::Text, DeValue::String(_)) | (Type::List(_), DeValue::Array(_)) | (Type::Table(_), DeValue::Table(_))
     )
 }
 
@@ -276,9 +232,5 @@ fn found(value: &DeValue<'_>) -> &'static str {
 
 /// A dotted path.
 pub(super) fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

@@ -73,13 +73,7 @@ pub(super) fn declare(
         kinds::check(root, kind, report);
         let possible = indexes.iter().any(|i| i.index.serves_concurrent_refresh());
         if kind == Kind::MaterializedView {
-            refresh::check_concurrent(
-                root,
-                policy.concurrent,
-                possible,
-                &candidates(&indexes),
-                report,
-            );
+            refresh::check_concurrent(root, policy.concurrent, possible, &candidates(&indexes), report);
         }
     }
     let session = session(root, report);
@@ -125,11 +119,7 @@ pub(super) fn declare(
     Some(Declared {
         spans: Spans {
             name: place_of_name(root),
-            schema: if root.has("schema") {
-                root.span("schema")
-            } else {
-                place_of_name(root)
-            },
+            schema: if root.has("schema") { root.span("schema") } else { place_of_name(root) },
             query: located.span,
             primary_key: root.key_span("primary_key"),
             indexes: index_spans,
@@ -154,13 +144,7 @@ fn place_of_name(root: &Section<'_>) -> Range<usize> {
     root.span(if root.has("name") { "name" } else { "type" })
 }
 
-fn mart_name(
-    root: &Section<'_>,
-    stem: &str,
-    kind: Option<Kind>,
-    shared: &Shared<'_>,
-    report: &mut Report,
-) -> String {
+fn mart_name(root: &Section<'_>, stem: &str, kind: Option<Kind>, shared: &Shared<'_>, report: &mut Report) -> String {
     let name = root.text("name").unwrap_or_else(|| stem.to_owned());
     let has_data = kind.is_some_and(Kind::has_data);
     let span = place_of_name(root);
@@ -169,10 +153,7 @@ fn mart_name(
         && !pattern.is_match(&name)
     {
         let message = format!("the name {name:?} does not match the project's pattern");
-        let help = format!(
-            "names match {:?} ([naming] in project.toml)",
-            pattern.as_str()
-        );
+        let help = format!("names match {:?} ([naming] in project.toml)", pattern.as_str());
         if *error {
             report.error(span, "name", message, help);
         } else {
@@ -230,17 +211,12 @@ fn policy(
         if inherited.is_some() || shared.project.timezone != Project::default().timezone {
             origins.insert("refresh.timezone".into(), "project.toml".into());
         }
-        inherited
-            .clone()
-            .unwrap_or_else(|| shared.project.timezone.clone())
+        inherited.clone().unwrap_or_else(|| shared.project.timezone.clone())
     });
     if kind == Some(Kind::View) {
         return (timezone, RefreshPolicy::default());
     }
-    let mut layers = Layers {
-        defaults: shared.defaults,
-        origins,
-    };
+    let mut layers = Layers { defaults: shared.defaults, origins };
     let policy = layers.policy(own);
     refresh::check(root, &policy, report);
     (timezone, policy)
@@ -279,9 +255,7 @@ fn search_path(
     session: &BTreeMap<String, String>,
     report: &mut Report,
 ) -> Vec<String> {
-    let given = session
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case("search_path"));
+    let given = session.iter().find(|(key, _)| key.eq_ignore_ascii_case("search_path"));
     if let Some((key, text)) = given {
         if let Some(names) = parse_name_list(text) {
             return names;
@@ -305,19 +279,11 @@ fn search_path(
 
 /// A list of names, with their places.
 fn names(root: &Section<'_>, key: &str, report: &mut Report) -> (Vec<String>, Vec<Range<usize>>) {
-    let (names, spans): (Vec<String>, Vec<_>) = root
-        .strings(key)
-        .into_iter()
-        .map(|(name, span)| (name.to_owned(), span))
-        .unzip();
+    let (names, spans): (Vec<String>, Vec<_>) =
+        root.strings(key).into_iter().map(|(name, span)| (name.to_owned(), span)).unzip();
     for (name, span) in names.iter().zip(&spans) {
         if name.is_empty() {
-            report.error(
-                span.clone(),
-                key,
-                format!("`{key}` has an empty name"),
-                "remove it",
-            );
+            report.error(span.clone(), key, format!("`{key}` has an empty name"), "remove it");
         }
     }
     (names, spans)
@@ -379,7 +345,5 @@ fn freshness(section: &Section<'_>, report: &mut Report) -> Option<Freshness> {
 /// A mart's file, relative to where it was found, for people.
 pub(super) fn stem(path: &str) -> String {
     let file = PathBuf::from(path);
-    file.file_stem()
-        .map(|s| s.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
 }

@@ -14,25 +14,14 @@ pub(super) type Environment = BTreeMap<String, String>;
 const LATER: &[&str] = &["DATAMART_MAX_SIZE_GB", "DATAMART_KEEP_VERSIONS"];
 
 /// Puts the environment's defaults into a project that is still at its built-in ones; what they say about refreshes.
-pub(super) fn apply(
-    environment: &Environment,
-    project: &mut Project,
-    problems: &mut Vec<Problem>,
-) -> Said {
-    let mut reader = Reader {
-        environment,
-        problems,
-    };
+pub(super) fn apply(environment: &Environment, project: &mut Project, problems: &mut Vec<Problem>) -> Said {
+    let mut reader = Reader { environment, problems };
     let mut said = Said::default();
     if let Some(schema) = reader.get("DATAMART_DEFAULT_SCHEMA") {
         project.schema = schema.to_owned();
         project.record("schema", "DATAMART_DEFAULT_SCHEMA");
     }
-    said.timeout = reader.read(
-        "DATAMART_REFRESH_TIMEOUT_SECONDS",
-        "a number of seconds",
-        |t| t.parse().ok(),
-    );
+    said.timeout = reader.read("DATAMART_REFRESH_TIMEOUT_SECONDS", "a number of seconds", |t| t.parse().ok());
     said.concurrent = reader.read("DATAMART_CONCURRENT_REFRESH", "true or false", boolean);
     let key = "DATAMART_MAINTENANCE_WORK_MEM";
     if let Some(size) = reader.read(key, "a size such as 2GB", parse_size) {
@@ -80,8 +69,7 @@ impl Reader<'_> {
         let text = self.get(key)?;
         let value = parse(text);
         if value.is_none() {
-            let message =
-                format!("the environment variable {key} is {text:?}, which is not {what}");
+            let message = format!("the environment variable {key} is {text:?}, which is not {what}");
             self.push(Severity::Error, key, message, "change it, or unset it");
         }
         value
@@ -89,12 +77,7 @@ impl Reader<'_> {
 
     fn later(&mut self, key: &str) {
         let message = format!("the environment variable {key} is not supported yet");
-        self.push(
-            Severity::Warning,
-            key,
-            message,
-            "it has no effect; unset it",
-        );
+        self.push(Severity::Warning, key, message, "it has no effect; unset it");
     }
 
     fn push(&mut self, severity: Severity, key: &str, message: String, help: &str) {
@@ -128,9 +111,5 @@ pub(super) fn expand(text: &str, environment: &Environment) -> Result<String, Ve
         rest = &tail[end + 1..];
     }
     out.push_str(rest);
-    if unset.is_empty() {
-        Ok(out)
-    } else {
-        Err(unset)
-    }
+    if unset.is_empty() { Ok(out) } else { Err(unset) }
 }

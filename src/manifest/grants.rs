@@ -7,28 +7,14 @@ use super::section::Section;
 use crate::state::GrantDecl;
 
 /// Privileges of relations. <https://www.postgresql.org/docs/current/ddl-priv.html>
-const PRIVILEGES: &[&str] = &[
-    "SELECT",
-    "INSERT",
-    "UPDATE",
-    "DELETE",
-    "TRUNCATE",
-    "REFERENCES",
-    "TRIGGER",
-    "MAINTAIN",
-];
+const PRIVILEGES: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"];
 
 /// Those that may be given on columns.
 const OF_COLUMNS: &[&str] = &["SELECT", "INSERT", "UPDATE", "REFERENCES"];
 
 /// The grants of a mart; `None` where it has no word about them.
 pub(super) fn read(root: &Section<'_>, report: &mut Report) -> Option<Vec<GrantDecl>> {
-    root.has("grants").then(|| {
-        root.sections("grants")
-            .iter()
-            .map(|section| grant(section, report))
-            .collect()
-    })
+    root.has("grants").then(|| root.sections("grants").iter().map(|section| grant(section, report)).collect())
 }
 
 fn grant(section: &Section<'_>, report: &mut Report) -> GrantDecl {
@@ -46,12 +32,7 @@ fn grant(section: &Section<'_>, report: &mut Report) -> GrantDecl {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => format!("write the privileges by name: {}", PRIVILEGES.join(", ")),
             };
-            report.error(
-                span,
-                key.as_str(),
-                format!("unknown privilege {word:?}"),
-                help,
-            );
+            report.error(span, key.as_str(), format!("unknown privilege {word:?}"), help);
         } else if !columns.is_empty() && !OF_COLUMNS.contains(&upper.as_str()) {
             report.error(
                 span,
@@ -63,10 +44,7 @@ fn grant(section: &Section<'_>, report: &mut Report) -> GrantDecl {
             privileges.push(upper);
         }
     }
-    if section
-        .value("privileges")
-        .is_some_and(|v| v.get_ref().as_array().is_some_and(|a| a.is_empty()))
-    {
+    if section.value("privileges").is_some_and(|v| v.get_ref().as_array().is_some_and(|a| a.is_empty())) {
         report.error(
             section.span("privileges"),
             key,
@@ -75,10 +53,5 @@ fn grant(section: &Section<'_>, report: &mut Report) -> GrantDecl {
         );
     }
     privileges.sort();
-    GrantDecl {
-        role,
-        privileges,
-        columns,
-        grant_option: section.bool("grant_option").unwrap_or(false),
-    }
+    GrantDecl { role, privileges, columns, grant_option: section.bool("grant_option").unwrap_or(false) }
 }

@@ -30,31 +30,17 @@ pub(super) fn read(root: &Section<'_>, relation: &str, report: &mut Report) -> V
             check_name(&index.name, span.clone(), &section.path("name"), report);
             if indexes.iter().any(|other| other.index.name == index.name) {
                 let message = format!("the index {:?} is declared twice", index.name);
-                report.error(
-                    span.clone(),
-                    section.path("name"),
-                    message,
-                    "give it another name",
-                );
+                report.error(span.clone(), section.path("name"), message, "give it another name");
             }
         } else {
             index.name = chosen_name(relation, &key_names, &mut taken);
         }
         let twin = indexes.iter().find(|other| {
-            IndexDecl {
-                name: index.name.clone(),
-                ..other.index.clone()
-            } == index
-                && !index.keys.is_empty()
+            IndexDecl { name: index.name.clone(), ..other.index.clone() } == index && !index.keys.is_empty()
         });
         if let Some(twin) = twin {
             let message = format!("this index is the same as {:?}", twin.index.name);
-            report.error(
-                section.own_span(),
-                section.path("columns"),
-                message,
-                "remove one of them",
-            );
+            report.error(section.own_span(), section.path("columns"), message, "remove one of them");
         }
         indexes.push(Located { index, span });
     }
@@ -142,22 +128,14 @@ fn term_name(key: &IndexKey, span: Range<usize>, path: &str, report: &mut Report
         let lower = term.to_lowercase();
         if term.ends_with(')') && term.contains('(') {
             let message = format!("{term:?} looks like an expression");
-            report.error(
-                span,
-                path,
-                message,
-                format!("write it in parentheses: \"({term})\""),
-            );
+            report.error(span, path, message, format!("write it in parentheses: \"({term})\""));
         } else if let Some(order) = [" desc", " asc"].iter().find(|o| lower.ends_with(**o)) {
             let column = &term[..term.len() - order.len()];
             report.error(
                 span,
                 path,
                 format!("{term:?} is more than a column"),
-                format!(
-                    "write {{ column = \"{column}\", order = \"{}\" }}",
-                    order.trim()
-                ),
+                format!("write {{ column = \"{column}\", order = \"{}\" }}", order.trim()),
             );
         }
     }
@@ -188,12 +166,7 @@ fn not_immutable(call: &str, span: Range<usize>, path: &str, report: &mut Report
 }
 
 fn refuse_expression(error: &QueryError, span: Range<usize>, path: &str, report: &mut Report) {
-    report.error(
-        span,
-        path,
-        format!("this is not an expression: {}", error.message),
-        error.help.clone(),
-    );
+    report.error(span, path, format!("this is not an expression: {}", error.message), error.help.clone());
 }
 
 /// What the access methods can do. <https://www.postgresql.org/docs/current/indexes-types.html>
@@ -219,11 +192,7 @@ fn check_method(index: &IndexDecl, section: &Section<'_>, report: &mut Report) {
     if !index.include.is_empty() && !matches!(method, "gist" | "spgist") {
         refuse("include", "include columns", btree);
     }
-    if index
-        .keys
-        .iter()
-        .any(|k| k.descending || k.nulls_first.is_some())
-    {
+    if index.keys.iter().any(|k| k.descending || k.nulls_first.is_some()) {
         refuse("columns", "be ordered", btree);
     }
 }
@@ -253,11 +222,7 @@ fn chosen_name(relation: &str, columns: &[String], taken: &mut BTreeSet<String>)
     }
     let mut number = 0usize;
     loop {
-        let label = if number == 0 {
-            "idx".to_owned()
-        } else {
-            format!("idx{number}")
-        };
+        let label = if number == 0 { "idx".to_owned() } else { format!("idx{number}") };
         let name = object_name(relation, &joined, &label);
         if taken.insert(name.clone()) {
             return name;

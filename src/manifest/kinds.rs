@@ -12,10 +12,7 @@ pub(super) fn check(root: &Section<'_>, kind: Kind, report: &mut Report) {
     match kind {
         Kind::View => {
             for (key, help) in [
-                (
-                    "refresh",
-                    "a view is always up to date; remove it, or use another type",
-                ),
+                ("refresh", "a view is always up to date; remove it, or use another type"),
                 ("indexes", "use `type = \"materialized_view\"` or \"table\""),
                 ("primary_key", "use `type = \"table\"`"),
                 ("publish", "use `type = \"table\"`"),
@@ -69,12 +66,7 @@ fn options(with: &Section<'_>, kind: Kind, report: &mut Report) {
         let path = with.path(name);
         if !is_parameter(name) {
             let message = format!("{name:?} is not the name of a parameter");
-            report.error(
-                span,
-                path,
-                message,
-                "write for example `with = { fillfactor = 90 }`",
-            );
+            report.error(span, path, message, "write for example `with = { fillfactor = 90 }`");
         } else if kind == Kind::View && !of_view {
             let message = format!("a view has no option `{name}`");
             let help = format!("a view's options are {}", VIEW_OPTIONS.join(", "));

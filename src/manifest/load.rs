@@ -16,10 +16,7 @@ use super::refresh::{Defaults, Said};
 use super::report::Report;
 use super::section::Section;
 use super::spec::{CONFIG, Key, MART, PROJECT};
-use super::{
-    Desired, LoadOptions, ManifestError, Place, Problem, Project, Severity, environment, settings,
-    together,
-};
+use super::{Desired, LoadOptions, ManifestError, Place, Problem, Project, Severity, environment, settings, together};
 
 /// The project's file, at the root of the folder.
 const PROJECT_FILE: &str = "project.toml";
@@ -39,10 +36,7 @@ pub fn load(options: &LoadOptions) -> Result<Desired, ManifestError> {
     let shared = Shared {
         project: &project,
         defaults: &defaults,
-        naming: project
-            .naming
-            .as_ref()
-            .and_then(|n| Some((Regex::new(&n.pattern).ok()?, n.error))),
+        naming: project.naming.as_ref().and_then(|n| Some((Regex::new(&n.pattern).ok()?, n.error))),
         read_text: &|path| std::fs::read_to_string(path),
     };
     let marts: Vec<&File> = files.iter().filter(|f| f.path != PROJECT_FILE).collect();
@@ -60,12 +54,7 @@ pub fn load(options: &LoadOptions) -> Result<Desired, ManifestError> {
     if problems.iter().any(|p| p.severity == Severity::Error) {
         return Err(ManifestError::Invalid { problems });
     }
-    Ok(Desired {
-        dir: options.dir.clone(),
-        project,
-        marts,
-        warnings: problems,
-    })
+    Ok(Desired { dir: options.dir.clone(), project, marts, warnings: problems })
 }
 
 /// A file below the folder.
@@ -88,12 +77,7 @@ fn list(dir: &Path) -> Result<Vec<File>, ManifestError> {
     Ok(files)
 }
 
-fn walk(
-    dir: &Path,
-    prefix: &str,
-    seen: &mut HashSet<PathBuf>,
-    files: &mut Vec<File>,
-) -> Result<(), ManifestError> {
+fn walk(dir: &Path, prefix: &str, seen: &mut HashSet<PathBuf>, files: &mut Vec<File>) -> Result<(), ManifestError> {
     // A link may lead back to a folder that was read.
     if !seen.insert(dir.canonicalize().map_err(failed(dir))?) {
         return Ok(());
@@ -134,10 +118,8 @@ fn read_project(
 ) -> Result<(Project, Defaults), ManifestError> {
     let mut project = Project::default();
     let environment = &options.environment;
-    let mut defaults = Defaults {
-        project: Said::default(),
-        environment: environment::apply(environment, &mut project, problems),
-    };
+    let mut defaults =
+        Defaults { project: Said::default(), environment: environment::apply(environment, &mut project, problems) };
     if let Some(file) = files.iter().find(|f| f.path == PROJECT_FILE) {
         problems.extend(with_file(&file.full, PROJECT, |root, report| {
             let is_file = |path: &Path| path.is_file();
@@ -190,10 +172,7 @@ fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Problem {
         file: path.to_owned(),
         place: Some(Place::new(start.into(), valid..valid)),
         key: None,
-        message: format!(
-            "cannot read the file: {}",
-            reason(&io::ErrorKind::InvalidData.into())
-        ),
+        message: format!("cannot read the file: {}", reason(&io::ErrorKind::InvalidData.into())),
         help: Some("save it as UTF-8".to_owned()),
     }
 }
@@ -211,9 +190,7 @@ fn read_mart(file: &File, shared: &Shared<'_>) -> MartRead {
 
 /// All marts, in the order of their files; on several processors where there are many.
 fn read_all(files: &[&File], shared: &Shared<'_>) -> Vec<MartRead> {
-    let one_by_one = |files: &[&File]| -> Vec<MartRead> {
-        files.iter().map(|file| read_mart(file, shared)).collect()
-    };
+    let one_by_one = |files: &[&File]| -> Vec<MartRead> { files.iter().map(|file| read_mart(file, shared)).collect() };
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let threads = processors.min(files.len() / WORTH_A_THREAD).max(1);
     let mut chunks = files.chunks(files.len().div_ceil(threads).max(1));
@@ -223,12 +200,8 @@ fn read_all(files: &[&File], shared: &Shared<'_>) -> Vec<MartRead> {
     std::thread::scope(|scope| {
         let others: Vec<_> = chunks
             .map(|chunk| {
-                let thread = std::thread::Builder::new().spawn_scoped(scope, move || {
-                    chunk
-                        .iter()
-                        .map(|file| read_mart(file, shared))
-                        .collect::<Vec<_>>()
-                });
+                let thread = std::thread::Builder::new()
+                    .spawn_scoped(scope, move || chunk.iter().map(|file| read_mart(file, shared)).collect::<Vec<_>>());
                 (chunk, thread)
             })
             .collect();

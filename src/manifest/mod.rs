@@ -34,9 +34,7 @@ use std::sync::Arc;
 pub use load::load;
 
 pub use problem::{Place, Problem, Severity};
-pub use project::{
-    DatabaseConfig, EmbeddedConfig, Limits, Naming, OnDrift, Policy, Project, Prune,
-};
+pub use project::{DatabaseConfig, EmbeddedConfig, Limits, Naming, OnDrift, Policy, Project, Prune};
 pub use render::render;
 
 use crate::state::{Mart, QName};

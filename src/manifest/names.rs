@@ -13,10 +13,7 @@ pub(super) fn check_name(name: &str, span: Range<usize>, key: &str, report: &mut
     } else if name.contains('\0') {
         format!("`{key}` contains a NUL character")
     } else if name.len() > MAX_NAME_BYTES {
-        format!(
-            "the name {name:?} has {} bytes; PostgreSQL keeps {MAX_NAME_BYTES}",
-            name.len()
-        )
+        format!("the name {name:?} has {} bytes; PostgreSQL keeps {MAX_NAME_BYTES}", name.len())
     } else {
         return true;
     };
@@ -36,13 +33,7 @@ pub(super) fn check_schema(name: &str, span: Range<usize>, key: &str, report: &m
 }
 
 /// A mart's own name: what is built beside it needs room for its suffix.
-pub(super) fn check_mart_name(
-    name: &str,
-    has_data: bool,
-    span: Range<usize>,
-    key: &str,
-    report: &mut Report,
-) {
+pub(super) fn check_mart_name(name: &str, has_data: bool, span: Range<usize>, key: &str, report: &mut Report) {
     if !check_name(name, span.clone(), key, report) {
         return;
     }
@@ -88,11 +79,7 @@ pub(super) fn object_name(relation: &str, columns: &str, label: &str) -> String 
         }
     }
     let first = cut(relation, first);
-    if columns.is_empty() {
-        format!("{first}_{label}")
-    } else {
-        format!("{first}_{}_{label}", cut(columns, second))
-    }
+    if columns.is_empty() { format!("{first}_{label}") } else { format!("{first}_{}_{label}", cut(columns, second)) }
 }
 
 /// At most `bytes` of a text, whole characters.

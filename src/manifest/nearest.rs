@@ -1,10 +1,7 @@
 //! The known word nearest to an unknown one.
 
 /// The candidate that `word` most likely meant, if one is near enough.
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(word);
     let limit = 1 + wanted.chars().count() / 4;
     candidates

@@ -6,17 +6,13 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::declare::Declared;
 use super::among::{error, find};
+use super::declare::Declared;
 use super::{DesiredMart, Problem};
 use crate::state::QName;
 
 /// Reports each cycle once, as the way around it, at the reference that begins it.
-pub(super) fn cycles(
-    declared: &[Declared],
-    known: &HashMap<QName, usize>,
-    problems: &mut Vec<Problem>,
-) {
+pub(super) fn cycles(declared: &[Declared], known: &HashMap<QName, usize>, problems: &mut Vec<Problem>) {
     let mut graph: DiGraph<usize, ()> = DiGraph::with_capacity(declared.len(), declared.len());
     let nodes: Vec<NodeIndex> = (0..declared.len()).map(|i| graph.add_node(i)).collect();
     for (i, mart) in declared.iter().enumerate() {
@@ -30,10 +26,7 @@ pub(super) fn cycles(
         .into_iter()
         .map(|part| part.into_iter().map(|n| graph[n]).collect::<Vec<_>>())
         .filter(|part| match part.as_slice() {
-            [one] => declared[*one]
-                .desired
-                .upstream
-                .contains(&declared[*one].desired.mart.name),
+            [one] => declared[*one].desired.upstream.contains(&declared[*one].desired.mart.name),
             _ => true,
         })
         .map(|part| around(declared, known, &part))
@@ -53,12 +46,7 @@ fn around(declared: &[Declared], known: &HashMap<QName, usize>, part: &[usize]) 
     let mut came_from: HashMap<usize, usize> = HashMap::new();
     let mut queue = VecDeque::from([start]);
     while let Some(i) = queue.pop_front() {
-        for up in declared[i]
-            .desired
-            .upstream
-            .iter()
-            .filter_map(|n| known.get(n))
-        {
+        for up in declared[i].desired.upstream.iter().filter_map(|n| known.get(n)) {
             if *up == start {
                 let mut way = vec![start, i];
                 let mut at = i;
@@ -85,16 +73,10 @@ fn around(declared: &[Declared], known: &HashMap<QName, usize>, part: &[usize]) 
 fn cycle(declared: &[Declared], known: &HashMap<QName, usize>, way: &[usize]) -> Option<Problem> {
     let (first, second) = (declared.get(*way.first()?)?, declared.get(*way.get(1)?)?);
     let schema = &first.desired.mart.name.schema;
-    let one_schema = way
-        .iter()
-        .all(|i| declared[*i].desired.mart.name.schema == *schema);
+    let one_schema = way.iter().all(|i| declared[*i].desired.mart.name.schema == *schema);
     let label = |i: &usize| {
         let name = &declared[*i].desired.mart.name;
-        if one_schema {
-            crate::state::quote_ident(&name.name)
-        } else {
-            name.to_string()
-        }
+        if one_schema { crate::state::quote_ident(&name.name) } else { name.to_string() }
     };
     let labels: Vec<String> = way.iter().map(label).collect();
     let files: Vec<String> = way[..way.len() - 1]
@@ -109,12 +91,7 @@ fn cycle(declared: &[Declared], known: &HashMap<QName, usize>, way: &[usize]) ->
     let mart = &first.desired;
     let next = &second.desired.mart.name;
     let reference = mart.reads.iter().find(|read| {
-        let found = find(
-            read.schema.as_deref(),
-            &read.name,
-            &mart.mart.search_path,
-            known,
-        );
+        let found = find(read.schema.as_deref(), &read.name, &mart.mart.search_path, known);
         found.as_ref() == Some(next)
     });
     let message = format!("dependency cycle: {}", labels.join(" → "));
@@ -130,10 +107,8 @@ fn cycle(declared: &[Declared], known: &HashMap<QName, usize>, way: &[usize]) ->
 
 /// Upstream first; by name among those that are ready. Marts of a cycle come last.
 pub(super) fn sort(declared: Vec<Declared>) -> Vec<DesiredMart> {
-    let mut marts: BTreeMap<QName, DesiredMart> = declared
-        .into_iter()
-        .map(|d| (d.desired.mart.name.clone(), d.desired))
-        .collect();
+    let mut marts: BTreeMap<QName, DesiredMart> =
+        declared.into_iter().map(|d| (d.desired.mart.name.clone(), d.desired)).collect();
     let mut waiting: HashMap<QName, usize> = HashMap::with_capacity(marts.len());
     let mut downstream: HashMap<QName, Vec<QName>> = HashMap::with_capacity(marts.len());
     let mut ready = BinaryHeap::new();

@@ -33,12 +33,7 @@ impl Place {
         let line = text[..start].matches('\n').count() + 1;
         let line_start = text[..start].rfind('\n').map_or(0, |i| i + 1);
         let column = text[line_start..start].chars().count() + 1;
-        Self {
-            line,
-            column,
-            span: start..end,
-            text,
-        }
+        Self { line, column, span: start..end, text }
     }
 }
 

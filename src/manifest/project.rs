@@ -136,10 +136,7 @@ impl Default for Project {
                 unset: Vec::new(),
             },
             embedded: None,
-            limits: Limits {
-                parallel_refreshes: 2,
-                ..Limits::default()
-            },
+            limits: Limits { parallel_refreshes: 2, ..Limits::default() },
             policy: Policy::default(),
             naming: None,
             origins: BTreeMap::new(),

@@ -21,11 +21,7 @@ pub(super) struct Located {
 }
 
 /// The query of a mart; `None` if there is none that could be read.
-pub(super) fn read(
-    root: &Section<'_>,
-    read_text: &ReadText<'_>,
-    report: &mut Report,
-) -> Option<Located> {
+pub(super) fn read(root: &Section<'_>, read_text: &ReadText<'_>, report: &mut Report) -> Option<Located> {
     match (root.has("query"), root.has("query_file")) {
         (true, true) => {
             report.error(
@@ -47,24 +43,13 @@ pub(super) fn read(
         }
         (true, false) => {
             let text = root.str("query")?;
-            let source = QuerySource::literal(
-                report.file.clone(),
-                report.text.clone(),
-                root.span("query"),
-                text,
-            );
+            let source = QuerySource::literal(report.file.clone(), report.text.clone(), root.span("query"), text);
             parse(text, source, "query", root.key_span("query"), report)
         }
         (false, true) => {
             let name = root.str("query_file")?;
             let (text, source) = file(name, root.span("query_file"), read_text, report)?;
-            parse(
-                &text,
-                source,
-                "query_file",
-                root.key_span("query_file"),
-                report,
-            )
+            parse(&text, source, "query_file", root.key_span("query_file"), report)
         }
     }
 }
@@ -113,19 +98,9 @@ pub(super) fn reason(error: &std::io::Error) -> String {
     }
 }
 
-fn parse(
-    text: &str,
-    source: QuerySource,
-    key: &str,
-    span: Range<usize>,
-    report: &mut Report,
-) -> Option<Located> {
+fn parse(text: &str, source: QuerySource, key: &str, span: Range<usize>, report: &mut Report) -> Option<Located> {
     match Query::parse(text) {
-        Ok(query) => Some(Located {
-            query,
-            source,
-            span,
-        }),
+        Ok(query) => Some(Located { query, source, span }),
         Err(error) => {
             let at = source.file_span(text, error.span);
             report.problems.push(Problem {

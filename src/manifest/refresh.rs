@@ -100,12 +100,7 @@ pub(super) fn timezone(section: &Section<'_>, report: &mut Report) -> Option<Str
         Some(near) => format!("did you mean {near:?}?"),
         None => "write an IANA name such as \"America/Bogota\" or \"UTC\"".to_owned(),
     };
-    report.error(
-        section.span("timezone"),
-        section.path("timezone"),
-        format!("unknown time zone {text:?}"),
-        help,
-    );
+    report.error(section.span("timezone"), section.path("timezone"), format!("unknown time zone {text:?}"), help);
     None
 }
 
@@ -134,8 +129,7 @@ impl Layers<'_> {
     }
 
     fn record(&mut self, key: &str, origin: &str) {
-        self.origins
-            .insert(format!("refresh.{key}"), origin.to_owned());
+        self.origins.insert(format!("refresh.{key}"), origin.to_owned());
     }
 
     fn environment<T: Clone>(
@@ -156,55 +150,31 @@ impl Layers<'_> {
     pub fn policy(&mut self, own: &Said) -> RefreshPolicy {
         let defaults = self.defaults;
         let project = &defaults.project;
-        let strategy = self
-            .pick("strategy", own.strategy, &project.strategy)
-            .unwrap_or_default();
+        let strategy = self.pick("strategy", own.strategy, &project.strategy).unwrap_or_default();
         let timed = own.schedule.is_some() || own.target_lag.is_some();
         let (schedule, target_lag) = if timed || strategy == Strategy::Manual {
             (own.schedule.clone(), own.target_lag)
         } else {
-            (
-                self.pick("schedule", None, &project.schedule),
-                self.pick("target_lag", None, &project.target_lag),
-            )
+            (self.pick("schedule", None, &project.schedule), self.pick("target_lag", None, &project.target_lag))
         };
         let schedule = schedule.unwrap_or_default();
         let untimed = schedule.is_empty() && target_lag.is_none();
         let timeout = self.pick("timeout", own.timeout, &project.timeout);
-        let inherited = self.pick(
-            "concurrent",
-            None,
-            &project.concurrent.filter(|_| own.concurrent.is_none()),
-        );
+        let inherited = self.pick("concurrent", None, &project.concurrent.filter(|_| own.concurrent.is_none()));
         let inherited = if own.concurrent.is_some() {
             None
         } else {
-            self.environment(
-                "concurrent",
-                inherited,
-                &defaults.environment.concurrent,
-                "DATAMART_CONCURRENT_REFRESH",
-            )
+            self.environment("concurrent", inherited, &defaults.environment.concurrent, "DATAMART_CONCURRENT_REFRESH")
         };
         RefreshPolicy {
             strategy,
             schedule,
             target_lag,
-            misfire: self
-                .pick("misfire", own.misfire, &project.misfire)
-                .unwrap_or_default(),
-            start_deadline: self.pick(
-                "start_deadline",
-                own.start_deadline,
-                &project.start_deadline,
-            ),
-            after: self
-                .pick("after", own.after, &project.after)
-                .unwrap_or(untimed),
+            misfire: self.pick("misfire", own.misfire, &project.misfire).unwrap_or_default(),
+            start_deadline: self.pick("start_deadline", own.start_deadline, &project.start_deadline),
+            after: self.pick("after", own.after, &project.after).unwrap_or(untimed),
             // An inherited `true` is a preference, which is what `None` means.
-            concurrent: own
-                .concurrent
-                .or(inherited.filter(|concurrent| !concurrent)),
+            concurrent: own.concurrent.or(inherited.filter(|concurrent| !concurrent)),
             timeout: self.environment(
                 "timeout",
                 timeout,
@@ -212,12 +182,8 @@ impl Layers<'_> {
                 "DATAMART_REFRESH_TIMEOUT_SECONDS",
             ),
             warn_duration: self.pick("warn_duration", own.warn_duration, &project.warn_duration),
-            priority: self
-                .pick("priority", own.priority, &project.priority)
-                .unwrap_or_default(),
-            suspend: self
-                .pick("suspend", own.suspend, &project.suspend)
-                .unwrap_or_default(),
+            priority: self.pick("priority", own.priority, &project.priority).unwrap_or_default(),
+            suspend: self.pick("suspend", own.suspend, &project.suspend).unwrap_or_default(),
         }
     }
 }
@@ -239,11 +205,7 @@ pub(super) fn check(root: &Section<'_>, policy: &RefreshPolicy, report: &mut Rep
     }
     let untimed = policy.schedule.is_empty() && policy.target_lag.is_none();
     if policy.strategy == Strategy::Scheduled && untimed && !section.has("schedule") {
-        let place: Range<usize> = if section.has("strategy") {
-            section.span("strategy")
-        } else {
-            root.span("type")
-        };
+        let place: Range<usize> = if section.has("strategy") { section.span("strategy") } else { root.span("type") };
         report.error(
             place,
             section.path("schedule"),
@@ -268,11 +230,7 @@ pub(super) fn check_concurrent(
     let columns = if candidates.is_empty() {
         "…".to_owned()
     } else {
-        candidates
-            .iter()
-            .map(|c| format!("{c:?}"))
-            .collect::<Vec<_>>()
-            .join(", ")
+        candidates.iter().map(|c| format!("{c:?}")).collect::<Vec<_>>().join(", ")
     };
     let help = format!(
         "add an index on columns that tell rows apart, without `where` and expressions: \

@@ -10,11 +10,7 @@ use super::{Problem, Severity};
 
 /// All problems, each with its place underlined and its help, in the way compilers show them.
 pub fn render(problems: &[Problem], color: bool) -> String {
-    let renderer = if color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
     for problem in problems {
         let group = group(problem);
@@ -29,9 +25,8 @@ fn group(problem: &Problem) -> Group<'_> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = level
-        .primary_title(problem.message.as_str())
-        .elements(std::iter::empty::<annotate_snippets::Element<'_>>());
+    let mut group =
+        level.primary_title(problem.message.as_str()).elements(std::iter::empty::<annotate_snippets::Element<'_>>());
     let path = problem.file.display().to_string();
     if let Some(place) = &problem.place {
         let mark = AnnotationKind::Primary.span(place.span.clone());

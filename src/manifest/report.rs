@@ -15,11 +15,7 @@ pub(super) struct Report {
 
 impl Report {
     pub fn new(file: PathBuf, text: Arc<str>) -> Self {
-        Self {
-            file,
-            text,
-            problems: Vec::new(),
-        }
+        Self { file, text, problems: Vec::new() }
     }
 
     /// An error at `span`, about `key`.
@@ -30,13 +26,7 @@ impl Report {
         message: impl Into<String>,
         help: impl Into<Help>,
     ) {
-        self.push(
-            Severity::Error,
-            span,
-            key.into(),
-            message.into(),
-            help.into(),
-        );
+        self.push(Severity::Error, span, key.into(), message.into(), help.into());
     }
 
     /// A warning at `span`, about `key`.
@@ -47,23 +37,10 @@ impl Report {
         message: impl Into<String>,
         help: impl Into<Help>,
     ) {
-        self.push(
-            Severity::Warning,
-            span,
-            key.into(),
-            message.into(),
-            help.into(),
-        );
+        self.push(Severity::Warning, span, key.into(), message.into(), help.into());
     }
 
-    fn push(
-        &mut self,
-        severity: Severity,
-        span: Range<usize>,
-        key: String,
-        message: String,
-        help: Help,
-    ) {
+    fn push(&mut self, severity: Severity, span: Range<usize>, key: String, message: String, help: Help) {
         self.problems.push(Problem {
             severity,
             file: self.file.clone(),

@@ -16,10 +16,7 @@ pub fn project() -> Value {
 
 fn document(title: &str, keys: &'static [Key]) -> Value {
     let mut root = Map::new();
-    root.insert(
-        "$schema".into(),
-        "https://json-schema.org/draft/2020-12/schema".into(),
-    );
+    root.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
     root.insert("title".into(), title.into());
     root.extend(table(keys));
     root.into()

@@ -19,11 +19,7 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     pub fn root(table: &'a DeTable<'a>) -> Self {
-        Self {
-            table: Some(table),
-            path: String::new(),
-            span: 0..0,
-        }
+        Self { table: Some(table), path: String::new(), span: 0..0 }
     }
 
     pub fn exists(&self) -> bool {
@@ -50,9 +46,7 @@ impl<'a> Section<'a> {
 
     /// Where a key itself is.
     pub fn key_span(&self, key: &str) -> Range<usize> {
-        self.table
-            .and_then(|t| t.get_key_value(key))
-            .map_or(self.span.clone(), |(k, _)| k.span())
+        self.table.and_then(|t| t.get_key_value(key)).map_or(self.span.clone(), |(k, _)| k.span())
     }
 
     /// Where the table is: its header, or its braces.
@@ -88,10 +82,9 @@ impl<'a> Section<'a> {
             None => Vec::new(),
             Some(value) => match value.get_ref() {
                 DeValue::String(s) => vec![(&**s, value.span())],
-                DeValue::Array(items) => items
-                    .iter()
-                    .filter_map(|item| Some((item.get_ref().as_str()?, item.span())))
-                    .collect(),
+                DeValue::Array(items) => {
+                    items.iter().filter_map(|item| Some((item.get_ref().as_str()?, item.span()))).collect()
+                }
                 _ => Vec::new(),
             },
         }
@@ -105,9 +98,7 @@ impl<'a> Section<'a> {
 
     /// The items of a list.
     pub fn items(&self, key: &str) -> &'a [Spanned<DeValue<'a>>] {
-        self.value(key)
-            .and_then(|v| v.get_ref().as_array())
-            .map_or(&[], |array| array)
+        self.value(key).and_then(|v| v.get_ref().as_array()).map_or(&[], |array| array)
     }
 
     pub fn section(&self, key: &str) -> Section<'a> {
@@ -136,10 +127,7 @@ impl<'a> Section<'a> {
 
     /// The keys of the table, each with its own place.
     pub fn keys(&self) -> impl Iterator<Item = (&'a str, Range<usize>)> + use<'a> {
-        self.table
-            .into_iter()
-            .flat_map(|t| t.keys())
-            .map(|k| (&**k.get_ref(), k.span()))
+        self.table.into_iter().flat_map(|t| t.keys()).map(|k| (&**k.get_ref(), k.span()))
     }
 
     /// Strings, numbers and booleans as text.
@@ -149,8 +137,9 @@ impl<'a> Section<'a> {
             .filter_map(|(key, value)| {
                 let text = match value.get_ref() {
                     DeValue::String(s) => s.to_string(),
-                    DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix())
-                        .map_or_else(|_| i.to_string(), |n| n.to_string()),
+                    DeValue::Integer(i) => {
+                        i64::from_str_radix(i.as_str(), i.radix()).map_or_else(|_| i.to_string(), |n| n.to_string())
+                    }
                     DeValue::Float(f) => f.to_string(),
                     DeValue::Boolean(b) => b.to_string(),
                     _ => return None,
@@ -163,17 +152,16 @@ impl<'a> Section<'a> {
     /// The table as JSON.
     pub fn json(&self) -> serde_json::Map<String, serde_json::Value> {
         let entries = self.table.into_iter().flatten();
-        entries
-            .map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref())))
-            .collect()
+        entries.map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref()))).collect()
     }
 }
 
 fn json(value: &DeValue<'_>) -> serde_json::Value {
     match value {
         DeValue::String(s) => s.as_ref().into(),
-        DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix())
-            .map_or_else(|_| i.to_string().into(), Into::into),
+        DeValue::Integer(i) => {
+            i64::from_str_radix(i.as_str(), i.radix()).map_or_else(|_| i.to_string().into(), Into::into)
+        }
         DeValue::Float(f) => match f.as_str().parse::<f64>() {
             Ok(number) if number.is_finite() => number.into(),
             _ => f.to_string().into(),

@@ -70,12 +70,7 @@ pub(super) fn read_operation(
     project: &mut Project,
     report: &mut Report,
 ) {
-    database(
-        &root.section("database"),
-        environment,
-        &mut project.database,
-        report,
-    );
+    database(&root.section("database"), environment, &mut project.database, report);
     let section = root.section("limits");
     if let Some(size) = section.str("maintenance_work_mem").and_then(parse_size) {
         project.limits.maintenance_work_mem = Some(size);
@@ -86,8 +81,7 @@ pub(super) fn read_operation(
         project.stated("limits.max_parallel_workers");
     }
     let limits: &mut Limits = &mut project.limits;
-    limits.parallel_refreshes =
-        number(&section, "parallel_refreshes").unwrap_or(limits.parallel_refreshes);
+    limits.parallel_refreshes = number(&section, "parallel_refreshes").unwrap_or(limits.parallel_refreshes);
     policy(&root.section("policy"), &mut project.policy, report);
 }
 
@@ -95,28 +89,16 @@ fn number(section: &Section<'_>, key: &str) -> Option<u32> {
     u32::try_from(section.integer(key)?).ok()
 }
 
-fn database(
-    section: &Section<'_>,
-    environment: &Environment,
-    database: &mut DatabaseConfig,
-    report: &mut Report,
-) {
+fn database(section: &Section<'_>, environment: &Environment, database: &mut DatabaseConfig, report: &mut Report) {
     database.url = url(section, "url", environment, &mut database.unset, report);
-    database.direct_url = url(
-        section,
-        "direct_url",
-        environment,
-        &mut database.unset,
-        report,
-    );
+    database.direct_url = url(section, "direct_url", environment, &mut database.unset, report);
     database.connections = number(section, "connections").unwrap_or(database.connections);
     let time = |key, default| {
         let text = section.str(key);
         text.and_then(parse_milliseconds).unwrap_or(default)
     };
     database.lock_timeout_ms = time("lock_timeout", database.lock_timeout_ms);
-    database.publish_lock_timeout_ms =
-        time("publish_lock_timeout", database.publish_lock_timeout_ms);
+    database.publish_lock_timeout_ms = time("publish_lock_timeout", database.publish_lock_timeout_ms);
     database.statement_timeout_ms = time("statement_timeout", database.statement_timeout_ms);
 }
 
@@ -158,11 +140,7 @@ fn has_password(url: &str) -> bool {
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
     let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
     let in_user = user.split_once(':').is_some_and(|(_, p)| literal(p));
-    let in_query = rest
-        .split(['?', '&'])
-        .skip(1)
-        .filter_map(|pair| pair.strip_prefix("password="))
-        .any(literal);
+    let in_query = rest.split(['?', '&']).skip(1).filter_map(|pair| pair.strip_prefix("password=")).any(literal);
     in_user || in_query
 }
 
@@ -223,18 +201,12 @@ fn naming(section: &Section<'_>, report: &mut Report) -> Option<Naming> {
         report.error(
             section.span("pattern"),
             "naming.pattern",
-            format!(
-                "this is not a regular expression: {}",
-                reason.trim_start_matches("error: ")
-            ),
+            format!("this is not a regular expression: {}", reason.trim_start_matches("error: ")),
             "write for example `pattern = \"^(report|cache)_[a-z0-9_]+$\"`",
         );
         return None;
     }
-    Some(Naming {
-        pattern,
-        error: section.str("severity") == Some("error"),
-    })
+    Some(Naming { pattern, error: section.str("severity") == Some("error") })
 }
 
 #[cfg(test)]
@@ -243,20 +215,11 @@ mod tests {
 
     #[test]
     fn passwords_in_urls_are_found() {
-        for url in [
-            "postgres://u:secret@h/d",
-            "postgres://h/d?user=u&password=secret",
-            "postgres://${USER}:secret@h/d",
-        ] {
+        for url in ["postgres://u:secret@h/d", "postgres://h/d?user=u&password=secret", "postgres://${USER}:secret@h/d"]
+        {
             assert!(has_password(url), "{url}");
         }
-        for url in [
-            "postgres://u@h/d",
-            "postgres://u:${P}@h/d",
-            "${URL}",
-            "postgres://h:5432/d",
-            "",
-        ] {
+        for url in ["postgres://u@h/d", "postgres://u:${P}@h/d", "${URL}", "postgres://h:5432/d", ""] {
             assert!(!has_password(url), "{url}");
         }
     }

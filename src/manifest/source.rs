@@ -9,50 +9,25 @@ use super::{Place, QuerySource};
 impl QuerySource {
     /// A whole file.
     pub(super) fn file(file: PathBuf, text: Arc<str>) -> Self {
-        Self {
-            file,
-            start: 0,
-            offsets: None,
-            text,
-        }
+        Self { file, start: 0, offsets: None, text }
     }
 
     /// A TOML string: `literal` is its place with the quotes, `decoded` what it means.
-    pub(super) fn literal(
-        file: PathBuf,
-        text: Arc<str>,
-        literal: Range<usize>,
-        decoded: &str,
-    ) -> Self {
+    pub(super) fn literal(file: PathBuf, text: Arc<str>, literal: Range<usize>, decoded: &str) -> Self {
         let raw = text.get(literal.clone()).unwrap_or("");
-        let quotes = if raw.starts_with("\"\"\"") || raw.starts_with("'''") {
-            3
-        } else {
-            1
-        };
+        let quotes = if raw.starts_with("\"\"\"") || raw.starts_with("'''") { 3 } else { 1 };
         let basic = raw.starts_with('"');
-        let mut inner = raw
-            .get(quotes..raw.len().saturating_sub(quotes))
-            .unwrap_or("");
+        let mut inner = raw.get(quotes..raw.len().saturating_sub(quotes)).unwrap_or("");
         let mut start = literal.start + quotes;
         if quotes == 3 {
             // A newline right behind the quotes is not part of the string.
-            let newline = if inner.starts_with("\r\n") {
-                2
-            } else {
-                usize::from(inner.starts_with('\n'))
-            };
+            let newline = if inner.starts_with("\r\n") { 2 } else { usize::from(inner.starts_with('\n')) };
             inner = &inner[newline..];
             start += newline;
         }
         let same = inner == decoded;
         let offsets = (!same).then(|| offsets(inner, start, decoded, basic));
-        Self {
-            file,
-            start,
-            offsets,
-            text,
-        }
+        Self { file, start, offsets, text }
     }
 
     /// Bytes in the file for bytes of the decoded query.
@@ -67,13 +42,7 @@ impl QuerySource {
             }
             decoded[..byte].chars().count()
         };
-        let at = |i: usize| {
-            offsets
-                .get(i)
-                .or(offsets.last())
-                .copied()
-                .unwrap_or(self.start)
-        };
+        let at = |i: usize| offsets.get(i).or(offsets.last()).copied().unwrap_or(self.start);
         at(index(span.start))..at(index(span.end))
     }
 
@@ -156,19 +125,13 @@ mod tests {
         let value = parsed.get_ref().get("q").unwrap();
         let decoded = value.get_ref().as_str().unwrap();
         let source = QuerySource::literal("f".into(), toml.into(), value.span(), decoded);
-        decoded
-            .char_indices()
-            .map(|(i, c)| toml[source.file_span(decoded, i..i + c.len_utf8())].to_owned())
-            .collect()
+        decoded.char_indices().map(|(i, c)| toml[source.file_span(decoded, i..i + c.len_utf8())].to_owned()).collect()
     }
 
     #[test]
     fn every_character_has_its_place() {
         assert_eq!(pieces("q = 'a\\b'"), ["a", "\\", "b"]);
-        assert_eq!(
-            pieces("q = \"a\\\"é\\u00e9x\""),
-            ["a", "\\\"", "é", "\\u00e9", "x"]
-        );
+        assert_eq!(pieces("q = \"a\\\"é\\u00e9x\""), ["a", "\\\"", "é", "\\u00e9", "x"]);
         assert_eq!(pieces("q = \"\"\"\nab\nc\"\"\""), ["a", "b", "\n", "c"]);
         assert_eq!(pieces("q = '''\r\nab'''"), ["a", "b"]);
         let folded = pieces("q = \"\"\"\na\\\n   b\\tc\"\"\"");

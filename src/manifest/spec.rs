@@ -73,26 +73,12 @@ pub(super) struct Key {
 }
 
 const fn key(name: &'static str, kind: Type, example: &'static str, doc: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        example,
-        doc,
-        required: false,
-        later: false,
-    }
+    Key { name, kind, example, doc, required: false, later: false }
 }
 
 /// A key whose behaviour is not built yet.
 const fn later(name: &'static str) -> Key {
-    Key {
-        name,
-        kind: Type::Any,
-        example: "",
-        doc: "",
-        required: false,
-        later: true,
-    }
+    Key { name, kind: Type::Any, example: "", doc: "", required: false, later: true }
 }
 
 impl Key {
@@ -115,11 +101,7 @@ impl Type {
             Type::Words(words) => one_of(words, false),
             Type::BoolOrWords(words) => one_of(words, true),
             Type::List(_) => "a list".into(),
-            Type::OneOf(types) => types
-                .iter()
-                .map(Type::noun)
-                .collect::<Vec<_>>()
-                .join(" or "),
+            Type::OneOf(types) => types.iter().map(Type::noun).collect::<Vec<_>>().join(" or "),
             Type::Table(_) | Type::Map(_) => "a table".into(),
             Type::Tables(_) => "a list of tables".into(),
             Type::Scalar => "a string, a number or a boolean".into(),
@@ -133,12 +115,7 @@ fn one_of(words: &[Word], bool: bool) -> String {
     if bool {
         texts.extend(["true".to_owned(), "false".to_owned()]);
     }
-    texts.extend(
-        words
-            .iter()
-            .filter(|w| !w.later)
-            .map(|w| format!("{:?}", w.text)),
-    );
+    texts.extend(words.iter().filter(|w| !w.later).map(|w| format!("{:?}", w.text)));
     match texts.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),

@@ -26,17 +26,12 @@ impl Folder {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let options = LoadOptions {
-            dir: dir.path().to_owned(),
-            ..LoadOptions::default()
-        };
+        let options = LoadOptions { dir: dir.path().to_owned(), ..LoadOptions::default() };
         Self { dir, options }
     }
 
     fn with(mut self, variable: &str, value: &str) -> Self {
-        self.options
-            .environment
-            .insert(variable.into(), value.into());
+        self.options.environment.insert(variable.into(), value.into());
         self
     }
 
@@ -74,10 +69,7 @@ fn line(problem: &Problem, dir: &Path) -> String {
     if problem.severity == Severity::Warning {
         out.push_str(" warning:");
     }
-    let help = problem
-        .help
-        .as_ref()
-        .map_or(String::new(), |h| format!(" ({h})"));
+    let help = problem.help.as_ref().map_or(String::new(), |h| format!(" ({h})"));
     let dir = format!("{}/", dir.display());
     format!("{out} {}{marked}{help}", problem.message).replace(&dir, "")
 }

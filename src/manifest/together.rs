@@ -10,11 +10,7 @@ use super::{DesiredMart, Problem, Project, order};
 use crate::state::{QName, next_name};
 
 /// Checks the marts against each other, finds what each reads, and puts them in order.
-pub(super) fn join(
-    mut declared: Vec<Declared>,
-    project: &Project,
-    problems: &mut Vec<Problem>,
-) -> Vec<DesiredMart> {
+pub(super) fn join(mut declared: Vec<Declared>, project: &Project, problems: &mut Vec<Problem>) -> Vec<DesiredMart> {
     let known = by_name(&declared, problems);
     names(&declared, problems);
     registry(&declared, project, problems);
@@ -42,10 +38,7 @@ fn by_name(declared: &[Declared], problems: &mut Vec<Problem>) -> HashMap<QName,
                 mart.spans.name.clone(),
                 "name",
                 format!("the mart {name} is declared twice"),
-                format!(
-                    "it is declared in {}, too; rename one of them",
-                    file(&declared[*first])
-                ),
+                format!("it is declared in {}, too; rename one of them", file(&declared[*first])),
             )),
             None => {
                 known.insert(name.clone(), i);
@@ -66,9 +59,7 @@ fn names(declared: &[Declared], problems: &mut Vec<Problem>) {
     for (i, mart) in declared.iter().enumerate() {
         let name = &mart.desired.mart.name;
         let what = format!("the mart {name}");
-        claims
-            .entry(name.clone())
-            .or_insert(Claim { mart: i, what });
+        claims.entry(name.clone()).or_insert(Claim { mart: i, what });
     }
     for (i, mart) in declared.iter().enumerate() {
         let decl = &mart.desired.mart;
@@ -80,15 +71,8 @@ fn names(declared: &[Declared], problems: &mut Vec<Problem>) {
                     other,
                     other.spans.name.clone(),
                     "name",
-                    format!(
-                        "the name {:?} is what the mart {} is built under",
-                        next.name, decl.name
-                    ),
-                    format!(
-                        "{} is declared in {}; choose another name",
-                        decl.name,
-                        file(mart)
-                    ),
+                    format!("the name {:?} is what the mart {} is built under", next.name, decl.name),
+                    format!("{} is declared in {}; choose another name", decl.name, file(mart)),
                 ));
             } else {
                 let what = format!("the relation the mart {} is built under", decl.name);
@@ -96,27 +80,11 @@ fn names(declared: &[Declared], problems: &mut Vec<Problem>) {
             }
         }
         for (index, span) in decl.indexes.iter().zip(&mart.spans.indexes) {
-            let given = mart
-                .text
-                .get(span.clone())
-                .is_some_and(|t| !t.starts_with(['[', '{']));
-            let help = if given {
-                "choose another name for the index"
-            } else {
-                "give the index a `name` of its own"
-            };
+            let given = mart.text.get(span.clone()).is_some_and(|t| !t.starts_with(['[', '{']));
+            let help = if given { "choose another name for the index" } else { "give the index a `name` of its own" };
             let name = decl.name.sibling(index.name.as_str());
             let what = format!("the index {:?} of {}", index.name, decl.name);
-            claim(
-                declared,
-                &mut claims,
-                name,
-                i,
-                what,
-                ("indexes", span.clone()),
-                help,
-                problems,
-            );
+            claim(declared, &mut claims, name, i, what, ("indexes", span.clone()), help, problems);
         }
         if !decl.primary_key.is_empty() {
             let name = decl.name.sibling(object_name(&decl.name.name, "", "pkey"));
@@ -128,10 +96,7 @@ fn names(declared: &[Declared], problems: &mut Vec<Problem>) {
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one claim: whose, what, where, and against which others"
-)]
+#[expect(clippy::too_many_arguments, reason = "one claim: whose, what, where, and against which others")]
 fn claim(
     declared: &[Declared],
     claims: &mut HashMap<QName, Claim>,
@@ -176,23 +141,11 @@ fn registry(declared: &[Declared], project: &Project, problems: &mut Vec<Problem
 fn renames(declared: &[Declared], known: &HashMap<QName, usize>, problems: &mut Vec<Problem>) {
     let mut claimed: HashMap<&QName, usize> = HashMap::new();
     for (i, mart) in declared.iter().enumerate() {
-        for (old, span) in mart
-            .desired
-            .mart
-            .renamed_from
-            .iter()
-            .zip(&mart.spans.renamed_from)
-        {
+        for (old, span) in mart.desired.mart.renamed_from.iter().zip(&mart.spans.renamed_from) {
             let problem = if *old == mart.desired.mart.name {
-                Some((
-                    "this is the mart's own name".to_owned(),
-                    "remove it".to_owned(),
-                ))
+                Some(("this is the mart's own name".to_owned(), "remove it".to_owned()))
             } else if let Some(other) = known.get(old) {
-                let help = format!(
-                    "it is declared in {}; remove one of them",
-                    file(&declared[*other])
-                );
+                let help = format!("it is declared in {}; remove one of them", file(&declared[*other]));
                 Some((format!("{old} is still a mart"), help))
             } else if let Some(other) = claimed.insert(old, i) {
                 let help = format!("keep it in one of them: {}", file(&declared[other]));
@@ -226,8 +179,8 @@ fn upstream(
         let name = qualified(text, "");
         let schema = (!name.schema.is_empty()).then_some(name.schema.as_str());
         // A name with a dot in it may be meant as it stands.
-        let found = find(schema, &name.name, &decl.search_path, known)
-            .or_else(|| find(None, text, &decl.search_path, known));
+        let found =
+            find(schema, &name.name, &decl.search_path, known).or_else(|| find(None, text, &decl.search_path, known));
         match found {
             Some(found) if found == decl.name => problems.push(error(
                 mart,
@@ -241,4 +194,3 @@ fn upstream(
     }
     upstream
 }
-

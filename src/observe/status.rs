@@ -153,7 +153,8 @@ fn rows(subject: &Subject<'_>, last: &Last) -> (Option<i64>, bool) {
 }
 
 fn judge(subject: &Subject<'_>, last: &Last, freshness: Option<Freshness>) -> (MartState, Vec<Condition>) {
-    let condition = |kind, status, reason, message: &str| Condition { kind, status, reason, message: message.to_owned() };
+    let condition =
+        |kind, status, reason, message: &str| Condition { kind, status, reason, message: message.to_owned() };
     let run = last.any.as_ref();
     let running = run.is_some_and(|run| run.status == "running");
     let failed = run.filter(|run| run.status == "failed");

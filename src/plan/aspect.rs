@@ -24,9 +24,14 @@ pub(crate) enum Fix {
     /// The same name, another definition.
     ReplaceIndex(String),
     DropIndex(String),
-    RenameIndex { from: String, to: String },
+    RenameIndex {
+        from: String,
+        to: String,
+    },
     /// The primary key as declared, in the place of this constraint.
-    PrimaryKey { old: Option<String> },
+    PrimaryKey {
+        old: Option<String>,
+    },
     DropConstraint(String),
     SetNotNull(String),
     DropNotNull(String),
@@ -53,11 +58,7 @@ pub(crate) struct Difference {
 
 /// Whose doing it is, where the target is, or is not, what was applied.
 pub(super) fn cause(target_is_what_was_applied: bool) -> Cause {
-    if target_is_what_was_applied {
-        Cause::Drift
-    } else {
-        Cause::Declared
-    }
+    if target_is_what_was_applied { Cause::Drift } else { Cause::Declared }
 }
 
 /// How a change is made.

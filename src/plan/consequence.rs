@@ -43,7 +43,10 @@ pub(super) fn refuse_lost(
         refused.push(Refusal {
             address: target.address(),
             hazard: HazardKind::DeletesData,
-            message: format!("{} has prevent_destroy = true; take it out of its manifest to replace the mart", live.name),
+            message: format!(
+                "{} has prevent_destroy = true; take it out of its manifest to replace the mart",
+                live.name
+            ),
             allowable: false,
         });
     }
@@ -77,7 +80,10 @@ pub(super) fn hazards(
         if actual.server.replicas > 0 {
             hazards.push(Hazard::new(
                 HazardKind::ConflictsWithReplicaQueries,
-                format!("long queries on {} attached replica(s) that read {} may be cancelled", actual.server.replicas, live.name),
+                format!(
+                    "long queries on {} attached replica(s) that read {} may be cancelled",
+                    actual.server.replicas, live.name
+                ),
             ));
         }
     }
@@ -91,10 +97,8 @@ pub(super) fn hazards(
             }
             Fix::PrimaryKey { old } if mode != Mode::Rebuild && target.mart.primary_key.is_empty() => {
                 let old = old.as_deref().unwrap_or_default();
-                hazards.push(Hazard::new(
-                    HazardKind::IndexDropped,
-                    format!("the primary key {old} goes, and its index"),
-                ));
+                hazards
+                    .push(Hazard::new(HazardKind::IndexDropped, format!("the primary key {old} goes, and its index")));
             }
             Fix::PrimaryKey { .. } if mode != Mode::Rebuild => hazards.push(Hazard::new(
                 HazardKind::IndexBuild,
@@ -104,10 +108,9 @@ pub(super) fn hazards(
                 HazardKind::IndexDropped,
                 format!("index {name} goes; queries that used it become slower"),
             )),
-            Fix::Owner(owner) => hazards.push(Hazard::new(
-                HazardKind::AuthzUpdate,
-                format!("the owner becomes {owner}"),
-            )),
+            Fix::Owner(owner) => {
+                hazards.push(Hazard::new(HazardKind::AuthzUpdate, format!("the owner becomes {owner}")))
+            }
             Fix::Grant(_) => hazards.push(Hazard::new(
                 HazardKind::AuthzUpdate,
                 format!(

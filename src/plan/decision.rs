@@ -71,18 +71,13 @@ pub(crate) fn decide<'a>(
     dropped: &BTreeSet<QName>,
     aside: &BTreeSet<QName>,
 ) -> Decisions<'a> {
-    let targets: Vec<Target<'a>> = desired
-        .marts
-        .iter()
-        .map(|mart| Target::new(mart, compiled, actual))
-        .collect();
+    let targets: Vec<Target<'a>> = desired.marts.iter().map(|mart| Target::new(mart, compiled, actual)).collect();
     let renames: Vec<(QName, QName)> = targets
         .iter()
         .filter(|t| options.selects(&t.mart.name))
         .filter_map(|t| Some((t.renamed_from()?.clone(), t.mart.name.clone())))
         .collect();
-    let managed: BTreeSet<&QName> =
-        targets.iter().filter_map(|t| Some(&t.live?.name)).chain(dropped).collect();
+    let managed: BTreeSet<&QName> = targets.iter().filter_map(|t| Some(&t.live?.name)).chain(dropped).collect();
     let mut decisions = Decisions { renames, ..Decisions::default() };
     let mut upstream = Upstream::default();
     let mut decided: HashSet<QName> = HashSet::new();
@@ -310,9 +305,7 @@ impl Options {
         match self.heal {
             Heal::Nothing => false,
             Heal::All => true,
-            Heal::ButAddedIndexes => {
-                !matches!(difference.fix, Fix::DropIndex(_) | Fix::DropConstraint(_))
-            }
+            Heal::ButAddedIndexes => !matches!(difference.fix, Fix::DropIndex(_) | Fix::DropConstraint(_)),
         }
     }
 }

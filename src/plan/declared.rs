@@ -11,8 +11,19 @@ use crate::compile::settings_changed;
 pub(crate) fn changed_keys(target: &Target<'_>) -> Vec<String> {
     /// Their differences are read from the database instead, or mean nothing by themselves.
     const SEEN_IN_THE_DATABASE: [&str; 13] = [
-        "name", "type", "query", "search_path", "description", "owner", "renamed_from", "primary_key",
-        "tablespace", "with", "columns", "indexes", "grants",
+        "name",
+        "type",
+        "query",
+        "search_path",
+        "description",
+        "owner",
+        "renamed_from",
+        "primary_key",
+        "tablespace",
+        "with",
+        "columns",
+        "indexes",
+        "grants",
     ];
     let Some(recorded) = target.recorded else {
         return Vec::new();
@@ -46,11 +57,8 @@ pub(crate) fn changed_keys(target: &Target<'_>) -> Vec<String> {
 }
 
 fn keys(old: &Value, new: &Value) -> Vec<String> {
-    let mut keys: Vec<String> = [old, new]
-        .iter()
-        .filter_map(|value| value.as_object())
-        .flat_map(|object| object.keys().cloned())
-        .collect();
+    let mut keys: Vec<String> =
+        [old, new].iter().filter_map(|value| value.as_object()).flat_map(|object| object.keys().cloned()).collect();
     keys.sort();
     keys.dedup();
     keys
@@ -80,7 +88,9 @@ pub(crate) fn reason(difference: &Difference) -> String {
             difference.expected.as_deref().unwrap_or_default()
         ),
         (Fix::CreateIndex(_), _) if difference.cause == Cause::Missing => format!("{} is missing", subject(difference)),
-        (Fix::ReplaceIndex(_), _) if difference.cause == Cause::Missing => format!("{} is invalid", subject(difference)),
+        (Fix::ReplaceIndex(_), _) if difference.cause == Cause::Missing => {
+            format!("{} is invalid", subject(difference))
+        }
         (Fix::DropIndex(_), _) if difference.cause == Cause::Missing => {
             format!("{} was left by an interrupted build", subject(difference))
         }

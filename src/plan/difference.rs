@@ -70,13 +70,7 @@ fn query(
     applied: &Applied,
 ) {
     let mut push = |aspect: &str, cause, expected: String, was: String, fix| {
-        found.push(Difference {
-            aspect: aspect.to_owned(),
-            cause,
-            expected: Some(expected),
-            actual: Some(was),
-            fix,
-        });
+        found.push(Difference { aspect: aspect.to_owned(), cause, expected: Some(expected), actual: Some(was), fix });
     };
     // Another major prints the same query in other words: what was applied is read again instead of compared.
     let same_major = applied.major == actual.server.major();
@@ -119,9 +113,7 @@ fn query(
 
 /// PostgreSQL stores nothing where a tablespace is the database's own.
 fn same_tablespace(target: &Target<'_>, live: &Relation, actual: &Actual) -> bool {
-    let resolve = |name: &Option<String>| {
-        name.clone().filter(|n| Some(n) != actual.server.default_tablespace.as_ref())
-    };
+    let resolve = |name: &Option<String>| name.clone().filter(|n| Some(n) != actual.server.default_tablespace.as_ref());
     resolve(&target.mart.tablespace) == resolve(&live.tablespace)
 }
 

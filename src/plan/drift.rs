@@ -3,8 +3,8 @@
 use similar::TextDiff;
 
 use super::Drift;
-use super::declared::subject;
 use super::aspect::Difference;
+use super::declared::subject;
 use super::target::Target;
 
 /// One drifted aspect of a mart.
@@ -43,9 +43,5 @@ pub(crate) fn unified(old: &str, new: &str, old_name: &str, new_name: &str) -> S
     if old == new {
         return String::new();
     }
-    TextDiff::from_lines(&old, &new)
-        .unified_diff()
-        .context_radius(3)
-        .header(old_name, new_name)
-        .to_string()
+    TextDiff::from_lines(&old, &new).unified_diff().context_radius(3).header(old_name, new_name).to_string()
 }

@@ -20,11 +20,7 @@ type Privileges = BTreeMap<(String, Option<String>), bool>;
 fn by_role(grants: &[GrantDecl], major: i32) -> BTreeMap<String, Privileges> {
     let mut roles: BTreeMap<String, Privileges> = BTreeMap::new();
     for grant in grants {
-        let role = if grant.role.eq_ignore_ascii_case("public") {
-            "public".to_owned()
-        } else {
-            grant.role.clone()
-        };
+        let role = if grant.role.eq_ignore_ascii_case("public") { "public".to_owned() } else { grant.role.clone() };
         let privileges = roles.entry(role).or_default();
         for privilege in &grant.privileges {
             for word in expand(privilege, !grant.columns.is_empty(), major) {
@@ -135,12 +131,7 @@ fn grouped(items: &[(String, Option<String>, bool)]) -> Vec<(bool, String)> {
     for (privilege, column, option) in items {
         match column {
             None => whole.entry(*option).or_default().push(privilege.clone()),
-            Some(column) => groups
-                .entry(*option)
-                .or_default()
-                .entry(privilege.clone())
-                .or_default()
-                .push(column),
+            Some(column) => groups.entry(*option).or_default().entry(privilege.clone()).or_default().push(column),
         }
     }
     for (option, privileges) in groups {
@@ -167,10 +158,7 @@ mod tests {
 
     fn sql(expected: &[GrantDecl], actual: &[GrantDecl]) -> Vec<String> {
         let relation = QName::new("s", "m");
-        differences(expected, actual, 15)
-            .iter()
-            .flat_map(|(_, _, _, fix)| statements(fix, &relation))
-            .collect()
+        differences(expected, actual, 15).iter().flat_map(|(_, _, _, fix)| statements(fix, &relation)).collect()
     }
 
     #[test]
@@ -178,7 +166,9 @@ mod tests {
         let all = grant("bi", &["ALL"], &[], false);
         let words = ["DELETE", "INSERT", "REFERENCES", "SELECT", "TRIGGER", "TRUNCATE", "UPDATE"];
         assert!(sql(&[all], &[grant("bi", &words, &[], false)]).is_empty());
-        assert!(sql(&[grant("PUBLIC", &["SELECT"], &[], false)], &[grant("public", &["SELECT"], &[], false)]).is_empty());
+        assert!(
+            sql(&[grant("PUBLIC", &["SELECT"], &[], false)], &[grant("public", &["SELECT"], &[], false)]).is_empty()
+        );
     }
 
     #[test]

@@ -66,10 +66,7 @@ impl HazardKind {
     pub fn needs_allowing(self) -> bool {
         matches!(
             self,
-            Self::DeletesData
-                | Self::BreaksDependents
-                | Self::BlocksWrites
-                | Self::AcquiresAccessExclusiveLock
+            Self::DeletesData | Self::BreaksDependents | Self::BlocksWrites | Self::AcquiresAccessExclusiveLock
         )
     }
 }
@@ -84,13 +81,10 @@ impl FromStr for HazardKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
-            .ok_or_else(|| {
-                let known: Vec<&str> = Self::ALL.iter().map(|k| k.as_str()).collect();
-                format!("no hazard is called {text:?}; there are {}", known.join(", "))
-            })
+        Self::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(text)).ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.iter().map(|k| k.as_str()).collect();
+            format!("no hazard is called {text:?}; there are {}", known.join(", "))
+        })
     }
 }
 
@@ -107,10 +101,7 @@ pub struct Hazard {
 impl Hazard {
     /// A hazard.
     pub fn new(kind: HazardKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-        }
+        Self { kind, message: message.into() }
     }
 }
 

@@ -9,12 +9,7 @@ use crate::catalog::{Applied, Index, Relation};
 use crate::sql::index_body;
 
 /// Indexes that are missing, other, or nobody's.
-pub(super) fn differences(
-    found: &mut Vec<Difference>,
-    target: &Target<'_>,
-    live: &Relation,
-    applied: &Applied,
-) {
+pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live: &Relation, applied: &Applied) {
     let renamed = renamed(target, live);
     for (name, index) in &target.indexes {
         let expected = Some(describe(index.decl.unique, &index.body, index.decl.tablespace.as_ref()));
@@ -40,15 +35,12 @@ pub(super) fn differences(
             continue;
         };
         let body = index_body(&is.definition);
-        let same = is.valid
-            && is.unique == index.decl.unique
-            && body == index.body
-            && is.tablespace == index.decl.tablespace;
+        let same =
+            is.valid && is.unique == index.decl.unique && body == index.body && is.tablespace == index.decl.tablespace;
         if !same {
             let was = applied.indexes.get(name);
-            let as_applied = was.is_some_and(|was| {
-                was.unique == index.decl.unique && index_body(&was.definition) == index.body
-            });
+            let as_applied =
+                was.is_some_and(|was| was.unique == index.decl.unique && index_body(&was.definition) == index.body);
             let mut actual = describe_live(is);
             if !is.valid {
                 actual.push_str(" (invalid)");
@@ -135,12 +127,7 @@ fn describe(unique: bool, body: &str, tablespace: Option<&String>) -> String {
 }
 
 /// Primary key and NOT NULL of a table mart.
-pub(super) fn constraints(
-    found: &mut Vec<Difference>,
-    target: &Target<'_>,
-    live: &Relation,
-    applied: &Applied,
-) {
+pub(super) fn constraints(found: &mut Vec<Difference>, target: &Target<'_>, live: &Relation, applied: &Applied) {
     let key = &target.mart.primary_key;
     let is = live.primary_key();
     let was: &[String] = applied.indexes.values().find(|i| i.primary).map_or(&[], |i| i.keys.as_slice());
@@ -155,7 +142,9 @@ pub(super) fn constraints(
         let why = if gone { Cause::Missing } else { cause(was == key.as_slice()) };
         let old = is.map(|(name, _)| name.clone());
         push("primary_key".into(), why, words(key), words(is_keys), Fix::PrimaryKey { old });
-    } else if let Some((name, _)) = is.filter(|(name, _)| target.renamed_from().is_some() && **name != target.primary_key_name()) {
+    } else if let Some((name, _)) =
+        is.filter(|(name, _)| target.renamed_from().is_some() && **name != target.primary_key_name())
+    {
         let to = target.primary_key_name();
         let fix = Fix::RenameIndex { from: name.clone(), to: to.clone() };
         push("primary_key".into(), Cause::Declared, Some(to), Some(name.clone()), fix);

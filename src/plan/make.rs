@@ -5,14 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::assemble::{action, assemble};
 use super::aspect::Mode;
+use super::assemble::{action, assemble};
 use super::decision::{Decision, Decisions, decide};
 use super::problem::problems;
 use super::schedule::{Schedule, schedule};
-use super::{
-    Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusal, Summary, drift, moved, orphan,
-};
+use super::{Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusal, Summary, drift, moved, orphan};
 use crate::catalog::{Actual, Recorded};
 use crate::compile::Compiled;
 use crate::manifest::{Desired, Prune};
@@ -29,11 +27,7 @@ pub fn plan(
     let policy = &desired.project.policy;
     let prune = options.prune || policy.prune == Prune::Always;
     let orphans = orphan::orphans(desired, actual);
-    let dropped: Vec<&Recorded> = orphans
-        .iter()
-        .filter(|r| prune && options.selects(&r.mart.name))
-        .copied()
-        .collect();
+    let dropped: Vec<&Recorded> = orphans.iter().filter(|r| prune && options.selects(&r.mart.name)).copied().collect();
     let dropped_names: BTreeSet<QName> = dropped.iter().map(|r| r.mart.name.clone()).collect();
     let (decisions, transactions) = decided(desired, compiled, actual, options, &dropped_names);
     let problems = problems(&decisions.marts, &dropped_names, desired, actual);
@@ -51,14 +45,7 @@ pub fn plan(
             refused.extend(orphan::refusals(recorded, &dropped_names, &readers, actual, options));
         }
     }
-    let assembly = assemble(
-        &decisions.marts,
-        &transactions,
-        &dropped,
-        &decisions.renames,
-        actual,
-        &desired.project,
-    );
+    let assembly = assemble(&decisions.marts, &transactions, &dropped, &decisions.renames, actual, &desired.project);
     let mut changes: Vec<Change> = decisions.marts.iter().filter(|d| d.visible()).map(change).collect();
     changes.extend(dropped.iter().map(|recorded| deletion(recorded)));
     refuse_hazards(&changes, options, &mut refused);
@@ -66,11 +53,7 @@ pub fn plan(
     let summary = summarise(&changes);
     let reads = moved::reads(&desired.marts.iter().map(|d| d.mart.name.clone()).collect(), actual);
     let listed = if policy.prune == Prune::Never { Vec::new() } else { orphans };
-    let listed = listed
-        .into_iter()
-        .filter(|r| !dropped_names.contains(&r.mart.name))
-        .map(orphan::listed)
-        .collect();
+    let listed = listed.into_iter().filter(|r| !dropped_names.contains(&r.mart.name)).map(orphan::listed).collect();
     let fingerprint = Fingerprint::of(&(&changes, &assembly.steps, &assembly.records, &reads));
     Ok(Plan {
         format_version: "1.0".to_owned(),

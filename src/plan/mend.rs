@@ -65,11 +65,9 @@ pub(crate) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
         Fix::ColumnComment(column, comment) => {
             vec![InTransaction(comment_on_column(name, column, comment.as_ref()))]
         }
-        Fix::SetOption(key, value) => vec![Briefly(format!(
-            "ALTER {alter} {name} SET ({} = {})",
-            option_name(key),
-            option_value(value)
-        ))],
+        Fix::SetOption(key, value) => {
+            vec![Briefly(format!("ALTER {alter} {name} SET ({} = {})", option_name(key), option_value(value)))]
+        }
         Fix::ResetOption(key) => {
             vec![Briefly(format!("ALTER {alter} {name} RESET ({})", option_name(key)))]
         }

@@ -32,9 +32,7 @@ use globset::GlobMatcher;
 
 pub use hazard::{Hazard, HazardKind};
 pub use make::plan;
-pub use model::{
-    Action, Change, Drift, Orphan, Plan, Read, Record, RecordRow, Refusal, Step, Summary,
-};
+pub use model::{Action, Change, Drift, Orphan, Plan, Read, Record, RecordRow, Refusal, Step, Summary};
 pub use moved::{moved, read_scope};
 pub use scope::scope;
 
@@ -76,7 +74,9 @@ impl Options {
     pub(crate) fn ignores(&self, aspect: &str) -> bool {
         // `description:*` is the relation's own description, too.
         let whole = (!aspect.contains(':')).then(|| format!("{aspect}:"));
-        self.ignore.iter().any(|glob| glob.is_match(aspect) || whole.as_ref().is_some_and(|aspect| glob.is_match(aspect)))
+        self.ignore
+            .iter()
+            .any(|glob| glob.is_match(aspect) || whole.as_ref().is_some_and(|aspect| glob.is_match(aspect)))
     }
 }
 

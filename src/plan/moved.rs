@@ -20,12 +20,7 @@ pub(crate) fn reads(declared: &BTreeSet<QName>, actual: &Actual) -> Vec<Read> {
         reads.insert(name, read);
     }
     for (name, relation) in actual.relations.iter().filter(|(name, _)| !managed.contains(name)) {
-        let read = Read {
-            name: name.clone(),
-            managed: false,
-            relation: Some(relation.signature()),
-            row: None,
-        };
+        let read = Read { name: name.clone(), managed: false, relation: Some(relation.signature()), row: None };
         reads.insert(name, read);
     }
     reads.into_values().collect()
@@ -33,9 +28,8 @@ pub(crate) fn reads(declared: &BTreeSet<QName>, actual: &Actual) -> Vec<Read> {
 
 /// What has to be looked at to tell whether a plan still holds.
 pub fn read_scope(plan: &Plan, registry: Option<String>) -> Scope {
-    let names = |managed: bool| {
-        plan.reads.iter().filter(move |r| r.managed == managed).map(|r| r.name.clone()).collect()
-    };
+    let names =
+        |managed: bool| plan.reads.iter().filter(move |r| r.managed == managed).map(|r| r.name.clone()).collect();
     Scope {
         project: plan.project.clone(),
         registry,

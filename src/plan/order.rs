@@ -23,11 +23,8 @@ pub(super) fn dependents_first<'a, 'b>(
     dropped: &BTreeMap<&QName, &'b Recorded>,
     actual: &Actual,
 ) -> Vec<Old<'a, 'b>> {
-    let exchanged: BTreeMap<&QName, &'b Decision<'a>> = members
-        .iter()
-        .filter(|d| d.mode == Mode::Rebuild)
-        .filter_map(|d| Some((&d.target.live?.name, *d)))
-        .collect();
+    let exchanged: BTreeMap<&QName, &'b Decision<'a>> =
+        members.iter().filter(|d| d.mode == Mode::Rebuild).filter_map(|d| Some((&d.target.live?.name, *d))).collect();
     let mut order = Vec::new();
     let mut seen: BTreeSet<&QName> = BTreeSet::new();
     // Without recursion: a chain may be long.

@@ -16,7 +16,8 @@ pub(crate) fn orphans<'a>(desired: &Desired, actual: &'a Actual) -> Vec<&'a Reco
         .iter()
         .flat_map(|d| {
             let earlier = d.mart.renamed_from.iter();
-            let renamed = earlier.filter(|old| !actual.recorded.contains_key(&d.mart.name) && actual.recorded.contains_key(*old));
+            let renamed =
+                earlier.filter(|old| !actual.recorded.contains_key(&d.mart.name) && actual.recorded.contains_key(*old));
             std::iter::once(&d.mart.name).chain(renamed)
         })
         .collect();
@@ -103,7 +104,10 @@ pub(crate) fn not_from_nothing(recorded: &Recorded) -> Refusal {
     Refusal {
         address: name.to_string(),
         hazard: HazardKind::DeletesData,
-        message: format!("the folder holds no manifest at all, so nothing is pruned; `datamart drop {}` drops it", name.name),
+        message: format!(
+            "the folder holds no manifest at all, so nothing is pruned; `datamart drop {}` drops it",
+            name.name
+        ),
         allowable: false,
     }
 }
@@ -122,7 +126,10 @@ pub(crate) fn refusals(
     if recorded.mart.prevent_destroy {
         refused.push(refuse(
             HazardKind::DeletesData,
-            format!("{name} was applied with prevent_destroy = true; bring its manifest {} back without it first", recorded.file),
+            format!(
+                "{name} was applied with prevent_destroy = true; bring its manifest {} back without it first",
+                recorded.file
+            ),
             false,
         ));
     }
@@ -148,7 +155,8 @@ pub(crate) fn refusals(
         .filter_map(|read| actual.relations.get(&read.name))
         .filter(|source| source.kind == RelationKind::Table)
         .collect();
-    let emptied = !live.empty && recorded.mart.kind.has_data() && !sources.is_empty() && sources.iter().all(|s| s.empty);
+    let emptied =
+        !live.empty && recorded.mart.kind.has_data() && !sources.is_empty() && sources.iter().all(|s| s.empty);
     if emptied && !options.allow.contains(&HazardKind::DeletesData) {
         let message = format!("every table that {name} read is empty; its rows could not be computed again");
         refused.push(refuse(HazardKind::DeletesData, message, true));

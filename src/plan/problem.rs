@@ -20,8 +20,7 @@ pub(super) fn problems(
     let mut problems = Vec::new();
     let declared: HashSet<&QName> = desired.marts.iter().map(|d| &d.mart.name).collect();
     let planned: HashSet<&QName> = decisions.iter().map(|d| &d.target.mart.name).collect();
-    let moving: HashSet<&QName> =
-        decisions.iter().filter_map(|d| Some(&d.target.live?.name)).chain(dropped).collect();
+    let moving: HashSet<&QName> = decisions.iter().filter_map(|d| Some(&d.target.live?.name)).chain(dropped).collect();
     for decision in decisions {
         let target = &decision.target;
         let mut problem = |key: &str, message: String, help: String| {
@@ -36,7 +35,8 @@ pub(super) fn problems(
         if let Some(live) = actual.relations.get(&target.mart.name) {
             let ours = target.recorded.is_some_and(|r| r.mart.name == live.name && live.kind.is(r.mart.kind));
             if !ours {
-                let message = format!("{} of that name exists and is not managed by datamart", with_article(live.kind.label()));
+                let message =
+                    format!("{} of that name exists and is not managed by datamart", with_article(live.kind.label()));
                 let help = if live.extension {
                     "it belongs to an extension; give the mart another name".to_owned()
                 } else {
@@ -66,7 +66,11 @@ pub(super) fn problems(
         let grants = target.mart.grants.iter().flatten().map(|g| ("grants", &g.role));
         for (key, role) in roles.chain(grants) {
             if !role.eq_ignore_ascii_case("public") && !actual.server.roles.contains(role) {
-                problem(key, format!("role {role:?} does not exist"), format!("CREATE ROLE {}", crate::state::quote_ident(role)));
+                problem(
+                    key,
+                    format!("role {role:?} does not exist"),
+                    format!("CREATE ROLE {}", crate::state::quote_ident(role)),
+                );
             }
         }
         let indexes = target.mart.indexes.iter();
@@ -74,12 +78,20 @@ pub(super) fn problems(
         for space in spaces {
             if !actual.server.tablespaces.contains(space) {
                 let known: Vec<&str> = actual.server.tablespaces.iter().map(String::as_str).collect();
-                problem("tablespace", format!("tablespace {space:?} does not exist"), format!("there are {}", known.join(", ")));
+                problem(
+                    "tablespace",
+                    format!("tablespace {space:?} does not exist"),
+                    format!("there are {}", known.join(", ")),
+                );
             }
         }
         if actual.server.major() < 15 {
             for index in indexes.filter(|i| i.nulls_not_distinct) {
-                let message = format!("index {:?} has nulls_distinct = false, which PostgreSQL {} does not know", index.name, actual.server.major());
+                let message = format!(
+                    "index {:?} has nulls_distinct = false, which PostgreSQL {} does not know",
+                    index.name,
+                    actual.server.major()
+                );
                 problem("indexes.nulls_distinct", message, "it needs PostgreSQL 15 or later".to_owned());
             }
             if target.mart.with.contains_key("security_invoker") {
@@ -88,9 +100,8 @@ pub(super) fn problems(
             }
         }
         problems.extend(target.problems());
-        let missing = |read: &QName| {
-            !actual.relations.contains_key(read) && declared.contains(read) && !planned.contains(read)
-        };
+        let missing =
+            |read: &QName| !actual.relations.contains_key(read) && declared.contains(read) && !planned.contains(read);
         problems.extend(missing_upstream(decision, missing));
     }
     problems

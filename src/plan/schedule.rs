@@ -34,11 +34,7 @@ pub(crate) fn schedule(all: &Decisions<'_>, dropped: &BTreeSet<QName>, actual: &
     match stages(decisions, &reads, &ties, true).or_else(|| stages(decisions, &reads, &ties, false)) {
         Some(stage) => Schedule::Transactions(chunks(&stage, &reads, &ties)),
         None => Schedule::BuildAside(
-            decisions
-                .iter()
-                .filter(|d| d.mode == Mode::InPlace)
-                .map(|d| d.target.mart.name.clone())
-                .collect(),
+            decisions.iter().filter(|d| d.mode == Mode::InPlace).map(|d| d.target.mart.name.clone()).collect(),
         ),
     }
 }
@@ -55,9 +51,8 @@ fn stages(
         let name = &up.target.mart.name;
         functions && up.mode == Mode::Rebuild && down.desired.upstream.contains(name) && !down.reads.contains(name)
     };
-    let waits = |down: usize, up: usize| {
-        decisions[down].builds() && (decisions[up].mode == Mode::InPlace || hidden(down, up))
-    };
+    let waits =
+        |down: usize, up: usize| decisions[down].builds() && (decisions[up].mode == Mode::InPlace || hidden(down, up));
     let most = reads.iter().filter(|(down, up)| waits(*down, *up)).count();
     let mut stage = vec![0usize; decisions.len()];
     loop {
@@ -89,11 +84,8 @@ fn stages(
 /// Pairs that are published together: an exchanged relation and what depends on it in the database, perhaps through
 /// marts that go.
 fn ties(decisions: &[Decision<'_>], dropped: &BTreeSet<QName>, actual: &Actual) -> Vec<(usize, usize)> {
-    let live: BTreeMap<&QName, usize> = decisions
-        .iter()
-        .enumerate()
-        .filter_map(|(i, d)| Some((&d.target.live?.name, i)))
-        .collect();
+    let live: BTreeMap<&QName, usize> =
+        decisions.iter().enumerate().filter_map(|(i, d)| Some((&d.target.live?.name, i))).collect();
     let mut ties = Vec::new();
     for (i, decision) in decisions.iter().enumerate() {
         if decision.mode != Mode::Rebuild {

@@ -9,11 +9,7 @@ use crate::state::{Mart, QName, derived_name};
 
 /// Everything the catalog is asked for, from the manifests alone.
 pub fn scope(desired: &Desired, registry: Option<String>) -> Scope {
-    let mut scope = Scope {
-        project: desired.project.name.clone(),
-        registry,
-        ..Scope::default()
-    };
+    let mut scope = Scope { project: desired.project.name.clone(), registry, ..Scope::default() };
     for desired in &desired.marts {
         let mart = &desired.mart;
         scope.names.insert(mart.name.clone());

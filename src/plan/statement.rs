@@ -4,10 +4,7 @@ use super::grants;
 use super::target::Target;
 use crate::catalog::{Actual, Relation};
 use crate::sql::{create_index, index_body, option_value};
-use crate::state::{
-    GrantDecl, Kind, Mart, QName, quote_ident, quote_idents, quote_literal,
-    quote_role,
-};
+use crate::state::{GrantDecl, Kind, Mart, QName, quote_ident, quote_idents, quote_literal, quote_role};
 
 pub(crate) use crate::state::next_name as next;
 
@@ -30,10 +27,8 @@ fn with(options: &std::collections::BTreeMap<String, String>) -> String {
     if options.is_empty() {
         return String::new();
     }
-    let options: Vec<String> = options
-        .iter()
-        .map(|(key, value)| format!("{} = {}", option_name(key), option_value(value)))
-        .collect();
+    let options: Vec<String> =
+        options.iter().map(|(key, value)| format!("{} = {}", option_name(key), option_value(value))).collect();
     format!("\nWITH ({})", options.join(", "))
 }
 

@@ -68,28 +68,13 @@ impl<'a> Target<'a> {
                     let index = recorded?.applied.indexes.get(&decl.name)?;
                     known.then(|| index.definition.clone())
                 };
-                let definition = if decl.needs_server() {
-                    spelled.or_else(applied)
-                } else {
-                    None
-                };
-                let definition =
-                    definition.unwrap_or_else(|| canonical_index(decl, &mart.name));
+                let definition = if decl.needs_server() { spelled.or_else(applied) } else { None };
+                let definition = definition.unwrap_or_else(|| canonical_index(decl, &mart.name));
                 let body = index_body(&definition).to_owned();
                 (decl.name.clone(), TargetIndex { decl, body })
             })
             .collect();
-        Self {
-            desired,
-            mart,
-            recorded,
-            live,
-            definition,
-            compiled: compiled.is_some(),
-            columns,
-            indexes,
-            reads,
-        }
+        Self { desired, mart, recorded, live, definition, compiled: compiled.is_some(), columns, indexes, reads }
     }
 
     /// Schema and name, quoted where needed.
@@ -99,9 +84,7 @@ impl<'a> Target<'a> {
 
     /// The name the live relation has, where it is to get another.
     pub(crate) fn renamed_from(&self) -> Option<&'a QName> {
-        self.recorded
-            .map(|r| &r.mart.name)
-            .filter(|name| **name != self.mart.name)
+        self.recorded.map(|r| &r.mart.name).filter(|name| **name != self.mart.name)
     }
 
     /// The primary key's constraint, as PostgreSQL names it.
@@ -113,17 +96,13 @@ impl<'a> Target<'a> {
     pub(crate) fn not_null(&self) -> BTreeSet<&str> {
         let declared = self.mart.columns.iter().filter(|(_, c)| c.not_null);
         let declared = declared.map(|(name, _)| name.as_str());
-        declared
-            .chain(self.mart.primary_key.iter().map(String::as_str))
-            .collect()
+        declared.chain(self.mart.primary_key.iter().map(String::as_str)).collect()
     }
 
     /// Whether the columns begin with `old`, so that a view can be replaced in place.
     pub(crate) fn extends(&self, old: &[Column]) -> bool {
         let same = |(new, old): (&Column, &Column)| {
-            new.name == old.name
-                && new.type_name == old.type_name
-                && new.collation == old.collation
+            new.name == old.name && new.type_name == old.type_name && new.collation == old.collation
         };
         self.columns.len() >= old.len() && self.columns.iter().zip(old).all(same)
     }

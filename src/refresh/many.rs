@@ -9,9 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use sqlx::{Connection, PgConnection, Row};
 
-use super::{
-    Choice, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, history, one,
-};
+use super::{Choice, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, history, one};
 use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
 use crate::state::{Kind, QName};
 
@@ -47,9 +45,9 @@ pub async fn refresh(
     let among: BTreeSet<&QName> = items.iter().map(|i| &i.recorded.mart.name).collect();
     loop {
         while running.len() < options.parallel.max(1) {
-            let ready = waiting.iter().position(|i| {
-                items[*i].upstream.iter().all(|up| ended.contains(up) || !among.contains(up))
-            });
+            let ready = waiting
+                .iter()
+                .position(|i| items[*i].upstream.iter().all(|up| ended.contains(up) || !among.contains(up)));
             let Some(at) = ready else { break };
             let index = waiting.remove(at);
             let item = &items[index];
@@ -79,7 +77,8 @@ pub async fn refresh(
         let Some((index, worker, run)) = running.next().await else { break };
         let run = run?;
         let name = &items[index].recorded.mart.name;
-        if !matches!(run.status, RunStatus::Success | RunStatus::Noop) && items[index].recorded.mart.kind != Kind::View {
+        if !matches!(run.status, RunStatus::Success | RunStatus::Noop) && items[index].recorded.mart.kind != Kind::View
+        {
             failed.insert(name.clone());
         }
         ended.insert(name.clone());
@@ -185,7 +184,10 @@ async fn locked(
     let Some(live) = item.live.as_ref().filter(|live| live.kind.is(item.recorded.mart.kind)) else {
         run.status = RunStatus::Failed;
         run.reason = "it is not there".to_owned();
-        run.error = Some(impossible(format!("{name} does not exist as a {}", item.recorded.mart.kind.as_str()), "`datamart apply` builds it again"));
+        run.error = Some(impossible(
+            format!("{name} does not exist as a {}", item.recorded.mart.kind.as_str()),
+            "`datamart apply` builds it again",
+        ));
         return record_not_begun(worker, item, options, run).await;
     };
     let choice = one::choice(item, live, options);

@@ -69,10 +69,8 @@ async fn materialized_view(
     frame: &Frame,
 ) -> Result<Outcome, SqlError> {
     let word = if method == Method::Concurrently { "CONCURRENTLY " } else { "" };
-    let snapshot: String = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text")
-        .fetch_one(&mut *conn)
-        .await?
-        .try_get(0)?;
+    let snapshot: String =
+        sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *conn).await?.try_get(0)?;
     let sql = format!("REFRESH MATERIALIZED VIEW {word}{}", live.name);
     let analyze = format!("ANALYZE {}", live.name);
     alone(conn, frame, &[sql, analyze]).await?;
@@ -133,8 +131,7 @@ async fn publish(
             .filter(|acl| acl.owner == *creator && acl.schema.as_ref().is_none_or(|s| *s == live.name.schema))
             .map(|acl| acl.role.clone())
             .collect();
-        let swapped =
-            build::swap(conn, live, built, frame, options.publish_lock_timeout_ms, &defaults).await;
+        let swapped = build::swap(conn, live, built, frame, options.publish_lock_timeout_ms, &defaults).await;
         match swapped {
             Ok(()) => {
                 // An exchange does not count what differs: every row is new.
@@ -189,11 +186,8 @@ async fn measure(
         None => "NULL::text".to_owned(),
     };
     let count = if outcome.row_count.is_some() { "NULL::bigint" } else { "count(*)" };
-    let from = if outcome.row_count.is_some() && newest.starts_with("NULL") {
-        String::new()
-    } else {
-        format!(" FROM {name}")
-    };
+    let from =
+        if outcome.row_count.is_some() && newest.starts_with("NULL") { String::new() } else { format!(" FROM {name}") };
     let sql = format!("SELECT {count} AS rows, {newest} AS newest{from}");
     let mut session = SessionState::alone();
     session.enter(conn, frame).await?;

@@ -6,10 +6,7 @@ use crate::state::MAX_NAME_BYTES;
 /// all cut at 63 bytes.
 /// <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
 pub fn fold_identifier(text: &str) -> String {
-    let unicode = text
-        .strip_prefix("U&")
-        .or_else(|| text.strip_prefix("u&"))
-        .filter(|rest| rest.starts_with('"'));
+    let unicode = text.strip_prefix("U&").or_else(|| text.strip_prefix("u&")).filter(|rest| rest.starts_with('"'));
     let mut name = match (unicode, text.starts_with('"')) {
         (Some(rest), _) => decode_unicode(&unquote(rest)),
         (None, true) => unquote(text),
@@ -27,10 +24,7 @@ pub fn fold_identifier(text: &str) -> String {
 
 fn unquote(text: &str) -> String {
     let inner = text.strip_prefix('"').unwrap_or(text);
-    inner
-        .strip_suffix('"')
-        .unwrap_or(inner)
-        .replace("\"\"", "\"")
+    inner.strip_suffix('"').unwrap_or(inner).replace("\"\"", "\"")
 }
 
 /// `\0061` and `\+000061`, with the default escape character; what is no escape stays.
@@ -44,9 +38,7 @@ fn decode_unicode(text: &str) -> String {
             Some(long) => (long.get(..6), 7),
             None => (tail.get(..4), 4),
         };
-        let decoded = digits
-            .and_then(|d| u32::from_str_radix(d, 16).ok())
-            .and_then(char::from_u32);
+        let decoded = digits.and_then(|d| u32::from_str_radix(d, 16).ok()).and_then(char::from_u32);
         if let Some(c) = decoded {
             out.push(c);
             rest = &tail[skip..];
@@ -76,14 +68,10 @@ fn split_names(text: &str, separator: char) -> Option<Vec<String>> {
         let end = if rest.starts_with('"') {
             quoted_end(rest)?
         } else {
-            rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-                .unwrap_or(rest.len())
+            rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len())
         };
         let word = &rest[..end];
-        let starts_well = word
-            .chars()
-            .next()
-            .is_some_and(|c| c == '"' || c == '_' || c == '$' || c.is_alphabetic());
+        let starts_well = word.chars().next().is_some_and(|c| c == '"' || c == '_' || c == '$' || c.is_alphabetic());
         if !starts_well || word == "\"\"" {
             return None;
         }

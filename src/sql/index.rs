@@ -26,18 +26,12 @@ pub fn create_index(index: &IndexDecl, relation: &QName, name: &str, concurrentl
 /// As `pg_get_indexdef` prints an index of plain columns; others only the server can spell (`IndexDecl::needs_server`).
 pub fn canonical_index(index: &IndexDecl, relation: &QName) -> String {
     let unique = if index.unique { "UNIQUE " } else { "" };
-    format!(
-        "CREATE {unique}INDEX {} ON {relation} {}",
-        quote_ident(&index.name),
-        body(index)
-    )
+    format!("CREATE {unique}INDEX {} ON {relation} {}", quote_ident(&index.name), body(index))
 }
 
 /// What of an index's definition does not name it or its relation.
 pub fn index_body(definition: &str) -> &str {
-    definition
-        .find(" USING ")
-        .map_or(definition, |at| &definition[at + 1..])
+    definition.find(" USING ").map_or(definition, |at| &definition[at + 1..])
 }
 
 fn body(index: &IndexDecl) -> String {
@@ -50,22 +44,15 @@ fn body(index: &IndexDecl) -> String {
         sql.push_str(" NULLS NOT DISTINCT");
     }
     if !index.with.is_empty() {
-        let options: Vec<String> = index
-            .with
-            .iter()
-            .map(|(k, v)| format!("{}={}", quote_ident(k), option_value(v)))
-            .collect();
+        let options: Vec<String> =
+            index.with.iter().map(|(k, v)| format!("{}={}", quote_ident(k), option_value(v))).collect();
         sql.push_str(&format!(" WITH ({})", options.join(", ")));
     }
     sql
 }
 
 fn key(key: &IndexKey) -> String {
-    let mut sql = if key.expression {
-        key.term.clone()
-    } else {
-        quote_ident(&key.term)
-    };
+    let mut sql = if key.expression { key.term.clone() } else { quote_ident(&key.term) };
     if let Some(collation) = &key.collation {
         sql.push_str(&format!(" COLLATE {}", qualified(collation)));
     }
@@ -94,11 +81,7 @@ fn qualified(name: &str) -> String {
 
 /// A storage parameter's value, quoted as PostgreSQL prints it.
 pub fn option_value(value: &str) -> String {
-    if quote_ident(value) == value {
-        value.to_owned()
-    } else {
-        quote_literal(value)
-    }
+    if quote_ident(value) == value { value.to_owned() } else { quote_literal(value) }
 }
 
 #[cfg(test)]
@@ -133,11 +116,7 @@ mod tests {
 
     #[test]
     fn spells_what_postgresql_prints() {
-        let day = IndexKey {
-            descending: true,
-            nulls_first: Some(false),
-            ..column("day")
-        };
+        let day = IndexKey { descending: true, nulls_first: Some(false), ..column("day") };
         let text = canonical_index(&index(vec![day, column("order")]), &QName::new("s", "m"));
         insta::assert_snapshot!(text, @r#"CREATE UNIQUE INDEX i ON s.m USING btree (day DESC NULLS LAST, "order") INCLUDE ("Total") NULLS NOT DISTINCT WITH (fillfactor='90')"#);
         assert!(index_body(&text).starts_with("USING btree (day"));

@@ -35,9 +35,8 @@ impl Query {
         refuse_deep(text)?;
         let parse = SourceFile::parse(text);
         let root = parse.syntax_node();
-        let mut statements = root
-            .children()
-            .filter(|n| n.kind() != SyntaxKind::EMPTY_STMT && n.kind() != SyntaxKind::ERROR);
+        let mut statements =
+            root.children().filter(|n| n.kind() != SyntaxKind::EMPTY_STMT && n.kind() != SyntaxKind::ERROR);
         let first = statements.next();
         if let Some(statement) = &first {
             refusal::other_statement(statement)?;
@@ -61,7 +60,6 @@ impl Query {
         })
     }
 }
-
 
 /// Whether a token is white space or a comment.
 fn is_trivia(kind: SyntaxKind) -> bool {
@@ -100,30 +98,19 @@ fn refuse_deep(text: &str) -> Result<(), QueryError> {
 }
 
 /// The parser's own error; where it names a point between tokens, the token after it is meant.
-fn syntax_error(
-    text: &str,
-    root: &SyntaxNode,
-    error: &squawk_syntax::syntax_error::SyntaxError,
-) -> QueryError {
+fn syntax_error(text: &str, root: &SyntaxNode, error: &squawk_syntax::syntax_error::SyntaxError) -> QueryError {
     let range = error.range();
     let (start, end) = (usize::from(range.start()), usize::from(range.end()));
     let span = if start < end {
         start..end
     } else {
         let mut token = root.token_at_offset(range.start()).right_biased();
-        while token
-            .as_ref()
-            .is_some_and(|t| is_trivia(t.kind()) || token_span(t).end <= start)
-        {
+        while token.as_ref().is_some_and(|t| is_trivia(t.kind()) || token_span(t).end <= start) {
             token = token.and_then(|t| t.next_token());
         }
         token.map_or_else(|| last_token(text, root), |t| token_span(&t))
     };
-    QueryError {
-        message: format!("syntax error: {}", humane(error.message())),
-        span,
-        help: None,
-    }
+    QueryError { message: format!("syntax error: {}", humane(error.message())), span, help: None }
 }
 
 fn last_token(text: &str, root: &SyntaxNode) -> Range<usize> {

@@ -7,41 +7,27 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 use super::part::{QueryError, span, token_span};
 
 fn refuse(message: impl Into<String>, span: Range<usize>, help: &str) -> QueryError {
-    QueryError {
-        message: message.into(),
-        span,
-        help: Some(help.to_owned()),
-    }
+    QueryError { message: message.into(), span, help: Some(help.to_owned()) }
 }
 
 /// No statement at all.
 pub(super) fn nothing(text: &str) -> QueryError {
     let start = text.len() - text.trim_start().len();
     let end = text.trim_end().len().max(start);
-    refuse(
-        "the query is empty",
-        start..end,
-        "write one SELECT, VALUES or TABLE",
-    )
+    refuse("the query is empty", start..end, "write one SELECT, VALUES or TABLE")
 }
 
 /// A statement that is no query.
 pub(super) fn other_statement(statement: &SyntaxNode) -> Result<(), QueryError> {
     use SyntaxKind::{COMPOUND_SELECT, PAREN_SELECT, SELECT, SELECT_INTO, TABLE, VALUES};
-    if matches!(
-        statement.kind(),
-        SELECT | SELECT_INTO | VALUES | TABLE | COMPOUND_SELECT | PAREN_SELECT
-    ) {
+    if matches!(statement.kind(), SELECT | SELECT_INTO | VALUES | TABLE | COMPOUND_SELECT | PAREN_SELECT) {
         return Ok(());
     }
     let Some(verb) = verb(statement) else {
         return Ok(());
     };
     Err(refuse(
-        format!(
-            "a mart's query is a SELECT, VALUES or TABLE, not {}",
-            verb.0
-        ),
+        format!("a mart's query is a SELECT, VALUES or TABLE, not {}", verb.0),
         verb.1,
         "keep only the query; datamart writes the statement around it",
     ))
@@ -54,12 +40,7 @@ fn verb(statement: &SyntaxNode) -> Option<(String, Range<usize>)> {
     }
     let token = statement
         .children_with_tokens()
-        .filter(|e| {
-            !matches!(
-                e.kind(),
-                SyntaxKind::WITH_CLAUSE | SyntaxKind::WHITESPACE | SyntaxKind::COMMENT
-            )
-        })
+        .filter(|e| !matches!(e.kind(), SyntaxKind::WITH_CLAUSE | SyntaxKind::WHITESPACE | SyntaxKind::COMMENT))
         .find_map(|e| match e.as_node() {
             Some(node) => node.first_token(),
             None => e.into_token(),
@@ -83,10 +64,7 @@ pub(super) fn inside(statement: &SyntaxNode) -> Result<(), QueryError> {
         let place = usize::from(range.start())..usize::from(range.end());
         match element.kind() {
             SyntaxKind::INSERT | SyntaxKind::UPDATE | SyntaxKind::DELETE | SyntaxKind::MERGE => {
-                let word = element
-                    .as_node()
-                    .and_then(verb)
-                    .map_or_else(|| "this".to_owned(), |(word, _)| word);
+                let word = element.as_node().and_then(verb).map_or_else(|| "this".to_owned(), |(word, _)| word);
                 return Err(refuse(
                     format!("a mart's query must not change data, as {word} does"),
                     place,
@@ -108,11 +86,7 @@ pub(super) fn inside(statement: &SyntaxNode) -> Result<(), QueryError> {
                 ));
             }
             SyntaxKind::POSITIONAL_PARAM => {
-                return Err(refuse(
-                    "a mart's query has no parameters",
-                    place,
-                    "write the value itself",
-                ));
+                return Err(refuse("a mart's query has no parameters", place, "write the value itself"));
             }
             _ => {}
         }

@@ -45,11 +45,7 @@ fn relation(node: &SyntaxNode, found: &mut Found) {
         return;
     };
     let name = fold_identifier(last.text());
-    let schema = names
-        .len()
-        .checked_sub(2)
-        .and_then(|i| names.get(i))
-        .map(|t| fold_identifier(t.text()));
+    let schema = names.len().checked_sub(2).and_then(|i| names.get(i)).map(|t| fold_identifier(t.text()));
     if schema.is_none() && (is_value_function(last) || is_cte(node, &name)) {
         return;
     }
@@ -70,12 +66,7 @@ fn relation(node: &SyntaxNode, found: &mut Found) {
 fn words(node: &SyntaxNode) -> Vec<SyntaxToken> {
     node.descendants_with_tokens()
         .filter_map(|e| e.into_token())
-        .filter(|t| {
-            !matches!(
-                t.kind(),
-                SyntaxKind::DOT | SyntaxKind::WHITESPACE | SyntaxKind::COMMENT
-            )
-        })
+        .filter(|t| !matches!(t.kind(), SyntaxKind::DOT | SyntaxKind::WHITESPACE | SyntaxKind::COMMENT))
         .collect()
 }
 
@@ -121,15 +112,9 @@ fn site(name: &SyntaxNode) -> Option<(Site, bool)> {
         .map_or(0, |a| span(&a).start);
     if item.kind() == SyntaxKind::RELATION_NAME {
         let table = item.parent().filter(|t| t.kind() == SyntaxKind::TABLE)?;
-        let word = table
-            .children_with_tokens()
-            .filter_map(|e| e.into_token())
-            .find(|t| t.kind() == SyntaxKind::TABLE_KW)?;
-        let site = Site {
-            table_word: Some(token_span(&word)),
-            alias_at: end_of_name(&item, name),
-            scope,
-        };
+        let word =
+            table.children_with_tokens().filter_map(|e| e.into_token()).find(|t| t.kind() == SyntaxKind::TABLE_KW)?;
+        let site = Site { table_word: Some(token_span(&word)), alias_at: end_of_name(&item, name), scope };
         return Some((site, false));
     }
     // `ONLY (t)` is an item in brackets in an item with the alias.
@@ -139,19 +124,13 @@ fn site(name: &SyntaxNode) -> Option<(Site, bool)> {
         .and_then(|p| p.parent().map(|only| (p, only)))
         .filter(|(_, only)| {
             only.kind() == SyntaxKind::PAREN_FROM_ITEM
-                && only
-                    .children_with_tokens()
-                    .any(|e| e.kind() == SyntaxKind::ONLY_KW)
+                && only.children_with_tokens().any(|e| e.kind() == SyntaxKind::ONLY_KW)
         });
     let (alias_at, aliased) = match brackets {
         Some((brackets, only)) => (span(&brackets).end, has_alias(&only)),
         None => (end_of_name(&item, name), has_alias(&item)),
     };
-    let site = Site {
-        table_word: None,
-        alias_at,
-        scope,
-    };
+    let site = Site { table_word: None, alias_at, scope };
     Some((site, aliased))
 }
 
@@ -164,11 +143,8 @@ fn is_cte(node: &SyntaxNode, name: &str) -> bool {
         match above.kind() {
             SyntaxKind::WITH_TABLE => body = Some(above),
             SyntaxKind::WITH_CLAUSE => {
-                let recursive = above
-                    .children_with_tokens()
-                    .any(|e| e.kind() == SyntaxKind::RECURSIVE_KW);
-                let mut visible =
-                    tables(&above).take_while(|table| recursive || body.as_ref() != Some(table));
+                let recursive = above.children_with_tokens().any(|e| e.kind() == SyntaxKind::RECURSIVE_KW);
+                let mut visible = tables(&above).take_while(|table| recursive || body.as_ref() != Some(table));
                 if visible.any(|table| cte_name(&table).as_deref() == Some(name)) {
                     return true;
                 }
@@ -177,9 +153,7 @@ fn is_cte(node: &SyntaxNode, name: &str) -> bool {
             _ => {
                 let hit = with_clause(&above)
                     .filter(|clause| !left.contains(clause))
-                    .is_some_and(|clause| {
-                        tables(&clause).any(|table| cte_name(&table).as_deref() == Some(name))
-                    });
+                    .is_some_and(|clause| tables(&clause).any(|table| cte_name(&table).as_deref() == Some(name)));
                 if hit {
                     return true;
                 }
@@ -195,14 +169,11 @@ fn with_clause(node: &SyntaxNode) -> Option<SyntaxNode> {
     while node.kind() == SyntaxKind::COMPOUND_SELECT {
         node = node.first_child()?;
     }
-    node.children()
-        .find(|c| c.kind() == SyntaxKind::WITH_CLAUSE)
+    node.children().find(|c| c.kind() == SyntaxKind::WITH_CLAUSE)
 }
 
 fn tables(clause: &SyntaxNode) -> impl Iterator<Item = SyntaxNode> + use<> {
-    clause
-        .children()
-        .filter(|c| c.kind() == SyntaxKind::WITH_TABLE)
+    clause.children().filter(|c| c.kind() == SyntaxKind::WITH_TABLE)
 }
 
 fn cte_name(table: &SyntaxNode) -> Option<String> {
@@ -215,23 +186,13 @@ fn cte_name(table: &SyntaxNode) -> Option<String> {
 
 /// `schema.relation` of `schema.relation.column`, of `schema.relation.*`, and the same behind a database's name.
 fn qualifier(node: &SyntaxNode) -> Option<Qualifier> {
-    let outer = node
-        .parent()
-        .filter(|p| p.kind() == SyntaxKind::FIELD_EXPR)?;
-    if outer
-        .parent()
-        .is_some_and(|p| matches!(p.kind(), SyntaxKind::CALL_EXPR | SyntaxKind::FIELD_EXPR))
-    {
+    let outer = node.parent().filter(|p| p.kind() == SyntaxKind::FIELD_EXPR)?;
+    if outer.parent().is_some_and(|p| matches!(p.kind(), SyntaxKind::CALL_EXPR | SyntaxKind::FIELD_EXPR)) {
         return None;
     }
-    let only_names = node
-        .descendants()
-        .all(|n| matches!(n.kind(), SyntaxKind::FIELD_EXPR | SyntaxKind::NAME_REF));
+    let only_names = node.descendants().all(|n| matches!(n.kind(), SyntaxKind::FIELD_EXPR | SyntaxKind::NAME_REF));
     let names = words(node);
-    let (Some(schema), Some(name)) = (
-        names.len().checked_sub(2).and_then(|i| names.get(i)),
-        names.last(),
-    ) else {
+    let (Some(schema), Some(name)) = (names.len().checked_sub(2).and_then(|i| names.get(i)), names.last()) else {
         return None;
     };
     only_names.then(|| Qualifier {

@@ -41,10 +41,7 @@ impl Query {
     fn alias(&self, i: usize) -> String {
         let (relation, site) = (&self.relations[i], &self.sites[i]);
         let namesake = self.relations.iter().zip(&self.sites).any(|(r, s)| {
-            s.scope == site.scope
-                && !r.aliased
-                && r.name == relation.name
-                && r.schema != relation.schema
+            s.scope == site.scope && !r.aliased && r.name == relation.name && r.schema != relation.schema
         });
         match &relation.schema {
             Some(schema) if namesake => format!("{schema}.{}", relation.name),
@@ -53,15 +50,9 @@ impl Query {
     }
 
     /// The alias that a qualifier means now, if its relation was replaced.
-    fn renamed<'a>(
-        &self,
-        qualifier: &Qualifier,
-        renamed: &'a [(usize, String)],
-    ) -> Option<&'a str> {
+    fn renamed<'a>(&self, qualifier: &Qualifier, renamed: &'a [(usize, String)]) -> Option<&'a str> {
         let unaliased = |schema: Option<&str>| {
-            self.relations
-                .iter()
-                .any(|r| !r.aliased && r.name == qualifier.name && r.schema.as_deref() == schema)
+            self.relations.iter().any(|r| !r.aliased && r.name == qualifier.name && r.schema.as_deref() == schema)
         };
         let schema = Some(qualifier.schema.as_str());
         // A qualified column may also belong to a relation that was found by the search path.

@@ -72,8 +72,11 @@ fn hard_queries() {
         ("with t as (select 1), u as (with t as (select * from t) select * from t) select * from u", ""),
         ("with A as (select 1), \"B\" as (select 1) select * from a, b", "b"),
         ("with a(x) as materialized (select 1), b as not materialized (select * from c) select * from a, b", "c"),
-        ("with recursive a(x) as (select 1 union all select x from a) search depth first by x set o \
-          cycle x set c using p select * from a", ""),
+        (
+            "with recursive a(x) as (select 1 union all select x from a) search depth first by x set o \
+          cycle x set c using p select * from a",
+            "",
+        ),
         // places
         ("select (select max(x) from t2 where t2.a = t1.a), exists (select from t3) from t1", "t2 t3 t1"),
         ("select array(select x from a), x = any (select y from b), x in (table c) from d", "a b c d"),
@@ -87,13 +90,28 @@ fn hard_queries() {
         ("select * from generate_series(1, 3) g, lateral f(g) with ordinality as h(a, b)", ""),
         ("select * from rows from (f(1), g(2)) as r, unnest(array(select x from t)) u", "t"),
         ("select * from jsonb_to_recordset('[]') as r(a int, b text), current_date d", ""),
-        ("select * from xmltable('/r' passing (select d from docs) columns a int), json_table(j, '$' columns (a int)) t", "docs"),
-        ("select extract(epoch from x), substring(y from 1 for 2), trim(both 'x' from z), a is distinct from b from t", "t"),
+        (
+            "select * from xmltable('/r' passing (select d from docs) columns a int), json_table(j, '$' columns (a int)) t",
+            "docs",
+        ),
+        (
+            "select extract(epoch from x), substring(y from 1 for 2), trim(both 'x' from z), a is distinct from b from t",
+            "t",
+        ),
         // expressions
-        ("select a, count(*) filter (where b > 1), grouping(a) from t group by grouping sets ((a), ()), rollup (b), cube (c)", "t"),
-        ("select percentile_cont(0.5) within group (order by x), sum(x) over w from t window w as \
-          (partition by a order by b desc nulls last rows between unbounded preceding and current row)", "t"),
-        ("select x::numeric(10,2)[], cast(x as public.money), date '2020-01-01', interval '1 day', a[1:2], (a).b, (f(x)).* from t", "t"),
+        (
+            "select a, count(*) filter (where b > 1), grouping(a) from t group by grouping sets ((a), ()), rollup (b), cube (c)",
+            "t",
+        ),
+        (
+            "select percentile_cont(0.5) within group (order by x), sum(x) over w from t window w as \
+          (partition by a order by b desc nulls last rows between unbounded preceding and current row)",
+            "t",
+        ),
+        (
+            "select x::numeric(10,2)[], cast(x as public.money), date '2020-01-01', interval '1 day', a[1:2], (a).b, (f(x)).* from t",
+            "t",
+        ),
         ("select x ->> 'a', x #> '{a,b}', x @> '{}', x ? 'a', x is json object, json_object('a': 1) from t", "t"),
         ("select distinct on (a) a, b from t order by a, b using > fetch first 3 rows with ties", "t"),
         ("select E'\\';', $$ ; -- $$, $q$ a $$ b $q$, 'it''s;', '--' from t -- ; from x", "t"),
@@ -150,7 +168,11 @@ fn what_is_no_query() {
             "update a set b = 1 returning *",
         ),
         ("select * into b from a", "a mart's query must not be a SELECT INTO", "into b"),
-        ("select * from a for update of a skip locked", "a mart's query must not lock rows", "for update of a skip locked"),
+        (
+            "select * from a for update of a skip locked",
+            "a mart's query must not lock rows",
+            "for update of a skip locked",
+        ),
         ("select * from (select * from a for key share) x", "a mart's query must not lock rows", "for key share"),
         ("select * from a where x = $1", "a mart's query has no parameters", "$1"),
         ("select * from", "syntax error: expected from item, got the end of the query", "from"),

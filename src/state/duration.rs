@@ -9,15 +9,10 @@ pub fn parse_duration(text: &str) -> Result<u64, String> {
     let mut total: u64 = 0;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let number: u64 = rest[..digits]
-            .parse()
-            .map_err(|_| format!("{text:?} is not a duration"))?;
+        let number: u64 = rest[..digits].parse().map_err(|_| format!("{text:?} is not a duration"))?;
         rest = rest[digits..].trim_start();
-        let letters = rest
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(rest.len());
-        let unit = unit_seconds(&rest[..letters])
-            .ok_or_else(|| format!("{text:?} is not a duration"))?;
+        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let unit = unit_seconds(&rest[..letters]).ok_or_else(|| format!("{text:?} is not a duration"))?;
         total = number
             .checked_mul(unit)
             .and_then(|seconds| total.checked_add(seconds))
@@ -51,11 +46,7 @@ pub fn format_duration(seconds: u64) -> String {
             break;
         }
     }
-    if parts.is_empty() {
-        "0s".to_owned()
-    } else {
-        parts.join(" ")
-    }
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
 
 #[cfg(test)]

@@ -129,10 +129,7 @@ impl IndexDecl {
     pub fn needs_server(&self) -> bool {
         self.predicate.is_some()
             || self.method != "btree"
-            || self
-                .keys
-                .iter()
-                .any(|k| k.expression || k.opclass.is_some() || k.collation.is_some())
+            || self.keys.iter().any(|k| k.expression || k.opclass.is_some() || k.collation.is_some())
     }
 }
 

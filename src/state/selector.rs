@@ -75,11 +75,7 @@ impl Word {
     }
 
     fn matches(&self, text: &str) -> bool {
-        if self.is_pattern() {
-            glob(&self.text, text)
-        } else {
-            self.text == text
-        }
+        if self.is_pattern() { glob(&self.text, text) } else { self.text == text }
     }
 }
 
@@ -169,7 +165,9 @@ impl<'a> Graph<'a> {
         let text = &atom.text;
         let matching = |test: &dyn Fn(&Node) -> bool| -> Vec<&Node> { self.nodes.iter().filter(|n| test(n)).collect() };
         let found = match &atom.what {
-            What::Tag(word) => return Ok((names(&matching(&|n| n.tags.iter().any(|t| word.matches(t)))), BTreeSet::new())),
+            What::Tag(word) => {
+                return Ok((names(&matching(&|n| n.tags.iter().any(|t| word.matches(t)))), BTreeSet::new()));
+            }
             What::State(word) => return Ok((names(&matching(&|n| n.states.contains(word))), BTreeSet::new())),
             What::Schema(word) => {
                 let known = self.nodes.iter().map(|n| n.name.schema.as_str());

@@ -161,7 +161,11 @@ impl Stage {
             Err(PlanError::Problems { problems }) => {
                 let mut text = String::new();
                 for problem in problems {
-                    let _ = writeln!(text, "error: {}: {}: {} ({})", problem.mart, problem.key, problem.message, problem.help);
+                    let _ = writeln!(
+                        text,
+                        "error: {}: {}: {} ({})",
+                        problem.mart, problem.key, problem.message, problem.help
+                    );
                 }
                 self.compare(&text, database);
                 return;

@@ -65,23 +65,39 @@ const HALT_AT_ROWS: &str = "
     CREATE TRIGGER halt AFTER INSERT OR UPDATE OR DELETE ON datamart.marts EXECUTE FUNCTION faults.at_row();
     CREATE TRIGGER halt AFTER INSERT OR UPDATE ON datamart.applies EXECUTE FUNCTION faults.at_row();";
 
-const PROJECT: &str = "[project]\nname = \"shop\"\n[database]\nlock_timeout = \"60s\"\npublish_lock_timeout = \"60s\"\n";
+const PROJECT: &str =
+    "[project]\nname = \"shop\"\n[database]\nlock_timeout = \"60s\"\npublish_lock_timeout = \"60s\"\n";
 
 /// Before: what is there.
 const BEFORE: &[(&str, &str)] = &[
     ("project.toml", PROJECT),
-    ("kept.toml", "type = \"table\"\nprimary_key = [\"id\"]\ngrants = []\ndescription = \"\"\nquery = \"SELECT id, day, amount FROM orders\"\n"),
-    ("sums.toml", "type = \"materialized_view\"\nquery = \"SELECT day, sum(amount) AS total FROM orders GROUP BY day\"\n[[indexes]]\ncolumns = [\"day\"]\nunique = true\n"),
+    (
+        "kept.toml",
+        "type = \"table\"\nprimary_key = [\"id\"]\ngrants = []\ndescription = \"\"\nquery = \"SELECT id, day, amount FROM orders\"\n",
+    ),
+    (
+        "sums.toml",
+        "type = \"materialized_view\"\nquery = \"SELECT day, sum(amount) AS total FROM orders GROUP BY day\"\n[[indexes]]\ncolumns = [\"day\"]\nunique = true\n",
+    ),
     ("above.toml", "type = \"view\"\nquery = \"SELECT day, total FROM sums\"\n"),
     ("old.toml", "type = \"table\"\nquery = \"SELECT kind FROM events\"\n"),
 ];
 
 /// After: a comment, an index, a grant, a replaced materialized view, a view, a table in a new schema; one goes.
 const AFTER: &[(&str, &str)] = &[
-    ("kept.toml", "type = \"table\"\nprimary_key = [\"id\"]\ndescription = \"kept\"\nquery = \"SELECT id, day, amount FROM orders\"\n[[indexes]]\ncolumns = [\"day\"]\n[[grants]]\nrole = \"bi_reader\"\nprivileges = [\"SELECT\"]\n"),
-    ("sums.toml", "type = \"materialized_view\"\nquery = \"SELECT day, max(amount) AS total FROM orders GROUP BY day\"\n[[indexes]]\ncolumns = [\"day\"]\nunique = true\n[[indexes]]\ncolumns = [\"total\"]\n"),
+    (
+        "kept.toml",
+        "type = \"table\"\nprimary_key = [\"id\"]\ndescription = \"kept\"\nquery = \"SELECT id, day, amount FROM orders\"\n[[indexes]]\ncolumns = [\"day\"]\n[[grants]]\nrole = \"bi_reader\"\nprivileges = [\"SELECT\"]\n",
+    ),
+    (
+        "sums.toml",
+        "type = \"materialized_view\"\nquery = \"SELECT day, max(amount) AS total FROM orders GROUP BY day\"\n[[indexes]]\ncolumns = [\"day\"]\nunique = true\n[[indexes]]\ncolumns = [\"total\"]\n",
+    ),
     ("above.toml", "type = \"view\"\nquery = \"SELECT day, total + 1 AS more FROM sums\"\n"),
-    ("new.toml", "type = \"table\"\nschema = \"deep\"\nprimary_key = [\"kind\"]\nquery = \"SELECT kind, count(*) AS events FROM events GROUP BY kind\"\n"),
+    (
+        "new.toml",
+        "type = \"table\"\nschema = \"deep\"\nprimary_key = [\"kind\"]\nquery = \"SELECT kind, count(*) AS events FROM events GROUP BY kind\"\n",
+    ),
 ];
 
 fn before(rig: &Rig) {
@@ -264,7 +280,10 @@ fn ctrl_c_during_a_refresh_leaves_the_old_rows() {
         }
     }
     assert_eq!(rig.value("SELECT count(*) FROM slow"), "200");
-    assert_eq!(rig.value("SELECT string_agg(status, ' ' ORDER BY run) FROM datamart.refreshes WHERE mart = 'slow'"), "cancelled cancelled");
+    assert_eq!(
+        rig.value("SELECT string_agg(status, ' ' ORDER BY run) FROM datamart.refreshes WHERE mart = 'slow'"),
+        "cancelled cancelled"
+    );
     assert_eq!(rig.value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next'"), "0");
     insta::assert_snapshot!(rig.run(&["unlock"]).done().out(), @"Nobody holds a lock.");
     rig.sql("UPDATE orders SET amount = 1 WHERE id = 1");
@@ -278,7 +297,9 @@ fn a_refresh_that_is_killed_is_done_by_the_next() {
     rig.run(&["apply", "--auto-approve"]).done();
     rig.sql("UPDATE orders SET amount = -1 WHERE id = 1");
     let refresh = rig.start(&["refresh", "slow"]);
-    rig.until("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'");
+    rig.until(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
+    );
     insta::assert_snapshot!(state_of(&rig, "slow"), @r#""refreshing""#);
     refresh.signal(Signal::SIGKILL);
     let _ = refresh.finish();
@@ -354,17 +375,28 @@ fn no_server() {
 fn a_password_is_never_printed() {
     let rig = Rig::shop();
     let (role, password) = (format!("{}_clerk", rig.database.name), "corr3ct-h0rse");
-    rig.sql_as_superuser(&format!("CREATE ROLE {role} LOGIN PASSWORD '{password}'; GRANT {ROLE} TO {role}; ALTER ROLE {role} SET role = {ROLE}"));
+    rig.sql_as_superuser(&format!(
+        "CREATE ROLE {role} LOGIN PASSWORD '{password}'; GRANT {ROLE} TO {role}; ALTER ROLE {role} SET role = {ROLE}"
+    ));
     // Everybody else is trusted on the tests' server.
     let hba = server().data_dir.join("pg_hba.conf");
     let lines = std::fs::read_to_string(&hba).expect("pg_hba.conf");
     std::fs::write(&hba, format!("local {} {role} scram-sha-256\n{lines}", rig.database.name)).expect("pg_hba.conf");
     rig.sql_as_superuser("SELECT pg_reload_conf()");
-    let url = |password: &str| rig.url.replace("postgresql:///", &format!("postgresql://{role}:{password}@localhost/")).replace(&format!("&user={ROLE}"), "");
+    let url = |password: &str| {
+        rig.url
+            .replace("postgresql:///", &format!("postgresql://{role}:{password}@localhost/"))
+            .replace(&format!("&user={ROLE}"), "")
+    };
     let wrong = Endpoint::from_url(&url("wr0ng-w0rd")).expect("an endpoint");
     run(until("the password is asked for", async || wrong.session("test").await.is_err()));
     let mut told = String::new();
-    for args in [&["plan"][..], &["status", "--format", "json"], &["-vv", "apply", "--auto-approve"], &["psql", "-c", "SELECT 1"]] {
+    for args in [
+        &["plan"][..],
+        &["status", "--format", "json"],
+        &["-vv", "apply", "--auto-approve"],
+        &["psql", "-c", "SELECT 1"],
+    ] {
         let out = rig.run_on(&url("wr0ng-w0rd"), args);
         assert_ne!(out.code, Some(0), "{out}");
         told.push_str(&(out.stdout + &out.stderr));
@@ -379,9 +411,21 @@ fn a_password_is_never_printed() {
     rig.write("project.toml", &format!("[project]\nname = \"shop\"\n[database]\nurl = \"{right}\"\n"));
     let mut said = String::new();
     for args in [
-        &["validate"][..], &["plan", "--out", "shop.plan"], &["plan", "--format", "json"], &["-vv", "apply", "--auto-approve"],
-        &["apply", "--format", "json"], &["-vv", "refresh", "--all"], &["drift"], &["status"], &["list", "--stats", "--format", "json"],
-        &["stats", "sales"], &["preview", "sales"], &["history", "--format", "json"], &["explain", "sales"], &["unlock"], &["claim"],
+        &["validate"][..],
+        &["plan", "--out", "shop.plan"],
+        &["plan", "--format", "json"],
+        &["-vv", "apply", "--auto-approve"],
+        &["apply", "--format", "json"],
+        &["-vv", "refresh", "--all"],
+        &["drift"],
+        &["status"],
+        &["list", "--stats", "--format", "json"],
+        &["stats", "sales"],
+        &["preview", "sales"],
+        &["history", "--format", "json"],
+        &["explain", "sales"],
+        &["unlock"],
+        &["claim"],
         &["psql", "-Atc", "SELECT 1"],
     ] {
         let out = rig.run_on(&right, args).done();
@@ -542,7 +586,15 @@ fn a_database_that_is_read_only() {
     let rig = Rig::applied();
     rig.sql_as_superuser(&format!("ALTER DATABASE {} SET default_transaction_read_only = on", rig.database.name));
     rig.write("zero.toml", "type = \"table\"\nquery = \"SELECT 0 AS zero\"\n");
-    for args in [&["status"][..], &["list"], &["stats", "sales"], &["preview", "sales"], &["history"], &["explain", "sales"], &["unlock"]] {
+    for args in [
+        &["status"][..],
+        &["list"],
+        &["stats", "sales"],
+        &["preview", "sales"],
+        &["history"],
+        &["explain", "sales"],
+        &["unlock"],
+    ] {
         rig.run(args).done();
     }
     insta::assert_snapshot!(rig.run(&["apply", "--auto-approve"]).ended(1).err(), @"
@@ -568,7 +620,17 @@ fn a_standby_is_looked_at_and_not_changed() {
         finish(command, standby.folder.path())
     };
     let url = standby.url.as_str();
-    for args in [&["plan"][..], &["status"], &["list", "--stats"], &["stats", "one"], &["preview", "one"], &["history"], &["explain", "one"], &["drift"], &["unlock"]] {
+    for args in [
+        &["plan"][..],
+        &["status"],
+        &["list", "--stats"],
+        &["stats", "one"],
+        &["preview", "one"],
+        &["history"],
+        &["explain", "one"],
+        &["drift"],
+        &["unlock"],
+    ] {
         run(url, args).done();
     }
     let told = |args: &[&str]| run(url, args).ended(1).err().replace(&standby.sockets, "SOCKET");
@@ -630,14 +692,16 @@ impl Standby {
         let data = options.root.join(".datamart/postgres");
         std::fs::create_dir_all(data.parent().expect("a parent")).expect("a folder");
         let mut copy = Command::new("pg_basebackup");
-        copy.args(["-R", "-X", "stream", "-c", "fast", "-d", &url.replace("/datamart?", "/postgres?"), "-D"]).arg(&data);
+        copy.args(["-R", "-X", "stream", "-c", "fast", "-d", &url.replace("/datamart?", "/postgres?"), "-D"])
+            .arg(&data);
         done(copy);
         let mut give = Command::new("chown");
         give.arg("-R").arg(format!("--reference={}", primary.data_dir.display())).arg(&data);
         done(give);
         let standby = run(embedded::start(options)).expect("a standby");
         let url = standby.endpoint().url().to_owned();
-        let sockets = url.split_once("host=").and_then(|(_, rest)| rest.split_once('&')).expect("a socket").0.to_owned();
+        let sockets =
+            url.split_once("host=").and_then(|(_, rest)| rest.split_once('&')).expect("a socket").0.to_owned();
         Some(Self { folder, url, sockets, _servers: [standby, primary] })
     }
 }
@@ -649,10 +713,8 @@ fn done(mut command: Command) {
 
 #[test]
 fn the_embedded_server_without_postgresql() {
-    let dir = folder(&[
-        ("project.toml", "[embedded]\n"),
-        ("one.toml", "type = \"view\"\nquery = \"SELECT 1 AS one\"\n"),
-    ]);
+    let dir =
+        folder(&[("project.toml", "[embedded]\n"), ("one.toml", "type = \"view\"\nquery = \"SELECT 1 AS one\"\n")]);
     let mut command = bare(dir.path(), &["apply", "--auto-approve"]);
     command.env("DATAMART_POSTGRES_BIN", "/nonexistent");
     let out = finish(command, dir.path()).ended(1);

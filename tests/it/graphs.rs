@@ -37,7 +37,14 @@ fn node() -> impl Strategy<Value = Node> {
     let shape = (0..3u8, 0..4u8, any::<u8>(), 0..3u8);
     let flags = (any::<bool>(), proptest::bool::weighted(0.2), any::<bool>(), 0..2u8);
     (shape, flags).prop_map(|((kind, rank, reads, variant), (wide, text, indexed, name))| Node {
-        kind, rank, reads, variant, wide, text, indexed, name,
+        kind,
+        rank,
+        reads,
+        variant,
+        wide,
+        text,
+        indexed,
+        name,
     })
 }
 
@@ -64,10 +71,17 @@ fn manifest(graph: &Graph, slot: usize, node: &Node) -> String {
         [one] => (one.clone(), ""),
         [one, two, ..] => (format!("{one} JOIN (SELECT k AS k2 FROM {two}) AS other ON k = k2"), ""),
     };
-    let outer = if node.text { format!("SELECT k, v::text AS v FROM ({query} FROM {from}{group}) AS t") } else { format!("{query}{wide} FROM {from}{group}") };
+    let outer = if node.text {
+        format!("SELECT k, v::text AS v FROM ({query} FROM {from}{group}) AS t")
+    } else {
+        format!("{query}{wide} FROM {from}{group}")
+    };
     let kind = ["view", "materialized_view", "table"][usize::from(node.kind)];
     let other = format!("m{slot}_{}", 1 - node.name);
-    let mut text = format!("name = \"{}\"\ntype = \"{kind}\"\nrenamed_from = [\"{other}\"]\nquery = \"{outer}\"\n", name(slot, node));
+    let mut text = format!(
+        "name = \"{}\"\ntype = \"{kind}\"\nrenamed_from = [\"{other}\"]\nquery = \"{outer}\"\n",
+        name(slot, node)
+    );
     if node.kind == 2 && node.indexed {
         text.push_str("primary_key = [\"k\"]\n");
     }
@@ -120,9 +134,12 @@ async fn sequence(database: &Database, number: usize, graphs: &[Graph]) -> Resul
         write(&dir, number, graph);
         let desired = project::load(&dir);
         let plan = project::plan(&mut conn, &desired, &options).await.map_err(|e| e.to_string())?;
-        project::apply(&mut conn, &plan, &desired)
-            .await
-            .map_err(|e| format!("{e:?}\n{}", plan.steps.iter().map(|s| format!("{:?} {}\n", s.transaction, s.sql)).collect::<String>()))?;
+        project::apply(&mut conn, &plan, &desired).await.map_err(|e| {
+            format!(
+                "{e:?}\n{}",
+                plan.steps.iter().map(|s| format!("{:?} {}\n", s.transaction, s.sql)).collect::<String>()
+            )
+        })?;
         let again = project::plan(&mut conn, &desired, &options).await.map_err(|e| e.to_string())?;
         if !again.changes.is_empty() || !again.records.is_empty() || !again.drift.is_empty() {
             return Err(format!("planning again: {:#?}\n{:#?}\n{:#?}", again.changes, again.records, again.drift));

@@ -31,10 +31,7 @@ fn code(file: &Path) -> String {
 
 fn modules() -> Vec<String> {
     let lib = std::fs::read_to_string(Path::new(SRC).join("lib.rs")).expect("lib.rs");
-    lib.lines()
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
-        .map(str::to_owned)
-        .collect()
+    lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).map(str::to_owned).collect()
 }
 
 #[test]

@@ -11,8 +11,7 @@ use crate::support::database::{Database, run};
 use crate::support::folder::Folder;
 use crate::support::project::{self, converge, refresh, refresh_options};
 
-const ORDERS: &str =
-    "CREATE TABLE orders (id int PRIMARY KEY, category text NOT NULL, amount numeric NOT NULL);
+const ORDERS: &str = "CREATE TABLE orders (id int PRIMARY KEY, category text NOT NULL, amount numeric NOT NULL);
     INSERT INTO orders SELECT i, 'c' || i % 10, i FROM generate_series(1, 1000) AS i;";
 
 const TABLE: &str = r#"
@@ -35,30 +34,18 @@ fn a_materialized_view_is_refreshed_concurrently_where_it_can_be() {
         let keyed = "type = \"materialized_view\"\nquery = \"SELECT category, sum(amount) AS total FROM orders GROUP BY 1\"\n[[indexes]]\ncolumns = [\"category\"]\nunique = true\n";
         let plain = "type = \"materialized_view\"\nquery = \"SELECT count(*) AS n FROM orders\"\n[refresh]\nconcurrent = false\n";
         let (database, folder) = shop(&[("keyed.toml", keyed), ("plain.toml", plain)]).await;
-        database
-            .script("INSERT INTO orders VALUES (2000, 'new', 5)")
-            .await;
+        database.script("INSERT INTO orders VALUES (2000, 'new', 5)").await;
         let runs = refresh(&database, folder.path(), &refresh_options()).await;
         let of = |mart: &str| runs.iter().find(|r| r.mart == mart).expect("a run");
         assert_eq!(of("public.keyed").method, Some(Method::Concurrently));
         assert_eq!(of("public.plain").method, Some(Method::Plain));
-        assert!(
-            runs.iter().all(|r| r.status == RunStatus::Success),
-            "{runs:#?}"
-        );
+        assert!(runs.iter().all(|r| r.status == RunStatus::Success), "{runs:#?}");
         assert_eq!(of("public.keyed").row_count, Some(11));
-        assert_eq!(
-            database
-                .value("SELECT total FROM keyed WHERE category = 'new'")
-                .await,
-            "5"
-        );
+        assert_eq!(database.value("SELECT total FROM keyed WHERE category = 'new'").await, "5");
         assert_eq!(database.value("SELECT n FROM plain").await, "1001");
-        let history = "SELECT string_agg(mart || ' ' || status || ' ' || method, ', ' ORDER BY mart) FROM datamart.refreshes";
-        assert_eq!(
-            database.value(history).await,
-            "keyed success concurrently, plain success plain"
-        );
+        let history =
+            "SELECT string_agg(mart || ' ' || status || ' ' || method, ', ' ORDER BY mart) FROM datamart.refreshes";
+        assert_eq!(database.value(history).await, "keyed success concurrently, plain success plain");
     });
 }
 
@@ -74,12 +61,7 @@ fn few_differences_are_merged_into_the_same_table() {
         let copy = &runs[0];
         assert_eq!(copy.method, Some(Method::Merge), "{copy:#?}");
         assert_eq!(
-            (
-                copy.rows_deleted,
-                copy.rows_updated,
-                copy.rows_inserted,
-                copy.row_count
-            ),
+            (copy.rows_deleted, copy.rows_updated, copy.rows_inserted, copy.row_count),
             (Some(3), Some(1), Some(2), Some(999))
         );
         assert_eq!(copy.reason, "6 of 999 rows differ");
@@ -124,30 +106,17 @@ fn a_swap_carries_everything_over() {
                || 'inner_view'::regclass::oid || 'outer_view'::regclass::oid || obj_description('inner_view'::regclass)
                || (SELECT reloptions::text FROM pg_class WHERE relname = 'inner_view')
                || pg_get_viewdef('inner_view') || pg_get_viewdef('outer_view')";
-        let (before, oid) = (
-            database.value(&facts).await,
-            database.value("SELECT 'copy'::regclass::oid").await,
-        );
+        let (before, oid) = (database.value(facts).await, database.value("SELECT 'copy'::regclass::oid").await);
         let runs = refresh(&database, folder.path(), &refresh_options()).await;
         assert_eq!(runs[0].method, Some(Method::Swap), "{runs:#?}");
         assert_ne!(database.value("SELECT 'copy'::regclass::oid").await, oid);
-        assert_eq!(database.value(&facts).await, before);
+        assert_eq!(database.value(facts).await, before);
         assert_eq!(equal(&database, "copy").await, "0");
-        assert_eq!(
-            database.value("SELECT sum(amount) FROM outer_view").await,
-            "501500"
-        );
-        assert_eq!(
-            database
-                .value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next'")
-                .await,
-            "0"
-        );
+        assert_eq!(database.value("SELECT sum(amount) FROM outer_view").await, "501500");
+        assert_eq!(database.value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next'").await, "0");
         let mut conn = database.session().await;
         let desired = project::load(folder.path());
-        let plan = project::plan(&mut conn, &desired, &plan::Options::default())
-            .await
-            .expect("a plan");
+        let plan = project::plan(&mut conn, &desired, &plan::Options::default()).await.expect("a plan");
         assert!(plan.changes.is_empty(), "{:#?}", plan.changes);
     });
 }
@@ -157,13 +126,12 @@ fn what_cannot_follow_a_swap_means_merge() {
     run(async {
         let manifest = format!("{TABLE}publish = \"swap\"\n");
         let (database, folder) = shop(&[("copy.toml", &manifest)]).await;
-        database.script("CREATE MATERIALIZED VIEW on_it AS SELECT * FROM copy; UPDATE orders SET amount = amount + 1").await;
+        database
+            .script("CREATE MATERIALIZED VIEW on_it AS SELECT * FROM copy; UPDATE orders SET amount = amount + 1")
+            .await;
         let runs = refresh(&database, folder.path(), &refresh_options()).await;
         assert_eq!(runs[0].method, Some(Method::Merge));
-        assert_eq!(
-            runs[0].reason,
-            "not exchanged: the materialized view public.on_it depends on it"
-        );
+        assert_eq!(runs[0].reason, "not exchanged: the materialized view public.on_it depends on it");
         assert_eq!(equal(&database, "copy").await, "0");
     });
 }
@@ -173,7 +141,9 @@ fn rows_without_a_key_are_merged_as_multisets() {
     run(async {
         let manifest = "type = \"table\"\npublish = \"merge\"\nquery = \"SELECT category, '{}'::json AS extra, NULL::int AS nothing FROM orders\"\n";
         let (database, folder) = shop(&[("bag.toml", manifest)]).await;
-        database.script("DELETE FROM orders WHERE id <= 15; INSERT INTO orders VALUES (3000, 'c1', 1), (3001, 'new', 1)").await;
+        database
+            .script("DELETE FROM orders WHERE id <= 15; INSERT INTO orders VALUES (3000, 'c1', 1), (3001, 'new', 1)")
+            .await;
         let runs = refresh(&database, folder.path(), &refresh_options()).await;
         assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
         let counts = "SELECT string_agg(category || ' ' || n, ', ' ORDER BY category) FROM (SELECT category, count(*) AS n FROM {} GROUP BY 1) AS c";
@@ -187,15 +157,11 @@ fn rows_that_exchange_a_unique_value_are_merged() {
     run(async {
         let manifest = "type = \"table\"\npublish = \"merge\"\nprimary_key = [\"id\"]\nquery = \"SELECT id, amount AS place FROM orders\"\n[[indexes]]\ncolumns = [\"place\"]\nunique = true\n";
         let (database, folder) = shop(&[("places.toml", manifest)]).await;
-        database
-            .script("UPDATE orders SET amount = 3 - amount WHERE id IN (1, 2)")
-            .await;
+        database.script("UPDATE orders SET amount = 3 - amount WHERE id IN (1, 2)").await;
         let runs = refresh(&database, folder.path(), &refresh_options()).await;
         assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
         assert_eq!(
-            database
-                .value("SELECT string_agg(place::text, ',' ORDER BY id) FROM places WHERE id <= 3")
-                .await,
+            database.value("SELECT string_agg(place::text, ',' ORDER BY id) FROM places WHERE id <= 3").await,
             "2,1,3"
         );
     });
@@ -206,49 +172,19 @@ fn a_failure_keeps_the_old_rows_and_skips_only_what_reads_them() {
     run(async {
         let fails = "type = \"table\"\nquery = \"SELECT id, 1000 / amount AS share FROM orders\"\n";
         let reads = "type = \"table\"\nquery = \"SELECT count(*) AS n FROM fails\"\n";
-        let (database, folder) = shop(&[
-            ("fails.toml", fails),
-            ("reads.toml", reads),
-            ("copy.toml", TABLE),
-        ])
-        .await;
-        database
-            .script("UPDATE orders SET amount = 0 WHERE id = 7")
-            .await;
+        let (database, folder) = shop(&[("fails.toml", fails), ("reads.toml", reads), ("copy.toml", TABLE)]).await;
+        database.script("UPDATE orders SET amount = 0 WHERE id = 7").await;
         let runs = refresh(&database, folder.path(), &refresh_options()).await;
-        let of = |mart: &str| {
-            runs.iter()
-                .find(|r| r.mart == format!("public.{mart}"))
-                .expect("a run")
-        };
+        let of = |mart: &str| runs.iter().find(|r| r.mart == format!("public.{mart}")).expect("a run");
         assert_eq!(of("fails").status, RunStatus::Failed);
-        assert_eq!(
-            of("fails")
-                .error
-                .as_ref()
-                .and_then(|e| e.sqlstate.clone())
-                .as_deref(),
-            Some("22012")
-        );
+        assert_eq!(of("fails").error.as_ref().and_then(|e| e.sqlstate.clone()).as_deref(), Some("22012"));
         assert_eq!(of("reads").status, RunStatus::Skipped);
-        assert_eq!(
-            of("reads").reason,
-            "public.fails, which it reads, was not refreshed"
-        );
+        assert_eq!(of("reads").reason, "public.fails, which it reads, was not refreshed");
         assert_eq!(of("copy").status, RunStatus::Success);
         assert_eq!(database.value("SELECT count(*) FROM fails").await, "1000");
-        assert_eq!(
-            database
-                .value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next'")
-                .await,
-            "0"
-        );
-        let statuses =
-            "SELECT string_agg(mart || ' ' || status, ', ' ORDER BY mart) FROM datamart.refreshes";
-        assert_eq!(
-            database.value(statuses).await,
-            "copy success, fails failed, reads skipped"
-        );
+        assert_eq!(database.value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next'").await, "0");
+        let statuses = "SELECT string_agg(mart || ' ' || status, ', ' ORDER BY mart) FROM datamart.refreshes";
+        assert_eq!(database.value(statuses).await, "copy success, fails failed, reads skipped");
     });
 }
 
@@ -261,22 +197,12 @@ fn what_a_killed_refresh_left_is_removed_and_nothing_else() {
             .await;
         let runs = refresh(&database, folder.path(), &refresh_options()).await;
         assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
-        database
-            .script("CREATE TABLE copy__next (precious int)")
-            .await;
+        database.script("CREATE TABLE copy__next (precious int)").await;
         let runs = refresh(&database, folder.path(), &refresh_options()).await;
         assert_eq!(runs[0].status, RunStatus::Failed);
         let message = &runs[0].error.as_ref().expect("an error").message;
-        assert!(
-            message.starts_with("public.copy__next exists and was not built by datamart"),
-            "{message}"
-        );
-        assert_eq!(
-            database
-                .value("SELECT count(precious) FROM copy__next")
-                .await,
-            "0"
-        );
+        assert!(message.starts_with("public.copy__next exists and was not built by datamart"), "{message}");
+        assert_eq!(database.value("SELECT count(precious) FROM copy__next").await, "0");
     });
 }
 
@@ -285,9 +211,7 @@ fn a_cancelled_refresh_leaves_the_old_rows() {
     run(async {
         let slow = "type = \"table\"\nquery = \"SELECT id, pg_sleep(CASE WHEN amount < 0 THEN 60 ELSE 0 END) IS NULL AS slept FROM orders\"\n";
         let (database, folder) = shop(&[("slow.toml", slow)]).await;
-        database
-            .script("UPDATE orders SET amount = -1 WHERE id = 1")
-            .await;
+        database.script("UPDATE orders SET amount = -1 WHERE id = 1").await;
         let desired = project::load(folder.path());
         let mut conn = database.session().await;
         let items = project::items(&mut conn, &desired).await;
@@ -298,13 +222,7 @@ fn a_cancelled_refresh_leaves_the_old_rows() {
             }
         };
         let options = refresh_options();
-        let work = datamart::refresh::refresh(
-            &database.endpoint,
-            &items,
-            &options,
-            &|| false,
-            &mut events,
-        );
+        let work = datamart::refresh::refresh(&database.endpoint, &items, &options, &|| false, &mut events);
         let cancel = async {
             let deadline = Instant::now() + Duration::from_secs(20);
             loop {
@@ -312,10 +230,7 @@ fn a_cancelled_refresh_leaves_the_old_rows() {
                     "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = {} AND query LIKE 'CREATE TABLE%' AND state = 'active'",
                     pid.get()
                 );
-                let done = sqlx::query(AssertSqlSafe(sql))
-                    .fetch_optional(&mut conn)
-                    .await
-                    .expect("an answer");
+                let done = sqlx::query(AssertSqlSafe(sql)).fetch_optional(&mut conn).await.expect("an answer");
                 if done.is_some() {
                     return;
                 }
@@ -327,18 +242,8 @@ fn a_cancelled_refresh_leaves_the_old_rows() {
         let runs = runs.expect("runs");
         assert_eq!(runs[0].status, RunStatus::Cancelled, "{runs:#?}");
         assert_eq!(database.value("SELECT count(*) FROM slow").await, "1000");
-        assert_eq!(
-            database
-                .value("SELECT status FROM datamart.refreshes")
-                .await,
-            "cancelled"
-        );
-        assert_eq!(
-            database
-                .value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next'")
-                .await,
-            "0"
-        );
+        assert_eq!(database.value("SELECT status FROM datamart.refreshes").await, "cancelled");
+        assert_eq!(database.value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next'").await, "0");
     });
 }
 
@@ -379,25 +284,16 @@ fn a_lost_connection_is_told_and_the_next_refresh_mends_it() {
 fn a_second_refresh_is_told_who_runs_the_first() {
     run(async {
         let (database, folder) = shop(&[("copy.toml", TABLE)]).await;
-        let mut locks = datamart::database::LockSession::open(
-            &database.endpoint,
-            "datamart",
-            "default",
-            "somebody",
-        )
-        .await
-        .expect("locks");
-        locks
-            .acquire("mart:public.copy", Duration::ZERO)
+        let mut locks = datamart::database::LockSession::open(&database.endpoint, "datamart", "default", "somebody")
             .await
-            .expect("the lock");
+            .expect("locks");
+        locks.acquire("mart:public.copy", Duration::ZERO).await.expect("the lock");
         let runs = refresh(&database, folder.path(), &refresh_options()).await;
         assert_eq!(runs[0].status, RunStatus::Failed);
         let error = runs[0].error.as_ref().expect("an error");
         assert_eq!(error.kind, "lock");
         assert!(
-            error.message.contains("datamart: somebody")
-                && error.message.contains(&locks.pid().to_string()),
+            error.message.contains("datamart: somebody") && error.message.contains(&locks.pid().to_string()),
             "{error:?}"
         );
         locks.close().await.expect("closed");
@@ -409,8 +305,7 @@ fn a_second_refresh_is_told_who_runs_the_first() {
 #[test]
 fn readers_do_not_fail_while_tables_are_exchanged() {
     let manifest = format!("{TABLE}publish = \"swap\"\n");
-    let view =
-        "type = \"view\"\nquery = \"SELECT category, sum(amount) AS total FROM copy GROUP BY 1\"\n";
+    let view = "type = \"view\"\nquery = \"SELECT category, sum(amount) AS total FROM copy GROUP BY 1\"\n";
     let (database, folder) = run(shop(&[("copy.toml", &manifest), ("above.toml", view)]));
     let stop = AtomicBool::new(false);
     let reads = AtomicUsize::new(0);
@@ -440,25 +335,15 @@ fn readers_do_not_fail_while_tables_are_exchanged() {
             let mut methods = Vec::new();
             for _ in 0..20 {
                 let runs = refresh(&database, folder.path(), &refresh_options()).await;
-                methods.push(
-                    runs.iter()
-                        .find(|r| r.mart == "public.copy")
-                        .and_then(|r| r.method),
-                );
+                methods.push(runs.iter().find(|r| r.mart == "public.copy").and_then(|r| r.method));
             }
             methods
         });
         // Before anything may fail: the scope waits for the readers.
         stop.store(true, Ordering::Relaxed);
         assert_eq!(methods, vec![Some(Method::Swap); 20]);
-        readers
-            .into_iter()
-            .flat_map(|r| r.join().expect("a reader"))
-            .collect::<Vec<_>>()
+        readers.into_iter().flat_map(|r| r.join().expect("a reader")).collect::<Vec<_>>()
     });
     assert!(failures.is_empty(), "{failures:?}");
-    assert!(
-        reads.load(Ordering::Relaxed) > 20,
-        "the readers hardly read"
-    );
+    assert!(reads.load(Ordering::Relaxed) > 20, "the readers hardly read");
 }

@@ -13,13 +13,19 @@ fn the_sample_is_applied_looked_at_and_refreshed() {
     let table: Vec<&str> = applied.stdout.lines().skip_while(|line| !line.starts_with("mart ")).skip(1).collect();
     assert_eq!(table.len(), 9, "{applied}");
     let rows = |name: &str| -> i64 {
-        let line = table.iter().find(|line| line.starts_with(&format!("public.{name} "))).unwrap_or_else(|| panic!("{name}"));
+        let line =
+            table.iter().find(|line| line.starts_with(&format!("public.{name} "))).unwrap_or_else(|| panic!("{name}"));
         let words: Vec<&str> = line.split_whitespace().collect();
         words[3].trim_start_matches('~').replace(',', "").parse().unwrap_or(-1)
     };
     for (name, least) in [
-        ("sales_summary", 500), ("customer_insights", 10_000), ("dashboard_revenue_metrics", 5_000), ("dashboard_customer_segments", 5_000),
-        ("metrics_hourly", 10_000), ("metrics_daily", 1_000), ("metrics_monthly", 100),
+        ("sales_summary", 500),
+        ("customer_insights", 10_000),
+        ("dashboard_revenue_metrics", 5_000),
+        ("dashboard_customer_segments", 5_000),
+        ("metrics_hourly", 10_000),
+        ("metrics_daily", 1_000),
+        ("metrics_monthly", 100),
     ] {
         assert!(rows(name) >= least, "{name} has {} rows", rows(name));
     }
@@ -30,7 +36,12 @@ fn the_sample_is_applied_looked_at_and_refreshed() {
     No changes. 9 marts are up to date.
     ");
     let runs = run(&["refresh", "--all", "-q", "--format", "json"]).done().json();
-    let told: String = runs["runs"].as_array().expect("runs").iter().map(|r| format!("{} {} {}\n", r["mart"], r["status"], r["method"])).collect();
+    let told: String = runs["runs"]
+        .as_array()
+        .expect("runs")
+        .iter()
+        .map(|r| format!("{} {} {}\n", r["mart"], r["status"], r["method"]))
+        .collect();
     let mut lines: Vec<&str> = told.lines().collect();
     lines.sort_unstable();
     insta::assert_snapshot!(lines.join("\n"), @r#"

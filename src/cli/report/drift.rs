@@ -21,7 +21,13 @@ fn text(items: &[Drift], color: bool) -> String {
     let paint = Paint(color);
     let mut text = String::new();
     for item in items {
-        text.push_str(&format!("{} {} ({}): {}\n", paint.yellow("!"), paint.bold(&item.address), item.kind.as_str(), item.message));
+        text.push_str(&format!(
+            "{} {} ({}): {}\n",
+            paint.yellow("!"),
+            paint.bold(&item.address),
+            item.kind.as_str(),
+            item.message
+        ));
         text.push_str(&paint.diff(&item.diff, "    "));
         text.push('\n');
     }
@@ -43,5 +49,9 @@ fn summary(items: &[Drift]) -> String {
         return "No drift.".to_owned();
     }
     let marts: std::collections::BTreeSet<&str> = items.iter().map(|item| item.address.as_str()).collect();
-    format!("Drift: {} in {}; `datamart apply --heal` puts it back.", count(items.len(), "difference"), count(marts.len(), "mart"))
+    format!(
+        "Drift: {} in {}; `datamart apply --heal` puts it back.",
+        count(items.len(), "difference"),
+        count(marts.len(), "mart")
+    )
 }

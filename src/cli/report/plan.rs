@@ -64,10 +64,7 @@ pub fn summary(plan: &Plan) -> String {
             marts => format!("No changes. {marts} marts are up to date."),
         };
     }
-    format!(
-        "Plan: {} to add, {} to change, {} to replace, {} to destroy.",
-        s.add, s.change, s.replace, s.destroy
-    )
+    format!("Plan: {} to add, {} to change, {} to replace, {} to destroy.", s.add, s.change, s.replace, s.destroy)
 }
 
 #[cfg(test)]

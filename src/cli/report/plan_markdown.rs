@@ -54,7 +54,9 @@ pub fn markdown(plan: &Plan) -> String {
         }
     }
     if left_out > 0 {
-        text.push_str(&format!("\n_{left_out} part(s) of this plan are too long for a comment; `datamart plan` shows them._\n"));
+        text.push_str(&format!(
+            "\n_{left_out} part(s) of this plan are too long for a comment; `datamart plan` shows them._\n"
+        ));
     }
     text
 }
@@ -62,7 +64,12 @@ pub fn markdown(plan: &Plan) -> String {
 fn refused(plan: &Plan) -> String {
     let mut text = "> **Refused.**\n".to_owned();
     for refusal in &plan.refused {
-        text.push_str(&format!("> - `{}` {}: {}\n", refusal.hazard, escaped(&refusal.address), escaped(&refusal.message)));
+        text.push_str(&format!(
+            "> - `{}` {}: {}\n",
+            refusal.hazard,
+            escaped(&refusal.address),
+            escaped(&refusal.message)
+        ));
     }
     if let Some(flag) = allowing(&plan.refused) {
         text.push_str(&format!(">\n> `{flag}` lets it through.\n"));

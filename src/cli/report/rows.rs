@@ -13,7 +13,8 @@ const NUMBERS: [&str; 7] = ["smallint", "integer", "bigint", "numeric", "real", 
 /// A table, and how many there are in all.
 pub fn preview(preview: &Preview) -> String {
     let header: Vec<&str> = preview.columns.iter().map(|column| column.name.as_str()).collect();
-    let numbers = preview.columns.iter().filter(|column| NUMBERS.iter().any(|number| column.type_name.starts_with(number)));
+    let numbers =
+        preview.columns.iter().filter(|column| NUMBERS.iter().any(|number| column.type_name.starts_with(number)));
     let right: Vec<&str> = numbers.map(|column| column.name.as_str()).collect();
     let cell = |text: &Option<String>| text.as_ref().map_or_else(|| "NULL".to_owned(), |text| short(text, CELL));
     let rows = preview.texts.iter().map(|row| row.iter().map(cell).collect());

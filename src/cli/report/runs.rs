@@ -6,9 +6,9 @@ use datamart::refresh::Run;
 
 use super::super::print::Style;
 use super::mart::{dash, moment};
-use super::thousands;
 use super::paint::Paint;
 use super::table::{LAST, short, table as lines};
+use super::thousands;
 
 /// `history`: one row per run, newest first.
 pub fn history(runs: &[PastRun], _style: Style) -> String {
@@ -51,11 +51,8 @@ pub fn table(runs: &[Run], style: Style) -> String {
             short(why, LAST),
         ]
     });
-    let mut text = lines(
-        &["mart", "status", "method", "rows", "changed", "took", "why"],
-        &["rows", "took"],
-        rows.collect(),
-    );
+    let mut text =
+        lines(&["mart", "status", "method", "rows", "changed", "took", "why"], &["rows", "took"], rows.collect());
     for (run, error) in runs.iter().filter_map(|run| Some((run, run.error.as_ref()?))) {
         // What did not fit beside the others stands below them, whole.
         if short(&error.message, LAST) != error.message {

@@ -37,8 +37,7 @@ impl Binaries {
 /// The programs to use. Where data of a major version is there already, programs of that version go first.
 pub(super) fn find(wanted: Option<&str>) -> Result<Binaries, DatabaseError> {
     if let Some(folder) = std::env::var_os(OVERRIDE).filter(|value| !value.is_empty()) {
-        return at(Path::new(&folder))
-            .ok_or_else(|| none(&format!("{OVERRIDE}={}", folder.display())));
+        return at(Path::new(&folder)).ok_or_else(|| none(&format!("{OVERRIDE}={}", folder.display())));
     }
     let mut first = None;
     for folder in candidates() {
@@ -57,23 +56,14 @@ fn at(folder: &Path) -> Option<Binaries> {
     if !postgres.is_file() || !folder.join("initdb").is_file() {
         return None;
     }
-    let output = Command::new(&postgres)
-        .arg("--version")
-        .current_dir("/")
-        .output()
-        .ok()?;
+    let output = Command::new(&postgres).arg("--version").current_dir("/").output().ok()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    Some(Binaries {
-        folder: folder.to_owned(),
-        major: major_of(&said)?,
-    })
+    Some(Binaries { folder: folder.to_owned(), major: major_of(&said)? })
 }
 
 /// `postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)` → `15`; `19devel` → `19`.
 fn major_of(said: &str) -> Option<String> {
-    let version = said
-        .split_whitespace()
-        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let version = said.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     Some(version.chars().take_while(char::is_ascii_digit).collect())
 }
 
@@ -82,14 +72,7 @@ fn candidates() -> Vec<PathBuf> {
     // A symbolic link in PATH leads to the folder where both programs and their libraries are.
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path)
         .filter(|folder| folder.is_absolute())
-        .filter_map(|folder| {
-            folder
-                .join("postgres")
-                .canonicalize()
-                .ok()?
-                .parent()
-                .map(Path::to_owned)
-        })
+        .filter_map(|folder| folder.join("postgres").canonicalize().ok()?.parent().map(Path::to_owned))
         .collect();
     folders.extend(versioned());
     folders.extend(pg_config());
@@ -112,9 +95,7 @@ fn versioned() -> Vec<PathBuf> {
         .flat_map(|(entries, bin)| entries.flatten().map(move |entry| (entry, bin)))
         .filter_map(|(entry, bin)| {
             let name = entry.file_name().into_string().ok()?;
-            let digits = name
-                .trim_start_matches("postgresql")
-                .trim_start_matches(['@', '-']);
+            let digits = name.trim_start_matches("postgresql").trim_start_matches(['@', '-']);
             Some((digits.parse().ok()?, entry.path().join(bin)))
         })
         .collect();
@@ -133,17 +114,8 @@ fn none(looked: &str) -> DatabaseError {
 fn install(os_release: &str) -> String {
     let words: Vec<String> = os_release
         .lines()
-        .filter_map(|line| {
-            line.strip_prefix("ID=")
-                .or_else(|| line.strip_prefix("ID_LIKE="))
-        })
-        .flat_map(|value| {
-            value
-                .trim_matches('"')
-                .split(' ')
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
+        .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")))
+        .flat_map(|value| value.trim_matches('"').split(' ').map(str::to_owned).collect::<Vec<_>>())
         .collect();
     let is = |names: &[&str]| words.iter().any(|word| names.contains(&word.as_str()));
     let command = if is(&["debian", "ubuntu"]) {
@@ -172,24 +144,15 @@ mod tests {
     fn versions_are_read() {
         let debian = "postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)";
         assert_eq!(major_of(debian).as_deref(), Some("15"));
-        assert_eq!(
-            major_of("postgres (PostgreSQL) 19devel").as_deref(),
-            Some("19")
-        );
+        assert_eq!(major_of("postgres (PostgreSQL) 19devel").as_deref(), Some("19"));
         assert_eq!(major_of(""), None);
     }
 
     #[test]
     fn the_package_is_that_of_the_system() {
         assert_eq!(install("NAME=x\nID=debian\n"), "apt-get install postgresql");
-        assert_eq!(
-            install("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"),
-            "apt-get install postgresql"
-        );
-        assert_eq!(
-            install("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n"),
-            "dnf install postgresql-server"
-        );
+        assert_eq!(install("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"), "apt-get install postgresql");
+        assert_eq!(install("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n"), "dnf install postgresql-server");
         assert_eq!(install("ID=alpine\n"), "apk add postgresql");
     }
 }

@@ -13,13 +13,7 @@ pub fn database_name(project: &str) -> String {
     let name: String = project
         .to_lowercase()
         .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '_' {
-                c
-            } else {
-                '_'
-            }
-        })
+        .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' })
         .take(50)
         .collect();
     match name.as_str() {
@@ -37,35 +31,21 @@ pub(super) async fn create(
     seed: Option<&Path>,
 ) -> Result<(), DatabaseError> {
     let script = match seed {
-        Some(file) => Some((
-            file,
-            std::fs::read_to_string(file).map_err(|e| io("read", file, e))?,
-        )),
+        Some(file) => Some((file, std::fs::read_to_string(file).map_err(|e| io("read", file, e))?)),
         None => None,
     };
     let mut admin = endpoint("postgres")?.session("embedded").await?;
     let aside = derived_name(name, "__seeding");
-    let drop_aside = format!(
-        "DROP DATABASE IF EXISTS {} WITH (FORCE)",
-        quote_ident(&aside)
-    );
+    let drop_aside = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(&aside));
     run(&mut admin, drop_aside.clone()).await?;
-    run(
-        &mut admin,
-        format!("CREATE DATABASE {}", quote_ident(&aside)),
-    )
-    .await?;
+    run(&mut admin, format!("CREATE DATABASE {}", quote_ident(&aside))).await?;
     if let Some((file, script)) = script
         && let Err(error) = fill(&endpoint(&aside)?, file, script).await
     {
         run(&mut admin, drop_aside).await?;
         return Err(error);
     }
-    let rename = format!(
-        "ALTER DATABASE {} RENAME TO {}",
-        quote_ident(&aside),
-        quote_ident(name)
-    );
+    let rename = format!("ALTER DATABASE {} RENAME TO {}", quote_ident(&aside), quote_ident(name));
     run(&mut admin, rename).await?;
     admin.close().await?;
     Ok(())
@@ -91,11 +71,7 @@ async fn run(conn: &mut PgConnection, sql: String) -> Result<(), SqlError> {
 
 /// The 1-based line of a 1-based character.
 fn line_of(text: &str, position: usize) -> usize {
-    1 + text
-        .chars()
-        .take(position.saturating_sub(1))
-        .filter(|c| *c == '\n')
-        .count()
+    1 + text.chars().take(position.saturating_sub(1)).filter(|c| *c == '\n').count()
 }
 
 #[cfg(test)]

@@ -49,11 +49,7 @@ impl Place {
         if !ignore.exists() {
             let _ = fs::write(&ignore, "*\n");
         }
-        Ok(Self {
-            data: home.join("postgres"),
-            home,
-            run_as,
-        })
+        Ok(Self { data: home.join("postgres"), home, run_as })
     }
 
     /// A fresh folder for the socket, of the server's user alone, with a short path.
@@ -110,10 +106,7 @@ fn machine_home(root: &Path) -> PathBuf {
     } else {
         let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
         let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
-        state
-            .or_else(home)
-            .unwrap_or_else(std::env::temp_dir)
-            .join("datamart")
+        state.or_else(home).unwrap_or_else(std::env::temp_dir).join("datamart")
     };
     base.join(short_hash(root))
 }
@@ -122,18 +115,11 @@ fn run_as() -> Result<Option<RunAs>, DatabaseError> {
     if !Uid::effective().is_root() {
         return Ok(None);
     }
-    let named = |name: &str| {
-        User::from_name(name)
-            .ok()
-            .flatten()
-            .filter(|user| !user.uid.is_root())
-    };
+    let named = |name: &str| User::from_name(name).ok().flatten().filter(|user| !user.uid.is_root());
     let user = named("postgres").or_else(|| named("nobody"));
-    user.map(|user| Some(RunAs { uid: user.uid, gid: user.gid }))
-        .ok_or_else(|| DatabaseError::Embedded {
-            message: "PostgreSQL does not run as root, and this machine has neither a user postgres nor nobody"
-                .to_owned(),
-        })
+    user.map(|user| Some(RunAs { uid: user.uid, gid: user.gid })).ok_or_else(|| DatabaseError::Embedded {
+        message: "PostgreSQL does not run as root, and this machine has neither a user postgres nor nobody".to_owned(),
+    })
 }
 
 /// Whether this user can pass through every folder of the path.
@@ -166,14 +152,12 @@ fn own_folder(folder: &Path, mode: u32) -> Result<(), DatabaseError> {
             message: format!("{} is there already and is not ours", folder.display()),
         });
     }
-    fs::set_permissions(folder, Permissions::from_mode(mode))
-        .map_err(|e| io("set the mode of", folder, e))
+    fs::set_permissions(folder, Permissions::from_mode(mode)).map_err(|e| io("set the mode of", folder, e))
 }
 
 fn own_folder_for(folder: &Path, user: Option<RunAs>) -> Result<(), DatabaseError> {
     make(folder, 0o700)?;
-    fs::set_permissions(folder, Permissions::from_mode(0o700))
-        .map_err(|e| io("set the mode of", folder, e))?;
+    fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(|e| io("set the mode of", folder, e))?;
     give(folder, user)
 }
 
@@ -186,11 +170,7 @@ fn give(path: &Path, user: Option<RunAs>) -> Result<(), DatabaseError> {
 }
 
 pub(super) fn io(action: &'static str, path: &Path, source: std::io::Error) -> DatabaseError {
-    DatabaseError::Io {
-        action,
-        path: path.to_owned(),
-        source,
-    }
+    DatabaseError::Io { action, path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -200,10 +180,7 @@ mod tests {
     #[test]
     fn a_closed_parent_is_not_reachable() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
-        let nobody = RunAs {
-            uid: Uid::from_raw(65_534),
-            gid: Gid::from_raw(65_534),
-        };
+        let nobody = RunAs { uid: Uid::from_raw(65_534), gid: Gid::from_raw(65_534) };
         let inner = folder.path().join("inner");
         fs::create_dir(&inner)?;
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;

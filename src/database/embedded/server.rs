@@ -58,10 +58,7 @@ impl PidFile {
             Process::Server => return Some(found),
             // Its sessions outlive a killed server by moments, and may still write.
             Process::Ended if is_used(data) => {
-                return Some(Self {
-                    sockets: None,
-                    ..found
-                });
+                return Some(Self { sockets: None, ..found });
             }
             Process::Ended | Process::Other => {
                 let _ = fs::remove_file(&path);
@@ -75,14 +72,8 @@ impl PidFile {
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let pid: i32 = lines.next()?.trim().parse().ok()?;
-        let sockets = lines
-            .nth(3)
-            .map(str::trim)
-            .filter(|line| line.starts_with('/'));
-        (pid > 1).then(|| Self {
-            pid: Pid::from_raw(pid),
-            sockets: sockets.map(PathBuf::from),
-        })
+        let sockets = lines.nth(3).map(str::trim).filter(|line| line.starts_with('/'));
+        (pid > 1).then(|| Self { pid: Pid::from_raw(pid), sockets: sockets.map(PathBuf::from) })
     }
 }
 
@@ -112,10 +103,7 @@ impl Process {
             return if there { Process::Ended } else { Process::None };
         }
         // A server works in its data directory, wherever that was moved to.
-        match (
-            fs::read_link(format!("/proc/{pid}/cwd")),
-            data.canonicalize(),
-        ) {
+        match (fs::read_link(format!("/proc/{pid}/cwd")), data.canonicalize()) {
             (Ok(works_in), Ok(data)) if works_in != data => Process::Other,
             _ => Process::Server,
         }
@@ -135,9 +123,7 @@ fn is_used(data: &Path) -> bool {
     let (Ok(processes), Ok(data)) = (fs::read_dir("/proc"), data.canonicalize()) else {
         return false;
     };
-    processes.flatten().any(|process| {
-        fs::read_link(process.path().join("cwd")).is_ok_and(|works_in| works_in == data)
-    })
+    processes.flatten().any(|process| fs::read_link(process.path().join("cwd")).is_ok_and(|works_in| works_in == data))
 }
 
 /// Asks for a fast shutdown: sessions are ended, everything is written.
@@ -154,29 +140,16 @@ pub(super) fn initialise(place: &Place, binaries: &Binaries) -> Result<(), Datab
     }
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(DatabaseError::Embedded {
-            message: format!("initdb failed: {}", last_lines(&said, 5)),
-        });
+        return Err(DatabaseError::Embedded { message: format!("initdb failed: {}", last_lines(&said, 5)) });
     }
     fs::rename(&aside, &place.data).map_err(|e| io("move", &aside, e))?;
     // Written to disk while the server starts: on a slow disk this takes longer than all the rest.
     let mut sync = command(place, &binaries.initdb());
-    sync.arg("--sync-only")
-        .arg("-D")
-        .arg(&place.data)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    sync.spawn()
-        .map(drop)
-        .map_err(|e| io("run", &binaries.initdb(), e))
+    sync.arg("--sync-only").arg("-D").arg(&place.data).stdout(Stdio::null()).stderr(Stdio::null());
+    sync.spawn().map(drop).map_err(|e| io("run", &binaries.initdb(), e))
 }
 
-fn initdb(
-    place: &Place,
-    binaries: &Binaries,
-    data: &Path,
-    locale: &str,
-) -> Result<Output, DatabaseError> {
+fn initdb(place: &Place, binaries: &Binaries, data: &Path, locale: &str) -> Result<Output, DatabaseError> {
     if data.exists() {
         fs::remove_dir_all(data).map_err(|e| io("remove", data, e))?;
     }
@@ -184,18 +157,8 @@ fn initdb(
     let mut initdb = command(place, &binaries.initdb());
     initdb.arg("-D").arg(data).arg("--locale").arg(locale);
     // Trust is safe here: the socket's folder lets nobody in but the server's user and root, and there is no TCP.
-    initdb.args([
-        "-U",
-        SUPERUSER,
-        "--auth=trust",
-        "-E",
-        "UTF8",
-        "--no-sync",
-        "--no-instructions",
-    ]);
-    initdb
-        .output()
-        .map_err(|e| io("run", &binaries.initdb(), e))
+    initdb.args(["-U", SUPERUSER, "--auth=trust", "-E", "UTF8", "--no-sync", "--no-instructions"]);
+    initdb.output().map_err(|e| io("run", &binaries.initdb(), e))
 }
 
 /// Starts the server, in a process group of its own, so that Ctrl-C ends the command and not the server.
@@ -216,20 +179,12 @@ pub(super) fn spawn(
     for (name, value) in SETTINGS {
         postgres.arg("-c").arg(format!("{name}={value}"));
     }
-    postgres
-        .arg("-c")
-        .arg(format!("unix_socket_directories={}", sockets.display()));
+    postgres.arg("-c").arg(format!("unix_socket_directories={}", sockets.display()));
     for (name, value) in settings {
         postgres.arg("-c").arg(format!("{name}={value}"));
     }
-    postgres
-        .stdin(Stdio::null())
-        .stdout(log)
-        .stderr(errors)
-        .process_group(0);
-    let child = postgres
-        .spawn()
-        .map_err(|e| io("run", &binaries.postgres(), e))?;
+    postgres.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
+    let child = postgres.spawn().map_err(|e| io("run", &binaries.postgres(), e))?;
     Ok((child, mark))
 }
 
@@ -237,15 +192,11 @@ pub(super) fn spawn(
 fn command(place: &Place, program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"PG") || name.as_encoded_bytes().starts_with(b"LC_")
-        {
+        if name.as_encoded_bytes().starts_with(b"PG") || name.as_encoded_bytes().starts_with(b"LC_") {
             command.env_remove(name);
         }
     }
-    command
-        .env("LC_ALL", "C")
-        .current_dir("/")
-        .stdin(Stdio::null());
+    command.env("LC_ALL", "C").current_dir("/").stdin(Stdio::null());
     if let Some(user) = place.run_as {
         // The other groups of root go with this, too.
         command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
@@ -269,13 +220,7 @@ impl LogMark {
         let opened = OpenOptions::new().create(true).append(true).open(path);
         let log = opened.map_err(|e| io("open", path, e))?;
         let at = log.metadata().map_or(0, |meta| meta.len());
-        Ok((
-            log,
-            Self {
-                path: path.to_owned(),
-                at,
-            },
-        ))
+        Ok((log, Self { path: path.to_owned(), at }))
     }
 
     /// What the server said since, its last lines.
@@ -290,10 +235,7 @@ impl LogMark {
 }
 
 fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
@@ -307,10 +249,7 @@ mod tests {
         let found = PidFile::parse(text);
         assert_eq!(
             found,
-            Some(PidFile {
-                pid: Pid::from_raw(4711),
-                sockets: Some(PathBuf::from("/run/datamart/abc"))
-            })
+            Some(PidFile { pid: Pid::from_raw(4711), sockets: Some(PathBuf::from("/run/datamart/abc")) })
         );
         assert_eq!(PidFile::parse(""), None);
         assert_eq!(PidFile::parse("0\n"), None);
@@ -320,10 +259,7 @@ mod tests {
     fn a_number_that_another_program_has_is_no_server() -> std::io::Result<()> {
         let data = tempfile::tempdir()?;
         let file = data.path().join("postmaster.pid");
-        fs::write(
-            &file,
-            format!("{}\n/x\n1\n5432\n/run/x\n", std::process::id()),
-        )?;
+        fs::write(&file, format!("{}\n/x\n1\n5432\n/run/x\n", std::process::id()))?;
         assert_eq!(PidFile::of_running(data.path()), None);
         assert!(!file.exists());
         Ok(())

@@ -54,20 +54,12 @@ impl Options {
     /// # Errors
     /// [`DatabaseError::Io`] where the folder cannot be made.
     pub fn ephemeral() -> Result<Self, DatabaseError> {
-        let moment = std::time::UNIX_EPOCH
-            .elapsed()
-            .map_or(0, |since| since.as_nanos());
+        let moment = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
         let root = std::env::temp_dir().join(format!("datamart-{}-{moment}", std::process::id()));
         std::fs::create_dir(&root).map_err(|e| io("create", &root, e))?;
-        let fast = [
-            ("fsync", "off"),
-            ("synchronous_commit", "off"),
-            ("full_page_writes", "off"),
-        ];
+        let fast = [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
         Ok(Self {
-            settings: fast
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
+            settings: fast.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
             ephemeral: true,
             ..Self::beside(&root)
         })
@@ -150,21 +142,12 @@ impl Embedded {
         self.leave(&starting).await
     }
 
-    async fn furnish(
-        &mut self,
-        has_database: bool,
-        options: &Options,
-    ) -> Result<(), DatabaseError> {
+    async fn furnish(&mut self, has_database: bool, options: &Options) -> Result<(), DatabaseError> {
         if self.started && options.ephemeral {
             self.guard = Some(guard(self.pid, [&options.root, &self.home, &self.sockets])?);
         }
         if !has_database {
-            create::create(
-                |name| self.endpoint_of(name),
-                &options.database,
-                options.seed.as_deref(),
-            )
-            .await?;
+            create::create(|name| self.endpoint_of(name), &options.database, options.seed.as_deref()).await?;
             self.created = true;
         }
         let conn = self.endpoint.session("embedded").await?;
@@ -237,18 +220,10 @@ async fn wake(place: &Place, options: &Options) -> Result<Up, DatabaseError> {
             tokio::time::sleep(PAUSE * 30).await;
         }
         match PidFile::of_running(&place.data) {
-            Some(PidFile {
-                pid,
-                sockets: Some(sockets),
-            }) => match probe(&sockets, &options.database).await {
+            Some(PidFile { pid, sockets: Some(sockets) }) => match probe(&sockets, &options.database).await {
                 Ok(has_database) => {
                     let child = child.map(|(process, _)| process);
-                    return Ok(Up {
-                        pid,
-                        sockets,
-                        child,
-                        has_database,
-                    });
+                    return Ok(Up { pid, sockets, child, has_database });
                 }
                 Err(error) if error.kind == ErrorKind::Connection => last = error.message.clone(),
                 Err(error) => return Err(error.into()),
@@ -280,11 +255,7 @@ fn launch(place: &Place, options: &Options) -> Result<(Child, LogMark), Database
     let binaries: Binaries = binaries::find(found.as_deref())?;
     match found {
         Some(found) if found != binaries.major => {
-            return Err(DatabaseError::OtherMajor {
-                data: place.data.clone(),
-                found,
-                installed: binaries.major,
-            });
+            return Err(DatabaseError::OtherMajor { data: place.data.clone(), found, installed: binaries.major });
         }
         Some(_) => {}
         None => server::initialise(place, &binaries)?,
@@ -295,15 +266,7 @@ fn launch(place: &Place, options: &Options) -> Result<(Child, LogMark), Database
 fn endpoint(sockets: &Path, database: &str) -> Result<Endpoint, DatabaseError> {
     let escape = |text: &str| -> String {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
-        text.bytes()
-            .map(|b| {
-                if plain(b) {
-                    char::from(b).to_string()
-                } else {
-                    format!("%{b:02X}")
-                }
-            })
-            .collect()
+        text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
     };
     let sockets = escape(&sockets.to_string_lossy());
     let database = escape(database);
@@ -315,18 +278,10 @@ fn endpoint(sockets: &Path, database: &str) -> Result<Endpoint, DatabaseError> {
 fn guard(pid: Pid, folders: [&Path; 3]) -> Result<Child, DatabaseError> {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", GUARD, "sh", &pid.to_string()]).args(folders);
-    shell
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0);
-    shell
-        .spawn()
-        .map_err(|e| io("run", Path::new("/bin/sh"), e))
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    shell.spawn().map_err(|e| io("run", Path::new("/bin/sh"), e))
 }
 
 fn failed(message: &str) -> DatabaseError {
-    DatabaseError::Embedded {
-        message: message.to_owned(),
-    }
+    DatabaseError::Embedded { message: message.to_owned() }
 }

@@ -44,9 +44,7 @@ impl Starting {
     /// The same without waiting.
     pub(super) fn now(home: &Path) -> Option<Self> {
         let file = open(&home.join("start.lock")).ok()?;
-        Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .ok()
-            .map(Self)
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).ok().map(Self)
     }
 }
 
@@ -55,8 +53,7 @@ impl Using {
     pub(super) fn join(home: &Path, _: &Starting) -> Result<Self, DatabaseError> {
         let path = home.join("users.lock");
         let lock = Flock::lock(open(&path)?, FlockArg::LockShared);
-        lock.map(Self)
-            .map_err(|(_, errno)| io("lock", &path, errno.into()))
+        lock.map(Self).map_err(|(_, errno)| io("lock", &path, errno.into()))
     }
 
     /// Leaves; `true` where nobody else is left, as long as the caller holds `start.lock`.
@@ -66,13 +63,7 @@ impl Using {
 }
 
 fn open(path: &Path) -> Result<File, DatabaseError> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o644)
-        .open(path)
-        .map_err(|e| io("open", path, e))
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(path).map_err(|e| io("open", path, e))
 }
 
 #[cfg(test)]

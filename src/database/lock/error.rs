@@ -34,13 +34,7 @@ impl LockError {
             Some(h) => (Some(h.pid), h.host, h.application, h.since),
             None => (None, None, None, None),
         };
-        Self::Held {
-            name,
-            pid,
-            host,
-            application,
-            since,
-        }
+        Self::Held { name, pid, host, application, since }
     }
 
     /// The fixed word of its kind.
@@ -72,10 +66,7 @@ fn held_text(
     facts.extend(since.map(|at| format!("since {}", at.format("%Y-%m-%d %H:%M:%S UTC"))));
     match facts.is_empty() {
         true => format!("the lock {name} is held by another session"),
-        false => format!(
-            "the lock {name} is held by another session ({})",
-            facts.join(", ")
-        ),
+        false => format!("the lock {name} is held by another session ({})", facts.join(", ")),
     }
 }
 
@@ -86,20 +77,11 @@ mod tests {
     #[test]
     fn the_holder_is_named() {
         let since = DateTime::from_timestamp(1_700_000_000, 0);
-        let text = held_text(
-            "apply",
-            Some(7),
-            Some("build-3"),
-            Some("datamart: apply"),
-            since,
-        );
+        let text = held_text("apply", Some(7), Some("build-3"), Some("datamart: apply"), since);
         assert_eq!(
             text,
             "the lock apply is held by another session (datamart: apply, on build-3, pid 7, since 2023-11-14 22:13:20 UTC)"
         );
-        assert_eq!(
-            held_text("a", None, None, None, None),
-            "the lock a is held by another session"
-        );
+        assert_eq!(held_text("a", None, None, None, None), "the lock a is held by another session");
     }
 }

@@ -58,10 +58,7 @@ pub async fn holders(conn: &mut PgConnection, schema: &str) -> Result<Vec<Holder
         .map_err(SqlError::from);
     match told {
         Err(error) if silent(&error) => {
-            let seen = sqlx::query_as(SESSIONS)
-                .persistent(false)
-                .fetch_all(conn)
-                .await;
+            let seen = sqlx::query_as(SESSIONS).persistent(false).fetch_all(conn).await;
             Ok(seen?)
         }
         told => told,
@@ -72,23 +69,11 @@ pub async fn holders(conn: &mut PgConnection, schema: &str) -> Result<Vec<Holder
 ///
 /// # Errors
 /// What the server says: a role may end the sessions of its own role, or of any with `pg_signal_backend`.
-pub async fn terminate(
-    conn: &mut PgConnection,
-    schema: &str,
-    pid: i32,
-) -> Result<bool, DatabaseError> {
-    if !holders(conn, schema)
-        .await?
-        .iter()
-        .any(|holder| holder.pid == pid)
-    {
+pub async fn terminate(conn: &mut PgConnection, schema: &str, pid: i32) -> Result<bool, DatabaseError> {
+    if !holders(conn, schema).await?.iter().any(|holder| holder.pid == pid) {
         return Ok(false);
     }
-    let ended = sqlx::query_scalar(TERMINATE)
-        .bind(pid)
-        .persistent(false)
-        .fetch_one(conn)
-        .await;
+    let ended = sqlx::query_scalar(TERMINATE).bind(pid).persistent(false).fetch_one(conn).await;
     Ok(ended?)
 }
 

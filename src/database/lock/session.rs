@@ -19,19 +19,12 @@ const UNLOCK: &str = include_str!("unlock.sql");
 const ANNOUNCE: &str = include_str!("announce.sql");
 const WITHDRAW: &str = include_str!("withdraw.sql");
 
-const POLL: Backoff = Backoff {
-    attempts: u32::MAX,
-    first: Duration::from_millis(50),
-    longest: Duration::from_secs(1),
-};
+const POLL: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_millis(50), longest: Duration::from_secs(1) };
 
 /// The key of a lock: the same name in another project, or under another registry, is another lock.
 pub fn lock_key(registry_schema: &str, project: &str, name: &str) -> i64 {
     let digest = Sha256::digest(format!("datamart:{registry_schema}:{project}:{name}"));
-    digest
-        .iter()
-        .take(8)
-        .fold(0_i64, |key, byte| (key << 8) | i64::from(*byte))
+    digest.iter().take(8).fold(0_i64, |key, byte| (key << 8) | i64::from(*byte))
 }
 
 /// A connection of its own that holds advisory locks until they are released, or it ends, however it ends.
@@ -67,9 +60,7 @@ impl LockSession {
             let shared = is_shared(&mut conn, &mut other).await?;
             other.close().await?;
             if shared {
-                return Err(DatabaseError::Pooler {
-                    target: target.label().to_owned(),
-                });
+                return Err(DatabaseError::Pooler { target: target.label().to_owned() });
             }
         }
         Ok(Self {
@@ -115,10 +106,7 @@ impl LockSession {
                 tokio::time::sleep(POLL.pause(failures).min(left)).await;
                 continue;
             }
-            let holder = holders(&mut self.conn, &self.schema)
-                .await?
-                .into_iter()
-                .find(|h| h.key == key);
+            let holder = holders(&mut self.conn, &self.schema).await?.into_iter().find(|h| h.key == key);
             // Gone between the try and the look: free now, or the next one has it.
             if holder.is_some() || failures > 3 {
                 return Err(LockError::held(name, holder));
@@ -139,9 +127,8 @@ impl LockSession {
     /// # Errors
     /// What the server says.
     pub async fn release_all(&mut self, names: &[&str]) -> Result<(), DatabaseError> {
-        let (gone, kept) = std::mem::take(&mut self.held)
-            .into_iter()
-            .partition(|(name, _)| names.contains(&name.as_str()));
+        let (gone, kept) =
+            std::mem::take(&mut self.held).into_iter().partition(|(name, _)| names.contains(&name.as_str()));
         self.held = kept;
         self.give_back(&gone).await
     }
@@ -180,12 +167,7 @@ impl LockSession {
         let mut wanted: Vec<(String, i64)> = names
             .iter()
             .filter(|name| !self.holds(name))
-            .map(|name| {
-                (
-                    (*name).to_owned(),
-                    lock_key(&self.schema, &self.project, name),
-                )
-            })
+            .map(|name| ((*name).to_owned(), lock_key(&self.schema, &self.project, name)))
             .collect();
         wanted.sort();
         wanted.dedup();
@@ -193,10 +175,7 @@ impl LockSession {
     }
 
     /// Tries them all; where one is not to be had, gives the others back and returns that one.
-    async fn try_all(
-        &mut self,
-        wanted: &[(String, i64)],
-    ) -> Result<Option<(String, i64)>, LockError> {
+    async fn try_all(&mut self, wanted: &[(String, i64)]) -> Result<Option<(String, i64)>, LockError> {
         let keys: Vec<i64> = wanted.iter().map(|(_, key)| *key).collect();
         let rows = sqlx::query(TRY).bind(&keys).fetch_all(&mut self.conn).await;
         let mut got = Vec::new();
@@ -205,15 +184,12 @@ impl LockSession {
             let key: i64 = row.try_get("key").map_err(SqlError::from)?;
             let pid: i32 = row.try_get("pid").map_err(SqlError::from)?;
             if pid != self.pid {
-                return Err(LockError::Database(DatabaseError::Pooler {
-                    target: self.target.clone(),
-                }));
+                return Err(LockError::Database(DatabaseError::Pooler { target: self.target.clone() }));
             }
             if row.try_get("got").map_err(SqlError::from)? {
                 got.push(key);
             } else {
-                missed =
-                    missed.or_else(|| wanted.iter().find(|(_, wanted)| *wanted == key).cloned());
+                missed = missed.or_else(|| wanted.iter().find(|(_, wanted)| *wanted == key).cloned());
             }
         }
         if missed.is_some() && !got.is_empty() {
@@ -235,10 +211,7 @@ impl LockSession {
     }
 
     async fn unlock(&mut self, keys: &[i64]) -> Result<(), SqlError> {
-        sqlx::query(UNLOCK)
-            .bind(keys)
-            .execute(&mut self.conn)
-            .await?;
+        sqlx::query(UNLOCK).bind(keys).execute(&mut self.conn).await?;
         Ok(())
     }
 

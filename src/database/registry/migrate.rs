@@ -43,15 +43,8 @@ pub async fn migrate(conn: &mut PgConnection, schema: &str) -> Result<bool, Data
     for migration in MIGRATIONS.iter().skip(usize::try_from(format).unwrap_or(0)) {
         run(conn, migration, schema).await?;
     }
-    let last = if format == 0 {
-        facts.sql(ENTER, schema)
-    } else {
-        in_schema(SET_FORMAT, schema)
-    };
-    sqlx::query(AssertSqlSafe(last))
-        .bind(FORMAT)
-        .execute(conn)
-        .await?;
+    let last = if format == 0 { facts.sql(ENTER, schema) } else { in_schema(SET_FORMAT, schema) };
+    sqlx::query(AssertSqlSafe(last)).bind(FORMAT).execute(conn).await?;
     Ok(true)
 }
 
@@ -60,11 +53,7 @@ pub async fn migrate(conn: &mut PgConnection, schema: &str) -> Result<bool, Data
 ///
 /// # Errors
 /// A newer registry; what the server says.
-pub async fn claim(
-    conn: &mut PgConnection,
-    schema: &str,
-    by: &Owner,
-) -> Result<bool, DatabaseError> {
+pub async fn claim(conn: &mut PgConnection, schema: &str, by: &Owner) -> Result<bool, DatabaseError> {
     let facts = Facts::read(conn, schema).await?;
     let meta = match state_with(conn, schema, &facts).await? {
         RegistryState::Foreign(meta) => meta,
@@ -84,8 +73,6 @@ pub async fn claim(
 }
 
 async fn run(conn: &mut PgConnection, text: &str, schema: &str) -> Result<(), SqlError> {
-    sqlx::raw_sql(AssertSqlSafe(in_schema(text, schema)))
-        .execute(conn)
-        .await?;
+    sqlx::raw_sql(AssertSqlSafe(in_schema(text, schema))).execute(conn).await?;
     Ok(())
 }

@@ -63,15 +63,12 @@ impl RegistryState {
         match self {
             RegistryState::Missing => Ok(None),
             RegistryState::Ready(meta) | RegistryState::Older(meta) => Ok(Some(meta)),
-            RegistryState::Newer { found, known } => Err(DatabaseError::NewerRegistry {
-                schema: schema.to_owned(),
-                found,
-                known,
-            }),
-            RegistryState::Foreign(meta) => Err(DatabaseError::ForeignRegistry {
-                schema: schema.to_owned(),
-                database: meta.database_name,
-            }),
+            RegistryState::Newer { found, known } => {
+                Err(DatabaseError::NewerRegistry { schema: schema.to_owned(), found, known })
+            }
+            RegistryState::Foreign(meta) => {
+                Err(DatabaseError::ForeignRegistry { schema: schema.to_owned(), database: meta.database_name })
+            }
         }
     }
 }
@@ -97,11 +94,7 @@ impl Facts {
 
     /// A statement of the registry's, with the cluster's identity in it where the role may ask for it.
     pub(super) fn sql(&self, text: &str, schema: &str) -> String {
-        let identity = if self.may_identify {
-            IDENTITY.trim()
-        } else {
-            "NULL::text"
-        };
+        let identity = if self.may_identify { IDENTITY.trim() } else { "NULL::text" };
         in_schema(&text.replace("{system_identifier}", identity), schema)
     }
 }
@@ -127,9 +120,7 @@ pub(super) async fn state_with(
     let row = sqlx::query(sql).fetch_optional(conn).await?;
     let Some(row) = row else {
         return Err(DatabaseError::Config {
-            message: format!(
-                "schema {schema} has a table meta without a row: not a registry of datamart"
-            ),
+            message: format!("schema {schema} has a table meta without a row: not a registry of datamart"),
         });
     };
     let live = row.try_get("live_identifier")?;
@@ -150,10 +141,7 @@ fn read(row: &PgRow) -> Result<Meta, SqlError> {
 
 fn judge(meta: Meta, live_identifier: Option<String>, live_oid: i64) -> RegistryState {
     if meta.format > FORMAT {
-        return RegistryState::Newer {
-            found: meta.format,
-            known: FORMAT,
-        };
+        return RegistryState::Newer { found: meta.format, known: FORMAT };
     }
     // A role that may not see the cluster's identity cannot tell clusters apart; the database's OID still speaks.
     let other_cluster = match (&meta.system_identifier, &live_identifier) {

@@ -35,11 +35,26 @@ pub(in crate::manifest) const MART: &[Key] = &[
     ),
     key("tablespace", Type::Text, "\"fast\"", "Where the rows are stored."),
     key("with", Type::Map(&Type::Scalar), "{ fillfactor = 90 }", "Storage parameters, or a view's options."),
-    key("session", Type::Map(&Type::Scalar), "{ work_mem = \"256MB\" }", "Settings of every build and refresh of this mart."),
-    key("columns", Type::Map(&Type::Table(COLUMN)), "{ total = { description = \"net\" } }", "What is said about columns."),
+    key(
+        "session",
+        Type::Map(&Type::Scalar),
+        "{ work_mem = \"256MB\" }",
+        "Settings of every build and refresh of this mart.",
+    ),
+    key(
+        "columns",
+        Type::Map(&Type::Table(COLUMN)),
+        "{ total = { description = \"net\" } }",
+        "What is said about columns.",
+    ),
     key("refresh", Type::Table(REFRESH), "{ strategy = \"manual\" }", "When and how the mart is refreshed."),
     key("indexes", Type::Tables(INDEX), "[{ columns = [\"day\"] }]", "The relation's indexes."),
-    key("grants", Type::Tables(GRANT), "[{ role = \"bi\", privileges = [\"SELECT\"] }]", "Who may do what; absent is not managed."),
+    key(
+        "grants",
+        Type::Tables(GRANT),
+        "[{ role = \"bi\", privileges = [\"SELECT\"] }]",
+        "Who may do what; absent is not managed.",
+    ),
     key("freshness", Type::Table(FRESHNESS), "{ error_after = \"1h\" }", "When the mart's data counts as old."),
     key("metadata", Type::Map(&Type::Any), "{ team = \"bi\" }", "Free-form; kept with the mart and shown."),
     later("versions"),
@@ -75,7 +90,12 @@ pub(super) const REFRESH: &[Key] = &[
     ),
     key("target_lag", Type::Duration, "\"15m\"", "Instead of a schedule: the data is never older than this."),
     key("timezone", Type::Text, "\"America/Bogota\"", "The IANA time zone of schedule and query."),
-    key("misfire", Type::Words(&[word("run"), word("skip")]), "\"run\"", "What becomes of a due time that nobody was there for."),
+    key(
+        "misfire",
+        Type::Words(&[word("run"), word("skip")]),
+        "\"run\"",
+        "What becomes of a due time that nobody was there for.",
+    ),
     key("start_deadline", Type::Duration, "\"1h\"", "A missed due time is made up only while younger than this."),
     key("after", Type::Bool, "true", "Also when a mart it reads from was refreshed."),
     key("concurrent", Type::Bool, "true", "Readers never wait; needs a unique index."),
@@ -91,14 +111,7 @@ pub(super) const REFRESH: &[Key] = &[
     later("full_after"),
 ];
 
-const METHODS: &[Word] = &[
-    word("btree"),
-    word("hash"),
-    word("gin"),
-    word("gist"),
-    word("brin"),
-    word("spgist"),
-];
+const METHODS: &[Word] = &[word("btree"), word("hash"), word("gin"), word("gist"), word("brin"), word("spgist")];
 
 const INDEX: &[Key] = &[
     key(

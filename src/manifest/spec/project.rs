@@ -39,7 +39,12 @@ const SELF: &[Key] = &[
 ];
 
 const DATABASE: &[Key] = &[
-    key("url", Type::Text, "\"${DATABASE_URL}\"", "Used when neither --database-url nor DATABASE_URL is given; ${NAME} is read from the environment."),
+    key(
+        "url",
+        Type::Text,
+        "\"${DATABASE_URL}\"",
+        "Used when neither --database-url nor DATABASE_URL is given; ${NAME} is read from the environment.",
+    ),
     key("direct_url", Type::Text, "\"${DIRECT_URL}\"", "Where url goes through a transaction pooler: the way past it."),
     key("connections", COUNT, "4", "How many connections at most."),
     key("lock_timeout", Type::Milliseconds, "\"3s\"", "For locks that queue others."),
@@ -47,12 +52,8 @@ const DATABASE: &[Key] = &[
     key("statement_timeout", Type::Milliseconds, "\"0\"", "For every other statement; 0 is none."),
 ];
 
-const EMBEDDED: &[Key] = &[key(
-    "seed",
-    Type::Text,
-    "\"seed.sql\"",
-    "SQL run once, when the embedded database is created.",
-)];
+const EMBEDDED: &[Key] =
+    &[key("seed", Type::Text, "\"seed.sql\"", "SQL run once, when the embedded database is created.")];
 
 const DEFAULTS: &[Key] = &[
     key("refresh", Type::Table(REFRESH), "{ timeout = \"1h\" }", "Anything a mart may say under [refresh]."),
@@ -67,12 +68,8 @@ const LIMITS: &[Key] = &[
     later("pause_when"),
 ];
 
-const INDEXES: &[Key] = &[key(
-    "auto",
-    Type::NotYetTrue,
-    "false",
-    "A table mart without an index gets one on its grouping keys.",
-)];
+const INDEXES: &[Key] =
+    &[key("auto", Type::NotYetTrue, "false", "A table mart without an index gets one on its grouping keys.")];
 
 const HAZARDS: Type = Type::Words(&[
     word("DELETES_DATA"),
@@ -101,6 +98,7 @@ const POLICY: &[Key] = &[
 ];
 
 const NAMING: &[Key] = &[
-    key("pattern", Type::Text, "\"^(report|cache)_[a-z0-9_]+$\"", "A regular expression for the names of marts.").required(),
+    key("pattern", Type::Text, "\"^(report|cache)_[a-z0-9_]+$\"", "A regular expression for the names of marts.")
+        .required(),
     key("severity", Type::Words(&[word("warn"), word("error")]), "\"warn\"", "What a name is that does not match."),
 ];

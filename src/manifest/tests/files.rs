@@ -42,10 +42,7 @@ fn links_are_followed_once() {
 fn what_is_not_text_is_told() {
     let folder = Folder::new(&[]);
     std::fs::write(folder.dir.path().join("a.toml"), b"type = 'view'\nname = '\xff'\n").unwrap();
-    assert_eq!(
-        folder.told(),
-        ["a.toml:2:9 cannot read the file: it is not UTF-8 text «» (save it as UTF-8)"]
-    );
+    assert_eq!(folder.told(), ["a.toml:2:9 cannot read the file: it is not UTF-8 text «» (save it as UTF-8)"]);
 }
 
 #[test]
@@ -62,8 +59,9 @@ fn many_files_are_read_by_several_threads() {
 
 #[test]
 fn problems_for_people() {
-    let folder = Folder::new(&[("a.toml", "type = \"view\"\nquery = \"\"\"\nSELECT año\nFROM b FOR SHARE\n\"\"\"\ntgas = 1\n")])
-        .with("DATAMART_KEEP_VERSIONS", "2");
+    let folder =
+        Folder::new(&[("a.toml", "type = \"view\"\nquery = \"\"\"\nSELECT año\nFROM b FOR SHARE\n\"\"\"\ntgas = 1\n")])
+            .with("DATAMART_KEEP_VERSIONS", "2");
     let Err(ManifestError::Invalid { mut problems }) = folder.load() else {
         panic!("accepted");
     };

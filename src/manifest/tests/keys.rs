@@ -17,7 +17,9 @@ fn unknown_keys() {
         ]
     );
     assert_eq!(
-        told(&table("[refresh]\ntags = []\ntimeuot = '1h'\n[[indexes]]\ncolumns = [{ column = 'a', ordre = 'asc' }]\n")),
+        told(&table(
+            "[refresh]\ntags = []\ntimeuot = '1h'\n[[indexes]]\ncolumns = [{ column = 'a', ordre = 'asc' }]\n"
+        )),
         [
             "m.toml:4:1 unknown key `refresh.tags` «tags» (`tags` belongs to the top of the file, before the first [section])",
             "m.toml:5:1 unknown key `refresh.timeuot` «timeuot» (did you mean `timeout`?)",
@@ -72,10 +74,7 @@ fn not_supported_yet() {
          [versions]\nkeep = 3\n[timescale]\n[[checks]]\nname = 'x'\n[retention]\n",
     );
     let told = told(&text);
-    let lines: Vec<&str> = told
-        .iter()
-        .map(|t| t.trim_start_matches("m.toml:").split(" «").next().unwrap())
-        .collect();
+    let lines: Vec<&str> = told.iter().map(|t| t.trim_start_matches("m.toml:").split(" «").next().unwrap()).collect();
     assert_eq!(
         lines,
         [
@@ -231,17 +230,11 @@ fn schemas_tell_what_is_supported() {
     let mart = schema::mart();
     assert_eq!(mart["additionalProperties"], false);
     assert_eq!(mart["required"], serde_json::json!(["type"]));
-    assert_eq!(
-        mart["properties"]["type"]["enum"],
-        serde_json::json!(["view", "materialized_view", "table"])
-    );
+    assert_eq!(mart["properties"]["type"]["enum"], serde_json::json!(["view", "materialized_view", "table"]));
     assert!(mart["properties"]["type"]["description"].is_string());
     assert!(mart["properties"].get("versions").is_none());
     assert_eq!(mart["properties"]["refresh"]["properties"]["fresh"]["const"], false);
-    assert_eq!(
-        mart["properties"]["indexes"]["items"]["properties"]["columns"]["items"]["anyOf"][0]["type"],
-        "string"
-    );
+    assert_eq!(mart["properties"]["indexes"]["items"]["properties"]["columns"]["items"]["anyOf"][0]["type"], "string");
     let project = schema::project();
     assert_eq!(
         project["properties"]["policy"]["properties"]["prune"]["enum"],

@@ -10,7 +10,10 @@ fn names() {
         [
             "m.toml:3:8 `name` is empty «''» (choose another name)",
             "m.toml:4:10 the schema \"pg_temp\" is PostgreSQL's own «'pg_temp'» (choose another schema)",
-            format!("m.toml:5:9 the name \"{long}\" has 64 bytes; PostgreSQL keeps 63 «'{long}'» (choose another name)").as_str(),
+            format!(
+                "m.toml:5:9 the name \"{long}\" has 64 bytes; PostgreSQL keeps 63 «'{long}'» (choose another name)"
+            )
+            .as_str(),
         ]
     );
     let almost = "é".repeat(29);
@@ -46,7 +49,9 @@ fn what_a_kind_cannot_have() {
         ]
     );
     assert_eq!(
-        told(&matview("primary_key = ['a']\npublish = 'swap'\nwith = { security_invoker = true, 'a b' = 1 }\nrefresh = { concurrent = false }\n")),
+        told(&matview(
+            "primary_key = ['a']\npublish = 'swap'\nwith = { security_invoker = true, 'a b' = 1 }\nrefresh = { concurrent = false }\n"
+        )),
         [
             "m.toml:3:1 a materialized view cannot have `primary_key` «primary_key» (use `type = \"table\"`)",
             "m.toml:4:1 a materialized view cannot have `publish` «publish» (use `type = \"table\"`)",
@@ -127,7 +132,9 @@ fn concurrent_needs_a_unique_index() {
     );
     assert_eq!(
         told(&matview(partial)),
-        [format!("m.toml:1:8 warning: without a unique index refreshes are plain and block readers «\"materialized_view\"» ({help})")]
+        [format!(
+            "m.toml:1:8 warning: without a unique index refreshes are plain and block readers «\"materialized_view\"» ({help})"
+        )]
     );
     let whole = "[[indexes]]\ncolumns = ['a']\nunique = true\n";
     assert!(told(&matview(&format!("refresh = {{ concurrent = true }}\n{whole}"))).is_empty());

@@ -16,7 +16,9 @@ fn equal_names() {
     ]);
     assert_eq!(
         folder.told(),
-        ["sub/x.toml:1:8 the mart public.x is declared twice «\"view\"» (it is declared in a.toml, too; rename one of them)"]
+        [
+            "sub/x.toml:1:8 the mart public.x is declared twice «\"view\"» (it is declared in a.toml, too; rename one of them)"
+        ]
     );
 }
 

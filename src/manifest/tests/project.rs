@@ -53,10 +53,7 @@ severity = "error"
     let database = project.database;
     assert_eq!(database.url.as_deref(), Some("postgres://u:secret@h/d"));
     assert_eq!((database.direct_url, database.unset), (None, vec!["DIRECT".to_owned()]));
-    assert_eq!(
-        (database.connections, database.lock_timeout_ms, database.publish_lock_timeout_ms),
-        (8, 5_000, 250)
-    );
+    assert_eq!((database.connections, database.lock_timeout_ms, database.publish_lock_timeout_ms), (8, 5_000, 250));
     assert!(project.embedded.unwrap().seed.unwrap().ends_with("seed.sql"));
     assert_eq!(project.limits.maintenance_work_mem.as_deref(), Some("2GB"));
     assert_eq!(project.limits.max_parallel_workers, Some(4));

@@ -14,17 +14,28 @@ fn one_of_query_and_query_file() {
     );
     assert_eq!(
         told("type = 'view'\nquery_file = '/etc/passwd'\n"),
-        ["m.toml:2:14 `query_file` takes a path relative to this file «'/etc/passwd'» (write for example `query_file = \"sales_summary.sql\"`)"]
+        [
+            "m.toml:2:14 `query_file` takes a path relative to this file «'/etc/passwd'» (write for example `query_file = \"sales_summary.sql\"`)"
+        ]
     );
 }
 
 #[test]
 fn problems_stand_at_their_place() {
     for (query, expected) in [
-        ("\"\"\"\nSELECT *\nFROM a FOR UPDATE\n\"\"\"", "m.toml:4:8 a mart's query must not lock rows «FOR UPDATE» (remove the FOR UPDATE or FOR SHARE clause)"),
+        (
+            "\"\"\"\nSELECT *\nFROM a FOR UPDATE\n\"\"\"",
+            "m.toml:4:8 a mart's query must not lock rows «FOR UPDATE» (remove the FOR UPDATE or FOR SHARE clause)",
+        ),
         ("\"SELECT '\\u00e9\\t' , $1\"", "m.toml:2:30 a mart's query has no parameters «$1» (write the value itself)"),
-        ("'''\r\nSELECT 1; SELECT 2'''", "m.toml:3:11 a second statement begins here «SELECT 2» (a mart has exactly one query; put the other one into a mart of its own)"),
-        ("'DROP TABLE x'", "m.toml:2:10 a mart's query is a SELECT, VALUES or TABLE, not DROP «DROP» (keep only the query; datamart writes the statement around it)"),
+        (
+            "'''\r\nSELECT 1; SELECT 2'''",
+            "m.toml:3:11 a second statement begins here «SELECT 2» (a mart has exactly one query; put the other one into a mart of its own)",
+        ),
+        (
+            "'DROP TABLE x'",
+            "m.toml:2:10 a mart's query is a SELECT, VALUES or TABLE, not DROP «DROP» (keep only the query; datamart writes the statement around it)",
+        ),
         ("''", "m.toml:2:10 the query is empty «» (write one SELECT, VALUES or TABLE)"),
     ] {
         assert_eq!(told(&format!("type = 'view'\nquery = {query}\n")), [expected]);

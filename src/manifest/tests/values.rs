@@ -14,8 +14,11 @@ fn schedules_and_zones() {
         refresh("strategy = 'scheduled'\nschedule = ['0 25 * * *', '0 0 31 2 *', '1h']\ntimezone = 'America/Bogata'"),
         [
             format!("m.toml:5:13 hour \"25\" is not between 0 and 23 «'0 25 * * *'» ({help})"),
-            format!("m.toml:5:27 the schedule \"0 0 31 2 *\" never fires: no month it names has such a day «'0 0 31 2 *'» ({help})"),
-            "m.toml:6:12 unknown time zone \"America/Bogata\" «'America/Bogata'» (did you mean \"America/Bogota\"?)".to_owned(),
+            format!(
+                "m.toml:5:27 the schedule \"0 0 31 2 *\" never fires: no month it names has such a day «'0 0 31 2 *'» ({help})"
+            ),
+            "m.toml:6:12 unknown time zone \"America/Bogata\" «'America/Bogata'» (did you mean \"America/Bogota\"?)"
+                .to_owned(),
         ]
     );
     assert_eq!(
@@ -28,11 +31,15 @@ fn schedules_and_zones() {
 fn what_does_not_go_together() {
     assert_eq!(
         refresh("schedule = '1h'"),
-        ["m.toml:4:1 a mart with `strategy = \"manual\"` has no `schedule` «schedule» (add `strategy = \"scheduled\"`, or remove it)"]
+        [
+            "m.toml:4:1 a mart with `strategy = \"manual\"` has no `schedule` «schedule» (add `strategy = \"scheduled\"`, or remove it)"
+        ]
     );
     assert_eq!(
         refresh("strategy = 'scheduled'"),
-        ["m.toml:4:12 `strategy = \"scheduled\"` needs `schedule` or `target_lag` «'scheduled'» (add for example `schedule = \"0 */4 * * *\"`)"]
+        [
+            "m.toml:4:12 `strategy = \"scheduled\"` needs `schedule` or `target_lag` «'scheduled'» (add for example `schedule = \"0 */4 * * *\"`)"
+        ]
     );
     assert_eq!(
         refresh("strategy = 'full'\nschedule = '1h'\ntarget_lag = '5m'\nmisfire = 'skip'\nstart_deadline = '1h'"),

@@ -30,10 +30,8 @@ fn nodes() -> Vec<Node> {
 
 fn select(text: &str) -> Result<String, String> {
     let selected = Selector::parse(text)?.select(&nodes(), "public")?;
-    let names: Vec<String> = selected
-        .iter()
-        .map(|n| if n.schema == "public" { n.name.clone() } else { n.to_string() })
-        .collect();
+    let names: Vec<String> =
+        selected.iter().map(|n| if n.schema == "public" { n.name.clone() } else { n.to_string() }).collect();
     Ok(names.join(" "))
 }
 
@@ -99,7 +97,21 @@ fn what_nothing_matches_is_an_error() {
 
 #[test]
 fn what_cannot_be_read_is_an_error() {
-    for bad in ["", "  ", ",sales", "sales,", "a,,b", "+", "tag:", "\"open", "a.b.c", "a\"b\"", "state:fresh", "label:x", "a..b"] {
+    for bad in [
+        "",
+        "  ",
+        ",sales",
+        "sales,",
+        "a,,b",
+        "+",
+        "tag:",
+        "\"open",
+        "a.b.c",
+        "a\"b\"",
+        "state:fresh",
+        "label:x",
+        "a..b",
+    ] {
         assert!(Selector::parse(bad).is_err(), "{bad}");
     }
     assert!(chosen("state:fresh").contains("new, changed, drifted, stale, failed"));
@@ -115,11 +127,16 @@ fn states_are_asked_for_only_where_needed() {
 
 #[test]
 fn one_mart_by_name() {
-    let one = |text: &str| find(text, &nodes(), "public").map_or_else(|error| format!("error: {error}"), |name| name.to_string());
+    let one = |text: &str| {
+        find(text, &nodes(), "public").map_or_else(|error| format!("error: {error}"), |name| name.to_string())
+    };
     assert_eq!(one("Sales 2024"), "public.\"Sales 2024\"");
     assert_eq!(one("\"Sales 2024\""), "public.\"Sales 2024\"");
     assert_eq!(one("daily"), "public.daily");
     assert_eq!(one("audit.daily"), "audit.daily");
-    assert_eq!(one("*ly"), "error: *ly may be public.hourly or public.daily or public.monthly or audit.daily: say which");
+    assert_eq!(
+        one("*ly"),
+        "error: *ly may be public.hourly or public.daily or public.monthly or audit.daily: say which"
+    );
     assert_eq!(one("sale"), "error: no mart is called sale; did you mean sales?");
 }

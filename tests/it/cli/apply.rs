@@ -716,7 +716,10 @@ fn a_clone_is_claimed() {
     ");
     let clone = format!("{}_clone", rig.database.name);
     let admin = rig.url.replace(&format!("/{}?", rig.database.name), "/postgres?").replace(ROLE, "postgres");
-    let made = rig.run_on(&admin, &["psql", "-qc", &format!("CREATE DATABASE {clone} TEMPLATE {} OWNER {ROLE}", rig.database.name)]);
+    let made = rig.run_on(
+        &admin,
+        &["psql", "-qc", &format!("CREATE DATABASE {clone} TEMPLATE {} OWNER {ROLE}", rig.database.name)],
+    );
     made.done();
     let url = rig.url.replace(&format!("/{}?", rig.database.name), &format!("/{clone}?"));
     for command in [&["plan"][..], &["apply", "--auto-approve"], &["refresh", "--all"]] {
@@ -780,7 +783,10 @@ fn a_result_that_cannot_be_written_is_no_success() {
 #[test]
 fn what_is_granted_to_the_owner_is_no_change() {
     let rig = Rig::shop();
-    rig.write("event_counts.toml", "type = \"table\"\nquery = \"SELECT 1 AS one\"\n[[grants]]\nrole = \"etl\"\nprivileges = [\"SELECT\"]\n");
+    rig.write(
+        "event_counts.toml",
+        "type = \"table\"\nquery = \"SELECT 1 AS one\"\n[[grants]]\nrole = \"etl\"\nprivileges = [\"SELECT\"]\n",
+    );
     rig.run(&["apply", "--auto-approve"]).done();
     rig.run(&["plan", "--detailed-exitcode"]).done();
 }
@@ -792,7 +798,12 @@ fn what_somebody_locks_is_waited_for_only_so_long() {
     let held = rig.hold("LOCK TABLE event_counts IN ACCESS EXCLUSIVE MODE");
     // What needs no lock on it is done; what does says so soon.
     for args in [
-        &["apply", "--auto-approve"][..], &["plan"], &["status"], &["drift"], &["stats", "event_counts"], &["preview", "event_counts"],
+        &["apply", "--auto-approve"][..],
+        &["plan"],
+        &["status"],
+        &["drift"],
+        &["stats", "event_counts"],
+        &["preview", "event_counts"],
     ] {
         let out = rig.run(args);
         assert!(out.code == Some(0) || out.stderr.contains("lock timeout"), "{out}");

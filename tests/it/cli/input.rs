@@ -6,7 +6,10 @@ const BROKEN: &[(&str, &str)] = &[
     ("project.toml", "[project]\nname = \"shop\"\nschemas = \"public\"\n"),
     ("typo.toml", "type = \"materialised_view\"\nquery = \"SELECT 1 AS one\"\nschemma = \"public\"\n"),
     ("two.toml", "type = \"view\"\nquery = \"\"\"\nSELECT 1 AS one;\nDROP TABLE orders\n\"\"\"\n"),
-    ("times.toml", "type = \"table\"\nquery = \"SELECT 1 AS one\"\n[refresh]\nstrategy = \"scheduled\"\nschedule = \"0 0 31 2 *\"\ntimezone = \"America/Bogata\"\n"),
+    (
+        "times.toml",
+        "type = \"table\"\nquery = \"SELECT 1 AS one\"\n[refresh]\nstrategy = \"scheduled\"\nschedule = \"0 0 31 2 *\"\ntimezone = \"America/Bogata\"\n",
+    ),
     ("keyless.toml", "type = \"materialized_view\"\nquery = \"SELECT 1 AS one\"\n[refresh]\nconcurrent = true\n"),
     ("later.toml", "type = \"table\"\nquery = \"SELECT 1 AS one\"\n[versions]\nkeep = 3\n"),
     ("syntax.toml", "type = \"view\nquery = \"SELECT 1\"\n"),
@@ -208,7 +211,8 @@ fn postgresql_s_errors_stand_at_their_place() {
     "#);
     let json = rig.run(&["apply", "--auto-approve", "--format", "json"]).ended(1).json();
     let problems = json["error"]["problems"].as_array().expect("problems").iter();
-    let told: String = problems.map(|p| format!("{}:{}:{} {}\n", p["file"], p["line"], p["column"], p["message"])).collect();
+    let told: String =
+        problems.map(|p| format!("{}:{}:{} {}\n", p["file"], p["line"], p["column"], p["message"])).collect();
     insta::assert_snapshot!(told, @r#"
     "datamarts/file.sql":2:20 "operator does not exist: date + text"
     "datamarts/gone.toml":2:24 "relation \"shipments\" does not exist"

@@ -1,6 +1,6 @@
 //! The commands that look.
 
-use super::rig::{Rig, folder, finish, bare};
+use super::rig::{Rig, bare, finish, folder};
 
 #[test]
 fn before_the_first_apply() {
@@ -436,7 +436,10 @@ fn history_lists_runs() {
     // A mart that is gone keeps its runs.
     rig.remove("event_counts.toml");
     rig.run(&["drop", "event_counts"]).done();
-    assert_eq!(rig.run(&["history", "event_counts", "--format", "json"]).done().json()["runs"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        rig.run(&["history", "event_counts", "--format", "json"]).done().json()["runs"].as_array().map(Vec::len),
+        Some(1)
+    );
 }
 
 #[test]
@@ -470,7 +473,8 @@ fn explain_tells_method_and_reason() {
 fn schema_is_json() {
     let dir = folder(&[]);
     let of = |args: &[&str]| finish(bare(dir.path(), args), dir.path()).done().json();
-    let (both, mart, project) = (of(&["schema"]), of(&["schema", "mart"]), of(&["schema", "project", "--format", "json"]));
+    let (both, mart, project) =
+        (of(&["schema"]), of(&["schema", "mart"]), of(&["schema", "project", "--format", "json"]));
     assert_eq!((&both["mart"], &both["project"]), (&mart, &project));
     assert_eq!(mart["additionalProperties"], false);
     assert!(mart["properties"]["query"].is_object() && project["properties"]["project"].is_object());

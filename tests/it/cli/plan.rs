@@ -206,7 +206,11 @@ fn a_first_plan_creates() {
 /// What programs may rely on: not what only `apply FILE` reads.
 fn contract(shape: &str) -> String {
     let inner = ["records", "reads", "changes[].after."];
-    shape.lines().filter(|line| !inner.iter().any(|start| line.starts_with(start))).map(|line| format!("{line}\n")).collect()
+    shape
+        .lines()
+        .filter(|line| !inner.iter().any(|start| line.starts_with(start)))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 #[test]
@@ -232,7 +236,10 @@ fn nothing_to_do() {
 #[test]
 fn a_change_and_an_orphan() {
     let rig = Rig::applied();
-    rig.write("dashboard/top.toml", "type = \"view\"\nquery = \"SELECT product, sum(orders) AS n FROM sales GROUP BY product\"\n");
+    rig.write(
+        "dashboard/top.toml",
+        "type = \"view\"\nquery = \"SELECT product, sum(orders) AS n FROM sales GROUP BY product\"\n",
+    );
     rig.remove("event_counts.toml");
     insta::assert_snapshot!(rig.run(&["plan", "--detailed-exitcode"]), @"
     exit 2
@@ -554,10 +561,39 @@ fn planned(rig: &Rig, selector: &str) -> String {
 fn the_selector_language() {
     let rig = Rig::shop();
     let selectors = [
-        "sales", "public.sales", "sal*", "*", "orders+", "public.orders+", "sales+", "+top", "+top+", "tag:daily", "tag:none",
-        "tag:daily,tag:sales", "tag:daily tag:sales", "path:archive", "path:dashboard/top.toml", "path:dash*", "schema:public",
-        "\"Sales 2024\"", "\"Sales 2024\" top", "state:new", "state:failed", "state:new,tag:sales", "events+,tag:daily",
-        "orders", "salse", "schema:pub", "path:dashbord", "state:odd", "", "tag:", "\"Sales", "nothing+", "datamart",
+        "sales",
+        "public.sales",
+        "sal*",
+        "*",
+        "orders+",
+        "public.orders+",
+        "sales+",
+        "+top",
+        "+top+",
+        "tag:daily",
+        "tag:none",
+        "tag:daily,tag:sales",
+        "tag:daily tag:sales",
+        "path:archive",
+        "path:dashboard/top.toml",
+        "path:dash*",
+        "schema:public",
+        "\"Sales 2024\"",
+        "\"Sales 2024\" top",
+        "state:new",
+        "state:failed",
+        "state:new,tag:sales",
+        "events+,tag:daily",
+        "orders",
+        "salse",
+        "schema:pub",
+        "path:dashbord",
+        "state:odd",
+        "",
+        "tag:",
+        "\"Sales",
+        "nothing+",
+        "datamart",
     ];
     let told: String = selectors.iter().map(|s| format!("{s} → {}\n", planned(&rig, s))).collect();
     insta::assert_snapshot!(told, @r#"

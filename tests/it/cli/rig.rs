@@ -35,10 +35,7 @@ impl Rig {
     /// Manifests by name below `datamarts/`, on an empty database.
     pub fn of(manifests: &[(&str, &str)]) -> Self {
         let database = run(Database::new());
-        let grant = format!(
-            "ALTER DATABASE {0} OWNER TO {ROLE}; GRANT ALL ON SCHEMA public TO {ROLE}",
-            database.name
-        );
+        let grant = format!("ALTER DATABASE {0} OWNER TO {ROLE}; GRANT ALL ON SCHEMA public TO {ROLE}", database.name);
         ROLE_MADE.get_or_init(|| run(database.script(&format!("CREATE ROLE {ROLE} LOGIN"))));
         run(database.script(&grant));
         let url = database.endpoint.url().replace("user=postgres", &format!("user={ROLE}"));

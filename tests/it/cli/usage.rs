@@ -273,7 +273,8 @@ fn init_writes_a_project_that_works() {
     2 marts are valid.
     ");
     let out = run(&["apply", "--auto-approve"]).done();
-    let marts: String = out.out().lines().skip_while(|line| !line.starts_with("Applied")).map(|l| format!("{l}\n")).collect();
+    let marts: String =
+        out.out().lines().skip_while(|line| !line.starts_with("Applied")).map(|l| format!("{l}\n")).collect();
     insta::assert_snapshot!(marts, @"
     Applied: 2 added, 0 changed, 0 replaced, 0 destroyed.
     mart                 type               status  rows   size

@@ -12,11 +12,7 @@ static NUMBER: AtomicU32 = AtomicU32::new(1);
 
 /// Runs an async test.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
 /// The run's server; it ends with the process.

@@ -131,9 +131,14 @@ pub async fn is_its_query(conn: &mut PgConnection, mart: &Mart) {
     .expect("the mart");
     let _ = write!(sql, "SET LOCAL ROLE {};", quote_ident(&owner));
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await.expect("the mart's settings");
-    let (is, should) = (format!("SELECT t::text FROM {} AS t", mart.name), format!("SELECT t::text FROM ({}\n) AS t", mart.query));
-    let differences = format!("SELECT count(*) FROM (({is} EXCEPT ALL {should}) UNION ALL ({should} EXCEPT ALL {is})) AS d");
-    let row = sqlx::query(AssertSqlSafe(differences)).fetch_one(&mut *conn).await.unwrap_or_else(|e| panic!("{}: {e}", mart.name));
+    let (is, should) =
+        (format!("SELECT t::text FROM {} AS t", mart.name), format!("SELECT t::text FROM ({}\n) AS t", mart.query));
+    let differences =
+        format!("SELECT count(*) FROM (({is} EXCEPT ALL {should}) UNION ALL ({should} EXCEPT ALL {is})) AS d");
+    let row = sqlx::query(AssertSqlSafe(differences))
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap_or_else(|e| panic!("{}: {e}", mart.name));
     assert_eq!(sqlx::Row::get::<i64, _>(&row, 0), 0, "{} is not its query", mart.name);
     sqlx::raw_sql("ROLLBACK").execute(conn).await.expect("a rollback");
 }
