@@ -17,6 +17,8 @@ struct Scratch {
     tables: BTreeMap<String, String>,
     /// The owners that exist; the plan names those that do not.
     roles: BTreeSet<String>,
+    /// Settings that some mart declares: one that does not gets the session's own.
+    session: BTreeSet<String>,
 }
 
 impl Scratch {
@@ -29,7 +31,15 @@ impl Scratch {
                 .map(|(i, schema)| ((*schema).to_owned(), format!("dm{letter}_{token}_{i}")))
                 .collect()
         };
-        Self { views: named("v"), tables: named("t"), roles: BTreeSet::new() }
+        let session = marts.iter().flat_map(|m| m.mart.session.keys().cloned()).collect();
+        Self { views: named("v"), tables: named("t"), roles: BTreeSet::new(), session }
+    }
+
+    /// Puts back every setting that some mart declares, but those to `keep`.
+    fn defaults(&self, keep: impl Fn(&str) -> bool) -> String {
+        let name = |key: &String| key.split('.').map(quote_ident).collect::<Vec<_>>().join(".");
+        let keys = self.session.iter().filter(|key| !keep(key));
+        keys.map(|key| format!("SET LOCAL {} TO DEFAULT;", name(key))).collect()
     }
 
     fn all(&self) -> Vec<&str> {
@@ -222,7 +232,9 @@ fn empty_table(table: &QName, view: &QName) -> String {
 fn statement(desired: &DesiredMart, scratch: &Scratch, known: &BTreeSet<&QName>, view: &QName) -> (String, String) {
     let mart = &desired.mart;
     let mut prefix = String::new();
-    for (key, value) in mart.settings() {
+    let settings = mart.settings();
+    prefix.push_str(&scratch.defaults(|key| settings.iter().any(|(own, _)| own.eq_ignore_ascii_case(key))));
+    for (key, value) in settings {
         let value = if key == "search_path" {
             let both = mart.search_path.iter().flat_map(|schema| {
                 let ours = scratch.views.get(schema).map(|s| quote_ident(s));
@@ -276,7 +288,8 @@ async fn savepoint(conn: &mut PgConnection, sql: &str) -> Result<Result<(), SqlE
 }
 
 async fn read(conn: &mut PgConnection, scratch: &Scratch) -> Result<Compiled, CompileError> {
-    sqlx::raw_sql("SET LOCAL search_path = pg_catalog; SET LOCAL TimeZone = 'UTC'").execute(&mut *conn).await?;
+    let ours = format!("{}SET LOCAL search_path = pg_catalog; SET LOCAL TimeZone = 'UTC'", scratch.defaults(|_| false));
+    sqlx::raw_sql(AssertSqlSafe(ours)).execute(&mut *conn).await?;
     let mut compiled = Compiled::default();
     let schemas: Vec<&str> = scratch.views.values().map(String::as_str).collect();
     let rows = sqlx::query(include_str!("sql/views.sql")).bind(&schemas).fetch_all(&mut *conn).await?;
