@@ -6,6 +6,7 @@ pub mod paint;
 pub mod plan;
 pub mod plan_markdown;
 pub mod plan_text;
+mod plan_words;
 pub mod rows;
 pub mod runs;
 pub mod table;

@@ -1,11 +1,12 @@
 //! A plan, in the form that was asked for.
 
-use datamart::plan::{Plan, Refusal};
+use datamart::plan::Plan;
 use serde_json::{Value, json};
 
 use super::super::Exit;
 use super::super::args::Format;
 use super::super::print::{self, Style};
+use super::plan_words::allowing;
 use super::{plan_markdown, plan_text};
 
 /// Prints a refused plan whole, with the flag that would allow it.
@@ -42,29 +43,6 @@ pub fn json(plan: &Plan) -> Value {
         );
     }
     value
-}
-
-/// The flag that lets a refused plan through, where one does.
-pub fn allowing(refused: &[Refusal]) -> Option<String> {
-    if refused.is_empty() || refused.iter().any(|refusal| !refusal.allowable) {
-        return None;
-    }
-    let mut kinds: Vec<&str> = refused.iter().map(|refusal| refusal.hazard.as_str()).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    Some(format!("--allow {}", kinds.join(",")))
-}
-
-/// `Plan: 2 to add, …`, or that nothing changes.
-pub fn summary(plan: &Plan) -> String {
-    let s = &plan.summary;
-    if plan.is_empty() {
-        return match plan.marts {
-            1 => "No changes. 1 mart is up to date.".to_owned(),
-            marts => format!("No changes. {marts} marts are up to date."),
-        };
-    }
-    format!("Plan: {} to add, {} to change, {} to replace, {} to destroy.", s.add, s.change, s.replace, s.destroy)
 }
 
 #[cfg(test)]

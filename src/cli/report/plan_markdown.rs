@@ -3,7 +3,7 @@
 use datamart::plan::{Change, Plan};
 
 use super::super::error::count;
-use super::plan::{allowing, summary};
+use super::plan_words::{allowing, summary};
 
 /// Forges take 65,536 characters; some is left for what stands around it.
 const MOST: usize = 48_000;

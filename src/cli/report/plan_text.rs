@@ -4,7 +4,7 @@ use datamart::plan::{Action, Change, HazardKind, Plan, Refusal, Step};
 use datamart::state::{quote_ident, quote_literal};
 
 use super::paint::Paint;
-use super::plan::{allowing, summary};
+use super::plan_words::{allowing, summary};
 
 /// One block per mart, then the SQL, drift, orphans, what is refused, and the summary line.
 pub fn text(plan: &Plan, color: bool) -> String {
