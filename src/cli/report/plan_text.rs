@@ -12,7 +12,7 @@ pub fn text(plan: &Plan, color: bool) -> String {
     let mut text = String::new();
     if !plan.is_empty() {
         let revision = plan.revision.as_ref().map(|r| format!(", {r}")).unwrap_or_default();
-        text.push_str(&format!("Project {} on {}{revision}\n\n", plan.project, paint.bold(&plan.database)));
+        text.push_str(&format!("Project {}, database {}{revision}\n\n", plan.project, paint.bold(&plan.database)));
     }
     for change in &plan.changes {
         text.push_str(&block(change, plan, paint));
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn everything_is_told() {
         insta::assert_snapshot!(text(&sample::plan(), false), @r#"
-        Project shop on shop on db:5432, main@sha1:0123456789012345678901234567890123456789
+        Project shop, database shop on db:5432, main@sha1:0123456789012345678901234567890123456789
 
         -/+ public.sales (materialized_view): query changed
             datamarts/sales.toml

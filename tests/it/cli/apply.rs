@@ -8,7 +8,7 @@ fn apply_ends_with_the_marts() {
     insta::assert_snapshot!(rig.run(&["apply", "--auto-approve"]), @r#"
     exit 0
     --- stdout
-    Project shop on DB on SOCKET
+    Project shop, database DB on SOCKET
 
     + public."Sales 2024" (table): new
         datamarts/archive/sales_2024.toml
@@ -170,7 +170,7 @@ fn a_part_is_applied() {
     insta::assert_snapshot!(rig.run(&["apply", "--auto-approve", "--select", "\"Sales 2024\""]), @r#"
     exit 0
     --- stdout
-    Project shop on DB on SOCKET
+    Project shop, database DB on SOCKET
 
     + public."Sales 2024" (table): new
         datamarts/archive/sales_2024.toml
@@ -565,7 +565,7 @@ fn drop_removes_what_no_file_declares() {
     insta::assert_snapshot!(rig.run(&["drop", "sales", "--cascade"]), @"
     exit 1
     --- stdout
-    Project shop on DB on SOCKET
+    Project shop, database DB on SOCKET
 
     - public.top (view): no manifest declares it any more (dashboard/top.toml)
         --- definition (now)
@@ -602,7 +602,7 @@ fn drop_removes_what_no_file_declares() {
     insta::assert_snapshot!(rig.run(&["drop", "sales", "--cascade"]), @r#"
     exit 0
     --- stdout
-    Project shop on DB on SOCKET
+    Project shop, database DB on SOCKET
 
     - public.top (view): no manifest declares it any more (dashboard/top.toml)
         --- definition (now)

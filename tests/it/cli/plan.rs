@@ -30,7 +30,7 @@ fn a_first_plan_creates() {
     insta::assert_snapshot!(rig.run(&["plan"]), @r#"
     exit 0
     --- stdout
-    Project shop on DB on SOCKET
+    Project shop, database DB on SOCKET
 
     + public."Sales 2024" (table): new
         datamarts/archive/sales_2024.toml
@@ -244,7 +244,7 @@ fn a_change_and_an_orphan() {
     insta::assert_snapshot!(rig.run(&["plan", "--detailed-exitcode"]), @"
     exit 2
     --- stdout
-    Project shop on DB on SOCKET
+    Project shop, database DB on SOCKET
 
     -/+ public.top (view): query changed; tags changed
         datamarts/dashboard/top.toml
@@ -338,7 +338,7 @@ fn a_change_and_an_orphan() {
     insta::assert_snapshot!(rig.run(&["plan", "--detailed-exitcode", "--prune"]), @"
     exit 2
     --- stdout
-    Project shop on DB on SOCKET
+    Project shop, database DB on SOCKET
 
     - public.event_counts (table): no manifest declares it any more (event_counts.toml)
         --- definition (now)
@@ -366,7 +366,7 @@ fn a_refused_plan_is_printed_whole() {
     insta::assert_snapshot!(rig.run(&["plan", "--prune", "--detailed-exitcode"]), @"
     exit 1
     --- stdout
-    Project shop on DB on SOCKET
+    Project shop, database DB on SOCKET
 
     - public.event_counts (table): no manifest declares it any more (event_counts.toml)
         --- definition (now)
@@ -449,7 +449,7 @@ fn a_refused_plan_is_printed_whole() {
     insta::assert_snapshot!(rig.run(&["apply", "--prune", "--auto-approve"]).ended(1), @"
     exit 1
     --- stdout
-    Project shop on DB on SOCKET
+    Project shop, database DB on SOCKET
 
     - public.event_counts (table): no manifest declares it any more (event_counts.toml)
         --- definition (now)
@@ -746,7 +746,7 @@ fn drift_is_2() {
     ");
     // What is there but different stays outside the plan's summary; what is gone is an ordinary change.
     insta::assert_snapshot!(rig.run(&["plan", "--detailed-exitcode"]).ended(2).out(), @r#"
-    Project shop on DB on SOCKET
+    Project shop, database DB on SOCKET
 
     + public.event_counts (table): missing in the database
         datamarts/event_counts.toml
@@ -829,7 +829,7 @@ fn drift_is_2() {
     insta::assert_snapshot!(rig.run(&["apply", "--auto-approve", "--heal"]), @r#"
     exit 0
     --- stdout
-    Project shop on DB on SOCKET
+    Project shop, database DB on SOCKET
 
     ~ public."Sales 2024" (table): drift: index mine removed
         datamarts/archive/sales_2024.toml
