@@ -159,10 +159,11 @@ async fn work(
         }
         Err(error) => return Err(error.into()),
     }
-    let outcome = locked(worker, endpoint, item, options, tell).await;
-    let released = worker.locks.release(&lock).await;
-    let run = outcome?;
-    released?;
+    let run = locked(worker, endpoint, item, options, tell).await?;
+    if worker.locks.release(&lock).await.is_err() {
+        // The session ended, and the lock with it; what the run did stands, the next mart needs another one.
+        worker.locks = LockSession::open(endpoint, &options.registry, &options.project, "refresh lock").await?;
+    }
     Ok(run)
 }
 

@@ -667,10 +667,12 @@ struct Standby {
 }
 
 impl Standby {
-    /// `None` where the machine has no pg_basebackup.
+    /// `None` where the machine has no pg_basebackup of the server's major or a later one.
     fn start() -> Option<Self> {
         let program = Command::new("pg_basebackup").arg("--version").output();
-        program.ok().filter(|out| out.status.success())?;
+        let version = String::from_utf8(program.ok().filter(|out| out.status.success())?.stdout).ok()?;
+        let major = version.split_whitespace().nth(2)?.split('.').next()?.parse::<u32>().ok()?;
+        (major >= crate::support::database::major()).then_some(())?;
         let options = || {
             let mut options = Options::ephemeral().expect("a folder");
             for (name, value) in [("max_wal_senders", "4"), ("shared_buffers", "16MB")] {
