@@ -184,10 +184,15 @@ async fn finish(context: &mut Context, plan: &Plan, applied: &apply::Applied) ->
 
 fn saved(file: &Path) -> Result<Plan> {
     let text = std::fs::read_to_string(file).map_err(|error| CommandError::io("read", file, &error))?;
-    serde_json::from_str(&text).map_err(|error| {
+    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
         CommandError::input(format!("{} is not a saved plan: {error}", file.display()))
             .help("write one with `datamart plan --out FILE`")
-    })
+    })?;
+    if !plan.is_intact() {
+        let message = format!("{} was changed after it was written", file.display());
+        return Err(CommandError::input(message).help("plan again: `datamart plan --out FILE`"));
+    }
+    Ok(plan)
 }
 
 /// What failed, and where that leaves the database.

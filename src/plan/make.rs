@@ -14,7 +14,7 @@ use super::{Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusa
 use crate::catalog::{Actual, Recorded};
 use crate::compile::Compiled;
 use crate::manifest::{Desired, Prune};
-use crate::state::{Fingerprint, QName};
+use crate::state::QName;
 
 /// What `apply` would do to bring `actual` to `desired`.
 pub fn plan(
@@ -54,7 +54,7 @@ pub fn plan(
     let reads = moved::reads(&desired.marts.iter().map(|d| d.mart.name.clone()).collect(), actual);
     let listed = if policy.prune == Prune::Never { Vec::new() } else { orphans };
     let listed = listed.into_iter().filter(|r| !dropped_names.contains(&r.mart.name)).map(orphan::listed).collect();
-    let fingerprint = Fingerprint::of(&(&changes, &assembly.steps, &assembly.records, &reads));
+    let fingerprint = Plan::fingerprint_of(&changes, &assembly.steps, &assembly.records, &reads);
     Ok(Plan {
         format_version: "1.0".to_owned(),
         created_at: now,

@@ -46,6 +46,21 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The fingerprint of what a plan does and of what it read.
+    pub(crate) fn fingerprint_of(
+        changes: &[Change],
+        steps: &[Step],
+        records: &[Record],
+        reads: &[Read],
+    ) -> Fingerprint {
+        Fingerprint::of(&(changes, steps, records, reads))
+    }
+
+    /// Whether it still does what it did when it was made: a file may have been edited.
+    pub fn is_intact(&self) -> bool {
+        Self::fingerprint_of(&self.changes, &self.steps, &self.records, &self.reads) == self.fingerprint
+    }
+
     /// Nothing would happen.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()

@@ -480,6 +480,12 @@ fn a_refused_plan_is_printed_whole() {
 fn a_saved_plan_is_what_is_applied() {
     let rig = Rig::shop();
     insta::assert_snapshot!(rig.run(&["plan", "--out", "shop.plan"]).done().err(), @"Kept in shop.plan: `datamart apply shop.plan` does exactly this.");
+    let kept = std::fs::read_to_string(rig.folder.path().join("shop.plan")).expect("a plan");
+    rig.folder.write("edited.plan", &kept.replace("CREATE TABLE", "CREATE UNLOGGED TABLE"));
+    insta::assert_snapshot!(rig.run(&["apply", "edited.plan", "--auto-approve"]).ended(1).err(), @"
+    error: edited.plan was changed after it was written
+    help: plan again: `datamart plan --out FILE`
+    ");
     rig.run(&["apply", "shop.plan", "--auto-approve"]).done();
     assert_eq!(rig.value("SELECT count(*) FROM sales"), "20");
     insta::assert_snapshot!(rig.run(&["apply", "shop.plan", "--auto-approve"]).ended(1).err(), @r#"
