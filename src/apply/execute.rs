@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::{Applied, ApplyError, By, Event, ledger, record};
 use crate::build::{self, Frame, Halted, SessionState};
 use crate::catalog::introspect;
+use crate::database::lock::still_held;
 use crate::database::{SqlError, registry};
 use crate::plan::{Action, Plan, Record, RecordRow, Step, moved, read_scope};
 
@@ -157,15 +158,9 @@ impl Worker<'_> {
     /// Whether the session with our locks lives: `unlock --kill` and a broken connection end it without us.
     async fn still_locked(&mut self) -> Result<(), ApplyError> {
         let Some(holder) = self.by.holder else { return Ok(()) };
-        let held =
-            sqlx::query("SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1 LIMIT 1")
-                .bind(holder)
-                .fetch_optional(&mut *self.conn)
-                .await
-                .map_err(|error| ApplyError::Registry(error.into()))?;
-        match held {
-            Some(_) => Ok(()),
-            None => Err(ApplyError::LockLost { done: self.done.marts.clone() }),
+        match still_held(&mut *self.conn, holder).await.map_err(ApplyError::Registry)? {
+            true => Ok(()),
+            false => Err(ApplyError::LockLost { done: self.done.marts.clone() }),
         }
     }
 

@@ -215,7 +215,7 @@ async fn locked(
     run.run = history::begin(&mut worker.conn, options, name, method, &run).await.map_err(RefreshError::History)?;
     let clock = Instant::now();
     let frame = one::frame(&item.recorded.mart, live, options, &worker.user);
-    let outcome = one::one(&mut worker.conn, item, live, &choice, options, &frame).await;
+    let outcome = one::one(&mut worker.conn, item, live, &choice, options, (&frame, worker.locks.pid())).await;
     let took = clock.elapsed();
     complete(&mut run, outcome, took);
     finish(worker, endpoint, options, &run).await?;

@@ -5,7 +5,8 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::{Choice, Item, Method, Options, Run, choose};
 use crate::build::{self, Frame, SessionState};
 use crate::catalog::Relation;
-use crate::database::SqlError;
+use crate::database::lock::still_held;
+use crate::database::{ErrorKind, SqlError};
 use crate::state::{Mart, Publish, quote_ident};
 
 /// Merge while at most this part of the rows differs: beyond it an exchange writes less.
@@ -42,21 +43,21 @@ pub(super) fn frame(mart: &Mart, live: &Relation, options: &Options, user: &str)
     }
 }
 
-/// Brings a mart's rows up to date.
+/// Brings a mart's rows up to date. `holder` is the server process that holds the mart's lock.
 pub(super) async fn one(
     conn: &mut PgConnection,
     item: &Item,
     live: &Relation,
     choice: &Choice,
     options: &Options,
-    frame: &Frame,
+    (frame, holder): (&Frame, i32),
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
     let mut outcome = match choice {
         Choice::Method(method @ (Method::Plain | Method::Concurrently), _) => {
             materialized_view(conn, live, *method, frame).await?
         }
-        _ => table(conn, mart, live, choice, options, frame).await?,
+        _ => table(conn, mart, live, choice, options, (frame, holder)).await?,
     };
     measure(conn, item, live, frame, &mut outcome).await?;
     Ok(outcome)
@@ -98,9 +99,13 @@ async fn table(
     live: &Relation,
     choice: &Choice,
     options: &Options,
-    frame: &Frame,
+    (frame, holder): (&Frame, i32),
 ) -> Result<Outcome, SqlError> {
     let built = build::build_aside(conn, mart, live, frame).await?;
+    if !still_held(conn, holder).await? {
+        // What was built may be another refresh's business by now: whoever has the lock next removes it.
+        return Err(SqlError::new(ErrorKind::Lock, "the lock of this refresh was taken away; the old rows stay"));
+    }
     let published = publish(conn, mart, live, choice, options, frame, &built).await;
     if published.is_err() {
         // What was built goes; where the connection is gone, the next refresh removes it.

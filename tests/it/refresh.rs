@@ -281,6 +281,43 @@ fn a_lost_connection_is_told_and_the_next_refresh_mends_it() {
 }
 
 #[test]
+fn a_refresh_whose_lock_was_taken_away_publishes_nothing() {
+    run(async {
+        let gated =
+            "type = \"table\"\nquery = \"SELECT id, pg_advisory_xact_lock(4711) IS NULL AS waited FROM orders\"\n";
+        let (database, folder) = shop(&[("gated.toml", gated)]).await;
+        database.script("DELETE FROM orders WHERE id > 10").await;
+        let desired = project::load(folder.path());
+        let mut conn = database.session().await;
+        let items = project::items(&mut conn, &desired).await;
+        sqlx::raw_sql("SELECT pg_advisory_lock(4711)").execute(&mut conn).await.expect("the gate");
+        let options = refresh_options();
+        let mut deaf = |_: Event| {};
+        let work = datamart::refresh::refresh(&database.endpoint, &items, &options, &|| false, &mut deaf);
+        let take_away = async {
+            let sql = "SELECT pg_terminate_backend(l.pid) FROM pg_stat_activity l, pg_stat_activity w
+                       WHERE l.application_name = 'datamart: refresh lock' AND l.datname = current_database()
+                         AND w.datname = l.datname AND w.query LIKE 'CREATE TABLE%' AND w.wait_event_type = 'Lock'";
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while sqlx::query(sql).fetch_optional(&mut conn).await.expect("an answer").is_none() {
+                assert!(Instant::now() < deadline, "the refresh never came to the gate");
+                tokio::task::yield_now().await;
+            }
+            sqlx::raw_sql("SELECT pg_advisory_unlock(4711)").execute(&mut conn).await.expect("the gate opens");
+        };
+        let (runs, ()) = tokio::join!(work, take_away);
+        let runs = runs.expect("runs");
+        assert_eq!(runs[0].status, RunStatus::Failed, "{runs:#?}");
+        assert_eq!(runs[0].error.as_ref().map(|e| e.kind.as_str()), Some("lock"));
+        assert_eq!(database.value("SELECT count(*) FROM gated").await, "1000");
+        let runs = refresh(&database, folder.path(), &refresh_options()).await;
+        assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
+        assert_eq!(database.value("SELECT count(*) FROM gated").await, "10");
+        assert_eq!(database.value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next'").await, "0");
+    });
+}
+
+#[test]
 fn a_second_refresh_is_told_who_runs_the_first() {
     run(async {
         let (database, folder) = shop(&[("copy.toml", TABLE)]).await;

@@ -65,6 +65,15 @@ pub async fn holders(conn: &mut PgConnection, schema: &str) -> Result<Vec<Holder
     }
 }
 
+/// Whether the server process `pid` still holds a lock: its session may have been ended by `unlock`, or have broken.
+///
+/// # Errors
+/// What the server says.
+pub async fn still_held(conn: &mut PgConnection, pid: i32) -> Result<bool, SqlError> {
+    let row = sqlx::query(include_str!("alive.sql")).bind(pid).fetch_one(conn).await?;
+    Ok(row.try_get(0)?)
+}
+
 /// Ends the session `pid`, if it holds one of our locks; `false` where it does not, or is gone.
 ///
 /// # Errors

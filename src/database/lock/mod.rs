@@ -5,5 +5,5 @@ mod holder;
 mod session;
 
 pub use error::LockError;
-pub use holder::{Holder, holders, terminate};
+pub use holder::{Holder, holders, still_held, terminate};
 pub use session::{LockSession, lock_key};
