@@ -128,15 +128,6 @@ fn closure<'a>(
 
 fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {
     let project = &context.desired.project;
-    let mut settings = Vec::new();
-    if let Some(memory) = &project.limits.maintenance_work_mem {
-        settings.push(("maintenance_work_mem".to_owned(), memory.clone()));
-    }
-    if let Some(workers) = project.limits.max_parallel_workers {
-        for key in ["max_parallel_workers_per_gather", "max_parallel_maintenance_workers"] {
-            settings.push((key.to_owned(), workers.to_string()));
-        }
-    }
     // Each worker has two sessions: one works, one holds the lock.
     let parallel = project.limits.parallel_refreshes.min((project.database.connections / 2).max(1));
     Options {
@@ -146,7 +137,7 @@ fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {
         lock_timeout_ms: project.database.lock_timeout_ms,
         publish_lock_timeout_ms: project.database.publish_lock_timeout_ms,
         statement_timeout_ms: project.database.statement_timeout_ms,
-        settings,
+        settings: project.limits.settings(),
         defaults: seen.actual.default_acls.clone(),
         requested_by: super::who(),
         registry: project.registry_schema.clone(),

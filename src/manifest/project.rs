@@ -68,6 +68,19 @@ pub struct Limits {
     pub parallel_refreshes: u32,
 }
 
+impl Limits {
+    /// The settings every build and refresh runs with.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let workers = self.max_parallel_workers.map(|workers| workers.to_string());
+        let settings = [
+            ("maintenance_work_mem", self.maintenance_work_mem.clone()),
+            ("max_parallel_workers_per_gather", workers.clone()),
+            ("max_parallel_maintenance_workers", workers),
+        ];
+        settings.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    }
+}
+
 /// `[policy]`.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {

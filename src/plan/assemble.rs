@@ -101,18 +101,10 @@ impl Builder<'_> {
 
     fn settings(&self, decision: &Decision<'_>) -> Vec<(String, String)> {
         let mut settings = decision.target.mart.settings();
-        let limits = &self.project.limits;
-        let mut add = |key: &str, value: String| {
-            if !settings.iter().any(|(known, _)| known == key) {
-                settings.push((key.to_owned(), value));
+        for (key, value) in self.project.limits.settings() {
+            if !settings.iter().any(|(known, _)| *known == key) {
+                settings.push((key, value));
             }
-        };
-        if let Some(memory) = &limits.maintenance_work_mem {
-            add("maintenance_work_mem", memory.clone());
-        }
-        if let Some(workers) = limits.max_parallel_workers {
-            add("max_parallel_workers_per_gather", workers.to_string());
-            add("max_parallel_maintenance_workers", workers.to_string());
         }
         settings
     }

@@ -384,3 +384,24 @@ fn readers_do_not_fail_while_tables_are_exchanged() {
     assert!(failures.is_empty(), "{failures:?}");
     assert!(reads.load(Ordering::Relaxed) > 20, "the readers hardly read");
 }
+
+#[test]
+fn builds_and_refreshes_keep_to_the_limits() {
+    run(async {
+        let marts = [
+            ("project.toml", "[limits]\nmaintenance_work_mem = \"77MB\"\nmax_parallel_workers = 1\n"),
+            (
+                "limits.toml",
+                "type = \"table\"\npublish = \"merge\"\nquery = \"SELECT current_setting('maintenance_work_mem') || ' ' || current_setting('max_parallel_maintenance_workers') || ' ' || count(*) AS said FROM orders\"\n",
+            ),
+        ];
+        let (database, folder) = shop(&marts).await;
+        assert_eq!(database.value("SELECT said FROM limits").await, "77MB 1 1000");
+        database.script("DELETE FROM orders WHERE id = 1").await;
+        let limits = project::load(folder.path()).project.limits;
+        let options = datamart::refresh::Options { settings: limits.settings(), ..refresh_options() };
+        let runs = refresh(&database, folder.path(), &options).await;
+        assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
+        assert_eq!(database.value("SELECT said FROM limits").await, "77MB 1 999");
+    });
+}
