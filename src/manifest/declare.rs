@@ -9,13 +9,13 @@ use regex::Regex;
 
 use super::indexes;
 use super::kinds;
-use super::names::{check_mart_name, check_name, check_schema, qualified};
+use super::names::{check_name, check_schema, qualified};
 use super::query::{self, ReadText};
 use super::refresh::{self, Defaults, Layers, Said};
 use super::report::Report;
 use super::section::Section;
 use super::{DesiredMart, Project, grants};
-use crate::sql::parse_name_list;
+use crate::sql::{RelationRef, parse_name_list};
 use crate::state::{ColumnDecl, Freshness, Kind, Mart, Publish, QName, RefreshPolicy};
 
 /// What all marts share.
@@ -46,6 +46,8 @@ pub(super) struct Declared {
     pub desired: DesiredMart,
     pub spans: Spans,
     pub text: Arc<str>,
+    /// Types that the query names with a schema: a mart's row type may be among them.
+    pub types: Vec<RelationRef>,
 }
 
 /// Reads a mart. `None` where there is no query or no type that others could be checked against.
@@ -63,7 +65,7 @@ pub(super) fn declare(
         "table" => Some(Kind::Table),
         _ => None,
     });
-    let name = mart_name(root, stem, kind, shared, report);
+    let name = mart_name(root, stem, shared, report);
     let schema = schema(root, shared.project, &mut origins, report);
     let located = query::read(root, shared.read_text, report);
     let indexes = indexes::read(root, &name, report);
@@ -127,6 +129,7 @@ pub(super) fn declare(
             renamed_from: renamed_spans,
         },
         text: report.text.clone(),
+        types: located.query.types,
         desired: DesiredMart {
             mart,
             file: report.file.clone(),
@@ -144,11 +147,10 @@ fn place_of_name(root: &Section<'_>) -> Range<usize> {
     root.span(if root.has("name") { "name" } else { "type" })
 }
 
-fn mart_name(root: &Section<'_>, stem: &str, kind: Option<Kind>, shared: &Shared<'_>, report: &mut Report) -> String {
+fn mart_name(root: &Section<'_>, stem: &str, shared: &Shared<'_>, report: &mut Report) -> String {
     let name = root.text("name").unwrap_or_else(|| stem.to_owned());
-    let has_data = kind.is_some_and(Kind::has_data);
     let span = place_of_name(root);
-    check_mart_name(&name, has_data, span.clone(), "name", report);
+    check_name(&name, span.clone(), "name", report);
     if let Some((pattern, error)) = &shared.naming
         && !pattern.is_match(&name)
     {

@@ -4,6 +4,7 @@ use super::names::check_name;
 use super::nearest::nearest;
 use super::report::Report;
 use super::section::Section;
+use crate::sql::parse_qualified_name;
 use crate::state::GrantDecl;
 
 /// Privileges of relations. <https://www.postgresql.org/docs/current/ddl-priv.html>
@@ -17,8 +18,18 @@ pub(super) fn read(root: &Section<'_>, report: &mut Report) -> Option<Vec<GrantD
     root.has("grants").then(|| root.sections("grants").iter().map(|section| grant(section, report)).collect())
 }
 
+/// PUBLIC is everybody, however it is written; in double quotes it is a role of that name.
+fn role(text: &str) -> String {
+    let quoted = text.starts_with('"').then(|| parse_qualified_name(text)).flatten();
+    match quoted.as_deref() {
+        Some([name]) => name.clone(),
+        _ if text.eq_ignore_ascii_case("public") => "public".to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
 fn grant(section: &Section<'_>, report: &mut Report) -> GrantDecl {
-    let role = section.text("role").unwrap_or_default();
+    let role = role(&section.text("role").unwrap_or_default());
     if section.has("role") {
         check_name(&role, section.span("role"), &section.path("role"), report);
     }

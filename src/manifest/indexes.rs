@@ -8,8 +8,11 @@ use toml::de::DeValue;
 use super::names::{check_name, cut, object_name};
 use super::report::Report;
 use super::section::Section;
-use crate::sql::{Expression, QueryError};
+use crate::sql::{Expression, QueryError, operator_class, parse_qualified_name};
 use crate::state::{IndexDecl, IndexKey, MAX_NAME_BYTES};
+
+/// The column name of an expression that has none.
+const UNNAMED: &str = "expr";
 
 /// An index and where it is declared.
 pub(super) struct Located {
@@ -40,7 +43,7 @@ pub(super) fn read(root: &Section<'_>, relation: &str, report: &mut Report) -> V
         });
         if let Some(twin) = twin {
             let message = format!("this index is the same as {:?}", twin.index.name);
-            report.error(section.own_span(), section.path("columns"), message, "remove one of them");
+            report.warning(section.own_span(), section.path("columns"), message, "remove one of them");
         }
         indexes.push(Located { index, span });
     }
@@ -53,8 +56,8 @@ fn index(section: &Section<'_>, report: &mut Report) -> (IndexDecl, Vec<String>)
     let mut names = Vec::new();
     let path = section.path("columns");
     for item in section.items("columns") {
-        let (key, span) = match item.get_ref() {
-            DeValue::String(term) => (plain(term), item.span()),
+        let (key, written, span) = match item.get_ref() {
+            DeValue::String(term) => (plain(term), &**term, item.span()),
             DeValue::Table(table) => {
                 let part = Section::root(table);
                 let Some(term) = part.str("column") else {
@@ -67,14 +70,16 @@ fn index(section: &Section<'_>, report: &mut Report) -> (IndexDecl, Vec<String>)
                     collation: part.text("collation"),
                     ..plain(term)
                 };
-                (key, part.span("column"))
+                check_opclass(&part, &path, report);
+                (key, term, part.span("column"))
             }
             _ => continue,
         };
-        let name = term_name(&key, span.clone(), &path, report);
+        let name = term_name(&key, written, span.clone(), &path, report);
         if keys.contains(&key) {
             let message = format!("{} stands twice in this index", key.term);
-            report.error(span, path.as_str(), message, "remove one of them");
+            // PostgreSQL takes it, and databases have it.
+            report.warning(span, path.as_str(), message, "remove one of them");
         }
         names.push(name);
         keys.push(key);
@@ -96,9 +101,24 @@ fn index(section: &Section<'_>, report: &mut Report) -> (IndexDecl, Vec<String>)
     (index, names)
 }
 
+/// An operator class may have parameters in parentheses, and nothing else.
+fn check_opclass(part: &Section<'_>, path: &str, report: &mut Report) {
+    if let Some(text) = part.str("opclass").filter(|text| operator_class(text).is_none()) {
+        let message = format!("{text:?} is not an operator class");
+        let help = "write for example `opclass = \"gist_trgm_ops (siglen='32')\"`";
+        report.error(part.span("opclass"), format!("{path}.opclass"), message, help);
+    }
+}
+
+/// A term as manifests write it: an expression in parentheses, a column's name, or that name quoted as in SQL.
 fn plain(term: &str) -> IndexKey {
+    let quoted = if term.starts_with('"') { parse_qualified_name(term) } else { None };
+    let name = match quoted.as_deref() {
+        Some([name]) => name.as_str(),
+        _ => term,
+    };
     IndexKey {
-        term: term.to_owned(),
+        term: name.to_owned(),
         expression: term.starts_with('('),
         descending: false,
         nulls_first: None,
@@ -107,8 +127,26 @@ fn plain(term: &str) -> IndexKey {
     }
 }
 
-/// Checks a term; the column name PostgreSQL gives to it.
-fn term_name(key: &IndexKey, span: Range<usize>, path: &str, report: &mut Report) -> String {
+/// A key's term as manifests write it: a column's name is quoted only where it would be taken for something else.
+pub(super) fn spelled(key: &IndexKey) -> String {
+    let term = &key.term;
+    let read = plain(term);
+    let bare = key.expression || (!read.expression && read.term == *term && misread(term).is_none());
+    if bare { term.clone() } else { format!("\"{}\"", term.replace('"', "\"\"")) }
+}
+
+/// The names of an index's columns as PostgreSQL would number them.
+pub(super) fn key_names(index: &IndexDecl) -> Vec<String> {
+    let name = |key: &IndexKey| match Expression::parse(&key.term) {
+        _ if !key.expression => key.term.clone(),
+        Ok(expression) => expression.name,
+        Err(_) => UNNAMED.to_owned(),
+    };
+    index.keys.iter().map(name).chain(index.include.iter().cloned()).collect()
+}
+
+/// Checks a term that is written as `written`; the column name PostgreSQL gives to it.
+fn term_name(key: &IndexKey, written: &str, span: Range<usize>, path: &str, report: &mut Report) -> String {
     let term = key.term.as_str();
     if key.expression {
         return match Expression::parse(term) {
@@ -120,26 +158,29 @@ fn term_name(key: &IndexKey, span: Range<usize>, path: &str, report: &mut Report
             }
             Err(error) => {
                 refuse_expression(&error, span, path, report);
-                "expr".into()
+                UNNAMED.into()
             }
         };
     }
-    if check_name(term, span.clone(), path, report) {
-        let lower = term.to_lowercase();
-        if term.ends_with(')') && term.contains('(') {
-            let message = format!("{term:?} looks like an expression");
-            report.error(span, path, message, format!("write it in parentheses: \"({term})\""));
-        } else if let Some(order) = [" desc", " asc"].iter().find(|o| lower.ends_with(**o)) {
-            let column = &term[..term.len() - order.len()];
-            report.error(
-                span,
-                path,
-                format!("{term:?} is more than a column"),
-                format!("write {{ column = \"{column}\", order = \"{}\" }}", order.trim()),
-            );
-        }
+    if check_name(term, span.clone(), path, report)
+        && written == term
+        && let Some((message, help)) = misread(term)
+    {
+        report.error(span, path, message, help);
     }
     term.to_owned()
+}
+
+/// What a column's name was probably meant to be instead, and how to write that.
+fn misread(term: &str) -> Option<(String, String)> {
+    let lower = term.to_lowercase();
+    if term.ends_with(')') && term.contains('(') {
+        return Some((format!("{term:?} looks like an expression"), format!("write it in parentheses: \"({term})\"")));
+    }
+    let order = [" desc", " asc"].into_iter().find(|order| lower.ends_with(order))?;
+    let column = term.get(..term.len() - order.len())?;
+    let help = format!("write {{ column = \"{column}\", order = \"{}\" }}", order.trim());
+    Some((format!("{term:?} is more than a column"), help))
 }
 
 fn predicate(section: &Section<'_>, report: &mut Report) -> Option<String> {
@@ -169,9 +210,27 @@ fn refuse_expression(error: &QueryError, span: Range<usize>, path: &str, report:
     report.error(span, path, format!("this is not an expression: {}", error.message), error.help.clone());
 }
 
-/// What the access methods can do. <https://www.postgresql.org/docs/current/indexes-types.html>
+/// PostgreSQL's own access methods; extensions bring more.
+const METHODS: &[&str] = &["btree", "hash", "gin", "gist", "brin", "spgist"];
+
+/// The known access method of which a word is a misspelling: one letter off, or in capitals.
+fn misspelled(method: &str) -> Option<&'static str> {
+    let near = |known: &&str| strsim::damerau_levenshtein(&method.to_lowercase(), known) <= 1;
+    METHODS.iter().copied().find(near)
+}
+
+/// What the access methods can do; of an extension's the server knows.
+/// <https://www.postgresql.org/docs/current/indexes-types.html>
 fn check_method(index: &IndexDecl, section: &Section<'_>, report: &mut Report) {
     let method = index.method.as_str();
+    let (span, path) = (section.span("method"), section.path("method"));
+    if let Some(known) = (!METHODS.contains(&method)).then(|| misspelled(method)).flatten() {
+        let message = format!("`{path}` cannot be {method:?}");
+        return report.error(span, path, message, format!("did you mean {known:?}?"));
+    }
+    if section.has("method") && !check_name(method, span, &path, report) {
+        return;
+    }
     let mut refuse = |key: &str, what: &str, help: &str| {
         let message = format!("a {method} index cannot {what}");
         report.error(section.key_span(key), section.path(key), message, help);
@@ -180,7 +239,7 @@ fn check_method(index: &IndexDecl, section: &Section<'_>, report: &mut Report) {
     if section.has("columns") && index.keys.is_empty() && section.items("columns").is_empty() {
         refuse("columns", "be without columns", "name at least one column");
     }
-    if method == "btree" {
+    if method == "btree" || !METHODS.contains(&method) {
         return;
     }
     if index.unique {
@@ -198,7 +257,7 @@ fn check_method(index: &IndexDecl, section: &Section<'_>, report: &mut Report) {
 }
 
 /// The name PostgreSQL would choose: numbered column names joined, shortened, numbered again where it is taken.
-fn chosen_name(relation: &str, columns: &[String], taken: &mut BTreeSet<String>) -> String {
+pub(super) fn chosen_name(relation: &str, columns: &[String], taken: &mut BTreeSet<String>) -> String {
     let mut distinct: Vec<String> = Vec::new();
     for column in columns {
         let mut name = column.clone();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use regex::Regex;
@@ -24,24 +24,26 @@ const PROJECT_FILE: &str = "project.toml";
 /// Below this many files threads cost more than they bring.
 const WORTH_A_THREAD: usize = 64;
 
-/// Reads every manifest of a folder and `project.toml`, validates them together and puts them in order.
+/// Reads every manifest of a folder and `project.toml`, validates them together and puts them in order. What the overlay
+/// says stands instead of, or beside, the files; with it the folder need not exist yet.
 ///
 /// # Errors
 /// [`ManifestError::Read`] where the folder or a file in it cannot be read (an unreadable folder is not an empty one),
 /// [`ManifestError::Invalid`] with all problems of all files.
 pub fn load(options: &LoadOptions) -> Result<Desired, ManifestError> {
-    let files = list(&options.dir)?;
+    let source = Source { options };
+    let files = source.list()?;
     let mut problems = Vec::new();
-    let (project, defaults) = read_project(options, &files, &mut problems)?;
+    let (project, defaults) = read_project(source, &files, &mut problems)?;
     let shared = Shared {
         project: &project,
         defaults: &defaults,
         naming: project.naming.as_ref().and_then(|n| Some((Regex::new(&n.pattern).ok()?, n.error))),
-        read_text: &|path| std::fs::read_to_string(path),
+        read_text: &|path| source.text(path),
     };
     let marts: Vec<&File> = files.iter().filter(|f| f.path != PROJECT_FILE).collect();
     let mut declared = Vec::with_capacity(marts.len());
-    for result in read_all(&marts, &shared) {
+    for result in read_all(&marts, source, &shared) {
         let (mart, found) = result?;
         declared.extend(mart);
         problems.extend(found);
@@ -54,7 +56,7 @@ pub fn load(options: &LoadOptions) -> Result<Desired, ManifestError> {
     if problems.iter().any(|p| p.severity == Severity::Error) {
         return Err(ManifestError::Invalid { problems });
     }
-    Ok(Desired { dir: options.dir.clone(), project, marts, warnings: problems })
+    Ok(Desired { dir: options.dir.clone(), project, defaults, marts, warnings: problems })
 }
 
 /// A file below the folder.
@@ -64,17 +66,73 @@ struct File {
     path: String,
 }
 
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> ManifestError + use<> {
+pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> ManifestError + use<> {
     let path = path.to_owned();
     move |source| ManifestError::Read { path, source }
 }
 
-/// Every `*.toml` that is not hidden, in order.
-fn list(dir: &Path) -> Result<Vec<File>, ManifestError> {
-    let mut files = Vec::new();
-    walk(dir, "", &mut HashSet::new(), &mut files)?;
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
+/// Where files are read: the folder, under its overlay.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    options: &'a LoadOptions,
+}
+
+impl<'a> Source<'a> {
+    /// Every `*.toml` that is not hidden, in order.
+    fn list(self) -> Result<Vec<File>, ManifestError> {
+        let LoadOptions { dir, overlay, .. } = self.options;
+        let mut files = Vec::new();
+        if overlay.is_empty() || dir.exists() {
+            walk(dir, "", &mut HashSet::new(), &mut files)?;
+        }
+        let known: HashSet<String> = files.iter().map(|f| f.path.clone()).collect();
+        let is_manifest = |path: &str| path.ends_with(".toml") && !path.split('/').any(|part| part.starts_with('.'));
+        let new = overlay.keys().filter(|path| is_manifest(path) && !known.contains(*path));
+        files.extend(new.map(|path| File { full: dir.join(path), path: path.clone() }));
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    /// The overlay's text for a file.
+    fn overlaid(self, path: &Path) -> Option<&'a str> {
+        let LoadOptions { dir, overlay, .. } = self.options;
+        if overlay.is_empty() {
+            return None;
+        }
+        overlay.get(&below(dir, path)?).map(String::as_str)
+    }
+
+    fn bytes(self, path: &Path) -> io::Result<Vec<u8>> {
+        match self.overlaid(path) {
+            Some(text) => Ok(text.as_bytes().to_vec()),
+            None => std::fs::read(path),
+        }
+    }
+
+    fn text(self, path: &Path) -> io::Result<String> {
+        match self.overlaid(path) {
+            Some(text) => Ok(text.to_owned()),
+            None => std::fs::read_to_string(path),
+        }
+    }
+
+    fn is_file(self, path: &Path) -> bool {
+        self.overlaid(path).is_some() || path.is_file()
+    }
+}
+
+/// A path below the folder as overlays name it: with `/`, and without `.` and `..`.
+pub(super) fn below(dir: &Path, path: &Path) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for component in path.strip_prefix(dir).ok()?.components() {
+        match component {
+            Component::Normal(name) => parts.push(name.to_string_lossy().into_owned()),
+            Component::ParentDir => drop(parts.pop()?),
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(parts.join("/"))
 }
 
 fn walk(dir: &Path, prefix: &str, seen: &mut HashSet<PathBuf>, files: &mut Vec<File>) -> Result<(), ManifestError> {
@@ -112,17 +170,18 @@ fn walk(dir: &Path, prefix: &str, seen: &mut HashSet<PathBuf>, files: &mut Vec<F
 
 /// `project.toml`, `--config` and the environment.
 fn read_project(
-    options: &LoadOptions,
+    source: Source<'_>,
     files: &[File],
     problems: &mut Vec<Problem>,
 ) -> Result<(Project, Defaults), ManifestError> {
+    let options = source.options;
     let mut project = Project::default();
     let environment = &options.environment;
     let mut defaults =
         Defaults { project: Said::default(), environment: environment::apply(environment, &mut project, problems) };
     if let Some(file) = files.iter().find(|f| f.path == PROJECT_FILE) {
-        problems.extend(with_file(&file.full, PROJECT, |root, report| {
-            let is_file = |path: &Path| path.is_file();
+        problems.extend(with_file(&file.full, source.bytes(&file.full), PROJECT, |root, report| {
+            let is_file = |path: &Path| source.is_file(path);
             defaults.project = settings::read(root, &options.dir, &is_file, &mut project, report);
             if options.config.is_none() {
                 settings::read_operation(root, environment, &mut project, report);
@@ -130,7 +189,7 @@ fn read_project(
         })?);
     }
     if let Some(config) = &options.config {
-        problems.extend(with_file(config, CONFIG, |root, report| {
+        problems.extend(with_file(config, std::fs::read(config), CONFIG, |root, report| {
             settings::read_operation(root, environment, &mut project, report);
         })?);
     }
@@ -141,11 +200,11 @@ fn read_project(
 /// broken is checked as far as it goes, and `then` is left out.
 fn with_file(
     path: &Path,
+    bytes: io::Result<Vec<u8>>,
     keys: &'static [Key],
     then: impl FnOnce(&Section<'_>, &mut Report),
 ) -> Result<Vec<Problem>, ManifestError> {
-    let bytes = std::fs::read(path).map_err(failed(path))?;
-    let text = match String::from_utf8(bytes) {
+    let text = match String::from_utf8(bytes.map_err(failed(path))?) {
         Ok(text) => text,
         Err(error) => return Ok(vec![not_utf8(path, &error)]),
     };
@@ -180,17 +239,18 @@ fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Problem {
 /// A mart and what is wrong in its file.
 type MartRead = Result<(Option<Declared>, Vec<Problem>), ManifestError>;
 
-fn read_mart(file: &File, shared: &Shared<'_>) -> MartRead {
+fn read_mart(file: &File, source: Source<'_>, shared: &Shared<'_>) -> MartRead {
     let mut mart = None;
-    let problems = with_file(&file.full, MART, |root, report| {
+    let problems = with_file(&file.full, source.bytes(&file.full), MART, |root, report| {
         mart = declare(root, &file.path, &stem(&file.path), shared, report);
     })?;
     Ok((mart, problems))
 }
 
 /// All marts, in the order of their files; on several processors where there are many.
-fn read_all(files: &[&File], shared: &Shared<'_>) -> Vec<MartRead> {
-    let one_by_one = |files: &[&File]| -> Vec<MartRead> { files.iter().map(|file| read_mart(file, shared)).collect() };
+fn read_all(files: &[&File], source: Source<'_>, shared: &Shared<'_>) -> Vec<MartRead> {
+    let one_by_one =
+        |files: &[&File]| -> Vec<MartRead> { files.iter().map(|file| read_mart(file, source, shared)).collect() };
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let threads = processors.min(files.len() / WORTH_A_THREAD).max(1);
     let mut chunks = files.chunks(files.len().div_ceil(threads).max(1));
@@ -200,8 +260,8 @@ fn read_all(files: &[&File], shared: &Shared<'_>) -> Vec<MartRead> {
     std::thread::scope(|scope| {
         let others: Vec<_> = chunks
             .map(|chunk| {
-                let thread = std::thread::Builder::new()
-                    .spawn_scoped(scope, move || chunk.iter().map(|file| read_mart(file, shared)).collect::<Vec<_>>());
+                let work = move || chunk.iter().map(|file| read_mart(file, source, shared)).collect::<Vec<_>>();
+                let thread = std::thread::Builder::new().spawn_scoped(scope, work);
                 (chunk, thread)
             })
             .collect();

@@ -17,6 +17,7 @@ mod query;
 mod refresh;
 mod render;
 mod report;
+pub mod save;
 pub mod schema;
 mod section;
 mod settings;
@@ -46,6 +47,8 @@ pub struct Desired {
     pub dir: PathBuf,
     /// `project.toml` and its defaults.
     pub project: Project,
+    /// What refreshes take from it and from the environment.
+    defaults: refresh::Defaults,
     /// The marts, upstream first; by name among those that do not depend on each other.
     pub marts: Vec<DesiredMart>,
     /// What is not an error: naming, plain refreshes, a literal password.
@@ -103,6 +106,9 @@ pub struct LoadOptions {
     pub config: Option<PathBuf>,
     /// The environment: `DATAMART_…` defaults and `${NAME}` in `[database]`.
     pub environment: BTreeMap<String, String>,
+    /// Files that are not written yet: the path below the folder, with `/`, and the text. They are read instead of, or
+    /// beside, what is in the folder.
+    pub overlay: BTreeMap<String, String>,
 }
 
 /// Why a folder of manifests could not be used.
@@ -116,6 +122,21 @@ pub enum ManifestError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// A file could not be written; what had been replaced was put back.
+    #[error("cannot write {path}")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is not what was loaded from it.
+    #[error("{path} was changed meanwhile")]
+    Changed {
+        /// Which.
+        path: PathBuf,
     },
     /// The files say something that cannot be: every problem found, errors and warnings.
     #[error("{} problem(s) in the manifests", problems.iter().filter(|p| p.severity == Severity::Error).count())]

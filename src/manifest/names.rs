@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::report::Report;
 use crate::sql::parse_qualified_name;
-use crate::state::{MAX_NAME_BYTES, NEXT, QName};
+use crate::state::{MAX_NAME_BYTES, QName};
 
 /// The rules of every name; whether it keeps them.
 pub(super) fn check_name(name: &str, span: Range<usize>, key: &str, report: &mut Report) -> bool {
@@ -29,23 +29,6 @@ pub(super) fn check_schema(name: &str, span: Range<usize>, key: &str, report: &m
     if name.starts_with("pg_") || name == "information_schema" {
         let message = format!("the schema {name:?} is PostgreSQL's own");
         report.error(span, key, message, "choose another schema");
-    }
-}
-
-/// A mart's own name: what is built beside it needs room for its suffix.
-pub(super) fn check_mart_name(name: &str, has_data: bool, span: Range<usize>, key: &str, report: &mut Report) {
-    if !check_name(name, span.clone(), key, report) {
-        return;
-    }
-    let derived = name.len() + NEXT.len();
-    if has_data && derived > MAX_NAME_BYTES {
-        let most = MAX_NAME_BYTES - NEXT.len();
-        report.error(
-            span,
-            key,
-            format!("with its suffix `{NEXT}` the name has {derived} bytes; PostgreSQL keeps {MAX_NAME_BYTES}"),
-            format!("choose a name of at most {most} bytes"),
-        );
     }
 }
 

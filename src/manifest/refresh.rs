@@ -112,6 +112,14 @@ pub(super) struct Defaults {
     pub environment: Said,
 }
 
+impl Defaults {
+    /// The policy of a mart that says no more than its strategy, if that.
+    pub fn policy(&self, strategy: Option<Strategy>) -> RefreshPolicy {
+        let said = Said { strategy, ..Said::default() };
+        Layers { defaults: self, origins: &mut BTreeMap::new() }.policy(&said)
+    }
+}
+
 /// A mart's policy, put together.
 pub(super) struct Layers<'a> {
     pub defaults: &'a Defaults,

@@ -6,6 +6,9 @@ mod marts;
 mod neighbours;
 mod project;
 mod queries;
+mod revise;
+mod round_trip;
+mod save;
 mod values;
 
 use std::path::Path;

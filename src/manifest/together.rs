@@ -173,6 +173,7 @@ fn upstream(
         .desired
         .reads
         .iter()
+        .chain(&mart.types)
         .filter_map(|read| find(read.schema.as_deref(), &read.name, &decl.search_path, known))
         .collect();
     for (text, span) in decl.depends_on.iter().zip(&mart.spans.depends_on) {

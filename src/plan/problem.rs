@@ -65,7 +65,7 @@ pub(super) fn problems(
         let roles = target.mart.owner.iter().map(|r| ("owner", r));
         let grants = target.mart.grants.iter().flatten().map(|g| ("grants", &g.role));
         for (key, role) in roles.chain(grants) {
-            if !role.eq_ignore_ascii_case("public") && !actual.server.roles.contains(role) {
+            if role != "public" && !actual.server.roles.contains(role) {
                 problem(
                     key,
                     format!("role {role:?} does not exist"),

@@ -1,5 +1,6 @@
 //! The text of index definitions: as we write it, and as PostgreSQL prints it.
 
+use super::identifier::parse_qualified_name;
 use crate::state::{IndexDecl, IndexKey, QName, quote_ident, quote_idents, quote_literal};
 
 /// `CREATE INDEX` for a declared index, under `name`, on `relation`.
@@ -31,7 +32,15 @@ pub fn canonical_index(index: &IndexDecl, relation: &QName) -> String {
 
 /// What of an index's definition does not name it or its relation.
 pub fn index_body(definition: &str) -> &str {
-    definition.find(" USING ").map_or(definition, |at| &definition[at + 1..])
+    // A name may hold that word, too: then it is quoted, and every second piece between quotes is a name.
+    let mut at = 0;
+    for (piece, text) in definition.split('"').enumerate() {
+        if let Some(found) = text.find(" USING ").filter(|_| piece % 2 == 0) {
+            return &definition[at + found + 1..];
+        }
+        at += text.len() + 1;
+    }
+    definition
 }
 
 fn body(index: &IndexDecl) -> String {
@@ -57,7 +66,7 @@ fn key(key: &IndexKey) -> String {
         sql.push_str(&format!(" COLLATE {}", qualified(collation)));
     }
     if let Some(opclass) = &key.opclass {
-        sql.push_str(&format!(" {}", qualified(opclass)));
+        sql.push_str(&format!(" {}", operator_class(opclass).unwrap_or_else(|| quote_ident(opclass))));
     }
     if key.descending {
         sql.push_str(" DESC");
@@ -71,12 +80,59 @@ fn key(key: &IndexKey) -> String {
     sql
 }
 
-/// A name that may be qualified with a dot, as declared.
+/// A name that may be qualified with a dot, as declared or as SQL writes it.
 fn qualified(name: &str) -> String {
-    if name.contains('"') {
-        return name.to_owned();
+    let parts = if name.contains('"') { parse_qualified_name(name) } else { None };
+    match parts {
+        Some(parts) => parts.iter().map(|part| quote_ident(part)).collect::<Vec<_>>().join("."),
+        None => name.split('.').map(quote_ident).collect::<Vec<_>>().join("."),
     }
-    name.split('.').map(quote_ident).collect::<Vec<_>>().join(".")
+}
+
+/// An operator class for SQL, quoted: its perhaps qualified name and, in brackets, its parameters as PostgreSQL prints
+/// them, `gist_trgm_ops (siglen='32')`. `None` where the text has brackets, but is not that.
+/// <https://www.postgresql.org/docs/current/indexes-opclass.html>
+pub fn operator_class(text: &str) -> Option<String> {
+    let text = text.trim();
+    let Some(open) = text.find(" (").or_else(|| text.find('(')) else {
+        return Some(qualified(text));
+    };
+    let (name, rest) = text.split_at(open);
+    let mut rest = rest.trim_start().strip_prefix('(')?.strip_suffix(')')?.trim();
+    let mut parameters = Vec::new();
+    loop {
+        let (key, tail) = rest.split_once('=')?;
+        let (value, tail) = parameter_value(tail.trim_start())?;
+        let [key] = parse_qualified_name(key)?.try_into().ok()?;
+        parameters.push(format!("{}={}", quote_ident(&key), option_value(&value)));
+        let tail = tail.trim_start();
+        if tail.is_empty() {
+            return Some(format!("{} ({})", qualified(name), parameters.join(", ")));
+        }
+        rest = tail.strip_prefix(',')?.trim_start();
+    }
+}
+
+/// A constant or a bare word at the start of a text, and what follows it.
+fn parameter_value(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('\'') else {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '+');
+        let end = text.find(|c| !is_word(c)).unwrap_or(text.len());
+        return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
+    };
+    let mut value = String::new();
+    let mut rest = quoted;
+    loop {
+        let (part, tail) = rest.split_once('\'')?;
+        value.push_str(part);
+        match tail.strip_prefix('\'') {
+            Some(tail) => {
+                value.push('\'');
+                rest = tail;
+            }
+            None => return Some((value, tail)),
+        }
+    }
 }
 
 /// A storage parameter's value, quoted as PostgreSQL prints it.
@@ -130,5 +186,26 @@ mod tests {
         let text = create_index(&index, &QName::new("s", "m"), "j", true);
         assert!(text.starts_with("CREATE UNIQUE INDEX CONCURRENTLY j ON s.m USING btree (a)"));
         assert!(text.ends_with("TABLESPACE fast WHERE a > 0"));
+    }
+
+    #[test]
+    fn operator_classes_are_quoted() {
+        for (text, sql) in [
+            ("text_pattern_ops", "text_pattern_ops"),
+            ("My.Ops", "\"My\".\"Ops\""),
+            ("\"my.schema\".ops", "\"my.schema\".ops"),
+            ("gist_trgm_ops (siglen='32')", "gist_trgm_ops (siglen='32')"),
+            ("ext.ops(a = 1, \"B\"='it''s' , c=on)", "ext.ops (a='1', \"B\"='it''s', c='on')"),
+            ("a\" b", "\"a\"\" b\""),
+        ] {
+            assert_eq!(operator_class(text).as_deref(), Some(sql), "{text}");
+        }
+        for bad in
+            ["ops (", "ops ()", "ops (a)", "ops (a=)", "ops (a=1", "ops (a=1) desc", "ops (a=1), (b='x')", "o (a='x)"]
+        {
+            assert_eq!(operator_class(bad), None, "{bad}");
+        }
+        let key = IndexKey { opclass: Some("ops (a=1); DROP TABLE t; --".into()), ..column("a") };
+        assert_eq!(super::key(&key), "a \"ops (a=1); DROP TABLE t; --\"");
     }
 }

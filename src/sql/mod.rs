@@ -3,6 +3,7 @@
 mod expression;
 mod identifier;
 mod index;
+mod layout;
 mod part;
 mod query;
 mod refusal;
@@ -13,6 +14,7 @@ mod tests;
 
 pub use expression::Expression;
 pub use identifier::{fold_identifier, parse_name_list, parse_qualified_name};
-pub use index::{canonical_index, create_index, index_body, option_value};
+pub use index::{canonical_index, create_index, index_body, operator_class, option_value};
+pub use layout::layout;
 pub use part::{QueryError, RelationRef};
 pub use query::Query;

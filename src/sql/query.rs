@@ -22,6 +22,8 @@ pub struct Query {
     pub(super) sites: Vec<Site>,
     /// Columns qualified by schema and relation.
     pub(super) qualifiers: Vec<Qualifier>,
+    /// Types qualified by a schema, in order of appearance: row types of relations may be among them.
+    pub types: Vec<RelationRef>,
 }
 
 impl Query {
@@ -57,6 +59,7 @@ impl Query {
             relations: found.relations,
             sites: found.sites,
             qualifiers: found.qualifiers,
+            types: found.types,
         })
     }
 }

@@ -24,15 +24,17 @@ pub(super) struct Found {
     pub relations: Vec<RelationRef>,
     pub sites: Vec<Site>,
     pub qualifiers: Vec<Qualifier>,
+    pub types: Vec<RelationRef>,
 }
 
-/// All relations and all columns qualified by a schema.
+/// All relations, all columns qualified by a schema, and all types qualified by one.
 pub(super) fn collect(statement: &SyntaxNode) -> Found {
     let mut found = Found::default();
     for node in statement.descendants() {
         match node.kind() {
             SyntaxKind::RELATION_NAME_REF => relation(&node, &mut found),
             SyntaxKind::FIELD_EXPR => found.qualifiers.extend(qualifier(&node)),
+            SyntaxKind::PATH_TYPE => found.types.extend(qualified_type(&node)),
             _ => {}
         }
     }
@@ -60,6 +62,19 @@ fn relation(node: &SyntaxNode, found: &mut Found) {
         aliased: site.1,
     });
     found.sites.push(site.0);
+}
+
+/// `schema.name` where a type stands: it may be the row type of a relation.
+fn qualified_type(node: &SyntaxNode) -> Option<RelationRef> {
+    let path = node.children().find(|child| !matches!(child.kind(), SyntaxKind::ARG_LIST))?;
+    let names = words(&path);
+    let [schema, name] = names.as_slice() else { return None };
+    Some(RelationRef {
+        schema: Some(fold_identifier(schema.text())),
+        name: fold_identifier(name.text()),
+        span: token_span(schema).start..token_span(name).end,
+        aliased: true,
+    })
 }
 
 /// The identifiers below a node, in order.

@@ -9,8 +9,8 @@ use super::query::Query;
 
 impl Query {
     /// The text with the relations for which `replace` answers replaced by that name. Where no alias followed, the
-    /// old name becomes the alias, so that `orders.amount` still works; `public.orders.amount` loses its schema, and
-    /// `TABLE orders` becomes a SELECT.
+    /// old name becomes the alias, so that `orders.amount` still works; `public.orders.amount` loses its schema,
+    /// `TABLE orders` becomes a SELECT, and a row is cast to the type of what it comes from now (`orders.*::public.orders`).
     pub fn rewrite(&self, replace: impl Fn(&RelationRef) -> Option<QName>) -> String {
         let mut edits: Vec<(Range<usize>, String)> = Vec::new();
         let mut renamed: Vec<(usize, String)> = Vec::new();
@@ -33,7 +33,22 @@ impl Query {
                 edits.push((qualifier.span.clone(), alias.to_owned()));
             }
         }
+        let types = self.types.iter().filter_map(|row_type| Some((row_type.span.clone(), replace(row_type)?.to_string())));
+        edits.extend(types);
         edits.sort_by_key(|(span, _)| (span.start, span.end));
+        apply(&self.text, &edits)
+    }
+
+    /// The text with a schema before the unqualified relations for which `schema` answers.
+    pub fn qualify(&self, schema: impl Fn(&str) -> Option<&'static str>) -> String {
+        let unqualified = self.relations.iter().filter(|relation| relation.schema.is_none());
+        let mut edits: Vec<(Range<usize>, String)> = unqualified
+            .filter_map(|relation| {
+                let at = relation.span.start;
+                Some((at..at, format!("{}.", quote_ident(schema(&relation.name)?))))
+            })
+            .collect();
+        edits.sort_by_key(|(span, _)| span.start);
         apply(&self.text, &edits)
     }
 

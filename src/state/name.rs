@@ -52,9 +52,9 @@ pub fn quote_idents<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String
     names.into_iter().map(|n| quote_ident(n.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
-/// A role as GRANT and REVOKE want it: `PUBLIC` is a keyword there, not a name.
+/// A role as GRANT and REVOKE want it: `PUBLIC` is a keyword there, not a name. No role is named `public`; one may be named `Public`.
 pub fn quote_role(role: &str) -> String {
-    if role.eq_ignore_ascii_case("public") { "PUBLIC".to_owned() } else { quote_ident(role) }
+    if role == "public" { "PUBLIC".to_owned() } else { quote_ident(role) }
 }
 
 /// A string constant, whatever `standard_conforming_strings` says.
@@ -265,7 +265,8 @@ mod tests {
         assert_eq!(quote_ident("ventas_año"), "\"ventas_año\"");
         assert_eq!(quote_ident("1a"), "\"1a\"");
         assert_eq!(quote_ident(""), "\"\"");
-        assert_eq!(quote_role("PUBLIC"), "PUBLIC");
+        assert_eq!(quote_role("public"), "PUBLIC");
+        assert_eq!(quote_role("Public"), "\"Public\"");
         assert_eq!(quote_literal("it's"), "'it''s'");
         assert_eq!(quote_literal(r"a\b"), r"E'a\\b'");
     }

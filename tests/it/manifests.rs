@@ -3,7 +3,6 @@
 mod damaged;
 mod schemas;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use datamart::manifest::{self, Desired, LoadOptions, ManifestError, Problem, schema};
@@ -11,7 +10,7 @@ use datamart::manifest::{self, Desired, LoadOptions, ManifestError, Problem, sch
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/datamarts");
 
 fn load(dir: &Path) -> Result<Desired, ManifestError> {
-    manifest::load(&LoadOptions { dir: dir.to_owned(), config: None, environment: BTreeMap::new() })
+    manifest::load(&LoadOptions { dir: dir.to_owned(), ..LoadOptions::default() })
 }
 
 /// What there is to tell about a folder, and whether it can be used.

@@ -111,8 +111,6 @@ pub(super) const REFRESH: &[Key] = &[
     later("full_after"),
 ];
 
-const METHODS: &[Word] = &[word("btree"), word("hash"), word("gin"), word("gist"), word("brin"), word("spgist")];
-
 const INDEX: &[Key] = &[
     key(
         "columns",
@@ -123,7 +121,12 @@ const INDEX: &[Key] = &[
     .required(),
     key("name", Type::Text, "\"sales_by_day\"", "The index's name; as PostgreSQL would choose unless given."),
     key("unique", Type::Bool, "true", "No two rows are equal in these columns."),
-    key("method", Type::Words(METHODS), "\"btree\"", "The access method."),
+    key(
+        "method",
+        Type::Text,
+        "\"btree\"",
+        "The access method: btree, hash, gin, gist, brin, spgist, or one that an extension brings.",
+    ),
     key("include", NAMES, "[\"total\"]", "Columns that are stored with the key."),
     key("where", Type::Text, "\"total > 0\"", "Only rows for which this holds; IMMUTABLE."),
     key("with", Type::Map(&Type::Scalar), "{ fillfactor = 90 }", "Storage parameters."),
@@ -135,7 +138,12 @@ const INDEX_COLUMN: &[Key] = &[
     key("column", Type::Text, "\"day\"", "A column, or an expression in parentheses.").required(),
     key("order", Type::Words(&[word("asc"), word("desc")]), "\"desc\"", "The direction."),
     key("nulls", Type::Words(&[word("first"), word("last")]), "\"last\"", "Where NULLs are sorted."),
-    key("opclass", Type::Text, "\"text_pattern_ops\"", "The operator class."),
+    key(
+        "opclass",
+        Type::Text,
+        "\"text_pattern_ops\"",
+        "The operator class, perhaps with its parameters in parentheses.",
+    ),
     key("collation", Type::Text, "\"C\"", "The collation."),
 ];
 

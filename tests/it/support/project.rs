@@ -1,6 +1,5 @@
 //! From a folder of manifests to a plan, and on to an apply, as the commands do it.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -25,7 +24,7 @@ pub fn load(dir: &Path) -> Desired {
 }
 
 pub fn try_load(dir: &Path) -> Result<Desired, ManifestError> {
-    manifest::load(&LoadOptions { dir: dir.to_owned(), config: None, environment: BTreeMap::new() })
+    manifest::load(&LoadOptions { dir: dir.to_owned(), ..LoadOptions::default() })
 }
 
 pub async fn actual(conn: &mut PgConnection, desired: &Desired) -> Actual {
