@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use super::format::Format;
+use super::format::{self, Form};
+
 /// Everything on the command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -39,7 +42,7 @@ pub struct Globals {
     pub database_url: Option<String>,
     /// The form of the result on stdout
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
-    pub format: Format,
+    pub format: Form,
     /// Say nothing on stderr but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -52,17 +55,6 @@ pub struct Globals {
     /// Replaces [database], [policy] and [limits] of project.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-}
-
-/// The form of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// One object, for programs.
-    Json,
-    /// For a pull request's comment.
-    Markdown,
 }
 
 /// When to colour.
@@ -105,8 +97,12 @@ pub enum Command {
     Explain(NameArgs),
     /// Remove a mart that no manifest declares
     Drop(DropArgs),
+    /// Draw the marts, what they read and how they are: Mermaid, Graphviz or JSON
+    Graph(GraphArgs),
     /// Print the JSON Schema of mart and project files
     Schema(SchemaArgs),
+    /// Print what a shell needs to complete our commands
+    Completions(CompletionsArgs),
     /// Open the database with psql
     Psql(PsqlArgs),
     /// Print the database's URL, password included
@@ -240,6 +236,22 @@ pub struct DropArgs {
     /// Also the managed marts that read it, if no manifest declares them
     #[arg(long)]
     pub cascade: bool,
+}
+
+/// `graph`.
+#[derive(Debug, Args)]
+#[command(arg = format::drawn())]
+pub struct GraphArgs {
+    /// Only these marts, and what they read
+    #[arg(long, value_name = "SELECTOR")]
+    pub select: Option<String>,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    pub shell: clap_complete::Shell,
 }
 
 /// `schema`.

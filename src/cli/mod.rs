@@ -3,11 +3,14 @@
 mod apply;
 pub mod args;
 mod claim;
+mod completions;
 pub mod context;
 mod drift;
 mod drop;
 pub mod error;
 mod explain;
+pub mod format;
+mod graph;
 mod hint;
 mod history;
 mod init;
@@ -61,7 +64,7 @@ pub enum Exit {
 
 /// Reads the arguments, runs the command, tells its error.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(args::arguments(std::env::args_os())) {
+    let cli = match Cli::try_parse_from(args::arguments(std::env::args_os())).and_then(format::fitting) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -86,6 +89,7 @@ fn dispatch(command: Command, globals: &Globals, style: Style) -> Result<Exit, C
         Command::Init(args) => init::run(&args, globals, style),
         Command::Validate => validate::run(globals, style),
         Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
         Command::Plan(args) => wait(stoppable(plan::run(&args, globals, style))),
         Command::Apply(args) => wait(apply::run(&args, globals, style)),
         Command::Refresh(args) => wait(refresh::run(&args, globals, style)),
@@ -96,6 +100,7 @@ fn dispatch(command: Command, globals: &Globals, style: Style) -> Result<Exit, C
         Command::Preview(args) => wait(stoppable(preview::run(&args, globals, style))),
         Command::History(args) => wait(stoppable(history::run(&args, globals, style))),
         Command::Explain(args) => wait(stoppable(explain::run(&args, globals, style))),
+        Command::Graph(args) => wait(stoppable(graph::run(&args, globals, style))),
         Command::Drop(args) => wait(drop::run(&args, globals, style)),
         Command::Psql(args) => wait(psql::run(&args, globals, style)),
         Command::Url => wait(stoppable(url::run(globals, style))),

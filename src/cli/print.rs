@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-use super::args::{Color, Format, Globals};
+use super::args::{Color, Globals};
+use super::format::{Form, Format};
 
 /// Set when a result could not be written: a full disk is not a success.
 static FAILED: AtomicBool = AtomicBool::new(false);
@@ -34,8 +35,8 @@ impl Style {
             Color::Auto => terminal && !plain,
         };
         Self {
-            format: globals.format,
-            out_color: decide(std::io::stdout().is_terminal()) && globals.format == Format::Text,
+            format: globals.format.into(),
+            out_color: decide(std::io::stdout().is_terminal()) && globals.format == Form::Text,
             err_color: decide(std::io::stderr().is_terminal()),
             quiet: globals.quiet,
         }

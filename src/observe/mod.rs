@@ -2,8 +2,10 @@
 
 mod ages;
 mod explain;
+mod graph;
 mod mart;
 mod preview;
+mod reading;
 mod runs;
 mod size;
 mod snapshot;
@@ -18,6 +20,7 @@ use crate::manifest::Desired;
 
 pub use ages::{Ages, Freshness};
 pub use explain::{Explained, explain};
+pub use graph::{Graph, GraphEdge, GraphNode, Live, NodeKind, graph};
 pub use mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus};
 pub use preview::{Preview, PreviewColumn, preview};
 pub use runs::{PastRun, history, marts_with_history};

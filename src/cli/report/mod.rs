@@ -1,6 +1,9 @@
 //! Results, as people, programs and pull requests read them. Pure: `print` writes them.
 
 pub mod drift;
+pub mod graph;
+mod graph_dot;
+mod graph_mermaid;
 pub mod mart;
 pub mod paint;
 pub mod plan;
