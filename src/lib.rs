@@ -17,11 +17,12 @@
 //! |---|---|---|
 //! | [`state`] | the vocabulary: names and quoting, marts, schedules, selectors, fingerprints | none |
 //! | [`sql`] | what a query says, offline: parsed for PostgreSQL's grammar; its references; rewrites | none |
-//! | [`manifest`] | what the user wants: TOML to a validated `Desired`, with all problems at once | reads files |
+//! | [`manifest`] | what the user wants: TOML to a validated `Desired`, with all problems at once | reads and writes files |
 //! | [`database`] | reaching PostgreSQL: sessions, locks, retries, the embedded server, our own schema | sockets, processes |
 //! | [`catalog`] | what PostgreSQL and the registry have, in one snapshot | reads |
 //! | [`compile`] | what a query means to the server | DDL that never commits |
 //! | [`plan`] | what to change, in which order, with which hazards and which SQL | none |
+//! | [`adopt`] | the way back: what is there to manifests | none |
 //! | [`build`] | running statements; relations built aside, published by merge or swap | writes |
 //! | [`apply`] | making the change: transactions, the ledger, the registry's rows | writes |
 //! | [`refresh`] | keeping data fresh, with history | writes |
@@ -45,6 +46,7 @@ pub mod database;
 pub mod catalog;
 pub mod compile;
 pub mod plan;
+pub mod adopt;
 pub mod build;
 pub mod apply;
 pub mod refresh;

@@ -136,21 +136,21 @@ impl Worker<'_> {
         session.leave(self.conn).await.map_err(ApplyError::Registry)?;
         let plan = self.plan;
         record::write(self.conn, self.registry, &plan.project, plan.revision.as_deref(), self.major, records).await?;
-        if let Some(id) = self.id {
-            let changed: HashSet<&str> = plan.changes.iter().map(|c| c.address.as_str()).collect();
-            let changes: Vec<(String, Action)> = records
-                .iter()
-                .map(|record| {
-                    let action = match &record.row {
-                        RecordRow::Upsert { action, .. } => *action,
-                        RecordRow::Delete => Action::Delete,
-                    };
-                    (record.mart.to_string(), action)
-                })
-                .filter(|(address, _)| changed.contains(address.as_str()))
-                .collect();
-            ledger::audit(self.conn, self.registry, plan, self.by, id, &changes).await.map_err(ApplyError::Registry)?;
-        }
+        let changed: HashSet<&str> = plan.changes.iter().map(|c| c.address.as_str()).collect();
+        let changes: Vec<(String, String)> = records
+            .iter()
+            .filter_map(|record| {
+                let address = record.mart.to_string();
+                let action = match &record.row {
+                    RecordRow::Upsert { adopted: Some(_), .. } => "adopt",
+                    _ if !changed.contains(address.as_str()) => return None,
+                    RecordRow::Upsert { action, .. } => action.as_str(),
+                    RecordRow::Delete => Action::Delete.as_str(),
+                };
+                Some((address, action.to_owned()))
+            })
+            .collect();
+        ledger::audit(self.conn, self.registry, plan, self.by, self.id, &changes).await.map_err(ApplyError::Registry)?;
         self.still_locked().await?;
         transaction(self.conn, "COMMIT").await
     }

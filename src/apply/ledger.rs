@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::ApplyError;
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
-use crate::plan::{Action, Plan};
+use crate::plan::Plan;
 
 /// Who applies, for the ledger and the audit.
 #[derive(Debug, Clone, Default)]
@@ -70,17 +70,13 @@ pub(super) async fn audit(
     registry: &str,
     plan: &Plan,
     by: &By,
-    id: i64,
-    changes: &[(String, Action)],
+    id: Option<i64>,
+    changes: &[(String, String)],
 ) -> Result<(), SqlError> {
     if changes.is_empty() {
         return Ok(());
     }
-    let actions: Vec<String> = changes
-        .iter()
-        .filter_map(|(_, action)| serde_json::to_value(action).ok())
-        .filter_map(|value| value.as_str().map(str::to_owned))
-        .collect();
+    let actions: Vec<&str> = changes.iter().map(|(_, action)| action.as_str()).collect();
     let addresses: Vec<&str> = changes.iter().map(|(address, _)| address.as_str()).collect();
     sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/audit.sql"), registry)))
         .bind(&plan.project)

@@ -8,7 +8,7 @@ use super::ApplyError;
 use crate::catalog::{Applied, ReadSignature, Relation, relations};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
-use crate::plan::{Record, RecordRow};
+use crate::plan::{Adopted, Record, RecordRow};
 use crate::state::{Mart, QName};
 
 /// One mart to be written.
@@ -18,6 +18,7 @@ struct Entry<'a> {
     definition: &'a str,
     reads: &'a BTreeMap<String, ReadSignature>,
     drifted: &'a [String],
+    adopted: Option<Adopted>,
 }
 
 /// Writes the rows of one transaction: as declared, and as the server shows it now.
@@ -33,11 +34,11 @@ pub(super) async fn write(
     for record in records {
         match &record.row {
             RecordRow::Delete => delete(conn, registry, project, &record.mart).await?,
-            RecordRow::Upsert { declared, file, definition, reads, renamed_from, drifted, .. } => {
+            RecordRow::Upsert { declared, file, definition, reads, renamed_from, drifted, adopted, .. } => {
                 if let Some(old) = renamed_from {
                     rename(conn, registry, project, old, &record.mart).await?;
                 }
-                rows.push(Entry { declared, file, definition, reads, drifted });
+                rows.push(Entry { declared, file, definition, reads, drifted, adopted: *adopted });
             }
         }
     }
@@ -149,7 +150,11 @@ fn state(
         major,
         definition: row.definition.to_owned(),
         compiled: row.definition.to_owned(),
-        query: mart.query_fingerprint().0,
+        // What the manifest asks for was not built: its query is asked about again.
+        query: match row.adopted {
+            Some(Adopted::Pending) => String::new(),
+            _ => mart.query_fingerprint().0,
+        },
         reads,
         ..Applied::default()
     };
@@ -169,7 +174,8 @@ fn state(
     applied.indexes = relation
         .indexes
         .iter()
-        .filter(|(name, index)| index.primary || declared(name))
+        // An invalid one that nobody declared was there when its relation was taken over.
+        .filter(|(name, index)| index.primary || declared(name) || (row.adopted.is_some() && !index.valid))
         .map(|(name, index)| (name.clone(), index.clone()))
         .collect();
     if let Some(before) = before {

@@ -221,6 +221,9 @@ pub struct Column {
     /// Its comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// Its statistics target where it is not the server's; no manifest says it, and it goes along with a relation that is exchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<i32>,
 }
 
 /// An index.
@@ -234,6 +237,9 @@ pub struct Index {
     pub primary: bool,
     /// Complete; a failed CREATE INDEX CONCURRENTLY leaves one that is not.
     pub valid: bool,
+    /// CLUSTER orders the rows by it; no manifest says it, and it goes along with a materialized view that is exchanged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clustered: bool,
     /// With a predicate.
     pub partial: bool,
     /// With expressions.

@@ -150,6 +150,7 @@ async fn columns(
                 not_null: row.try_get("not_null")?,
                 collation: row.try_get("collation")?,
                 comment: row.try_get("comment")?,
+                statistics: row.try_get("statistics")?,
             });
         }
     }
@@ -175,6 +176,7 @@ async fn indexes(
                 unique: row.try_get("unique")?,
                 primary: row.try_get("primary")?,
                 valid: row.try_get("valid")?,
+                clustered: row.try_get("clustered")?,
                 partial: row.try_get("partial")?,
                 expressions: row.try_get("expressions")?,
                 tablespace: row.try_get("tablespace")?,

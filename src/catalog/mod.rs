@@ -1,6 +1,7 @@
 //! What PostgreSQL and the registry have, read in one snapshot with a fixed number of queries.
 
 mod actual;
+mod existing;
 mod introspect;
 mod marts;
 mod stats;
@@ -9,6 +10,7 @@ pub use actual::{
     Actual, Applied, Column, DefaultAcl, Dependent, Index, ReadSignature, Recorded, Relation, RelationKind, Server,
     Taken,
 };
+pub use existing::{CronJob, Existing, TimeZone, cron_jobs, existing, others_marts, time_zone};
 pub use introspect::{Scope, introspect, relations};
 pub use marts::recorded;
 pub use stats::{IndexUse, RelationStats, exact_rows, sizes, statistics};

@@ -109,7 +109,11 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
     Ok(Exit::Done)
 }
 
-async fn execute(context: &mut Context, plan: &Plan, holder: Option<i32>) -> Result<apply::Applied> {
+/// Runs a plan; the session `holder` has our locks.
+///
+/// # Errors
+/// What [`apply::apply`] says.
+pub async fn execute(context: &mut Context, plan: &Plan, holder: Option<i32>) -> Result<apply::Applied> {
     let style = context.style;
     let schema = context.registry_schema().to_owned();
     let by = By { who: super::who(), host: super::host(), application: "datamart apply".to_owned(), holder };
@@ -200,7 +204,9 @@ fn failed(error: ApplyError, context: &Context) -> CommandError {
     match error {
         ApplyError::Step { mart, sql, source, done, undone } => {
             let first = sql.lines().next().unwrap_or_default();
-            let mut failed = CommandError::sql(&format!("{mart}: {first}"), &source);
+            let declared = context.desired.marts.iter().find(|d| d.mart.name.to_string() == mart);
+            let path = declared.map(|d| d.mart.search_path.as_slice()).unwrap_or_default();
+            let mut failed = CommandError::sql_of_mart(&format!("{mart}: {first}"), &source, path);
             failed.problems = super::locate::in_query(&sql, &source, &mart, &context.desired);
             let list = |marts: &[String]| if marts.is_empty() { "nothing".to_owned() } else { marts.join(", ") };
             failed.hints.push(format!("done: {}; not done: {}", list(&done), list(&undone)));

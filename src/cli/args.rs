@@ -81,6 +81,8 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Show what changed in the database behind the manifests' back
     Drift,
+    /// Write manifests for the views and materialized views that the database already has
+    Import(ImportArgs),
     /// Bring data up to date, in dependency order, in parallel
     Refresh(RefreshArgs),
     /// Show how the marts are: state, freshness, last run
@@ -167,6 +169,36 @@ pub struct ApplyArgs {
     /// What the plan covers.
     #[command(flatten)]
     pub change: ChangeArgs,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Only these schemas; all but the system's and ours unless given
+    #[arg(long, value_name = "SCHEMA", value_delimiter = ',')]
+    pub schema: Vec<String>,
+    /// Only relations whose name or schema.name matches
+    #[arg(long, value_name = "GLOB")]
+    pub like: Vec<String>,
+    /// Not those whose name or schema.name matches
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Only this kind
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<ImportKind>,
+    /// Record them as they are, so that the next plan is empty
+    #[arg(long)]
+    pub adopt: bool,
+}
+
+/// The kinds that store their query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ImportKind {
+    /// Views.
+    View,
+    /// Materialized views.
+    MaterializedView,
 }
 
 /// `refresh`.

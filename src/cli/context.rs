@@ -7,7 +7,7 @@ use datamart::catalog::{self, Actual};
 use datamart::compile;
 use datamart::database::registry::{self, Meta};
 use datamart::database::{self, Reach};
-use datamart::manifest::{self, Desired, LoadOptions, OnDrift, Prune};
+use datamart::manifest::{self, Desired, DesiredMart, LoadOptions, OnDrift, Prune};
 use datamart::observe::{self, Looked, MartStatus};
 use datamart::plan::{self, Action, HazardKind, Heal, Options, Plan};
 use datamart::state::{QName, Selector, selector};
@@ -35,10 +35,15 @@ pub fn load(globals: &Globals, style: Style) -> Result<Desired> {
             }
         }
     })?;
+    warn(&desired, style);
+    Ok(desired)
+}
+
+/// Tells what is not an error.
+pub fn warn(desired: &Desired, style: Style) {
     if !desired.warnings.is_empty() && !style.quiet {
         print::err(&manifest::render(&desired.warnings, style.err_color));
     }
-    Ok(desired)
 }
 
 /// What a plan covers and may do.
@@ -52,6 +57,8 @@ pub struct PlanFlags {
     pub show_drift: bool,
     /// Exactly these marts, instead of a selector.
     pub only: Option<BTreeSet<QName>>,
+    /// Relations taken over as they are; see [`Options::adopt`].
+    pub adopt: BTreeMap<QName, Option<String>>,
 }
 
 impl From<&ChangeArgs> for PlanFlags {
@@ -154,8 +161,17 @@ impl Context {
         let among = options.select.as_ref().map(|selected| select::concerned(&self.desired, actual, selected));
         let marts = self.desired.marts.iter().filter(|m| needed.contains(&m.mart.name));
         let marts: Vec<_> = marts.filter(|m| among.as_ref().is_none_or(|among| among.contains(&m.mart.name))).collect();
+        // What is taken over as it is, is not built: its owner need not be able to.
+        let unowned: Vec<DesiredMart> = match flags.adopt.is_empty() {
+            true => Vec::new(),
+            false => marts.iter().map(|mart| without_owner(mart)).collect(),
+        };
+        let marts = if unowned.is_empty() { marts } else { unowned.iter().collect() };
         let lock_timeout = self.desired.project.database.lock_timeout_ms;
         let compiled = compile::compile(&mut self.conn, &marts, lock_timeout)
+            .await
+            .map_err(|error| CommandError::compile(error, &self.desired))?;
+        options.respelled = compile::respelled(&mut self.conn, &self.desired, &compiled, actual)
             .await
             .map_err(|error| CommandError::compile(error, &self.desired))?;
         let mut plan = plan::plan(&self.desired, &compiled, actual, &options, Utc::now())?;
@@ -257,6 +273,8 @@ impl Context {
             revision: revision(&self.desired.dir),
             database: self.reach.endpoint.label().to_owned(),
             ignore: self.ignored()?,
+            adopt: flags.adopt.clone(),
+            respelled: BTreeMap::new(),
         })
     }
 
@@ -281,6 +299,12 @@ impl Context {
         let _ = sqlx::Connection::close(self.conn).await;
         Ok(self.reach.close().await?)
     }
+}
+
+fn without_owner(desired: &DesiredMart) -> DesiredMart {
+    let mut desired = desired.clone();
+    desired.mart.owner = None;
+    desired
 }
 
 /// Finds the database, and says in one line when it is the embedded server.
@@ -325,7 +349,8 @@ pub async fn snapshot<T>(
     Ok(found)
 }
 
-fn environment() -> BTreeMap<String, String> {
+/// The environment.
+pub fn environment() -> BTreeMap<String, String> {
     let pairs = std::env::vars_os();
     pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }

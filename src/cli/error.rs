@@ -11,7 +11,7 @@ use datamart::observe::ObserveError;
 use datamart::plan::{PlanError, PlanProblem};
 use serde_json::{Value, json};
 
-use super::hint::hint;
+use super::hint::{hint, in_function, of_mart};
 use super::locate::locate;
 use super::print::{self, Style};
 
@@ -98,17 +98,22 @@ impl CommandError {
 
     /// Something that PostgreSQL refused while we did `what`.
     pub fn sql(what: &str, error: &SqlError) -> Self {
+        Self::sql_of_mart(what, error, &[])
+    }
+
+    /// The same for a mart that is built with this search path.
+    pub fn sql_of_mart(what: &str, error: &SqlError, search_path: &[String]) -> Self {
         let mut failed = Self::new(error.kind_word(), what);
         failed.causes.push(error.message.clone());
-        failed.explain(error);
+        failed.explain(error, search_path);
         failed
     }
 
     /// Takes over what the server said beside its message, and our own hint.
-    fn explain(&mut self, error: &SqlError) {
+    fn explain(&mut self, error: &SqlError, search_path: &[String]) {
         self.causes.extend(error.detail.clone());
         let role = ROLE.get().map_or("postgres", String::as_str);
-        match hint(error, role) {
+        match of_mart(error, role, search_path) {
             Some(ours) => self.hints.push(ours),
             None => self.hints.extend(error.hint.clone()),
         }
@@ -211,13 +216,15 @@ fn refused(failure: &Failure, desired: &Desired) -> Problem {
     let what = failure.index.as_ref().map_or_else(String::new, |name| format!("index {name}: "));
     let detail = failure.error.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
     let role = found.and_then(|d| d.mart.owner.as_deref()).or(ROLE.get().map(String::as_str));
+    let path = found.map(|d| d.mart.search_path.as_slice()).unwrap_or_default();
+    let theirs = in_function(&failure.error, path).or_else(|| failure.error.hint.clone());
     Problem {
         severity: Severity::Error,
         file,
         place,
         key: Some(key),
         message: format!("{what}{}{detail}", failure.error.message),
-        help: failure.error.hint.clone().or_else(|| hint(&failure.error, role.unwrap_or("postgres"))),
+        help: theirs.or_else(|| hint(&failure.error, role.unwrap_or("postgres"))),
     }
 }
 
@@ -262,7 +269,7 @@ impl From<DatabaseError> for CommandError {
         let mut failed = Self { causes: sources(&error), ..Self::new(error.kind(), error.to_string()) };
         failed.hints.extend(error.way_out());
         if let Some(said) = error.sql() {
-            failed.explain(said);
+            failed.explain(said, &[]);
         }
         failed
     }
@@ -271,7 +278,7 @@ impl From<DatabaseError> for CommandError {
 impl From<SqlError> for CommandError {
     fn from(error: SqlError) -> Self {
         let mut failed = Self::new(error.kind_word(), error.message.clone());
-        failed.explain(&error);
+        failed.explain(&error, &[]);
         failed
     }
 }

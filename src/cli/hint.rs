@@ -5,6 +5,14 @@ use datamart::state::{quote_ident, quote_role};
 
 /// The way out of an error that `role` met, where it is known.
 pub fn hint(error: &SqlError, role: &str) -> Option<String> {
+    of_mart(error, role, &[])
+}
+
+/// The same for an error of a mart that is built with this search path.
+pub fn of_mart(error: &SqlError, role: &str, search_path: &[String]) -> Option<String> {
+    if let Some(said) = in_function(error, search_path) {
+        return Some(said);
+    }
     match error.sqlstate.as_deref() {
         Some("42501") => privilege(error, role),
         Some(code) => by_code(code, error, role),
@@ -57,6 +65,44 @@ fn by_code(code: &str, error: &SqlError, role: &str) -> Option<String> {
         _ => return None,
     };
     Some(said)
+}
+
+/// What to do where a function's body names something that is not found.
+///
+/// From 17 on PostgreSQL looks up names in `pg_catalog` alone while it fills a materialized view or an index, so that a
+/// function that worked before does not any more. <https://www.postgresql.org/docs/17/release-17.html>
+pub fn in_function(error: &SqlError, search_path: &[String]) -> Option<String> {
+    let missing = ["42P01", "42883", "42704"].iter().any(|code| error.is(code));
+    let function = function(error.context.as_deref()?).filter(|_| missing && !names_a_schema(&error.message))?;
+    let mut schemas: Vec<String> = match search_path {
+        [] => vec!["public".to_owned()],
+        path => path.iter().map(|schema| quote_ident(schema)).collect(),
+    };
+    let own = function.split_once('(').map_or("", |(name, _)| name).rsplit_once('.');
+    if let Some((own, _)) = own.filter(|(own, _)| schemas.iter().all(|schema| schema != own)) {
+        schemas.insert(0, own.to_owned());
+    }
+    Some(format!(
+        "the function {function} names it without a schema; PostgreSQL 17 and later fill materialized views and indexes with pg_catalog \
+         alone on the search path. Give the function the schemas that it needs: ALTER ROUTINE {function} SET search_path = {}, pg_temp;",
+        schemas.join(", ")
+    ))
+}
+
+/// The innermost function of an error's context, as a statement names it.
+fn function(context: &str) -> Option<String> {
+    context.lines().find_map(|line| {
+        if let Some(rest) = line.strip_prefix("PL/pgSQL function ") {
+            return rest.find(") ").map(|end| rest[..=end].to_owned());
+        }
+        line.strip_prefix("SQL function ").and_then(quoted).map(quote_ident)
+    })
+}
+
+/// Whether PostgreSQL misses `schema.name`, and not a bare name.
+fn names_a_schema(message: &str) -> bool {
+    let name = quoted(message).unwrap_or_else(|| message.split('(').next().unwrap_or_default());
+    name.contains('.')
 }
 
 /// Errors on the way to the server, which have no SQLSTATE.
@@ -225,6 +271,44 @@ mod tests {
             assert!(said.contains(word), "{code}: {said}");
         }
         assert_eq!(hint(&SqlError::with_sqlstate("22012", "division by zero"), "ana"), None);
+    }
+
+    #[test]
+    fn a_function_is_given_its_schemas() {
+        let said = |code: &str, message: &str, context: &str, path: &[String]| {
+            in_function(&SqlError::with_sqlstate(code, message).within(Some(context.to_owned())), path)
+        };
+        let (table, path) = ("relation \"orders\" does not exist", ["marts".to_owned(), "My Data".to_owned()]);
+        for (code, message, context, wanted) in [
+            (
+                "42P01",
+                table,
+                "SQL function \"f_sql\" during inlining",
+                "f_sql SET search_path = marts, \"My Data\", pg_temp;",
+            ),
+            (
+                "42883",
+                "function g(integer) does not exist",
+                "SQL statement \"SELECT g(1)\"\nPL/pgSQL function f(integer,text) line 1 at RETURN\nSQL function \"outer\" statement 1",
+                "f(integer,text) SET search_path = marts, \"My Data\", pg_temp;",
+            ),
+            (
+                "42704",
+                "type \"money2\" does not exist",
+                "PL/pgSQL function \"Etl\".f(integer) line 3 at assignment",
+                "\"Etl\".f(integer) SET search_path = \"Etl\", marts, \"My Data\", pg_temp;",
+            ),
+        ] {
+            let said = said(code, message, context, &path).unwrap_or_default();
+            assert!(said.ends_with(&format!("ALTER ROUTINE {wanted}")), "{said}");
+        }
+        let inlined = "SQL function \"f\" during inlining";
+        let own = said("42P01", table, inlined, &[]).unwrap_or_default();
+        assert!(own.ends_with("ALTER ROUTINE f SET search_path = public, pg_temp;"), "{own}");
+        assert_eq!(said("42P01", table, "", &path), None, "in the query itself");
+        assert_eq!(said("42P01", "relation \"s.orders\" does not exist", inlined, &path), None);
+        assert_eq!(said("42883", "function s.g(integer) does not exist", inlined, &path), None);
+        assert_eq!(said("22012", "division by zero", inlined, &path), None);
     }
 
     #[test]

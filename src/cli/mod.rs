@@ -13,6 +13,7 @@ pub mod format;
 mod graph;
 mod hint;
 mod history;
+mod import;
 mod init;
 mod interrupt;
 mod list;
@@ -94,6 +95,7 @@ fn dispatch(command: Command, globals: &Globals, style: Style) -> Result<Exit, C
         Command::Apply(args) => wait(apply::run(&args, globals, style)),
         Command::Refresh(args) => wait(refresh::run(&args, globals, style)),
         Command::Drift => wait(stoppable(drift::run(globals, style))),
+        Command::Import(args) => wait(stoppable(import::run(&args, globals, style))),
         Command::Status => wait(stoppable(status::run(globals, style))),
         Command::List(args) => wait(stoppable(list::run(&args, globals, style))),
         Command::Stats(args) => wait(stoppable(stats::run(&args, globals, style))),

@@ -13,7 +13,7 @@ use super::Exit;
 use super::args::{Globals, RefreshArgs};
 use super::context::{Context, Seen};
 use super::error::{CommandError, Result, count};
-use super::hint::hint;
+use super::hint::{hint, in_function};
 use super::interrupt::Interrupt;
 use super::print::{self, Style};
 use super::progress::Progress;
@@ -148,10 +148,14 @@ fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {
 /// Adds our way out where the server gave none.
 fn advise(run: &mut Run, seen: &Seen) {
     let mart = seen.actual.recorded.values().find(|row| row.mart.name.to_string() == run.mart);
-    let Some(error) = run.error.as_mut().filter(|error| error.hint.is_none()) else { return };
+    let Some(error) = run.error.as_mut() else { return };
     if let Some(sqlstate) = &error.sqlstate {
         let role = mart.and_then(|row| row.mart.owner.as_deref()).unwrap_or(&seen.actual.server.user);
-        error.hint = hint(&SqlError::with_sqlstate(sqlstate, &error.message), role);
+        let path = mart.map(|row| row.mart.search_path.as_slice()).unwrap_or_default();
+        let said = SqlError::with_sqlstate(sqlstate, &error.message).within(error.context.clone());
+        // The server's own hint knows nothing of the function's surroundings.
+        let ours = in_function(&said, path);
+        error.hint = ours.or(error.hint.take()).or_else(|| hint(&said, role));
     }
 }
 

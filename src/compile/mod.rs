@@ -4,6 +4,8 @@
 
 mod canonical;
 mod needed;
+mod respelled;
+mod restate;
 mod scratch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use canonical::canonical;
 pub use needed::needed;
 pub(crate) use needed::{recorded_for, settings_changed};
+pub use respelled::respelled;
+pub use restate::{Restated, Stated, StatedIndex, restate};
 pub use scratch::compile;
 
 use crate::catalog::Column;

@@ -202,7 +202,7 @@ async fn one(
     let view = scratch.view(mart);
     let (prefix, query) = statement(desired, scratch, known, &view);
     if let Err(error) = savepoint(conn, &format!("{prefix}{query}\n")).await? {
-        let before = prefix.chars().count() + SAVEPOINT.chars().count();
+        let before = prefix.chars().count();
         let position = error.position.and_then(|at| at.checked_sub(before)).filter(|at| *at > 0 && query == mart.query);
         let error = error.at(position);
         failures.push(Failure { mart: mart.name.clone(), index: None, error });
@@ -267,12 +267,11 @@ fn statement(desired: &DesiredMart, scratch: &Scratch, known: &BTreeSet<&QName>,
     (prefix, query)
 }
 
-const SAVEPOINT: &str = "SAVEPOINT datamart_scratch;";
-
 /// Runs `sql` so that its failure does not end the transaction.
 async fn savepoint(conn: &mut PgConnection, sql: &str) -> Result<Result<(), SqlError>, CompileError> {
-    let batch = format!("{SAVEPOINT}{sql}");
-    match sqlx::raw_sql(AssertSqlSafe(batch)).execute(&mut *conn).await {
+    // A message of its own: one with a syntax error in it is refused before its first statement runs.
+    sqlx::raw_sql("SAVEPOINT datamart_scratch").execute(&mut *conn).await?;
+    match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await {
         Ok(_) => {
             sqlx::raw_sql("RESET ROLE; RELEASE SAVEPOINT datamart_scratch").execute(&mut *conn).await?;
             Ok(Ok(()))
@@ -309,6 +308,7 @@ async fn read(conn: &mut PgConnection, scratch: &Scratch) -> Result<Compiled, Co
                 not_null: false,
                 collation,
                 comment: None,
+                statistics: None,
             })
             .collect();
         let read_schemas: Option<Vec<String>> = row.try_get("read_schemas")?;

@@ -166,6 +166,12 @@ impl SqlError {
         self
     }
 
+    /// The same error with the server's CONTEXT.
+    pub fn within(mut self, context: Option<String>) -> Self {
+        self.0.context = context;
+        self
+    }
+
     /// The fixed word of its kind.
     pub fn kind_word(&self) -> &'static str {
         self.kind.as_str()

@@ -7,7 +7,7 @@ use super::decision::Decision;
 use super::mend::{Mend, mend};
 use super::order::{Old, dependents_first, query_text};
 use super::statement::{self, next};
-use super::{Action, Record, RecordRow, Step};
+use super::{Action, Adopted, Record, RecordRow, Step};
 use crate::catalog::{Actual, Recorded};
 use crate::manifest::Project;
 use crate::state::{Kind, QName, quote_ident};
@@ -338,8 +338,12 @@ impl Builder<'_> {
         };
         let definition = match (&renamed_from, target.recorded) {
             (Some(_), Some(recorded)) => recorded.applied.compiled.clone(),
-            _ => target.definition.clone(),
+            _ => decision.adopted.as_ref().and_then(Option::as_ref).unwrap_or(&target.definition).clone(),
         };
+        let adopted = decision.adopted.as_ref().map(|text| match text {
+            None => Adopted::AsDeclared,
+            Some(_) => Adopted::Pending,
+        });
         self.out.records.push(Record {
             transaction: self.transaction,
             mart: target.mart.name.clone(),
@@ -350,6 +354,7 @@ impl Builder<'_> {
                 reads: target.read_signatures(self.actual),
                 renamed_from,
                 action,
+                adopted,
                 // What is built anew is as declared.
                 drifted: if decision.builds() { Vec::new() } else { decision.drifted.clone() },
             },

@@ -22,6 +22,8 @@ pub(crate) struct Decision<'a> {
     pub hazards: Vec<Hazard>,
     /// Aspects that drifted and stay as they are.
     pub drifted: Vec<String>,
+    /// Taken over as it is; with the settled text of the relation's query where the manifest asks for another.
+    pub adopted: Option<Option<String>>,
 }
 
 impl Decision<'_> {
@@ -90,6 +92,12 @@ pub(crate) fn decide<'a>(
             upstream.restated.insert(name.clone(), "whose rows change");
         }
         let through = decisions.through(&target, &decided);
+        if let Some(text) = options.adopt.get(&name)
+            && target.live.is_some_and(|live| live.name == name && live.kind.is(target.mart.kind))
+        {
+            decisions.marts.push(adopt(target, text.clone()));
+            continue;
+        }
         let decision = match selected || !follows.is_empty() {
             true => one(target, actual, options, follows, selected, aside, &upstream, &mut decisions),
             false => None,
@@ -110,6 +118,19 @@ pub(crate) fn decide<'a>(
         decisions.marts.push(decision);
     }
     decisions
+}
+
+/// The relation stays as it is, and the registry says so.
+fn adopt(target: Target<'_>, text: Option<String>) -> Decision<'_> {
+    Decision {
+        mode: Mode::Record,
+        differences: Vec::new(),
+        reasons: Vec::new(),
+        hazards: Vec::new(),
+        drifted: Vec::new(),
+        adopted: Some(text),
+        target,
+    }
 }
 
 impl Decisions<'_> {
@@ -206,6 +227,7 @@ fn one<'a>(
             reasons: vec![reason],
             hazards: Vec::new(),
             drifted: Vec::new(),
+            adopted: None,
             target,
         });
     };
@@ -226,7 +248,11 @@ fn one<'a>(
         Mode::InPlace
     } else if !accepted.is_empty() || !metadata.is_empty() || target.renamed_from().is_some() {
         Mode::Alter
-    } else if selected && (declared::record_is_old(&target, actual) || !target.reads.is_disjoint(&upstream.reshaped)) {
+    } else if selected
+        && (declared::record_is_old(&target, actual)
+            || options.respelled.get(&target.mart.name) == Some(&true)
+            || !target.reads.is_disjoint(&upstream.reshaped))
+    {
         Mode::Record
     } else {
         return None;
@@ -239,7 +265,7 @@ fn one<'a>(
     reasons.extend(follows);
     reasons.dedup();
     let hazards = consequence::hazards(&target, live, mode, &accepted, actual);
-    Some(Decision { mode, differences: accepted, reasons, hazards, drifted, target })
+    Some(Decision { mode, differences: accepted, reasons, hazards, drifted, adopted: None, target })
 }
 
 /// What is mended of everything that differs, and the aspects that drifted and stay.
@@ -259,7 +285,8 @@ fn accept<'a>(
         }
         drifted.push(difference.aspect);
     };
-    let all = differences(target, live, actual, &decisions.renames);
+    let respelled = options.respelled.get(&target.mart.name).copied();
+    let all = differences(target, live, actual, &decisions.renames, respelled);
     for difference in all {
         let query = matches!(difference.fix, Fix::Definition | Fix::Rebuild);
         // What follows others is made from its manifest.

@@ -73,6 +73,7 @@ pub(crate) fn record_is_old(target: &Target<'_>, actual: &Actual) -> bool {
     recorded.fingerprint != target.mart.fingerprint()
         || recorded.file != target.desired.path
         || recorded.applied.major != actual.server.major()
+        || (target.compiled && recorded.applied.query != target.mart.query_fingerprint().0)
         || recorded.relation != target.live.map(|live| live.oid)
         || recorded.applied.reads != target.read_signatures(actual)
 }

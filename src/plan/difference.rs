@@ -8,7 +8,7 @@ use super::indexes;
 use super::target::Target;
 use crate::catalog::{Actual, Applied, Relation};
 use crate::compile::{canonical, settings_changed};
-use crate::state::{Kind, QName};
+use crate::state::{GrantDecl, Kind, QName};
 
 /// Everything in which `live` is not `target`.
 pub(crate) fn differences(
@@ -16,6 +16,7 @@ pub(crate) fn differences(
     live: &Relation,
     actual: &Actual,
     renames: &[(QName, QName)],
+    respelled: Option<bool>,
 ) -> Vec<Difference> {
     let mut found = Vec::new();
     let empty = Applied::default();
@@ -24,7 +25,7 @@ pub(crate) fn differences(
         // Everything else is built as declared.
         return vec![kind];
     }
-    query(&mut found, target, live, actual, renames, applied);
+    query(&mut found, target, live, actual, renames, respelled);
     indexes::differences(&mut found, target, live, applied);
     if target.mart.kind == Kind::Table {
         indexes::constraints(&mut found, target, live, applied);
@@ -37,7 +38,14 @@ pub(crate) fn differences(
         let differences = grants::differences(declared, &live.grants, actual.server.major());
         for (role, expected, actual_grants, fix) in differences.into_iter().filter(|(role, ..)| role != owner) {
             let was = grants::of_role(&applied.grants, &role, actual.server.major());
-            let cause = cause(was == expected);
+            let before = target.recorded.and_then(|recorded| recorded.mart.grants.as_deref()).unwrap_or_default();
+            let redeclared = grants::of_role(before, &role, actual.server.major()) != expected;
+            let upgraded = |has: &[GrantDecl]| !redeclared && grants::came_with_an_upgrade(declared, has, &role);
+            // Afterwards the registry holds what the upgrade made, and what is given or taken by hand differs from it.
+            if (applied.major < 17 || was == actual_grants) && upgraded(&live.grants) {
+                continue;
+            }
+            let cause = cause(was == expected || upgraded(&applied.grants));
             found.push(Difference {
                 aspect: format!("grants:{role}"),
                 cause,
@@ -67,12 +75,15 @@ fn query(
     live: &Relation,
     actual: &Actual,
     renames: &[(QName, QName)],
-    applied: &Applied,
+    respelled: Option<bool>,
 ) {
+    let empty = Applied::default();
+    let applied = target.recorded.map_or(&empty, |r| &r.applied);
     let mut push = |aspect: &str, cause, expected: String, was: String, fix| {
         found.push(Difference { aspect: aspect.to_owned(), cause, expected: Some(expected), actual: Some(was), fix });
     };
-    // Another major prints the same query in other words: what was applied is read again instead of compared.
+    // Another major prints the same query in other words: what was applied is read again instead of compared. `respelled` tells whether it
+    // still says the same.
     let same_major = applied.major == actual.server.major();
     let redeclared = if same_major {
         target.compiled && target.definition != target.with_new_names(&applied.compiled, renames)
@@ -81,14 +92,16 @@ fn query(
     };
     let live_text = live.definition.as_deref().map(canonical);
     let is_target = live_text.as_ref().is_some_and(|text| *text == target.definition);
-    let drifted = same_major && live_text.as_ref().is_some_and(|text| *text != canonical(&applied.definition));
+    let reads_otherwise = live_text.as_ref().is_some_and(|text| *text != canonical(&applied.definition));
+    let drifted = respelled.map_or(same_major && reads_otherwise, |same| !same);
     let settings = target.recorded.is_some_and(|r| settings_changed(target.mart, &r.mart));
     if redeclared && !is_target {
         let was = live.definition.clone().unwrap_or_else(|| applied.compiled.clone());
         push("definition", Cause::Declared, target.definition.clone(), was, Fix::Definition);
     } else if drifted && !is_target {
         let was = live.definition.clone().unwrap_or_default();
-        push("definition", Cause::Drift, applied.definition.clone(), was, Fix::Definition);
+        let expected = if same_major { &applied.definition } else { &target.definition };
+        push("definition", Cause::Drift, expected.clone(), was, Fix::Definition);
     } else if !target.same_columns(&live.columns) {
         let list = |columns: &[crate::catalog::Column]| {
             let words = columns.iter().map(|c| format!("{} {}", c.name, c.type_name));

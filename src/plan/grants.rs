@@ -54,9 +54,26 @@ fn expand(privilege: &str, column: bool, major: i32) -> Vec<&str> {
     all
 }
 
+/// Whether both grant the same, in whatever words.
+pub(crate) fn same(a: &[GrantDecl], b: &[GrantDecl], major: i32) -> bool {
+    by_role(a, major) == by_role(b, major)
+}
+
 /// What one role has, in words.
 pub(crate) fn of_role(grants: &[GrantDecl], role: &str, major: i32) -> String {
     by_role(grants, major).get(role).map(words).unwrap_or_default()
+}
+
+/// Whether the role has MAINTAIN beside every other privilege, all of which are declared: pg_dump and pg_upgrade make what
+/// was every privilege before 17 into every privilege there is.
+/// <https://www.postgresql.org/docs/17/release-17.html>
+pub(crate) fn came_with_an_upgrade(declared: &[GrantDecl], live: &[GrantDecl], role: &str) -> bool {
+    let (mut declared, mut live) = (by_role(declared, 17), by_role(live, 17));
+    let (Some(mut declared), Some(live)) = (declared.remove(role), live.remove(role)) else { return false };
+    let whole = |word: &str| (word.to_owned(), None);
+    let everything = expand("ALL", false, 16).into_iter().all(|word| declared.contains_key(&whole(word)));
+    let grantable = declared.get(&whole("SELECT")).copied().unwrap_or_default();
+    everything && declared.insert(whole("MAINTAIN"), grantable).is_none() && declared == live
 }
 
 fn words(privileges: &Privileges) -> String {
@@ -168,6 +185,21 @@ mod tests {
         assert!(
             sql(&[grant("public", &["SELECT"], &[], false)], &[grant("public", &["SELECT"], &[], false)]).is_empty()
         );
+    }
+
+    #[test]
+    fn an_upgrade_gives_maintain_to_who_had_everything() {
+        let seven = ["DELETE", "INSERT", "REFERENCES", "SELECT", "TRIGGER", "TRUNCATE", "UPDATE"];
+        let eight = [&seven[..], &["MAINTAIN"]].concat();
+        let came = |declared: &[&str], live: &[&str], option: bool| {
+            came_with_an_upgrade(&[grant("x", declared, &[], false)], &[grant("x", live, &[], option)], "x")
+        };
+        assert!(came(&seven, &eight, false));
+        assert!(!came(&seven, &eight, true), "others may be given on now");
+        assert!(!came(&eight, &seven, false), "it was taken away");
+        assert!(!came(&seven[1..], &eight, false));
+        assert!(!came(&["SELECT"], &["SELECT", "MAINTAIN"], false), "somebody gave it");
+        assert!(!came_with_an_upgrade(&[], &[grant("x", &eight, &[], false)], "x"));
     }
 
     #[test]

@@ -65,7 +65,8 @@ pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live
             Fix::ReplaceIndex(index) => next(index) == *name,
             _ => false,
         });
-        if again {
+        let taken_over = !is.valid && applied.indexes.get(name) == Some(is);
+        if again || taken_over {
             continue;
         }
         let ours = applied.indexes.contains_key(name);

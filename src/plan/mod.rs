@@ -25,14 +25,15 @@ mod scope;
 mod statement;
 mod target;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use globset::GlobMatcher;
 
+pub(crate) use grants::same as same_grants;
 pub use hazard::{Hazard, HazardKind};
 pub use make::plan;
-pub use model::{Action, Change, Drift, Orphan, Plan, Read, Record, RecordRow, Refusal, Step, Summary};
+pub use model::{Action, Adopted, Change, Drift, Orphan, Plan, Read, Record, RecordRow, Refusal, Step, Summary};
 pub use moved::{moved, read_scope};
 pub use scope::scope;
 
@@ -67,6 +68,11 @@ pub struct Options {
     pub database: String,
     /// `ignore_drift`, compiled.
     pub ignore: Vec<GlobMatcher>,
+    /// Relations that are taken over as they are: their rows of the registry are written, nothing of theirs is changed. The text is that of
+    /// the relation's query, settled (see `compile::restate`), where the manifest asks for another one.
+    pub adopt: BTreeMap<QName, Option<String>>,
+    /// Of relations that do not read as they were applied, whether they say the same (see `compile::respelled`).
+    pub respelled: BTreeMap<QName, bool>,
 }
 
 impl Options {

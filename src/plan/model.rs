@@ -112,6 +112,17 @@ pub enum Action {
 }
 
 impl Action {
+    /// The word programs read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+            Self::Rename => "rename",
+        }
+    }
+
     /// Terraform's symbol.
     pub fn symbol(self) -> &'static str {
         match self {
@@ -239,9 +250,22 @@ pub enum RecordRow {
         action: Action,
         /// Aspects that drifted and stay as they are: the registry goes on saying what they should be.
         drifted: Vec<String>,
+        /// The relation is taken over as it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adopted: Option<Adopted>,
     },
     /// Marked as dropped.
     Delete,
+}
+
+/// How a relation that is taken over as it is stands to its manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Adopted {
+    /// Its query is the manifest's.
+    AsDeclared,
+    /// The manifest asks for another query: the next plan changes it.
+    Pending,
 }
 
 /// Why a plan may not be applied as it is.

@@ -34,7 +34,7 @@ pub(super) fn problems(
         };
         if let Some(live) = actual.relations.get(&target.mart.name) {
             let ours = target.recorded.is_some_and(|r| r.mart.name == live.name && live.kind.is(r.mart.kind));
-            if !ours {
+            if !ours && decision.adopted.is_none() {
                 let message =
                     format!("{} of that name exists and is not managed by datamart", with_article(live.kind.label()));
                 let help = if live.extension {
@@ -98,6 +98,11 @@ pub(super) fn problems(
                 let message = format!("security_invoker is unknown to PostgreSQL {}", actual.server.major());
                 problem("with.security_invoker", message, "it needs PostgreSQL 15 or later".to_owned());
             }
+        }
+        let mut privileges = target.mart.grants.iter().flatten().flat_map(|grant| &grant.privileges);
+        if actual.server.major() < 17 && privileges.any(|privilege| privilege == "MAINTAIN") {
+            let message = format!("the privilege MAINTAIN is unknown to PostgreSQL {}", actual.server.major());
+            problem("grants.privileges", message, "it needs PostgreSQL 17 or later".to_owned());
         }
         problems.extend(target.problems());
         let missing =

@@ -75,6 +75,20 @@ pub(crate) fn complete(
             index_body(&is.definition)
         ));
     }
+    if let (Kind::MaterializedView, Some(live)) = (mart.kind, live) {
+        let made = |index: &String| {
+            mart.indexes.iter().any(|i| i.name == *index) || carried_indexes(target, Some(live)).iter().any(|(name, _)| *name == index)
+        };
+        let clustered = live.indexes.iter().find(|(name, index)| index.clustered && made(name));
+        sql.extend(clustered.map(|(index, _)| {
+            format!("ALTER {} {name} CLUSTER ON {}", mart.kind.sql(), quote_ident(&index_name(index)))
+        }));
+        let targets = live.columns.iter().filter(|was| target.columns.iter().any(|column| column.name == was.name));
+        sql.extend(targets.filter_map(|column| {
+            let column_name = quote_ident(&column.name);
+            Some(format!("ALTER {} {name} ALTER COLUMN {column_name} SET STATISTICS {}", mart.kind.sql(), column.statistics?))
+        }));
+    }
     sql.extend(comments(target, name, live));
     sql.extend(grants_on_new(target, name, live, actual, role));
     if mart.kind != Kind::View {

@@ -63,12 +63,16 @@ impl<'a> Target<'a> {
             .iter()
             .map(|decl| {
                 let spelled = compiled.and_then(|c| c.indexes.get(&decl.name)).cloned();
+                // One that is declared as before is as it was applied, however the server would spell it today; another major
+                // spells it otherwise, and what is there is read again.
                 let applied = || {
-                    let known = recorded?.mart.indexes.contains(decl);
-                    let index = recorded?.applied.indexes.get(&decl.name)?;
-                    known.then(|| index.definition.clone())
+                    let recorded = recorded.filter(|recorded| recorded.mart.indexes.contains(decl))?;
+                    let was = recorded.applied.indexes.get(&decl.name)?;
+                    let same_major = recorded.applied.major == actual.server.major();
+                    let is = if same_major { Some(was) } else { live?.indexes.get(&decl.name) };
+                    is.map(|index| index.definition.clone())
                 };
-                let definition = if decl.needs_server() { spelled.or_else(applied) } else { None };
+                let definition = if decl.needs_server() { applied().or(spelled) } else { None };
                 let definition = definition.unwrap_or_else(|| canonical_index(decl, &mart.name));
                 let body = index_body(&definition).to_owned();
                 (decl.name.clone(), TargetIndex { decl, body })

@@ -154,6 +154,7 @@ async fn work(
                 sqlstate: None,
                 message: error.to_string(),
                 hint: Some("wait for it with --wait, or see `datamart unlock`".to_owned()),
+                context: None,
             });
             return record_not_begun(worker, item, options, run).await;
         }
@@ -181,6 +182,7 @@ async fn locked(
         sqlstate: None,
         message,
         hint: Some(hint.to_owned()),
+        context: None,
     };
     let Some(live) = item.live.as_ref().filter(|live| live.kind.is(item.recorded.mart.kind)) else {
         run.status = RunStatus::Failed;

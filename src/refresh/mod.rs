@@ -83,6 +83,9 @@ pub struct RunError {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// The server's CONTEXT: the functions it came through.
+    #[serde(skip)]
+    pub context: Option<String>,
 }
 
 impl RunError {
@@ -92,6 +95,7 @@ impl RunError {
             sqlstate: error.sqlstate.clone(),
             message: error.message.clone(),
             hint: error.hint.clone().or_else(|| error.detail.clone()),
+            context: error.context.clone(),
         }
     }
 }

@@ -11,7 +11,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::AssertSqlSafe;
 
-use crate::support::database::{run, server};
+use crate::support::database::{ephemeral, run, server};
+use crate::support::postgresql::binaries;
 use crate::support::wait::until;
 
 /// A project's folder, where the server's user can reach it.
@@ -22,7 +23,7 @@ fn project() -> tempfile::TempDir {
 }
 
 fn options(root: &Path) -> Options {
-    let mut options = Options::beside(root);
+    let mut options = Options { binaries: binaries(), ..Options::beside(root) };
     options.settings.push(("fsync".into(), "off".into()));
     options
 }
@@ -215,7 +216,7 @@ fn data_of_another_major_version_is_not_touched() {
 fn without_binaries_it_says_what_to_install() {
     let (root, empty) = (project(), project());
     let bin = empty.path().display().to_string();
-    let command = Process::new("start", root.path(), &[("DATAMART_POSTGRES_BIN", &bin)]);
+    let command = Process::new("start", root.path(), &[("DATAMART_TEST_PG", ""), ("DATAMART_POSTGRES_BIN", &bin)]);
     let [error, kind, way_out] = &command.said[..] else { panic!("{:?}", command.said) };
     let looked = format!("DATAMART_POSTGRES_BIN={bin}");
     assert_eq!(*error, format!("the embedded server needs PostgreSQL's own programs, and found none ({looked})"));
@@ -285,7 +286,7 @@ fn in_a_process_of_its_own() {
     let Ok(task) = std::env::var(TASK) else { return };
     let options = match task.as_str() {
         "start" => options(Path::new(&std::env::var_os(ROOT).expect("a root"))),
-        _ => Options::ephemeral().expect("options"),
+        _ => ephemeral(),
     };
     let root = options.root.display().to_string();
     let server = run(embedded::start(options));

@@ -5,11 +5,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use datamart::database::Endpoint;
-use datamart::database::embedded::{self, Embedded, Options};
+use datamart::database::embedded::{self, Embedded};
 use nix::sys::signal::Signal;
 
 use crate::cli::rig::{Out, ROLE, Rig, Running, bare, finish, folder};
-use crate::support::database::{run, server};
+use crate::support::database::{ephemeral, run, server};
 use crate::support::folder::Folder;
 use crate::support::wait::until;
 
@@ -674,7 +674,7 @@ impl Standby {
         let major = version.split_whitespace().nth(2)?.split('.').next()?.parse::<u32>().ok()?;
         (major >= crate::support::database::major()).then_some(())?;
         let options = || {
-            let mut options = Options::ephemeral().expect("a folder");
+            let mut options = ephemeral();
             for (name, value) in [("max_wal_senders", "4"), ("shared_buffers", "16MB")] {
                 options.settings.push((name.to_owned(), value.to_owned()));
             }

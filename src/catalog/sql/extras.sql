@@ -1,5 +1,5 @@
 -- What else hangs on relations and would not follow a relation that takes their place.
-SELECT t.tgrelid::bigint AS oid, 'trigger ' || quote_ident(t.tgname) AS what
+SELECT t.tgrelid::bigint AS oid, CASE WHEN t.tgtype & 64 <> 0 THEN 'INSTEAD OF trigger ' ELSE 'trigger ' END || quote_ident(t.tgname) AS what
 FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal AND t.tgrelid = ANY ($1::bigint[]::oid[])
 UNION ALL
 SELECT p.polrelid::bigint, 'policy ' || quote_ident(p.polname)
@@ -28,9 +28,21 @@ SELECT k.conrelid::bigint, 'constraint ' || quote_ident(k.conname)
 FROM pg_catalog.pg_constraint k
 WHERE k.contype IN ('c', 'u', 'x', 'f') AND k.conrelid = ANY ($1::bigint[]::oid[])
 UNION ALL
-SELECT a.attrelid::bigint, 'statistics target of ' || quote_ident(a.attname)
+SELECT a.attrelid::bigint, v.what || ' of column ' || quote_ident(a.attname)
 FROM pg_catalog.pg_attribute a
-WHERE a.attstattarget > 0 AND NOT a.attisdropped AND a.attnum > 0 AND a.attrelid = ANY ($1::bigint[]::oid[])
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+CROSS JOIN LATERAL (VALUES ('statistics target', c.relkind = 'r' AND a.attstattarget >= 0), ('storage', c.relkind <> 'v' AND a.attstorage <> t.typstorage),
+                           ('compression', a.attcompression <> ''), ('options', a.attoptions IS NOT NULL), ('default', c.relkind = 'v' AND a.atthasdef)) AS v (what, has)
+WHERE v.has AND NOT a.attisdropped AND a.attnum > 0 AND a.attrelid = ANY ($1::bigint[]::oid[])
+UNION ALL
+SELECT c.oid::bigint, 'access method ' || quote_ident(m.amname)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am m ON m.oid = c.relam
+WHERE m.amname <> 'heap' AND c.relkind IN ('r', 'm') AND c.oid = ANY ($1::bigint[]::oid[])
+UNION ALL
+SELECT i.indrelid::bigint, 'clustering on ' || quote_ident(x.relname)
+FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+WHERE i.indisclustered AND c.relkind = 'r' AND i.indrelid = ANY ($1::bigint[]::oid[])
 UNION ALL
 SELECT i.inhparent::bigint, 'child ' || i.inhrelid::regclass
 FROM pg_catalog.pg_inherits i WHERE i.inhparent = ANY ($1::bigint[]::oid[])

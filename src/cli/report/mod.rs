@@ -4,6 +4,7 @@ pub mod drift;
 pub mod graph;
 mod graph_dot;
 mod graph_mermaid;
+pub mod import;
 pub mod mart;
 pub mod paint;
 pub mod plan;

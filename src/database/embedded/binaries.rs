@@ -34,8 +34,12 @@ impl Binaries {
     }
 }
 
-/// The programs to use. Where data of a major version is there already, programs of that version go first.
-pub(super) fn find(wanted: Option<&str>) -> Result<Binaries, DatabaseError> {
+/// The programs to use: those of the folder given, else where data of a major version is there already, programs of that
+/// version first.
+pub(super) fn find(wanted: Option<&str>, given: Option<&Path>) -> Result<Binaries, DatabaseError> {
+    if let Some(folder) = given {
+        return at(folder).ok_or_else(|| none(&format!("in {}", folder.display())));
+    }
     if let Some(folder) = std::env::var_os(OVERRIDE).filter(|value| !value.is_empty()) {
         return at(Path::new(&folder)).ok_or_else(|| none(&format!("{OVERRIDE}={}", folder.display())));
     }
@@ -146,6 +150,15 @@ mod tests {
         assert_eq!(major_of(debian).as_deref(), Some("15"));
         assert_eq!(major_of("postgres (PostgreSQL) 19devel").as_deref(), Some("19"));
         assert_eq!(major_of(""), None);
+    }
+
+    #[test]
+    fn no_other_folder_stands_in_for_the_one_given() {
+        let found = find(None, Some(Path::new("/nonexistent")));
+        assert!(
+            matches!(&found, Err(DatabaseError::NoBinaries { looked, .. }) if looked == "in /nonexistent"),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Options {
     pub settings: Vec<(String, String)>,
     /// The server ends with this process and its data goes: for tests and benchmarks.
     pub ephemeral: bool,
+    /// The folder of `initdb` and `postgres`; `None` looks for one on the machine.
+    pub binaries: Option<PathBuf>,
 }
 
 impl Options {
@@ -46,6 +48,7 @@ impl Options {
             seed: None,
             settings: Vec::new(),
             ephemeral: false,
+            binaries: None,
         }
     }
 
@@ -252,7 +255,7 @@ async fn probe(sockets: &Path, database: &str) -> Result<bool, SqlError> {
 
 fn launch(place: &Place, options: &Options) -> Result<(Child, LogMark), DatabaseError> {
     let found = server::data_major(&place.data);
-    let binaries: Binaries = binaries::find(found.as_deref())?;
+    let binaries: Binaries = binaries::find(found.as_deref(), options.binaries.as_deref())?;
     match found {
         Some(found) if found != binaries.major => {
             return Err(DatabaseError::OtherMajor { data: place.data.clone(), found, installed: binaries.major });

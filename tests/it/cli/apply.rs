@@ -571,21 +571,21 @@ fn drop_removes_what_no_file_declares() {
         --- definition (now)
         +++ nothing
         @@ -1,4 +0,0 @@
-        - SELECT sales.product,
-        -    sum(sales.revenue) AS revenue
+        - SELECT product,
+        -    sum(revenue) AS revenue
         -   FROM public.sales
-        -  GROUP BY sales.product;
+        -  GROUP BY product;
 
     - public.sales (materialized_view): no manifest declares it any more (dashboard/sales.toml)
         --- definition (now)
         +++ nothing
         @@ -1,6 +0,0 @@
-        - SELECT orders.day,
-        -    orders.product,
+        - SELECT day,
+        -    product,
         -    count(*) AS orders,
-        -    sum(orders.amount) AS revenue
+        -    sum(amount) AS revenue
         -   FROM public.orders
-        -  GROUP BY orders.day, orders.product;
+        -  GROUP BY day, product;
 
     Transaction 1
       BEGIN;
@@ -608,21 +608,21 @@ fn drop_removes_what_no_file_declares() {
         --- definition (now)
         +++ nothing
         @@ -1,4 +0,0 @@
-        - SELECT sales.product,
-        -    sum(sales.revenue) AS revenue
+        - SELECT product,
+        -    sum(revenue) AS revenue
         -   FROM public.sales
-        -  GROUP BY sales.product;
+        -  GROUP BY product;
 
     - public.sales (materialized_view): no manifest declares it any more (dashboard/sales.toml)
         --- definition (now)
         +++ nothing
         @@ -1,6 +0,0 @@
-        - SELECT orders.day,
-        -    orders.product,
+        - SELECT day,
+        -    product,
         -    count(*) AS orders,
-        -    sum(orders.amount) AS revenue
+        -    sum(amount) AS revenue
         -   FROM public.orders
-        -  GROUP BY orders.day, orders.product;
+        -  GROUP BY day, product;
 
     Transaction 1
       BEGIN;

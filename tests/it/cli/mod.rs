@@ -2,6 +2,8 @@
 
 mod apply;
 mod graph;
+mod import;
+mod import_again;
 mod input;
 mod looking;
 mod plan;

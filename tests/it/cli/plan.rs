@@ -251,11 +251,11 @@ fn a_change_and_an_orphan() {
         --- definition (now)
         +++ definition (declared)
         @@ -1,4 +1,4 @@
-          SELECT sales.product,
-        -    sum(sales.revenue) AS revenue
-        +    sum(sales.orders) AS n
+          SELECT product,
+        -    sum(revenue) AS revenue
+        +    sum(orders) AS n
             FROM public.sales
-           GROUP BY sales.product;
+           GROUP BY product;
 
     Transaction 1
       BEGIN;
@@ -289,11 +289,11 @@ fn a_change_and_an_orphan() {
     --- definition (now)
     +++ definition (declared)
     @@ -1,4 +1,4 @@
-      SELECT sales.product,
-    -    sum(sales.revenue) AS revenue
-    +    sum(sales.orders) AS n
+      SELECT product,
+    -    sum(revenue) AS revenue
+    +    sum(orders) AS n
         FROM public.sales
-       GROUP BY sales.product;
+       GROUP BY product;
     ```
 
     </details>
@@ -344,10 +344,10 @@ fn a_change_and_an_orphan() {
         --- definition (now)
         +++ nothing
         @@ -1,4 +0,0 @@
-        - SELECT events.kind,
+        - SELECT kind,
         -    count(*) AS events
         -   FROM public.events
-        -  GROUP BY events.kind;
+        -  GROUP BY kind;
 
     Transaction 1
       BEGIN;
@@ -372,10 +372,10 @@ fn a_refused_plan_is_printed_whole() {
         --- definition (now)
         +++ nothing
         @@ -1,4 +0,0 @@
-        - SELECT events.kind,
+        - SELECT kind,
         -    count(*) AS events
         -   FROM public.events
-        -  GROUP BY events.kind;
+        -  GROUP BY kind;
 
     Transaction 1
       BEGIN;
@@ -423,10 +423,10 @@ fn a_refused_plan_is_printed_whole() {
     --- definition (now)
     +++ nothing
     @@ -1,4 +0,0 @@
-    - SELECT events.kind,
+    - SELECT kind,
     -    count(*) AS events
     -   FROM public.events
-    -  GROUP BY events.kind;
+    -  GROUP BY kind;
     ```
 
     </details>
@@ -455,10 +455,10 @@ fn a_refused_plan_is_printed_whole() {
         --- definition (now)
         +++ nothing
         @@ -1,4 +0,0 @@
-        - SELECT events.kind,
+        - SELECT kind,
         -    count(*) AS events
         -   FROM public.events
-        -  GROUP BY events.kind;
+        -  GROUP BY kind;
 
     Transaction 1
       BEGIN;
@@ -700,10 +700,10 @@ fn drift_is_2() {
         --- as applied
         +++ in the database
         @@ -1,4 +0,0 @@
-        - SELECT events.kind,
+        - SELECT kind,
         -    count(*) AS events
         -   FROM public.events
-        -  GROUP BY events.kind;
+        -  GROUP BY kind;
 
     ! public.sales (materialized_view): description was changed
         --- as applied
@@ -722,11 +722,11 @@ fn drift_is_2() {
         --- as applied
         +++ in the database
         @@ -1,4 +1,4 @@
-          SELECT sales.product,
-        -    sum(sales.revenue) AS revenue
-        +    (sum(sales.revenue) + (1)::numeric) AS revenue
+          SELECT product,
+        -    sum(revenue) AS revenue
+        +    (sum(revenue) + (1)::numeric) AS revenue
             FROM public.sales
-           GROUP BY sales.product;
+           GROUP BY product;
 
     Drift: 5 differences in 4 marts; `datamart apply --heal` puts it back.
     "#);
@@ -796,11 +796,11 @@ fn drift_is_2() {
           --- as applied
           +++ in the database
           @@ -1,4 +1,4 @@
-            SELECT sales.product,
-          -    sum(sales.revenue) AS revenue
-          +    (sum(sales.revenue) + (1)::numeric) AS revenue
+            SELECT product,
+          -    sum(revenue) AS revenue
+          +    (sum(revenue) + (1)::numeric) AS revenue
               FROM public.sales
-             GROUP BY sales.product;
+             GROUP BY product;
 
     Plan: 1 to add, 1 to change, 0 to replace, 0 to destroy.
     "#);
@@ -824,11 +824,11 @@ fn drift_is_2() {
           --- as applied
           +++ in the database
           @@ -1,4 +1,4 @@
-            SELECT sales.product,
-          -    sum(sales.revenue) AS revenue
-          +    (sum(sales.revenue) + (1)::numeric) AS revenue
+            SELECT product,
+          -    sum(revenue) AS revenue
+          +    (sum(revenue) + (1)::numeric) AS revenue
               FROM public.sales
-             GROUP BY sales.product;
+             GROUP BY product;
 
     No changes. 4 marts are up to date.
     "#);
@@ -858,11 +858,11 @@ fn drift_is_2() {
         --- definition (now)
         +++ definition (declared)
         @@ -1,4 +1,4 @@
-          SELECT sales.product,
-        -    (sum(sales.revenue) + (1)::numeric) AS revenue
-        +    sum(sales.revenue) AS revenue
+          SELECT product,
+        -    (sum(revenue) + (1)::numeric) AS revenue
+        +    sum(revenue) AS revenue
             FROM public.sales
-           GROUP BY sales.product;
+           GROUP BY product;
 
     Transaction 1
       BEGIN;

@@ -18,6 +18,7 @@ fn help_lists_what_is_built() {
       plan         Show what apply would do, and why
       apply        Bring the database to what the manifests say
       drift        Show what changed in the database behind the manifests' back
+      import       Write manifests for the views and materialized views that the database already has
       refresh      Bring data up to date, in dependency order, in parallel
       status       Show how the marts are: state, freshness, last run
       list         List the marts
@@ -100,7 +101,7 @@ fn usage_errors_are_1() {
     exit 1
     --- stderr
     error: 'datamart' requires a subcommand but one was not provided
-      [subcommands: init, validate, plan, apply, drift, refresh, status, list, stats, preview, history, explain, drop, graph, schema, completions, psql, url, unlock, claim]
+      [subcommands: init, validate, plan, apply, drift, import, refresh, status, list, stats, preview, history, explain, drop, graph, schema, completions, psql, url, unlock, claim]
 
     Usage: datamart [OPTIONS] <COMMAND>
 
@@ -112,7 +113,7 @@ fn usage_errors_are_1() {
     {
       "error": {
         "kind": "usage",
-        "message": "'datamart' requires a subcommand but one was not provided [subcommands: init, validate, plan, apply, drift, refresh, status, list, stats, preview, history, explain, drop, graph, schema, completions, psql, url, unlock, claim]",
+        "message": "'datamart' requires a subcommand but one was not provided [subcommands: init, validate, plan, apply, drift, import, refresh, status, list, stats, preview, history, explain, drop, graph, schema, completions, psql, url, unlock, claim]",
         "file": null,
         "line": null,
         "column": null,

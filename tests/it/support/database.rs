@@ -7,6 +7,8 @@ use datamart::database::Endpoint;
 use datamart::database::embedded::{self, Embedded, Options};
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::postgresql::binaries;
+
 static SERVER: OnceLock<Embedded> = OnceLock::new();
 static NUMBER: AtomicU32 = AtomicU32::new(1);
 
@@ -19,7 +21,7 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
 pub fn server() -> &'static Embedded {
     SERVER.get_or_init(|| {
         std::thread::spawn(|| {
-            let mut options = Options::ephemeral().expect("a folder for the server");
+            let mut options = ephemeral();
             for (name, value) in [("max_connections", "200"), ("wal_level", "minimal"), ("max_wal_senders", "0")] {
                 options.settings.push((name.to_owned(), value.to_owned()));
             }
@@ -28,6 +30,11 @@ pub fn server() -> &'static Embedded {
         .join()
         .expect("the server's thread")
     })
+}
+
+/// A server of a test's own, of the same major version as the run's.
+pub fn ephemeral() -> Options {
+    Options { binaries: binaries(), ..Options::ephemeral().expect("a folder for the server") }
 }
 
 /// The major version of the run's server.

@@ -2,5 +2,6 @@
 
 pub mod database;
 pub mod folder;
+pub mod postgresql;
 pub mod project;
 pub mod wait;

@@ -1,0 +1,1 @@
+REVOKE MAINTAIN ON m FROM {db}_ops; GRANT MAINTAIN ON m TO {db}_etl;

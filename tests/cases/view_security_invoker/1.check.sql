@@ -1,0 +1,1 @@
+SELECT reloptions = '{security_invoker=true}' FROM pg_class WHERE relname = 'v';

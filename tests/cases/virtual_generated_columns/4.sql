@@ -1,0 +1,1 @@
+ALTER TABLE orders ADD COLUMN net numeric GENERATED ALWAYS AS (amount - 1) VIRTUAL;

@@ -1,0 +1,27 @@
+-- The system's own relations, types that are names of relations, and functions that give rows.
+CREATE SCHEMA s;
+CREATE VIEW s.sizes AS SELECT c.oid::regclass AS relation, pg_relation_size(c.oid) AS bytes, c.relkind, c.relacl FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_';
+CREATE VIEW s.columns AS SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 's';
+CREATE VIEW s.activity AS SELECT pid, state, query_start, now() - query_start AS age FROM pg_stat_activity WHERE state <> 'idle';
+CREATE VIEW s.settings AS SELECT name, setting, current_setting('search_path') AS path, current_user AS me, session_user AS "session", current_date AS today, localtimestamp(3) AS at FROM pg_settings;
+CREATE VIEW s.functions AS SELECT p.oid::regprocedure AS signature, pg_get_functiondef(p.oid) AS text FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f';
+CREATE VIEW s.pg_class AS SELECT relname FROM pg_catalog.pg_class;
+CREATE VIEW s.over_own_pg_class AS SELECT a.relname, b.relname AS "Relname" FROM s.pg_class a, pg_class b;
+CREATE VIEW s.constants AS SELECT 'pg_class'::regclass AS c, 'int4'::regtype AS t, 'pg_catalog.now()'::regprocedure AS p, '="C"'::text AS e, 1::oid AS o, 's'::regnamespace AS n;
+CREATE VIEW s.series AS SELECT i, i * 2 AS j FROM generate_series(1, 10) AS i;
+CREATE VIEW s.days AS SELECT d::date AS day, extract(isodow FROM d) AS dow FROM generate_series(timestamp '2024-01-01', '2024-01-31', interval '1 day') AS g (d);
+CREATE VIEW s.ordinality AS SELECT * FROM unnest(ARRAY['a', 'b'], ARRAY[1, 2, 3]) WITH ORDINALITY AS t (word, "Number", n);
+CREATE VIEW s.rows_from AS SELECT * FROM ROWS FROM (generate_series(1, 3), json_to_recordset('[{"a": 1, "b": "x"}]') AS (a int, b text), unnest(ARRAY[1.5])) WITH ORDINALITY AS r (x, y, z, u);
+CREATE VIEW s.recordset AS SELECT r.a, r."B c" FROM jsonb_to_recordset('[{"a": 1}]'::jsonb) AS r (a int, "B c" varchar(10), c numeric(5, 2)[]);
+CREATE VIEW s.in_select AS SELECT unnest(ARRAY[1, 2]) AS u, regexp_split_to_table('a b', E'\\s+') AS w, (jsonb_each_text('{"a": 1}')).*;
+CREATE VIEW s.lateral AS SELECT g.i, l.s, k.key FROM generate_series(1, 3) AS g (i) CROSS JOIN LATERAL (SELECT sum(j) AS s FROM generate_series(1, g.i) AS j) AS l LEFT JOIN LATERAL json_object_keys(json_build_object('k', g.i)) AS k (key) ON true;
+CREATE FUNCTION s.pairs(n int, OUT a int, OUT b text) RETURNS SETOF record LANGUAGE sql AS 'SELECT i, i::text FROM generate_series(1, n) AS i';
+CREATE FUNCTION s.many(VARIADIC words text[]) RETURNS TABLE (word text, "Len" int) LANGUAGE sql AS 'SELECT w, length(w) FROM unnest(words) AS w';
+CREATE FUNCTION s.anything(n int DEFAULT 3, label text DEFAULT 'x') RETURNS SETOF record LANGUAGE sql AS 'SELECT 1, ''a''::text';
+CREATE FUNCTION s."Odd name"(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE VIEW s.calls AS SELECT p.a, p.b, m.*, x.*, s."Odd name"(p.b) AS odd, s.pairs(2)::text AS row FROM s.pairs(3) AS p, s.many('a', 'bb') AS m, s.anything(label => 'y') AS x (i int, t text);
+CREATE VIEW s.calls_variadic AS SELECT * FROM s.many(VARIADIC ARRAY['a', 'b']) AS t, format('%s %s', VARIADIC ARRAY[1, 2]) AS f;
+CREATE VIEW s.xml AS SELECT xmlelement(name "a-b", xmlattributes(1 AS x, 'y' AS "Y"), xmlforest(2 AS z), 'text') AS e, xmlconcat('<a/>'::xml, '<b/>'::xml) AS c, xmlparse(CONTENT '<a>x</a>') AS p, xmlserialize(CONTENT '<a/>'::xml AS text) AS s, xmlpi(name php, 'echo') AS i, xmlroot('<a/>'::xml, VERSION '1.0', STANDALONE YES) AS r, '<a/>'::xml IS DOCUMENT AS d;
+CREATE VIEW s.xml_rows AS SELECT x.* FROM XMLTABLE (XMLNAMESPACES ('http://x.y' AS x), '/x:rows/x:row' PASSING ('<rows xmlns="http://x.y"><row id="1"/></rows>'::xml) COLUMNS id int PATH '@id' NOT NULL, ord FOR ORDINALITY, "Name" text PATH 'x:name' DEFAULT 'none') AS x;
+CREATE MATERIALIZED VIEW s.stored_series AS SELECT * FROM s.series WHERE i % 2 = 0;
+CREATE VIEW s.over_all AS SELECT count(*) FROM s.stored_series, s.days, s.ordinality;
