@@ -6,6 +6,7 @@
 
 mod apply;
 mod database;
+mod import;
 mod marts;
 mod plan;
 mod program;
@@ -24,6 +25,7 @@ Usage: cargo run --release --example benchmark -- NAME [--runs N]
 
   plan    `plan` with nothing to change, at 10, 100, 500 and 5000 marts: time and memory
   apply   the first `apply` of 500 materialized views, against the same statements through psql
+  import  `import` of a database that has grown, and `plan` after it was adopted, with and without foreign partitions
   start   `--help`, `validate` of 500 marts, the binary's size, the embedded server
   all     all of them
 
@@ -52,8 +54,8 @@ fn run(args: &[String]) -> Result<()> {
             println!("{USAGE}");
             return Ok(());
         }
-        "all" => vec!["plan", "apply", "start"],
-        "plan" | "apply" | "start" => vec![name],
+        "all" => vec!["plan", "apply", "import", "start"],
+        "plan" | "apply" | "import" | "start" => vec![name],
         other => return Err(format!("there is no benchmark {other:?}\n\n{USAGE}").into()),
     };
     let program = Program::find()?;
@@ -63,6 +65,7 @@ fn run(args: &[String]) -> Result<()> {
             match name {
                 "plan" => plan::measure(&program, runs.unwrap_or(9)).await?,
                 "apply" => apply::measure(&program, runs.unwrap_or(5)).await?,
+                "import" => import::measure(&program, runs.unwrap_or(5)).await?,
                 _ => start::measure(&program, runs.unwrap_or(15)).await?,
             }
         }
