@@ -221,7 +221,7 @@ mod tests {
 
     fn read(body: &str) -> IndexDecl {
         let index = Index {
-            definition: format!("CREATE INDEX i ON s.m USING {body}"),
+            definition: format!("CREATE INDEX \"a, (b) USING c\" ON s.m USING {body}"),
             unique: false,
             primary: false,
             valid: true,
