@@ -63,7 +63,8 @@ pub async fn measure(program: &Program, runs: usize) -> Result<()> {
         rows.push(row(&with("plan after adoption"), &Spread::of(plans), Some(PLAN)));
     }
     server.stop().await?;
-    let title = format!("{TABLES} tables, {VIEWS} views, {MATERIALIZED} materialized views, {INDEXES} indexes, {runs} runs");
+    let title =
+        format!("{TABLES} tables, {VIEWS} views, {MATERIALIZED} materialized views, {INDEXES} indexes, {runs} runs");
     table(&title, &["seconds", "min", "median", "max", "target", "verdict"], &rows);
     Ok(())
 }

@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn columns_and_how_they_are_sorted() {
-        let keys = read("btree (day DESC NULLS LAST, \"Weird, (name)\" COLLATE \"C\" text_pattern_ops, a NULLS FIRST)").keys;
+        let keys =
+            read("btree (day DESC NULLS LAST, \"Weird, (name)\" COLLATE \"C\" text_pattern_ops, a NULLS FIRST)").keys;
         assert_eq!((keys[0].term.as_str(), keys[0].descending, keys[0].nulls_first), ("day", true, Some(false)));
         assert_eq!(keys[1].term, "Weird, (name)");
         assert_eq!((keys[1].collation.as_deref(), keys[1].opclass.as_deref()), (Some("C"), Some("text_pattern_ops")));

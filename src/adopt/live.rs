@@ -140,8 +140,24 @@ pub fn zone(name: &str) -> Option<String> {
     let zone = name.parse::<chrono_tz::Tz>().ok()?.name();
     let utc = matches!(
         zone,
-        "UTC" | "Etc/UTC" | "GMT" | "Etc/GMT" | "UCT" | "Etc/UCT" | "Universal" | "Etc/Universal" | "Zulu" | "Etc/Zulu"
-            | "GMT0" | "GMT+0" | "GMT-0" | "Etc/GMT0" | "Etc/GMT+0" | "Etc/GMT-0" | "Greenwich" | "Etc/Greenwich"
+        "UTC"
+            | "Etc/UTC"
+            | "GMT"
+            | "Etc/GMT"
+            | "UCT"
+            | "Etc/UCT"
+            | "Universal"
+            | "Etc/Universal"
+            | "Zulu"
+            | "Etc/Zulu"
+            | "GMT0"
+            | "GMT+0"
+            | "GMT-0"
+            | "Etc/GMT0"
+            | "Etc/GMT+0"
+            | "Etc/GMT-0"
+            | "Greenwich"
+            | "Etc/Greenwich"
     );
     Some(if utc { "UTC" } else { zone }.to_owned())
 }

@@ -101,14 +101,10 @@ fn options(mart: &mut Mart, live: std::collections::BTreeMap<String, String>, ba
     }
 }
 
-fn indexes(
-    mart: &mut Mart,
-    live: Vec<crate::state::IndexDecl>,
-    relation: &Relation,
-    base: Option<&Applied>,
-) {
+fn indexes(mart: &mut Mart, live: Vec<crate::state::IndexDecl>, relation: &Relation, base: Option<&Applied>) {
     if let Some(base) = base {
-        mart.indexes.retain(|index| relation.indexes.contains_key(&index.name) || !base.indexes.contains_key(&index.name));
+        mart.indexes
+            .retain(|index| relation.indexes.contains_key(&index.name) || !base.indexes.contains_key(&index.name));
     }
     for index in live {
         let is = relation.indexes.get(&index.name);

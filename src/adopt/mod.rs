@@ -144,10 +144,7 @@ fn schedules(findings: &Findings<'_>, notes: &mut Vec<Note>) -> BTreeMap<QName, 
                     );
                     let clock = schedule.contains(' ') || schedule.starts_with('@');
                     if clock && live::zone(&job.zone) != live::zone(findings.timezone) {
-                        message.push_str(&format!(
-                            "; pg_cron means {}, the manifest {}",
-                            job.zone, findings.timezone
-                        ));
+                        message.push_str(&format!("; pg_cron means {}, the manifest {}", job.zone, findings.timezone));
                     }
                     note(relation, message);
                 }
@@ -169,7 +166,10 @@ fn schedules(findings: &Findings<'_>, notes: &mut Vec<Note>) -> BTreeMap<QName, 
 fn notes(relation: &Relation, kind: Kind, notes: &mut Vec<Note>) {
     let mut note = |message: String| notes.push(Note { relation: relation.name.clone(), message });
     for extra in &relation.extras {
-        note(format!("{extra} stays as it is; no manifest says it, and replacing the {} would lose it", kind.sql().to_lowercase()));
+        note(format!(
+            "{extra} stays as it is; no manifest says it, and replacing the {} would lose it",
+            kind.sql().to_lowercase()
+        ));
     }
     for (name, index) in relation.indexes.iter().filter(|(_, index)| !index.valid) {
         note(format!("index {name} is invalid ({}); it was left out", index.definition));

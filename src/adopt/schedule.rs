@@ -126,17 +126,20 @@ mod tests {
 
     #[test]
     fn what_does_more_is_nobody_s_schedule() {
-        assert!(matches!(
-            read(&job("@daily", "REFRESH MATERIALIZED VIEW a; SELECT 1")),
-            Means::Unclear(_)
-        ));
+        assert!(matches!(read(&job("@daily", "REFRESH MATERIALIZED VIEW a; SELECT 1")), Means::Unclear(_)));
         assert_eq!(read(&job("@daily", "VACUUM")), Means::Other);
         assert_eq!(read(&job("@daily", "")), Means::Other);
     }
 
     #[test]
     fn a_name_alone_is_in_public_or_the_only_one() {
-        let known = [QName::new("a", "x"), QName::new("public", "x"), QName::new("a", "y"), QName::new("b", "z"), QName::new("c", "z")];
+        let known = [
+            QName::new("a", "x"),
+            QName::new("public", "x"),
+            QName::new("a", "y"),
+            QName::new("b", "z"),
+            QName::new("c", "z"),
+        ];
         let find = |name: &str| resolve(&(None, name.to_owned()), known.iter()).map(ToString::to_string);
         assert_eq!(find("x").as_deref(), Some("public.x"));
         assert_eq!(find("y").as_deref(), Some("a.y"));

@@ -150,7 +150,9 @@ impl Worker<'_> {
                 Some((address, action.to_owned()))
             })
             .collect();
-        ledger::audit(self.conn, self.registry, plan, self.by, self.id, &changes).await.map_err(ApplyError::Registry)?;
+        ledger::audit(self.conn, self.registry, plan, self.by, self.id, &changes)
+            .await
+            .map_err(ApplyError::Registry)?;
         self.still_locked().await?;
         transaction(self.conn, "COMMIT").await
     }

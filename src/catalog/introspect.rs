@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row};
 
 use super::actual::{Actual, Column, DefaultAcl, Dependent, Index, Relation, RelationKind, Server, Taken};
 use super::{CatalogError, marts};
-use crate::state::{GrantDecl, QName};
+use crate::state::{GrantDecl, QName, quote_ident};
 
 /// What to look for.
 #[derive(Debug, Clone, Default)]
@@ -144,17 +144,29 @@ async fn columns(
         let oid = row.try_get("oid")?;
         if let Some(relation) = found.get_mut(&oid) {
             numbers.entry(oid).or_default().push(row.try_get("number")?);
-            relation.columns.push(Column {
+            let column = Column {
                 name: row.try_get("name")?,
                 type_name: row.try_get("type")?,
                 not_null: row.try_get("not_null")?,
                 collation: row.try_get("collation")?,
                 comment: row.try_get("comment")?,
                 statistics: row.try_get("statistics")?,
-            });
+            };
+            let extras: Option<&str> = row.try_get("extras")?;
+            relation.extras.extend(column_extras(relation.kind, &column, extras.unwrap_or_default()));
+            relation.columns.push(column);
         }
     }
     Ok(numbers)
+}
+
+/// What hangs on a column and would not follow a relation that takes its relation's place.
+fn column_extras(kind: RelationKind, column: &Column, extras: &str) -> Vec<String> {
+    // A table's default is nothing that a query's rows need; a view's is what those who write through it count on.
+    let counts = |what: &&str| !what.is_empty() && (*what != "default" || kind == RelationKind::View);
+    let statistics = (kind == RelationKind::Table && column.statistics.is_some()).then_some("statistics target");
+    let all = extras.split(',').filter(counts).chain(statistics);
+    all.map(|what| format!("{what} of column {}", quote_ident(&column.name))).collect()
 }
 
 async fn indexes(

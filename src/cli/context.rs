@@ -25,7 +25,12 @@ use super::select::{self, States};
 /// # Errors
 /// Every problem of every file.
 pub fn load(globals: &Globals, style: Style) -> Result<Desired> {
-    let options = LoadOptions { dir: globals.dir.clone(), config: globals.config.clone(), environment: environment(), ..LoadOptions::default() };
+    let options = LoadOptions {
+        dir: globals.dir.clone(),
+        config: globals.config.clone(),
+        environment: environment(),
+        ..LoadOptions::default()
+    };
     let desired = manifest::load(&options).map_err(|error| {
         let failed = CommandError::from(error);
         match globals.dir.exists() {

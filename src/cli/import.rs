@@ -22,8 +22,8 @@ use super::context::{Context, PlanFlags, reach, snapshot};
 use super::error::{CommandError, Result};
 use super::print::{self, Style};
 use super::refresh::held;
-use super::report::import::{Imported, Left};
 use super::report;
+use super::report::import::{Imported, Left};
 
 use choose::Chosen;
 
@@ -157,7 +157,8 @@ async fn settle(context: &mut Context, seen: &Seen) -> Result<Settled> {
     let definition = |name| {
         let relation: &Relation = seen.actual.relations.get(name)?;
         let computed = relation.indexes.iter().filter(|(_, index)| index.valid && (index.partial || index.expressions));
-        let indexes = computed.map(|(name, index)| StatedIndex { name, definition: &index.definition, unique: index.unique });
+        let indexes =
+            computed.map(|(name, index)| StatedIndex { name, definition: &index.definition, unique: index.unique });
         Some(Stated {
             mart: name,
             query: relation.definition.as_deref()?,
@@ -288,6 +289,9 @@ fn is_recorded(actual: &Actual, mart: &Mart) -> bool {
         && live.definition.as_ref().is_none_or(|definition| *definition == applied.definition)
         && (&live.owner, &live.comment, &live.options) == (&applied.owner, &applied.comment, &applied.options)
         && (&live.tablespace, &live.grants, &live.columns) == (&applied.tablespace, &applied.grants, &applied.columns)
-        && live.indexes.iter().all(|(name, index)| applied.indexes.get(name) == Some(index) && (!index.valid || declared(name)))
+        && live
+            .indexes
+            .iter()
+            .all(|(name, index)| applied.indexes.get(name) == Some(index) && (!index.valid || declared(name)))
         && applied.indexes.keys().all(|name| live.indexes.contains_key(name))
 }

@@ -77,7 +77,8 @@ pub(crate) fn complete(
     }
     if let (Kind::MaterializedView, Some(live)) = (mart.kind, live) {
         let made = |index: &String| {
-            mart.indexes.iter().any(|i| i.name == *index) || carried_indexes(target, Some(live)).iter().any(|(name, _)| *name == index)
+            mart.indexes.iter().any(|i| i.name == *index)
+                || carried_indexes(target, Some(live)).iter().any(|(name, _)| *name == index)
         };
         let clustered = live.indexes.iter().find(|(name, index)| index.clustered && made(name));
         sql.extend(clustered.map(|(index, _)| {
@@ -86,7 +87,11 @@ pub(crate) fn complete(
         let targets = live.columns.iter().filter(|was| target.columns.iter().any(|column| column.name == was.name));
         sql.extend(targets.filter_map(|column| {
             let column_name = quote_ident(&column.name);
-            Some(format!("ALTER {} {name} ALTER COLUMN {column_name} SET STATISTICS {}", mart.kind.sql(), column.statistics?))
+            Some(format!(
+                "ALTER {} {name} ALTER COLUMN {column_name} SET STATISTICS {}",
+                mart.kind.sql(),
+                column.statistics?
+            ))
         }));
     }
     sql.extend(comments(target, name, live));

@@ -33,7 +33,8 @@ impl Query {
                 edits.push((qualifier.span.clone(), alias.to_owned()));
             }
         }
-        let types = self.types.iter().filter_map(|row_type| Some((row_type.span.clone(), replace(row_type)?.to_string())));
+        let types =
+            self.types.iter().filter_map(|row_type| Some((row_type.span.clone(), replace(row_type)?.to_string())));
         edits.extend(types);
         edits.sort_by_key(|(span, _)| (span.start, span.end));
         apply(&self.text, &edits)

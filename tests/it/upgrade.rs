@@ -147,7 +147,8 @@ fn what_was_dumped_and_restored_says_the_same() {
     assert_ne!(rig.value(text), before, "this version prints it the same");
     no_changes(&rig);
     rig.run(&["apply", "--auto-approve"]).done();
-    let recorded = "SELECT replace(applied ->> 'definition', 'public.', '') = pg_get_viewdef('open') FROM datamart.marts";
+    let recorded =
+        "SELECT replace(applied ->> 'definition', 'public.', '') = pg_get_viewdef('open') FROM datamart.marts";
     assert_eq!(rig.value(recorded), "true", "it is compared again and again");
     no_changes(&rig);
     rig.sql("CREATE OR REPLACE VIEW open AS SELECT id FROM typed WHERE state IN ('open')");

@@ -3,7 +3,10 @@ SELECT a.attrelid::bigint AS oid, a.attnum AS number, a.attname::text AS name,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
        a.attnotnull AS not_null,
        CASE WHEN a.attcollation <> t.typcollation THEN (SELECT c.collname::text FROM pg_catalog.pg_collation c WHERE c.oid = a.attcollation) END AS collation,
-       d.description AS comment, NULLIF(a.attstattarget, -1)::int AS statistics
+       d.description AS comment, NULLIF(a.attstattarget, -1)::int AS statistics,
+       CASE WHEN a.attstorage <> t.typstorage OR a.attcompression <> '' OR a.attoptions IS NOT NULL OR a.atthasdef
+            THEN concat_ws(',', CASE WHEN a.attstorage <> t.typstorage THEN 'storage' END, CASE WHEN a.attcompression <> '' THEN 'compression' END,
+                           CASE WHEN a.attoptions IS NOT NULL THEN 'options' END, CASE WHEN a.atthasdef THEN 'default' END) END AS extras
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_description d

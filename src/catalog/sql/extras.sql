@@ -28,14 +28,6 @@ SELECT k.conrelid::bigint, 'constraint ' || quote_ident(k.conname)
 FROM pg_catalog.pg_constraint k
 WHERE k.contype IN ('c', 'u', 'x', 'f') AND k.conrelid = ANY ($1::bigint[]::oid[])
 UNION ALL
-SELECT a.attrelid::bigint, v.what || ' of column ' || quote_ident(a.attname)
-FROM pg_catalog.pg_attribute a
-JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-CROSS JOIN LATERAL (VALUES ('statistics target', c.relkind = 'r' AND a.attstattarget >= 0), ('storage', c.relkind <> 'v' AND a.attstorage <> t.typstorage),
-                           ('compression', a.attcompression <> ''), ('options', a.attoptions IS NOT NULL), ('default', c.relkind = 'v' AND a.atthasdef)) AS v (what, has)
-WHERE v.has AND NOT a.attisdropped AND a.attnum > 0 AND a.attrelid = ANY ($1::bigint[]::oid[])
-UNION ALL
 SELECT c.oid::bigint, 'access method ' || quote_ident(m.amname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am m ON m.oid = c.relam
 WHERE m.amname <> 'heap' AND c.relkind IN ('r', 'm') AND c.oid = ANY ($1::bigint[]::oid[])

@@ -55,7 +55,8 @@ pub fn choose(
         }
         let kind = found.kind.label();
         match found.kind {
-            RelationKind::View | RelationKind::MaterializedView if !args.kind.is_none_or(|kind| kind.is(found.kind)) => {}
+            RelationKind::View | RelationKind::MaterializedView
+                if !args.kind.is_none_or(|kind| kind.is(found.kind)) => {}
             RelationKind::View | RelationKind::MaterializedView => match others.get(name) {
                 Some(project) => chosen.left.push(Left::new(name, kind, format!("project {project} manages it"))),
                 None if found.continuous => {
@@ -82,7 +83,8 @@ pub fn choose(
 }
 
 /// Why tables are not imported.
-pub const NO_QUERY: &str = "without a stored query; where one fills it, write its manifest with `type = \"table\"` and that query";
+pub const NO_QUERY: &str =
+    "without a stored query; where one fills it, write its manifest with `type = \"table\"` and that query";
 
 fn globs(patterns: &[String], flag: &str) -> Result<Vec<GlobMatcher>> {
     let compile = |pattern: &String| match Glob::new(pattern) {

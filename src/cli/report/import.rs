@@ -173,7 +173,9 @@ fn summary(told: &Imported) -> String {
     );
     match told.adopted {
         None if told.managed == marts => {}
-        None => summary.push_str(" `datamart import --adopt` records them as they are, so that the next plan is empty."),
+        None => {
+            summary.push_str(" `datamart import --adopt` records them as they are, so that the next plan is empty.")
+        }
         Some(0) => summary.push_str(" All of them were adopted before."),
         Some(number) => summary.push_str(&format!(" Adopted {number}: nothing of them was changed.")),
     }

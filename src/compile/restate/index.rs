@@ -37,7 +37,11 @@ pub(super) async fn settle(
             "SET LOCAL search_path = pg_catalog, pg_temp; CREATE TEMPORARY TABLE {PREFIX}{query} AS\n{text}\nWITH NO DATA"
         );
         if attempt(conn, &table).await?.is_ok() {
-            open.extend(stated.indexes.iter().enumerate().map(|(number, index)| Index { query, number, index: *index }));
+            open.extend(stated.indexes.iter().enumerate().map(|(number, index)| Index {
+                query,
+                number,
+                index: *index,
+            }));
         }
     }
     let live: Vec<_> = open.iter().map(|index| (index, 'a', index_body(index.index.definition).to_owned())).collect();

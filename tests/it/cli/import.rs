@@ -178,7 +178,10 @@ fn adopted_marts_are_marts_like_others() {
     rig.run(&["refresh", "sales"]).done();
     // Changed: the view that reads it follows.
     let sales = rig.read("public/sales.toml");
-    rig.write("public/sales.toml", &sales.replace("sum(o.amount)", "max(o.amount)").replace("fillfactor = 80", "fillfactor = 70"));
+    rig.write(
+        "public/sales.toml",
+        &sales.replace("sum(o.amount)", "max(o.amount)").replace("fillfactor = 80", "fillfactor = 70"),
+    );
     let plan = rig.run(&["plan", "--format", "json"]).done().json();
     assert_eq!(plan["summary"]["replace"], 1, "{plan:#}");
     rig.run(&["apply", "--auto-approve", "-q"]).done();
@@ -196,7 +199,8 @@ fn adopted_marts_are_marts_like_others() {
     // Drifted, and healed.
     rig.sql("DROP INDEX sales_upper; COMMENT ON COLUMN sales.revenue IS 'gross'; CREATE OR REPLACE VIEW \"top products\" AS SELECT product, revenue FROM \"Top Products\" WHERE revenue > 100");
     let drift = rig.run(&["drift", "--format", "json"]).ended(2).json();
-    let aspects: Vec<&str> = drift["drift"].as_array().expect("drift").iter().filter_map(|d| d["aspect"].as_str()).collect();
+    let aspects: Vec<&str> =
+        drift["drift"].as_array().expect("drift").iter().filter_map(|d| d["aspect"].as_str()).collect();
     assert_eq!(aspects, ["definition", "description:revenue", "indexes:sales_upper"]);
     rig.run(&["apply", "--heal", "--auto-approve", "-q"]).done();
     rig.run(&["drift"]).done();

@@ -132,7 +132,11 @@ fn nothing_is_half_written() {
     rig.write("my-schema", "not a folder");
     let failed = rig.run(&["import", "--adopt"]).ended(1);
     assert!(failed.stderr.contains("datamarts/my-schema"), "{}", failed.stderr);
-    let left: Vec<_> = std::fs::read_dir(rig.folder.path().join("datamarts")).expect("a folder").flatten().map(|e| e.file_name()).collect();
+    let left: Vec<_> = std::fs::read_dir(rig.folder.path().join("datamarts"))
+        .expect("a folder")
+        .flatten()
+        .map(|e| e.file_name())
+        .collect();
     assert_eq!(left, ["my-schema"], "half-written");
     assert_eq!(rig.value("SELECT to_regclass('datamart.marts') IS NULL"), "true");
     // What was not adopted then is adopted by trying again.
