@@ -2,6 +2,7 @@
 
 use sqlx::{PgConnection, Row};
 
+use super::check::{CheckResult, check_all, failure};
 use super::run::run;
 use super::session::{Frame, SessionState};
 use super::statement;
@@ -20,21 +21,29 @@ pub struct Built {
     pub snapshot: String,
 }
 
-/// Fills `<mart>__next` from the mart's query and commits. The caller holds the mart's lock.
+/// Fills `<mart>__next` from the mart's query, runs the mart's checks on it in the same snapshot, and commits. The caller
+/// holds the mart's lock.
 ///
 /// # Errors
-/// What PostgreSQL says; nothing is left behind then.
+/// What PostgreSQL says, or a check that does not pass; nothing is left behind then.
 pub async fn build_aside(
     conn: &mut PgConnection,
     mart: &Mart,
     live: &Relation,
     frame: &Frame,
+    checks: &mut Vec<CheckResult>,
 ) -> Result<Built, SqlError> {
     remove_leftovers(conn, &mart.name, frame).await?;
     let name = mart.name.sibling(next_name(&mart.name.name));
     let mut session = SessionState::in_transaction();
     sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
-    let outcome = fill(conn, &mut session, mart, live, &name, frame).await;
+    let mut outcome = fill(conn, &mut session, mart, live, &name, frame).await;
+    if outcome.is_ok() {
+        let checked = check_all(conn, &mut session, frame, mart, &name, checks).await;
+        if let Some(error) = checked.err().or_else(|| failure(checks)) {
+            outcome = Err(error);
+        }
+    }
     close(conn, outcome).await
 }
 
@@ -76,7 +85,10 @@ async fn fill(
 }
 
 /// Commits what went well, rolls back what did not.
-pub(super) async fn close<T>(conn: &mut PgConnection, outcome: Result<T, SqlError>) -> Result<T, SqlError> {
+///
+/// # Errors
+/// Those of `outcome`; a commit that fails.
+pub async fn close<T>(conn: &mut PgConnection, outcome: Result<T, SqlError>) -> Result<T, SqlError> {
     match outcome {
         Ok(value) => {
             sqlx::raw_sql("COMMIT").execute(conn).await?;

@@ -1,5 +1,6 @@
 //! Statements, run; relations, built aside and published. Serves `apply` and `refresh`.
 
+mod check;
 mod copy;
 mod merge;
 mod run;
@@ -7,7 +8,8 @@ mod session;
 mod statement;
 mod swap;
 
-pub use copy::{Built, build_aside, remove_leftovers};
+pub use check::{CheckResult, CheckStatus, SAMPLE, check, check_all, failure};
+pub use copy::{Built, build_aside, close, remove_leftovers};
 pub use merge::{Merged, differences, merge};
 pub use run::{Halted, PUBLICATION_TRIES, publication, run, run_all};
 pub use session::{Frame, SessionState};

@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Conflict,
     /// The data does not allow it: constraints, conversions, division by zero.
     Data,
+    /// A check of a mart's rows did not pass.
+    Check,
     /// Memory, disk, connections or another limit ran out.
     Resource,
     /// The server, or this machine, could not read or write a file.
@@ -60,6 +62,7 @@ impl ErrorKind {
             ErrorKind::Missing => "missing",
             ErrorKind::Conflict => "conflict",
             ErrorKind::Data => "data",
+            ErrorKind::Check => "check",
             ErrorKind::Resource => "resource",
             ErrorKind::Io => "io",
             ErrorKind::Config => "config",

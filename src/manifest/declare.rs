@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use super::checks;
 use super::indexes;
 use super::kinds;
 use super::names::{check_name, check_schema, qualified};
@@ -87,6 +88,7 @@ pub(super) fn declare(
     tags.dedup();
     let grants = grants::read(root, report);
     let freshness = freshness(&root.section("freshness"), report);
+    let checks = checks::read(root, report);
     let primary_key = primary_key(root, report);
     let (index_decls, index_spans) = indexes.into_iter().map(|i| (i.index, i.span)).unzip();
     let located = located?;
@@ -116,6 +118,7 @@ pub(super) fn declare(
         grants,
         refresh: policy,
         freshness,
+        checks,
         metadata: root.section("metadata").json(),
     };
     Some(Declared {

@@ -2,6 +2,7 @@
 
 mod among;
 mod check;
+mod checks;
 mod declare;
 mod environment;
 mod grants;

@@ -46,6 +46,8 @@ pub struct PastRun {
     pub newest: Option<String>,
     /// The git revision of the manifest.
     pub revision: Option<String>,
+    /// What its checks found.
+    pub checks: serde_json::Value,
     /// `{kind, sqlstate, message, hint}` where it failed.
     pub error: Option<serde_json::Value>,
 }
@@ -69,6 +71,7 @@ impl PastRun {
             size_bytes: row.try_get("size_bytes")?,
             newest: row.try_get("newest")?,
             revision: row.try_get("revision")?,
+            checks: row.try_get::<Option<_>, _>("checks")?.unwrap_or_else(|| serde_json::json!([])),
             error: row.try_get("error")?,
         };
         Ok((name, run))

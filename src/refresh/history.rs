@@ -39,6 +39,14 @@ pub(super) async fn begin(
 
 /// Closes it.
 pub(super) async fn finish(conn: &mut PgConnection, options: &Options, run: &Run) -> Result<(), SqlError> {
+    // A mart has checks only where an apply brought the registry up to date for them.
+    if !run.checks.is_empty() {
+        sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/checks.sql"), &options.registry)))
+            .bind(run.run)
+            .bind(serde_json::to_value(&run.checks).ok())
+            .execute(&mut *conn)
+            .await?;
+    }
     sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/finish.sql"), &options.registry)))
         .bind(run.run)
         .bind(run.status.as_str())

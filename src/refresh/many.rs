@@ -217,7 +217,8 @@ async fn locked(
     run.run = history::begin(&mut worker.conn, options, name, method, &run).await.map_err(RefreshError::History)?;
     let clock = Instant::now();
     let frame = one::frame(&item.recorded.mart, live, options, &worker.user);
-    let outcome = one::one(&mut worker.conn, item, live, &choice, options, (&frame, worker.locks.pid())).await;
+    let held = (&frame, worker.locks.pid());
+    let outcome = one::one(&mut worker.conn, item, live, &choice, options, held, &mut run.checks).await;
     let took = clock.elapsed();
     complete(&mut run, outcome, took);
     finish(worker, endpoint, options, &run).await?;

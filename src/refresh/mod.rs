@@ -9,6 +9,7 @@ mod one;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::build::CheckResult;
 use crate::catalog::{CatalogError, Recorded, Relation};
 use crate::database::{DatabaseError, ErrorKind, LockError, SqlError};
 use crate::state::QName;
@@ -133,6 +134,8 @@ pub struct Run {
     pub newest: Option<String>,
     /// The git revision of the manifest.
     pub revision: Option<String>,
+    /// What its checks found, in the order they are declared.
+    pub checks: Vec<CheckResult>,
     /// Why it failed.
     pub error: Option<RunError>,
     /// The snapshot of the data, for the history.

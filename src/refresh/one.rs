@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::{Choice, Item, Method, Options, Run, choose};
-use crate::build::{self, Frame, SessionState};
+use crate::build::{self, CheckResult, Frame, SessionState};
 use crate::catalog::Relation;
 use crate::database::lock::still_held;
 use crate::database::{ErrorKind, SqlError};
@@ -43,7 +43,7 @@ pub(super) fn frame(mart: &Mart, live: &Relation, options: &Options, user: &str)
     }
 }
 
-/// Brings a mart's rows up to date. `holder` is the server process that holds the mart's lock.
+/// Brings a mart's rows up to date, if its checks let it. `holder` is the server process that holds the mart's lock.
 pub(super) async fn one(
     conn: &mut PgConnection,
     item: &Item,
@@ -51,13 +51,14 @@ pub(super) async fn one(
     choice: &Choice,
     options: &Options,
     (frame, holder): (&Frame, i32),
+    checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
     let mut outcome = match choice {
         Choice::Method(method @ (Method::Plain | Method::Concurrently), _) => {
-            materialized_view(conn, live, *method, frame).await?
+            materialized_view(conn, mart, live, *method, (frame, holder), checks).await?
         }
-        _ => table(conn, mart, live, choice, options, (frame, holder)).await?,
+        _ => table(conn, mart, live, choice, options, (frame, holder), checks).await?,
     };
     measure(conn, item, live, frame, &mut outcome).await?;
     Ok(outcome)
@@ -65,17 +66,61 @@ pub(super) async fn one(
 
 async fn materialized_view(
     conn: &mut PgConnection,
+    mart: &Mart,
     live: &Relation,
     method: Method,
-    frame: &Frame,
+    (frame, holder): (&Frame, i32),
+    checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let word = if method == Method::Concurrently { "CONCURRENTLY " } else { "" };
-    let snapshot: String =
-        sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *conn).await?.try_get(0)?;
     let sql = format!("REFRESH MATERIALIZED VIEW {word}{}", live.name);
     let analyze = format!("ANALYZE {}", live.name);
-    alone(conn, frame, &[sql, analyze]).await?;
+    let snapshot = if mart.checks.is_empty() {
+        let snapshot = snapshot(conn).await?;
+        alone(conn, frame, &[sql, analyze]).await?;
+        snapshot
+    } else {
+        sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
+        let outcome = checked(conn, mart, live, &sql, (frame, holder), checks).await;
+        let snapshot = build::close(conn, outcome).await?;
+        alone(conn, frame, &[analyze]).await?;
+        snapshot
+    };
     Ok(Outcome { method: Some(method), snapshot: Some(snapshot), ..Outcome::default() })
+}
+
+async fn snapshot(conn: &mut PgConnection) -> Result<String, SqlError> {
+    let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(conn).await?;
+    Ok(row.try_get(0)?)
+}
+
+/// Refreshes and checks in one transaction and one snapshot, so that what fails is never seen.
+async fn checked(
+    conn: &mut PgConnection,
+    mart: &Mart,
+    live: &Relation,
+    refresh: &str,
+    (frame, holder): (&Frame, i32),
+    checks: &mut Vec<CheckResult>,
+) -> Result<String, SqlError> {
+    let mut session = SessionState::in_transaction();
+    let snapshot = snapshot(conn).await?;
+    build::run(conn, &mut session, frame, refresh).await?;
+    build::check_all(conn, &mut session, frame, mart, &live.name, checks).await?;
+    if let Some(failure) = build::failure(checks) {
+        return Err(failure);
+    }
+    session.leave(conn).await?;
+    keep(conn, holder).await?;
+    Ok(snapshot)
+}
+
+/// Nothing is published without the lock.
+async fn keep(conn: &mut PgConnection, holder: i32) -> Result<(), SqlError> {
+    match still_held(conn, holder).await? {
+        true => Ok(()),
+        false => Err(SqlError::new(ErrorKind::Lock, "the lock of this refresh was taken away; the old rows stay")),
+    }
 }
 
 /// Runs statements outside transactions, with the mart's role and settings.
@@ -100,12 +145,11 @@ async fn table(
     choice: &Choice,
     options: &Options,
     (frame, holder): (&Frame, i32),
+    checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
-    let built = build::build_aside(conn, mart, live, frame).await?;
-    if !still_held(conn, holder).await? {
-        // What was built may be another refresh's business by now: whoever has the lock next removes it.
-        return Err(SqlError::new(ErrorKind::Lock, "the lock of this refresh was taken away; the old rows stay"));
-    }
+    let built = build::build_aside(conn, mart, live, frame, checks).await?;
+    // Without it what was built may be another refresh's business by now: whoever has the lock next removes it.
+    keep(conn, holder).await?;
     let published = publish(conn, mart, live, choice, options, frame, &built).await;
     if published.is_err() {
         // What was built goes; where the connection is gone, the next refresh removes it.
@@ -229,6 +273,7 @@ pub(super) fn beginning(item: &Item, reason: &str, now: chrono::DateTime<chrono:
         size_bytes: None,
         newest: None,
         revision: item.recorded.revision.clone(),
+        checks: Vec::new(),
         error: None,
         snapshot: None,
     }

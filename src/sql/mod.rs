@@ -1,5 +1,6 @@
 //! What a query says: parsed for PostgreSQL's grammar, its references, rewrites. Pure.
 
+mod check;
 mod expression;
 mod identifier;
 mod index;
@@ -12,6 +13,7 @@ mod rewrite;
 #[cfg(test)]
 mod tests;
 
+pub use check::{CheckQuery, check_query};
 pub use expression::Expression;
 pub use identifier::{fold_identifier, parse_name_list, parse_qualified_name};
 pub use index::{canonical_index, create_index, index_body, operator_class, option_value};

@@ -1,6 +1,7 @@
 //! The vocabulary: names and quoting, marts, columns, indexes, grants, fingerprints. Pure.
 
 mod aside;
+mod check;
 mod duration;
 mod fingerprint;
 mod mart;
@@ -10,6 +11,7 @@ mod schedule;
 pub mod selector;
 
 pub use aside::{NEXT, next_mark, next_name};
+pub use check::{CheckDecl, CheckForm, CheckSeverity};
 pub use duration::{format_duration, parse_duration};
 pub use fingerprint::Fingerprint;
 pub use mart::{ColumnDecl, Freshness, GrantDecl, IndexDecl, IndexKey, Kind, Mart, Publish};

@@ -56,11 +56,16 @@ pub(in crate::manifest) const MART: &[Key] = &[
         "Who may do what; absent is not managed.",
     ),
     key("freshness", Type::Table(FRESHNESS), "{ error_after = \"1h\" }", "When the mart's data counts as old."),
+    key(
+        "checks",
+        Type::Tables(CHECK),
+        "[{ not_null = [\"day\"] }]",
+        "What must be true of new data before it is published; each has exactly one form.",
+    ),
     key("metadata", Type::Map(&Type::Any), "{ team = \"bi\" }", "Free-form; kept with the mart and shown."),
     later("versions"),
     later("partition"),
     later("timescale"),
-    later("checks"),
     later("retention"),
 ];
 
@@ -158,4 +163,46 @@ const FRESHNESS: &[Key] = &[
     key("column", Type::Text, "\"day\"", "The column whose maximum is the age of the data."),
     key("warn_after", Type::Duration, "\"5m\"", "Older than this is a warning."),
     key("error_after", Type::Duration, "\"10m\"", "Older than this is stale."),
+];
+
+/// Exactly one of the forms, `sql` to `fresh`.
+const CHECK: &[Key] = &[
+    key("name", Type::Text, "\"no_negative_revenue\"", "The check's name; made from its form unless given."),
+    key(
+        "severity",
+        Type::Words(&[word("error"), word("warn")]),
+        "\"error\"",
+        "error: what fails is not published; warn: it is published and told.",
+    ),
+    key(
+        "sql",
+        Type::Text,
+        "\"SELECT * FROM {this} WHERE total < 0\"",
+        "One SELECT that reads {this}, the mart; a row returned is a failure.",
+    ),
+    key("not_null", NAMES, "[\"day\"]", "Columns that are never NULL."),
+    key("unique", NAMES, "[\"day\", \"category\"]", "Columns in which no two rows are equal; NULLs equal nothing."),
+    key(
+        "accepted",
+        Type::Table(ACCEPTED),
+        "{ column = \"status\", values = [\"new\", \"paid\"] }",
+        "The values that a column may have, NULL aside.",
+    ),
+    key("rows", Type::Table(ROWS), "{ min = 1 }", "How many rows there are."),
+    key("fresh", Type::Table(FRESH), "{ column = \"day\", within = \"2 days\" }", "How old the newest row may be."),
+];
+
+const ACCEPTED: &[Key] = &[
+    key("column", Type::Text, "\"status\"", "The column.").required(),
+    key("values", Type::List(&Type::Scalar), "[\"new\", \"paid\"]", "Its values.").required(),
+];
+
+const ROWS: &[Key] = &[
+    key("min", Type::Integer { min: 0, max: i64::MAX }, "1", "At least so many."),
+    key("max", Type::Integer { min: 0, max: i64::MAX }, "1000000", "At most so many."),
+];
+
+const FRESH: &[Key] = &[
+    key("column", Type::Text, "\"day\"", "The column whose maximum counts: a date or a time stamp.").required(),
+    key("within", Type::Duration, "\"2 days\"", "Older than this is a failure.").required(),
 ];

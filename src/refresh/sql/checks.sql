@@ -1,0 +1,1 @@
+UPDATE {registry}.refreshes SET checks = $2 WHERE run = $1
