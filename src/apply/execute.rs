@@ -46,10 +46,9 @@ pub async fn apply(
     events(Event::Started { steps: plan.steps.len() });
     let mut worker = Worker { conn, plan, registry, by, major, id, done: Applied { id, ..Applied::default() } };
     let outcome = worker.run(events).await;
-    let steps = worker.done.steps;
     let done = std::mem::take(&mut worker.done);
     if let Some(id) = id {
-        let closed = ledger::finish(conn, registry, id, steps, outcome.as_ref().err()).await;
+        let closed = ledger::finish(conn, registry, id, &done, outcome.as_ref().err()).await;
         outcome?;
         closed.map_err(ApplyError::Registry)?;
     } else {
@@ -125,10 +124,14 @@ impl Worker<'_> {
     ) -> Result<(), ApplyError> {
         transaction(self.conn, "BEGIN").await?;
         let mut session = SessionState::in_transaction();
-        let together =
-            |a: &&Step, b: &&Step| !a.publication && !b.publication && a.mart == b.mart && frame(a) == frame(b);
+        let together = |a: &&Step, b: &&Step| {
+            let checks = a.check.is_some() && b.check.is_some();
+            let plain = |step: &Step| !step.publication && step.check.is_none();
+            checks || (plain(a) && plain(b) && a.mart == b.mart && frame(a) == frame(b))
+        };
         for group in steps.chunk_by(together) {
             match group {
+                checks @ [first, ..] if first.check.is_some() => self.checks(checks, &mut session, events).await?,
                 [step] => self.step(step, Some(&mut session), events).await?,
                 steps => self.steps(steps, &mut session, events).await?,
             }
@@ -215,6 +218,33 @@ impl Worker<'_> {
         }
     }
 
+    /// Checks of what was built so far: all of them, so that everything that is wrong is told at once.
+    async fn checks(
+        &mut self,
+        steps: &[&Step],
+        session: &mut SessionState,
+        events: &mut dyn FnMut(Event),
+    ) -> Result<(), ApplyError> {
+        let before = self.done.checks.len();
+        for step in steps {
+            let Some(check) = &step.check else { continue };
+            events(begins(self.done.steps + 1, step));
+            let found = build::check(self.conn, session, &frame(step), &step.mart, check, &step.sql).await;
+            self.done.checks.push(found.map_err(|source| self.failed(step, source))?);
+            self.done.steps += 1;
+        }
+        let results = &self.done.checks[before..];
+        let Some(failure) = build::failure(results) else { return Ok(()) };
+        let mart = results.iter().find(|result| result.stops()).map(|result| result.mart.clone()).unwrap_or_default();
+        Err(ApplyError::Check {
+            mart,
+            failure,
+            results: self.done.checks.clone(),
+            done: self.done.marts.clone(),
+            undone: self.undone(),
+        })
+    }
+
     async fn alone(&mut self, frame: &Frame, sql: &str) -> Result<u64, SqlError> {
         let mut session = SessionState::alone();
         let outcome = build::run(self.conn, &mut session, frame, sql).await;
@@ -225,15 +255,19 @@ impl Worker<'_> {
     }
 
     fn failed(&self, step: &Step, source: SqlError) -> ApplyError {
-        let done: BTreeSet<&String> = self.done.marts.iter().collect();
-        let undone = self.plan.changes.iter().map(|c| &c.address).filter(|a| !done.contains(a));
         ApplyError::Step {
             mart: step.mart.clone(),
             sql: step.sql.clone(),
             source,
             done: self.done.marts.clone(),
-            undone: undone.cloned().collect(),
+            undone: self.undone(),
         }
+    }
+
+    /// Marts whose changes are not committed.
+    fn undone(&self) -> Vec<String> {
+        let done: BTreeSet<&String> = self.done.marts.iter().collect();
+        self.plan.changes.iter().map(|c| &c.address).filter(|a| !done.contains(a)).cloned().collect()
     }
 }
 

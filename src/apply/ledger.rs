@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::ApplyError;
+use super::{Applied, ApplyError};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
 use crate::plan::Plan;
@@ -45,7 +45,7 @@ pub(super) async fn finish(
     conn: &mut PgConnection,
     registry: &str,
     id: i64,
-    steps: usize,
+    done: &Applied,
     error: Option<&ApplyError>,
 ) -> Result<(), SqlError> {
     let status = match error {
@@ -57,8 +57,9 @@ pub(super) async fn finish(
     sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/finish.sql"), registry)))
         .bind(id)
         .bind(status)
-        .bind(i32::try_from(steps).unwrap_or(i32::MAX))
+        .bind(i32::try_from(done.steps).unwrap_or(i32::MAX))
         .bind(error)
+        .bind((!done.checks.is_empty()).then(|| json!(done.checks)))
         .execute(conn)
         .await?;
     Ok(())

@@ -5,6 +5,7 @@ mod execute;
 mod ledger;
 mod record;
 
+use crate::build::CheckResult;
 use crate::catalog::CatalogError;
 use crate::database::{DatabaseError, ErrorKind, SqlError};
 use crate::plan::Refusal;
@@ -14,7 +15,7 @@ pub use execute::apply;
 pub use ledger::By;
 
 /// What an apply did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Applied {
     /// The row of `applies`; `None` where nothing had to be done.
     pub id: Option<i64>,
@@ -22,6 +23,8 @@ pub struct Applied {
     pub marts: Vec<String>,
     /// Statements run.
     pub steps: usize,
+    /// What the checks found.
+    pub checks: Vec<CheckResult>,
 }
 
 /// Why an apply stopped.
@@ -66,6 +69,20 @@ pub enum ApplyError {
         /// Marts whose changes are not.
         undone: Vec<String>,
     },
+    /// Checks of what was built did not pass; the transaction was rolled back, what was published stays.
+    #[error("{mart}: {failure}")]
+    Check {
+        /// The mart of the first one.
+        mart: String,
+        /// What is wrong, in one line.
+        failure: SqlError,
+        /// What all checks found.
+        results: Vec<CheckResult>,
+        /// Marts whose changes are committed.
+        done: Vec<String>,
+        /// Marts whose changes are not.
+        undone: Vec<String>,
+    },
     /// The catalog could not be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -86,6 +103,7 @@ impl ApplyError {
             Self::Standby { .. } => ErrorKind::ReadOnly.as_str(),
             Self::LockLost { .. } => ErrorKind::Lock.as_str(),
             Self::Step { source, .. } | Self::Registry(source) => source.kind.as_str(),
+            Self::Check { failure, .. } => failure.kind.as_str(),
             Self::Catalog(error) => error.kind().as_str(),
             Self::Database(error) => error.kind(),
         }

@@ -169,6 +169,7 @@ async fn finish(context: &mut Context, plan: &Plan, applied: &apply::Applied) ->
             "fingerprint": plan.fingerprint,
             "drift": plan.drift,
             "orphans": plan.orphans,
+            "checks": applied.checks,
             "marts": marts,
         }));
         return Ok(());
@@ -183,6 +184,10 @@ async fn finish(context: &mut Context, plan: &Plan, applied: &apply::Applied) ->
         ));
     }
     print::out(&report::mart::table(&marts, style));
+    let findings = report::checks::findings(&applied.checks, style.out_color);
+    if !findings.is_empty() {
+        print::out(&findings);
+    }
     Ok(())
 }
 
@@ -199,6 +204,11 @@ fn saved(file: &Path) -> Result<Plan> {
     Ok(plan)
 }
 
+fn left(done: &[String], undone: &[String]) -> String {
+    let list = |marts: &[String]| if marts.is_empty() { "nothing".to_owned() } else { marts.join(", ") };
+    format!("done: {}; not done: {}", list(done), list(undone))
+}
+
 /// What failed, and where that leaves the database.
 fn failed(error: ApplyError, context: &Context) -> CommandError {
     match error {
@@ -213,10 +223,15 @@ fn failed(error: ApplyError, context: &Context) -> CommandError {
                 declared.and_then(|d| d.mart.owner.as_deref()),
             );
             failed.problems = super::locate::in_query(&sql, &source, &mart, &context.desired);
-            let list = |marts: &[String]| if marts.is_empty() { "nothing".to_owned() } else { marts.join(", ") };
-            failed.hints.push(format!("done: {}; not done: {}", list(&done), list(&undone)));
+            failed.hints.push(left(&done, &undone));
             failed.hints.push("applying again finishes the job".to_owned());
             failed
+        }
+        ApplyError::Check { mart, failure, results, done, undone } => {
+            let mut failed = CommandError::new("check", format!("{mart}: {}", failure.message));
+            failed.checks = results;
+            failed.hints.push(left(&done, &undone));
+            failed.help("what was published before stays; mend the data or the check, and apply again")
         }
         ApplyError::Stale { moved } => {
             let mut failed = CommandError::new("stale", "the plan is stale: what it read has changed since");

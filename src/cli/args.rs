@@ -85,6 +85,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Bring data up to date, in dependency order, in parallel
     Refresh(RefreshArgs),
+    /// Run the data checks alone, on what is published
+    Check(CheckArgs),
     /// Show how the marts are: state, freshness, last run
     Status,
     /// List the marts
@@ -226,6 +228,17 @@ pub struct RefreshArgs {
     /// Wait this long for another apply or refresh of ours
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
     pub lock_timeout: std::time::Duration,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Marts; all of them unless given
+    #[arg(value_name = "NAME", conflicts_with = "select")]
+    pub names: Vec<String>,
+    /// These marts
+    #[arg(long, value_name = "SELECTOR")]
+    pub select: Option<String>,
 }
 
 /// `list`.

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::sync::OnceLock;
 
+use datamart::build::CheckResult;
 use datamart::catalog::CatalogError;
 use datamart::compile::{CompileError, Failure};
 use datamart::database::{DatabaseError, LockError, SqlError};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use super::hint::{hint, in_function, of_mart};
 use super::locate::locate;
 use super::print::{self, Style};
+use super::report;
 
 /// The role that connects, once it is known: hints name it in the GRANT that is missing.
 static ROLE: OnceLock<String> = OnceLock::new();
@@ -37,6 +39,8 @@ pub struct CommandError {
     pub hints: Vec<String>,
     /// Where in the user's files.
     pub problems: Vec<Problem>,
+    /// What the checks found that stand against it.
+    pub checks: Vec<CheckResult>,
 }
 
 /// The way of all functions here.
@@ -151,6 +155,7 @@ impl CommandError {
         for cause in &self.causes {
             text.push_str(&format!("  caused by: {}\n", cause.replace('\n', "\n    ")));
         }
+        text.push_str(&report::checks::findings(&self.checks, color));
         for hint in &self.hints {
             text.push_str(&format!("{}: {hint}\n", paint("36", "help")));
         }
@@ -166,7 +171,7 @@ impl CommandError {
             message.push_str(": ");
             message.push_str(cause);
         }
-        json!({
+        let mut told = json!({
             "kind": self.kind,
             "message": message,
             "file": first.map(|p| p.file.display().to_string()),
@@ -174,7 +179,11 @@ impl CommandError {
             "column": place.map(|p| p.column),
             "hint": (!self.hints.is_empty()).then(|| self.hints.join("\n")),
             "problems": problems_json(&self.problems),
-        })
+        });
+        if !self.checks.is_empty() {
+            told["checks"] = json!(self.checks);
+        }
+        told
     }
 }
 
@@ -206,17 +215,20 @@ fn refused(failure: &Failure, desired: &Desired) -> Problem {
     let found = desired.marts.iter().find(|d| d.mart.name == failure.mart);
     let at = found.zip(failure.error.position).and_then(|(mart, at)| mart.place_of(at));
     let index = failure.index.as_ref().zip(found);
+    let check = failure.check.as_ref().zip(found);
+    let check = check.and_then(|(name, mart)| mart.mart.checks.iter().enumerate().find(|(_, c)| c.name == *name));
     let key = match index.map(|(name, mart)| mart.mart.indexes.iter().position(|index| index.name == *name)) {
         Some(Some(at)) => format!("indexes.{at}"),
         Some(None) => "indexes".to_owned(),
-        None => "query".to_owned(),
+        None => check.map_or_else(|| "query".to_owned(), |(at, c)| format!("checks.{at}.{}", c.form.key())),
     };
     let (file, place) = match (at, found) {
         (Some((file, place)), _) => (file, Some(place)),
         (None, Some(mart)) => (mart.file.clone(), locate(&mart.file, &key)),
         (None, None) => (desired.dir.clone(), None),
     };
-    let what = failure.index.as_ref().map_or_else(String::new, |name| format!("index {name}: "));
+    let index = failure.index.as_ref().map(|name| format!("index {name}: "));
+    let what = index.or_else(|| failure.check.as_ref().map(|name| format!("check {name}: "))).unwrap_or_default();
     let detail = failure.error.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
     let role = found.and_then(|d| d.mart.owner.as_deref()).or(ROLE.get().map(String::as_str));
     let path = found.map(|d| d.mart.search_path.as_slice()).unwrap_or_default();

@@ -3,6 +3,7 @@
 //! Nothing live is locked beyond reading, nothing is dropped, nothing stays.
 
 mod canonical;
+mod checks;
 mod needed;
 mod respelled;
 mod restate;
@@ -46,8 +47,10 @@ pub struct CompiledMart {
 pub struct Failure {
     /// The mart.
     pub mart: QName,
-    /// The index it is about; `None` is the query.
+    /// The index it is about.
     pub index: Option<String>,
+    /// The check it is about; without either it is the query.
+    pub check: Option<String>,
     /// PostgreSQL's words; `position` counts characters of the query, from 1.
     pub error: SqlError,
 }
@@ -58,7 +61,7 @@ pub enum CompileError {
     /// Something else than a query.
     #[error("cannot compile the marts: {0}")]
     Sql(#[from] SqlError),
-    /// Queries or indexes that PostgreSQL refuses.
+    /// Queries, indexes or checks that PostgreSQL refuses.
     #[error("{} mart(s) do not compile", failures.len())]
     Refused {
         /// All of them.

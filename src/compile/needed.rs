@@ -21,6 +21,7 @@ pub fn needed(marts: &[DesiredMart], actual: &Actual) -> BTreeSet<QName> {
                     || recorded.applied.major != actual.server.major()
                     || !actual.relations.contains_key(&recorded.mart.name)
                     || settings_changed(mart, &recorded.mart)
+                    || recorded.mart.checks != mart.checks
                     || indexes_changed(mart, recorded)
                     || reads_changed(recorded, actual)
                     || reads_others(desired, recorded, actual)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::{CompileError, Compiled, CompiledMart, Failure, canonical};
+use super::{CompileError, Compiled, CompiledMart, Failure, canonical, checks};
 use crate::catalog::Column;
 use crate::database::SqlError;
 use crate::manifest::DesiredMart;
@@ -12,7 +12,7 @@ use crate::sql::{Query, RelationRef};
 use crate::state::{IndexDecl, Kind, Mart, QName, quote_ident, quote_literal};
 
 /// Where the scratch relations of each mart's schema stand: views and, for indexes, tables.
-struct Scratch {
+pub(super) struct Scratch {
     views: BTreeMap<String, String>,
     tables: BTreeMap<String, String>,
     /// The owners that exist; the plan names those that do not.
@@ -47,8 +47,42 @@ impl Scratch {
     }
 
     /// The scratch view of a mart.
-    fn view(&self, mart: &Mart) -> QName {
+    pub(super) fn view(&self, mart: &Mart) -> QName {
         QName::new(self.views[&mart.name.schema].clone(), &mart.name.name)
+    }
+
+    /// The scratch schema beside that of a mart's view.
+    pub(super) fn beside(&self, mart: &Mart) -> &str {
+        &self.tables[&mart.name.schema]
+    }
+
+    /// The scratch view in the place of a relation, where it is one of the marts.
+    pub(super) fn of(&self, schema: &str, name: &str, known: &BTreeSet<&QName>) -> Option<QName> {
+        let ours = self.views.get(schema)?;
+        known.contains(&QName::new(schema, name)).then(|| QName::new(ours, name))
+    }
+
+    /// The settings and the role that a mart's SQL runs with, our schemas first.
+    pub(super) fn surroundings(&self, mart: &Mart) -> String {
+        let settings = mart.settings();
+        let mut sql = self.defaults(|key| settings.iter().any(|(own, _)| own.eq_ignore_ascii_case(key)));
+        for (key, value) in settings {
+            let value = if key == "search_path" {
+                let both = mart.search_path.iter().flat_map(|schema| {
+                    let ours = self.views.get(schema).map(|s| quote_ident(s));
+                    ours.into_iter().chain([quote_ident(schema)])
+                });
+                both.collect::<Vec<_>>().join(", ")
+            } else {
+                value
+            };
+            let (key, value) = (quote_literal(&key), quote_literal(&value));
+            sql.push_str(&format!("SELECT pg_catalog.set_config({key}, {value}, true);"));
+        }
+        if let Some(owner) = mart.owner.as_ref().filter(|owner| self.roles.contains(*owner)) {
+            sql.push_str(&format!("SET LOCAL ROLE {};", quote_ident(owner)));
+        }
+        sql
     }
 
     /// The scratch table of a mart, and the indexes that need one.
@@ -119,7 +153,12 @@ async fn in_transaction(
     if !all_at_once(conn, marts, &scratch, &known).await? {
         each(conn, marts, &scratch, &known).await?;
     }
-    read(conn, &scratch).await
+    let compiled = read(conn, &scratch).await?;
+    let failures = checks::refused(conn, marts, &scratch, &compiled).await?;
+    if !failures.is_empty() {
+        return Err(CompileError::Refused { failures, skipped: Vec::new() });
+    }
+    Ok(compiled)
 }
 
 /// Makes everything in a few round trips, as it mostly goes. `false` where PostgreSQL refuses something: then nothing
@@ -159,7 +198,7 @@ async fn all_at_once(
 }
 
 /// How many marts are sent at once.
-const MARTS_PER_MESSAGE: usize = 100;
+pub(super) const MARTS_PER_MESSAGE: usize = 100;
 
 /// Makes one after the other, and collects what PostgreSQL refuses.
 async fn each(
@@ -214,7 +253,7 @@ async fn one(
         let before = prefix.chars().count();
         let position = error.position.and_then(|at| at.checked_sub(before)).filter(|at| *at > 0 && query == mart.query);
         let error = error.at(position);
-        failures.push(Failure { mart: mart.name.clone(), index: None, error });
+        failures.push(Failure { mart: mart.name.clone(), index: None, check: None, error });
         return Ok(failures);
     }
     if let Some((table, indexes)) = scratch.table(mart) {
@@ -225,7 +264,7 @@ async fn one(
             let create = crate::sql::create_index(index, &table, &index.name, false);
             if let Err(error) = savepoint(conn, &create).await? {
                 let error = error.at(None);
-                failures.push(Failure { mart: mart.name.clone(), index: Some(index.name.clone()), error });
+                failures.push(Failure { mart: mart.name.clone(), index: Some(index.name.clone()), check: None, error });
             }
         }
     }
@@ -240,35 +279,9 @@ fn empty_table(table: &QName, view: &QName) -> String {
 /// The statement that creates a scratch view: what stands before the query, and the query.
 fn statement(desired: &DesiredMart, scratch: &Scratch, known: &BTreeSet<&QName>, view: &QName) -> (String, String) {
     let mart = &desired.mart;
-    let mut prefix = String::new();
-    let settings = mart.settings();
-    prefix.push_str(&scratch.defaults(|key| settings.iter().any(|(own, _)| own.eq_ignore_ascii_case(key))));
-    for (key, value) in settings {
-        let value = if key == "search_path" {
-            let both = mart.search_path.iter().flat_map(|schema| {
-                let ours = scratch.views.get(schema).map(|s| quote_ident(s));
-                ours.into_iter().chain([quote_ident(schema)])
-            });
-            both.collect::<Vec<_>>().join(", ")
-        } else {
-            value
-        };
-        prefix.push_str(&format!(
-            "SELECT pg_catalog.set_config({}, {}, true);",
-            quote_literal(&key),
-            quote_literal(&value)
-        ));
-    }
-    if let Some(owner) = mart.owner.as_ref().filter(|owner| scratch.roles.contains(*owner)) {
-        prefix.push_str(&format!("SET LOCAL ROLE {};", quote_ident(owner)));
-    }
+    let mut prefix = scratch.surroundings(mart);
     prefix.push_str(&format!("CREATE VIEW {view} AS\n"));
-    let to_scratch = |reference: &RelationRef| -> Option<QName> {
-        let schema = reference.schema.as_ref()?;
-        let name = QName::new(schema, &reference.name);
-        let ours = scratch.views.get(schema)?;
-        known.contains(&name).then(|| QName::new(ours, &reference.name))
-    };
+    let to_scratch = |reference: &RelationRef| scratch.of(reference.schema.as_ref()?, &reference.name, known);
     let query = match Query::parse(&mart.query) {
         Ok(query) => query.rewrite(to_scratch),
         Err(_) => mart.query.clone(),
@@ -277,7 +290,7 @@ fn statement(desired: &DesiredMart, scratch: &Scratch, known: &BTreeSet<&QName>,
 }
 
 /// Runs `sql` so that its failure does not end the transaction.
-async fn savepoint(conn: &mut PgConnection, sql: &str) -> Result<Result<(), SqlError>, CompileError> {
+pub(super) async fn savepoint(conn: &mut PgConnection, sql: &str) -> Result<Result<(), SqlError>, CompileError> {
     // A message of its own: one with a syntax error in it is refused before its first statement runs.
     sqlx::raw_sql("SAVEPOINT datamart_scratch").execute(&mut *conn).await?;
     match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await {

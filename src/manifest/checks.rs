@@ -122,9 +122,9 @@ fn accepted(section: &Section<'_>, report: &mut Report) -> Option<CheckForm> {
 fn text(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) => {
-            Some(i64::from_str_radix(number.as_str(), number.radix()).map_or_else(|_| number.to_string(), |n| n.to_string()))
-        }
+        DeValue::Integer(number) => Some(
+            i64::from_str_radix(number.as_str(), number.radix()).map_or_else(|_| number.to_string(), |n| n.to_string()),
+        ),
         DeValue::Float(number) => Some(number.to_string()),
         DeValue::Boolean(is) => Some(is.to_string()),
         _ => None,

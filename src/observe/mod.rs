@@ -1,6 +1,7 @@
 //! Telling how things are: the state of every mart, its freshness, its runs, some of its rows. Reads only.
 
 mod ages;
+mod check;
 mod explain;
 mod graph;
 mod mart;
@@ -19,6 +20,7 @@ use crate::database::{ErrorKind, SqlError};
 use crate::manifest::Desired;
 
 pub use ages::{Ages, Freshness};
+pub use check::check;
 pub use explain::{Explained, explain};
 pub use graph::{Graph, GraphEdge, GraphNode, Live, NodeKind, graph};
 pub use mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus};

@@ -75,18 +75,27 @@ pub(super) async fn become_owner(
     looked: &Looked<'_>,
     relation: &Relation,
 ) -> Result<(), ObserveError> {
-    let server = &looked.actual.server;
-    if relation.owner == server.user {
-        return Ok(());
-    }
-    // Since 16 a member may lack the right to SET ROLE.
-    let right = if server.major() >= 16 { "SET" } else { "MEMBER" };
-    let asked = sqlx::query("SELECT pg_catalog.pg_has_role($1, $2)").bind(&relation.owner).bind(right);
-    if asked.fetch_one(&mut *conn).await?.try_get(0)? {
+    if may_become_owner(conn, looked, relation).await? {
         let sql = format!("SET LOCAL ROLE {}", quote_ident(&relation.owner));
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;
     }
     Ok(())
+}
+
+/// Whether the relation has another owner, whom our role may become.
+pub(super) async fn may_become_owner(
+    conn: &mut PgConnection,
+    looked: &Looked<'_>,
+    relation: &Relation,
+) -> Result<bool, ObserveError> {
+    let server = &looked.actual.server;
+    if relation.owner == server.user {
+        return Ok(false);
+    }
+    // Since 16 a member may lack the right to SET ROLE.
+    let right = if server.major() >= 16 { "SET" } else { "MEMBER" };
+    let asked = sqlx::query("SELECT pg_catalog.pg_has_role($1, $2)").bind(&relation.owner).bind(right);
+    Ok(asked.fetch_one(conn).await?.try_get(0)?)
 }
 
 /// Exact rows, in the caller's transaction and role.

@@ -7,6 +7,7 @@ use super::decision::Decision;
 use super::mend::{Mend, mend};
 use super::order::{Old, dependents_first, query_text};
 use super::statement::{self, next};
+use super::trial::redefined;
 use super::{Action, Adopted, Record, RecordRow, Step};
 use crate::catalog::{Actual, Recorded};
 use crate::manifest::Project;
@@ -20,15 +21,15 @@ pub(crate) struct Assembly {
 }
 
 /// Who a statement runs as and how long it may wait.
-struct Builder<'a> {
-    actual: &'a Actual,
+pub(super) struct Builder<'a> {
+    pub(super) actual: &'a Actual,
     project: &'a Project,
     transaction: u32,
     /// Schemas that exist or were created by an earlier step.
     schemas: BTreeSet<String>,
     /// Marts that go, and have not gone yet.
     dropped: BTreeMap<&'a QName, &'a Recorded>,
-    out: Assembly,
+    pub(super) out: Assembly,
 }
 
 /// Statements for `decisions` in their transactions, then for the marts that are dropped, dependents first.
@@ -68,7 +69,7 @@ impl Builder<'_> {
 
     /// Who builds the mart: its declared owner, else who owns it now, else the connection's role. A view that is changed in place belongs to
     /// whom it belongs, unless that is changed, too.
-    fn builder_role(&self, decision: &Decision<'_>) -> Option<String> {
+    pub(super) fn builder_role(&self, decision: &Decision<'_>) -> Option<String> {
         let live = decision.target.live.map(|live| &live.owner);
         let handed_over = decision.differences.iter().any(|d| matches!(d.fix, Fix::Owner(_)));
         let declared = decision.target.mart.owner.as_ref().filter(|_| decision.mode != Mode::InPlace || handed_over);
@@ -85,11 +86,19 @@ impl Builder<'_> {
             role,
             settings: Vec::new(),
             publication: false,
+            check: None,
         }
     }
 
-    fn push(&mut self, mart: &QName, sql: String, role: Option<String>) {
+    pub(super) fn push(&mut self, mart: &QName, sql: String, role: Option<String>) {
         let step = self.step(mart, sql, role);
+        self.out.steps.push(step);
+    }
+
+    /// As who builds the mart, with its settings.
+    pub(super) fn push_with_settings(&mut self, decision: &Decision<'_>, sql: String) {
+        let name = &decision.target.mart.name;
+        let step = Step { settings: self.settings(decision), ..self.step(name, sql, self.builder_role(decision)) };
         self.out.steps.push(step);
     }
 
@@ -157,12 +166,9 @@ impl Builder<'_> {
         for decision in members.iter().filter(|d| d.builds()) {
             self.build(decision, &aside);
         }
-        let in_place = |redefined: bool| {
-            members.iter().filter(move |d| {
-                let changes = d.differences.iter().any(|x| x.aspect == "definition");
-                d.mode == Mode::InPlace && changes == redefined
-            })
-        };
+        self.checks(members, &aside);
+        let in_place =
+            |changes: bool| members.iter().filter(move |d| d.mode == Mode::InPlace && redefined(d) == changes);
         // Views that only follow are re-pointed from the outermost inwards, as readers lock them.
         for decision in in_place(false).collect::<Vec<_>>().into_iter().rev() {
             self.replace_view(decision, &aside);
@@ -218,15 +224,9 @@ impl Builder<'_> {
         }
         let live = target.live.filter(|_| decision.mode == Mode::Rebuild);
         let query = query_text(decision, aside);
-        let create = Step {
-            settings: self.settings(decision),
-            ..self.step(&mart.name, statement::create(mart, &name, &query), role.clone())
-        };
-        let settings = create.settings.clone();
-        self.out.steps.push(create);
+        self.push_with_settings(decision, statement::create(mart, &name, &query));
         for sql in statement::complete(target, &name, live, self.actual, role.as_deref()) {
-            let step = Step { settings: settings.clone(), ..self.step(&mart.name, sql, role.clone()) };
-            self.out.steps.push(step);
+            self.push_with_settings(decision, sql);
         }
     }
 

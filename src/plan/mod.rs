@@ -24,6 +24,7 @@ mod schedule;
 mod scope;
 mod statement;
 mod target;
+mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Hazard, HazardKind};
 use crate::catalog::ReadSignature;
-use crate::state::{Fingerprint, Kind, Mart, QName};
+use crate::state::{CheckDecl, Fingerprint, Kind, Mart, QName};
 
 /// Everything `apply` would do, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -217,6 +217,9 @@ pub struct Step {
     /// It takes the short exclusive lock of a publication: tried again when it does not get it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub publication: bool,
+    /// The statement is the query of this check: what it returns decides whether the transaction goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckDecl>,
 }
 
 /// A registry row that changes with a transaction.

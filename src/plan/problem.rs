@@ -6,6 +6,7 @@ use super::PlanProblem;
 use super::aspect::{Fix, Mode};
 use super::decision::Decision;
 use super::statement::next;
+use super::trial::redefined;
 use crate::catalog::Actual;
 use crate::manifest::Desired;
 use crate::state::QName;
@@ -125,6 +126,9 @@ fn new_names(decision: &Decision<'_>) -> Vec<(String, &'static str)> {
         }
         names.extend(rebuilt.then(|| (next(&target.mart.name.name), "name")));
         return names;
+    }
+    if redefined(decision) && !target.mart.checks.is_empty() {
+        names.push((next(&target.mart.name.name), "name"));
     }
     for difference in &decision.differences {
         match &difference.fix {

@@ -171,6 +171,11 @@ impl<'a> Target<'a> {
                 check("grants.columns", column);
             }
         }
+        for (at, declared) in self.mart.checks.iter().enumerate() {
+            for column in declared.form.columns() {
+                check(&format!("checks.{at}.{}", declared.form.key()), column);
+            }
+        }
         if let Some(column) = self.mart.freshness.as_ref().and_then(|f| f.column.as_ref()) {
             check("freshness.column", column);
         }

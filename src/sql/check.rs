@@ -29,7 +29,8 @@ impl CheckQuery {
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         let named = text.replace(THIS, NAME);
         let query = Query::parse(&named).map_err(of_check)?;
-        let places: Vec<usize> = text.match_indices(THIS).map(|(at, _)| at).filter(|at| *at < query.text.len()).collect();
+        let places: Vec<usize> =
+            text.match_indices(THIS).map(|(at, _)| at).filter(|at| *at < query.text.len()).collect();
         let tree = SourceFile::parse(&named).syntax_node();
         let tokens = tree.descendants_with_tokens().filter_map(|element| element.into_token());
         let tokens = tokens.filter(|token| token.kind() != SyntaxKind::COMMENT);
@@ -71,11 +72,7 @@ fn of_check(error: QueryError) -> QueryError {
 }
 
 /// The query of a check of `relation`. `other` answers for the other relations that a check's own query reads.
-pub fn check_query(
-    check: &CheckDecl,
-    relation: &QName,
-    other: &dyn Fn(Option<&str>, &str) -> Option<QName>,
-) -> String {
+pub fn check_query(check: &CheckDecl, relation: &QName, other: &dyn Fn(Option<&str>, &str) -> Option<QName>) -> String {
     // Not IS NULL: of a composite value that asks for its fields.
     let null = |column: &String| format!("{} IS NOT DISTINCT FROM NULL", quote_ident(column));
     let known = |column: &String| format!("{} IS DISTINCT FROM NULL", quote_ident(column));

@@ -135,6 +135,21 @@ column = "day"
 warn_after = "5m"
 error_after = "10m"
 
+[[checks]]
+name = "totals"
+severity = "warn"
+sql = "SELECT * FROM {this} WHERE total < 0"
+[[checks]]
+not_null = ["day"]
+[[checks]]
+unique = ["day", "category"]
+[[checks]]
+accepted = { column = "category", values = [2, "3", 4.5, true] }
+[[checks]]
+rows = { min = 1, max = 10 }
+[[checks]]
+fresh = { column = "day", within = "2 days" }
+
 [metadata]
 owner_team = "bi"
 nested = { list = [1, "two", { three = 3.5 }] }

@@ -1,5 +1,6 @@
 //! Results, as people, programs and pull requests read them. Pure: `print` writes them.
 
+pub mod checks;
 pub mod drift;
 pub mod graph;
 mod graph_dot;

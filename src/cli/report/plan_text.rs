@@ -98,6 +98,10 @@ fn sql(steps: &[Step], paint: Paint) -> String {
             settings = &step.settings;
         }
         let body = step.sql.trim_end().trim_end_matches(';').replace('\n', "\n  ");
+        if let Some(check) = &step.check {
+            let line = format!("  -- check {} ({}): no row may come\n", check.name, check.severity.as_str());
+            text.push_str(&paint.dim(&line));
+        }
         text.push_str(&format!("  {body};\n"));
     }
     if open.is_some() {

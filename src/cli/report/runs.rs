@@ -5,6 +5,7 @@ use datamart::observe::PastRun;
 use datamart::refresh::Run;
 
 use super::super::print::Style;
+use super::checks;
 use super::mart::{dash, moment};
 use super::paint::Paint;
 use super::table::{LAST, short, table as lines};
@@ -58,6 +59,9 @@ pub fn table(runs: &[Run], style: Style) -> String {
         if short(&error.message, LAST) != error.message {
             text.push_str(&format!("{}: {}: {}\n", Paint(style.out_color).red("error"), run.mart, error.message));
         }
+    }
+    for run in runs {
+        text.push_str(&checks::findings(&run.checks, style.out_color));
     }
     let hints = runs.iter().filter_map(|run| Some((run, run.error.as_ref()?.hint.as_ref()?)));
     for (run, hint) in hints {

@@ -12,7 +12,7 @@ fn unknown_keys() {
             "m.toml:3:1 unknown key `tag` «tag» (did you mean `tags`?)",
             "m.toml:4:1 unknown key `frequency` «frequency» (known here: type, name, schema, description, query, \
              query_file, tags, owner, renamed_from, depends_on, prevent_destroy, primary_key, publish, tablespace, \
-             with, session, columns, refresh, indexes, grants, freshness, metadata)",
+             with, session, columns, refresh, indexes, grants, freshness, checks, metadata)",
             "m.toml:5:1 unknown key `schedule` «schedule» (`schedule` belongs to [refresh])",
         ]
     );
@@ -71,7 +71,7 @@ fn not_supported_yet() {
         "partition = { by = 'range' }\n\
          [refresh]\nstrategy = 'smart'\nfresh = true\ndebounce = '1s'\nmax_wait = '1s'\nchannel = 'c'\nfull_after = '1d'\n\
          [refresh.incremental]\nmethod = 'window'\n\
-         [versions]\nkeep = 3\n[timescale]\n[[checks]]\nname = 'x'\n[retention]\n",
+         [versions]\nkeep = 3\n[timescale]\n[retention]\n",
     );
     let told = told(&text);
     let lines: Vec<&str> = told.iter().map(|t| t.trim_start_matches("m.toml:").split(" «").next().unwrap()).collect();
@@ -88,8 +88,7 @@ fn not_supported_yet() {
             "11:10 `refresh.incremental` is not supported yet",
             "13:2 `versions` is not supported yet",
             "15:2 `timescale` is not supported yet",
-            "16:3 `checks` is not supported yet",
-            "18:2 `retention` is not supported yet",
+            "16:2 `retention` is not supported yet",
         ]
     );
     for kind in ["partitioned_table", "temporary", "continuous_aggregate"] {
