@@ -23,7 +23,7 @@
 //! | [`compile`] | what a query means to the server | DDL that never commits |
 //! | [`plan`] | what to change, in which order, with which hazards and which SQL | none |
 //! | [`adopt`] | the way back: what is there to manifests | none |
-//! | [`build`] | running statements; relations built aside, published by merge or swap | writes |
+//! | [`build`] | running statements and checks; relations built aside, published by merge or swap | writes |
 //! | [`apply`] | making the change: transactions, the ledger, the registry's rows | writes |
 //! | [`refresh`] | keeping data fresh, with history | writes |
 //! | [`observe`] | telling how the marts are | reads |

@@ -1,4 +1,4 @@
-//! Statements, run; relations, built aside and published. Serves `apply` and `refresh`.
+//! Statements and checks, run; relations, built aside and published. Serves `apply` and `refresh`.
 
 mod check;
 mod copy;

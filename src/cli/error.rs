@@ -233,13 +233,15 @@ fn refused(failure: &Failure, desired: &Desired) -> Problem {
     let role = found.and_then(|d| d.mart.owner.as_deref()).or(ROLE.get().map(String::as_str));
     let path = found.map(|d| d.mart.search_path.as_slice()).unwrap_or_default();
     let theirs = in_function(&failure.error, path).or_else(|| failure.error.hint.clone());
+    // In a check the mart goes by another name than it was written with.
+    let written = |text: String| if failure.check.is_some() { text.replace("_this_", "{this}") } else { text };
     Problem {
         severity: Severity::Error,
         file,
         place,
         key: Some(key),
-        message: format!("{what}{}{detail}", failure.error.message),
-        help: theirs.or_else(|| hint(&failure.error, role.unwrap_or("postgres"))),
+        message: written(format!("{what}{}{detail}", failure.error.message)),
+        help: theirs.or_else(|| hint(&failure.error, role.unwrap_or("postgres"))).map(written),
     }
 }
 

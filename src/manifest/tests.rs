@@ -1,5 +1,6 @@
 //! Whole folders, loaded.
 
+mod checks;
 mod files;
 mod keys;
 mod marts;

@@ -71,7 +71,7 @@ impl PastRun {
             size_bytes: row.try_get("size_bytes")?,
             newest: row.try_get("newest")?,
             revision: row.try_get("revision")?,
-            checks: row.try_get::<Option<_>, _>("checks")?.unwrap_or_else(|| serde_json::json!([])),
+            checks: row.try_get("checks")?,
             error: row.try_get("error")?,
         };
         Ok((name, run))

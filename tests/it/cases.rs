@@ -219,7 +219,7 @@ impl Stage {
             return;
         };
         let mut broken = plan.clone();
-        broken.steps.push(Step { sql: "SELECT 1/0".into(), publication: false, ..last.clone() });
+        broken.steps.push(Step { sql: "SELECT 1/0".into(), publication: false, check: None, ..last.clone() });
         assert!(project::apply(conn, &broken, &self.desired).await.is_err(), "division by zero went well");
         let again = project::plan(conn, &self.desired, &self.options()).await.unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(written(&again), written(plan), "a failed apply left a trace");

@@ -168,6 +168,19 @@ column = "date"
 warn_after = "5m"
 error_after = "10m"
 
+[[checks]]
+name = "no_negative_revenue"
+severity = "warn"
+sql = "SELECT * FROM {this} WHERE total_amount < 0"
+[[checks]]
+not_null = ["date"]
+[[checks]]
+accepted = { column = "product_category", values = ["toys"] }
+[[checks]]
+rows = { min = 1, max = 1000000 }
+[[checks]]
+fresh = { column = "date", within = "2 days" }
+
 [metadata]
 owner_team = "bi"
 since = 2024-01-01
@@ -198,6 +211,8 @@ nested = { list = [1, 2.5, true] }
     assert_eq!(index.keys[2].nulls_first, Some(false));
     let grant = &mart.grants.as_ref().unwrap()[0];
     assert_eq!(grant.privileges, ["INSERT", "SELECT"]);
+    let checks: Vec<&str> = mart.checks.iter().map(|check| check.name.as_str()).collect();
+    assert_eq!(checks, ["no_negative_revenue", "not_null_date", "accepted_product_category", "rows", "fresh_date"]);
     assert_eq!(mart.metadata["since"], "2024-01-01");
     assert_eq!(mart.metadata["nested"]["list"][1], 2.5);
     assert!(desired.origins.is_empty());

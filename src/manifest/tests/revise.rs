@@ -357,3 +357,13 @@ fn entries_in_braces_keep_their_own_comments() {
     assert_eq!(without("[ { columns = ['a'] }, { columns = ['b'] } ]", &[0], ""), "[ { columns = ['b'] } ]");
     assert_eq!(without("[{ columns = ['a'] },]", &[], "d"), "[{ columns = ['a'] }, { columns = [\"d\"] },]");
 }
+
+#[test]
+fn checks_stay_as_they_are() {
+    let checks = "\n# what the board asked for\n[[checks]]\nnot_null = [ 'day' ] # always\n[[checks]]\nsql = 'SELECT FROM {this} WHERE total < 0'\nseverity = \"warn\"\n";
+    let text = revised(&format!("{WRITTEN}{checks}"), |mart| {
+        mart.description = Some("new".into());
+        mart.indexes.pop();
+    });
+    assert!(text.contains(checks) && text.contains("'new'") | text.contains("\"new\""), "{text}");
+}

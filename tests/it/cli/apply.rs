@@ -93,6 +93,7 @@ fn apply_ends_with_the_marts() {
     fingerprint: string
     drift: []
     orphans: []
+    checks: []
     marts[].name: string
     marts[].schema: string
     marts[].full_name: string
@@ -378,6 +379,7 @@ fn refresh_by_name_all_and_selector() {
     runs[].size_bytes: integer
     runs[].newest: null
     runs[].revision: null
+    runs[].checks: []
     runs[].error: null
     summary.refreshed: integer
     summary.failed: integer
@@ -639,6 +641,7 @@ fn drop_removes_what_no_file_declares() {
     fingerprint: string
     drift: []
     orphans: []
+    checks: []
     marts[].name: string
     marts[].schema: string
     marts[].full_name: string

@@ -150,6 +150,7 @@ fn status_and_list() {
     marts[].last_run.size_bytes: integer
     marts[].last_run.newest: null
     marts[].last_run.revision: null
+    marts[].last_run.checks: []
     marts[].last_run.error: null
     marts[].tags[]: string
     marts[].indexes: []
@@ -198,6 +199,7 @@ fn status_and_list() {
     marts[].last_run.size_bytes: integer
     marts[].last_run.newest: null
     marts[].last_run.revision: null
+    marts[].last_run.checks: []
     marts[].last_run.error: null
     marts[].tags[]: string
     marts[].indexes: []
@@ -431,6 +433,7 @@ fn history_lists_runs() {
     runs[].size_bytes: integer
     runs[].newest: null
     runs[].revision: null
+    runs[].checks: []
     runs[].error: null
     ");
     // A mart that is gone keeps its runs.
