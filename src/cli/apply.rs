@@ -229,7 +229,7 @@ fn failed(error: ApplyError, context: &Context) -> CommandError {
         }
         ApplyError::Check { mart, failure, results, done, undone } => {
             let mut failed = CommandError::new("check", format!("{mart}: {}", failure.message));
-            failed.checks = results;
+            failed.checks.0 = results;
             failed.hints.push(left(&done, &undone));
             failed.help("what was published before stays; mend the data or the check, and apply again")
         }

@@ -40,8 +40,12 @@ pub struct CommandError {
     /// Where in the user's files.
     pub problems: Vec<Problem>,
     /// What the checks found that stand against it.
-    pub checks: Vec<CheckResult>,
+    pub checks: Box<Findings>,
 }
+
+/// What checks found; beside the error, which every function hands on.
+#[derive(Debug, Default)]
+pub struct Findings(pub Vec<CheckResult>);
 
 /// The way of all functions here.
 pub type Result<T> = std::result::Result<T, CommandError>;
@@ -155,7 +159,7 @@ impl CommandError {
         for cause in &self.causes {
             text.push_str(&format!("  caused by: {}\n", cause.replace('\n', "\n    ")));
         }
-        text.push_str(&report::checks::findings(&self.checks, color));
+        text.push_str(&report::checks::findings(&self.checks.0, color));
         for hint in &self.hints {
             text.push_str(&format!("{}: {hint}\n", paint("36", "help")));
         }
@@ -180,8 +184,8 @@ impl CommandError {
             "hint": (!self.hints.is_empty()).then(|| self.hints.join("\n")),
             "problems": problems_json(&self.problems),
         });
-        if !self.checks.is_empty() {
-            told["checks"] = json!(self.checks);
+        if !self.checks.0.is_empty() {
+            told["checks"] = json!(self.checks.0);
         }
         told
     }

@@ -1,9 +1,9 @@
 //! A plan, for a pull request's comment.
 
-use datamart::plan::{Change, Plan};
+use datamart::plan::{Change, Plan, Step};
 
 use super::super::error::count;
-use super::plan_words::{allowing, summary};
+use super::plan_words::{allowing, check, summary};
 
 /// Forges take 65,536 characters; some is left for what stands around it.
 const MOST: usize = 48_000;
@@ -39,7 +39,8 @@ pub fn markdown(plan: &Plan) -> String {
         pieces.push(folded(&format!("Marts without a file: {}", plan.orphans.len()), &lines, "text"));
     }
     if !plan.steps.is_empty() {
-        let lines: String = plan.steps.iter().map(|step| format!("{};\n", step.sql.trim_end_matches(';'))).collect();
+        let line = |step: &Step| format!("{}{};\n", check(step).unwrap_or_default(), step.sql.trim_end_matches(';'));
+        let lines: String = plan.steps.iter().map(line).collect();
         pieces.push(folded(&format!("SQL: {}", count(plan.steps.len(), "statement")), &lines, "sql"));
     }
     let mut length = text.chars().count();

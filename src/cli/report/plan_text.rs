@@ -4,7 +4,7 @@ use datamart::plan::{Action, Change, HazardKind, Plan, Refusal, Step};
 use datamart::state::{quote_ident, quote_literal};
 
 use super::paint::Paint;
-use super::plan_words::{allowing, summary};
+use super::plan_words::{allowing, check, summary};
 
 /// One block per mart, then the SQL, drift, orphans, what is refused, and the summary line.
 pub fn text(plan: &Plan, color: bool) -> String {
@@ -98,9 +98,8 @@ fn sql(steps: &[Step], paint: Paint) -> String {
             settings = &step.settings;
         }
         let body = step.sql.trim_end().trim_end_matches(';').replace('\n', "\n  ");
-        if let Some(check) = &step.check {
-            let line = format!("  -- check {} ({}): no row may come\n", check.name, check.severity.as_str());
-            text.push_str(&paint.dim(&line));
+        if let Some(line) = check(step) {
+            text.push_str(&paint.dim(&format!("  {line}")));
         }
         text.push_str(&format!("  {body};\n"));
     }

@@ -1,6 +1,6 @@
 //! What every form of a plan says in the same words.
 
-use datamart::plan::{Plan, Refusal};
+use datamart::plan::{Plan, Refusal, Step};
 
 /// The flag that lets a refused plan through, where one does.
 pub fn allowing(refused: &[Refusal]) -> Option<String> {
@@ -23,4 +23,11 @@ pub fn summary(plan: &Plan) -> String {
         };
     }
     format!("Plan: {} to add, {} to change, {} to replace, {} to destroy.", s.add, s.change, s.replace, s.destroy)
+}
+
+/// A line before the query of a check: it is no statement like others.
+pub fn check(step: &Step) -> Option<String> {
+    let check = step.check.as_ref()?;
+    let name: String = check.name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    Some(format!("-- check {name} ({}): no row may come\n", check.severity.as_str()))
 }

@@ -504,3 +504,23 @@ fn a_check_of_a_saved_plan_cannot_be_taken_out() {
     let out = rig.run(&["apply", "saved.json", "--auto-approve"]).ended(1);
     assert!(out.stderr.contains("was changed after it was written"), "{out}");
 }
+
+#[test]
+fn a_refresh_stopped_in_its_check_publishes_nothing() {
+    let gate = "[[checks]]\nseverity = \"warn\"\nname = \"slow\"\nsql = \"SELECT pg_advisory_xact_lock_shared(4712) FROM {this}\"\n";
+    for manifest in [format!("{SALES}{UNIQUE}{gate}"), format!("{}{gate}", SALES.replace("materialized_view", "table"))]
+    {
+        let rig = sales(&format!("{manifest}[refresh]\ntimeout = \"1h\"\n"));
+        rig.write("project.toml", "[database]\nlock_timeout = \"60s\"\n");
+        rig.sql("INSERT INTO orders VALUES (999, now(), 'new', 1)");
+        let held = rig.hold("SELECT pg_advisory_xact_lock(4712)");
+        let refresh = rig.start(&["refresh", "sales"]);
+        rig.until_at_work("refresh 1", "%pg_advisory_xact_lock_shared%");
+        refresh.signal(nix::sys::signal::Signal::SIGINT);
+        refresh.finish().ended(1);
+        held.release();
+        assert_eq!(rig.value("SELECT count(*) FROM sales"), "200");
+        assert_eq!(rig.value("SELECT status FROM datamart.refreshes ORDER BY run DESC"), "cancelled");
+        assert_eq!(rig.value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next'"), "0");
+    }
+}
