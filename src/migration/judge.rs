@@ -119,7 +119,7 @@ impl Judge<'_> {
             let upstream: Vec<String> = self.mart.upstream.iter().filter(failed).map(ToString::to_string).collect();
             effects.push(breaks(format!("it reads {}, which breaks", upstream.join(" and ")), At::Mart));
         }
-        effects.extend(self.lost());
+        effects.extend(self.lost(!effects.is_empty()));
         let problems = self.after.problems.iter().filter(|problem| problem.mart == *name);
         for problem in problems {
             let known = |known: &&crate::plan::PlanProblem| known.mart == *name && known.message == problem.message;
@@ -130,15 +130,16 @@ impl Judge<'_> {
         effects
     }
 
-    /// Its relation is gone, or is another one.
-    fn lost(&self) -> Option<Effect> {
+    /// Its relation is gone, or is another one; `broken` where it cannot be made again.
+    fn lost(&self, broken: bool) -> Option<Effect> {
         let oid = self.before.actual.relations.get(self.name())?.oid;
         let trace = &self.watch.trace;
         let (at, message) = match (trace.gone.get(&oid), trace.renamed.get(&oid)) {
             (Some(at), _) if self.after.actual.relations.contains_key(self.name()) => {
                 (*at, "it is dropped, and another relation takes its name".to_owned())
             }
-            (Some(at), _) => (*at, "it is dropped".to_owned()),
+            (Some(at), _) if broken => (*at, "it is dropped".to_owned()),
+            (Some(at), _) => (*at, "it is dropped; the next apply makes it again".to_owned()),
             (None, Some((at, name))) => (*at, format!("it becomes {name}")),
             (None, None) => return None,
         };
@@ -166,7 +167,6 @@ impl Judge<'_> {
             }
             let kind = match drift.aspect.as_str() {
                 "definition" | "columns" => EffectKind::Breaks,
-                aspect if aspect.starts_with("indexes:") => EffectKind::Slows,
                 _ => EffectKind::Rebuilds,
             };
             let message = format!("{}; `datamart apply --heal` puts it back", drift.message);
@@ -224,7 +224,7 @@ impl Judge<'_> {
                 (false, true) => "refreshes wait",
                 (false, false) => continue,
             };
-            let message = format!("{who} from here to its end: {} on {}", lock.words(), relation.name);
+            let message = format!("{who} until the migration ends: {} on {}", lock.words(), relation.name);
             effects.push(Effect { kind: EffectKind::Blocks, message, at: At::Statement(*at) });
         }
         effects

@@ -147,7 +147,8 @@ async fn settle(conn: &mut PgConnection, lock_timeout_ms: u64) -> Result<(), Sql
     let ours = format!(
         "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; SET LOCAL lock_timeout = {lock_timeout_ms}; \
          SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL client_min_messages = warning; \
-         SET LOCAL standard_conforming_strings = on; SET LOCAL TimeZone = 'UTC'"
+         SET LOCAL standard_conforming_strings = on; SET LOCAL TimeZone = 'UTC'; \
+         SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'"
     );
     sqlx::raw_sql(AssertSqlSafe(ours)).execute(conn).await?;
     Ok(())

@@ -180,7 +180,7 @@ impl Open {
             ));
         }
         let alone = match (self.word(0), self.word(1)) {
-            ("vacuum" | "checkpoint" | "load", _) => 1,
+            ("vacuum" | "checkpoint" | "load" | "deallocate", _) => 1,
             ("alter", "system") | ("discard", "all") => 2,
             ("create" | "drop", "database" | "tablespace") => 2,
             ("create" | "alter" | "drop", "subscription") => 2,
@@ -313,7 +313,18 @@ mod tests {
     fn what_cannot_be_tried_is_refused_all_at_once() {
         let text = "/* x */ Begin; ALTER TABLE t ADD a int;\nEND; prepare transaction 'x'; VACUUM t; alter system set a = 1;\n\
                     CREATE DATABASE d; \\i other.sql\nCOPY t TO '/tmp/x'; COPY t FROM PROGRAM 'x'; COPY t FROM stdin;\n1\t;\n\\.\n";
-        insta::assert_snapshot!(cut(text).join("\n"), @"");
+        insta::assert_snapshot!(cut(text).join("\n"), @r#"
+        Begin: BEGIN would begin or end a transaction
+        END: END would begin or end a transaction
+        prepare transaction: PREPARE TRANSACTION would begin or end a transaction
+        VACUUM: VACUUM cannot be tried: it does not run in a transaction, or is not undone by its end
+        alter system: ALTER SYSTEM cannot be tried: it does not run in a transaction, or is not undone by its end
+        CREATE DATABASE: CREATE DATABASE cannot be tried: it does not run in a transaction, or is not undone by its end
+        \i other.sql: this is a command of psql, not of the server
+        COPY: COPY to a file or with a program does what no rollback takes back
+        COPY: COPY to a file or with a program does what no rollback takes back
+        COPY: COPY FROM STDIN reads rows from the client, which has none here
+        "#);
         for text in [
             "SAVEPOINT a",
             "RELEASE a",

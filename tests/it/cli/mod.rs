@@ -7,5 +7,7 @@ mod import_again;
 mod input;
 mod looking;
 mod plan;
+mod migration;
+mod migration_stop;
 pub mod rig;
 mod usage;
