@@ -81,9 +81,9 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Show what changed in the database behind the manifests' back
     Drift,
-    /// Show which marts someone's DDL would break, block or slow; it is run and rolled back
+    /// Show which marts someone's DDL would break, block or slow; nothing stays
     CheckMigration(CheckMigrationArgs),
-    /// Write manifests for the views and materialized views that the database already has
+    /// Write manifests for the views and materialized views that a database has
     Import(ImportArgs),
     /// Bring data up to date, in dependency order, in parallel
     Refresh(RefreshArgs),
