@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::rights::reader;
 use super::run::Watch;
 use super::side::Side;
 use super::watch::Lock;
@@ -120,6 +121,7 @@ impl Judge<'_> {
             effects.push(breaks(format!("it reads {}, which breaks", upstream.join(" and ")), At::Mart));
         }
         effects.extend(self.lost(!effects.is_empty()));
+        effects.extend(self.forbidden());
         let problems = self.after.problems.iter().filter(|problem| problem.mart == *name);
         for problem in problems {
             let known = |known: &&crate::plan::PlanProblem| known.mart == *name && known.message == problem.message;
@@ -144,6 +146,22 @@ impl Judge<'_> {
             (None, None) => return None,
         };
         Some(Effect { kind: EffectKind::Breaks, message, at: At::Statement(at) })
+    }
+
+    /// What its owner may not read any more; of what is gone the query says so itself.
+    fn forbidden(&self) -> Vec<Effect> {
+        let role = reader(self.mart, self.before.actual);
+        let (might, may) = &self.watch.rights;
+        let lost = self.reads.iter().filter(|name| {
+            let right = (role.clone(), (*name).clone());
+            might.contains(&right) && !may.contains(&right) && self.after.actual.relations.contains_key(*name)
+        });
+        let breaks = |name: &QName| Effect {
+            kind: EffectKind::Breaks,
+            message: format!("its owner {role} may not read {name} any more"),
+            at: At::Mart,
+        };
+        lost.map(breaks).collect()
     }
 
     /// What the next apply has to do that it had not to do before.
@@ -260,7 +278,7 @@ impl Judge<'_> {
 
     /// Indexes of its sources that go and have no like.
     fn unindexed(&self) -> Vec<Effect> {
-        let Watch { watched, trace, indexes } = self.watch;
+        let Watch { watched, trace, indexes, .. } = self.watch;
         let own = self.before.actual.relations.get(self.name()).map(|relation| relation.oid);
         let used: BTreeSet<i64> =
             self.readers().union(&self.sources()).copied().filter(|oid| own != Some(*oid)).collect();

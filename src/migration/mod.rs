@@ -3,6 +3,7 @@
 //! Nothing stays but what no rollback takes back: numbers drawn from sequences, what functions did outside of the database.
 
 mod judge;
+mod rights;
 mod run;
 mod scan;
 mod script;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::judge::judge;
+use super::rights::{Rights, rights};
 use super::side::Side;
 use super::watch::{Trace, Watched, WatchedIndex, indexes};
 use super::{Checked, MigrationError, Script, Subject};
@@ -69,6 +70,8 @@ struct Found {
 pub(super) struct Watch {
     pub watched: Watched,
     pub trace: Trace,
+    /// Who might read what before, and who may after.
+    pub rights: (Rights, Rights),
     /// The indexes at the end.
     pub indexes: BTreeMap<i64, WatchedIndex>,
 }
@@ -111,6 +114,7 @@ async fn within(
     let wait = desired.project.database.lock_timeout_ms;
     let roots: BTreeSet<QName> = reads.iter().flat_map(|(name, reads)| reads.iter().chain([name]).cloned()).collect();
     let watched = Watched::read(conn, &roots).await?;
+    let might = rights(conn, marts, reads, actual).await?;
     let mut trace = Trace::default();
     let limits =
         format!("SET LOCAL lock_timeout = {wait}; SET LOCAL statement_timeout = {}", subject.statement_timeout_ms);
@@ -137,9 +141,10 @@ async fn within(
     }
     settle(conn, wait).await?;
     let indexes = indexes(conn, &watched.relations).await?;
+    let may = rights(conn, marts, reads, actual).await?;
     let actual = look(conn, desired, actual).await?;
     let tried = compile::attempt_within(conn, marts, wait).await?;
-    Ok(Found { actual, tried, watch: Watch { watched, trace, indexes } })
+    Ok(Found { actual, tried, watch: Watch { watched, trace, rights: (might, may), indexes } })
 }
 
 /// Puts back what a migration may have set for its session.

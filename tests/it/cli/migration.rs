@@ -186,6 +186,28 @@ fn what_falls_with_a_cascade_is_named() {
 }
 
 #[test]
+fn an_owner_that_may_not_read_any_more() {
+    let rig = Rig::applied();
+    rig.sql_as_superuser("CREATE TABLE theirs (a int, b int); GRANT SELECT ON theirs TO etl");
+    rig.write("guest.toml", "type = \"view\"\nquery = \"SELECT a FROM theirs\"\n");
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    let check = |sql: &str| {
+        rig.folder.write("m.sql", sql);
+        rig.run_on(rig.database.endpoint.url(), &["check-migration", "m.sql"])
+    };
+    insta::assert_snapshot!(check("REVOKE SELECT ON theirs FROM etl"), @"
+    exit 1
+    --- stdout
+    public.guest (view)
+      breaks: its owner etl may not read public.theirs any more
+
+    m.sql: 1 statement; 1 mart breaks, 0 blocked, 0 to rebuild, 0 slowed.
+    ");
+    check("REVOKE SELECT ON theirs FROM etl; GRANT SELECT (a) ON theirs TO etl").done();
+    assert_eq!(rig.value("SELECT has_table_privilege('etl', 'theirs', 'SELECT')"), "true");
+}
+
+#[test]
 fn what_the_next_apply_builds_anew() {
     let rig = Rig::applied();
     let sql = "DROP MATERIALIZED VIEW sales CASCADE; ALTER TABLE orders ALTER COLUMN amount TYPE bigint USING amount;";
