@@ -132,7 +132,7 @@ async fn within(
         // A migration that sets its own is none of those that take longer.
         sqlx::raw_sql(AssertSqlSafe(limits.clone())).execute(&mut *conn).await?;
         // Prepared, so that the server takes it for one statement, too, or refuses it.
-        let run = sqlx::query(AssertSqlSafe(script.sql(statement).to_owned())).persistent(false);
+        let run = sqlx::query(AssertSqlSafe(script.sql(statement).to_owned()));
         run.execute(&mut *conn).await.map_err(|error| MigrationError::Statement { at, error: error.into() })?;
         watched.look(conn, at, &mut trace).await?;
     }

@@ -18,8 +18,8 @@ const EVERYTHING: &str = "SELECT md5(string_agg(t, '|' ORDER BY t)) FROM (
     UNION ALL SELECT format('%s %s', oid, typname) FROM pg_type WHERE oid >= 16384
     UNION ALL SELECT format('%s %s', oid, nspname) FROM pg_namespace
     UNION ALL SELECT format('%s %s', oid, ev_action) FROM pg_rewrite WHERE oid >= 16384
-    UNION ALL SELECT rolname::text FROM pg_roles WHERE rolname !~ '^pg_'
     UNION ALL SELECT format('%s', setconfig) FROM pg_db_role_setting
+      WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
     UNION ALL SELECT format('%s', o) FROM orders AS o
   ) AS x (t)";
 
@@ -88,6 +88,24 @@ fn a_migration_that_touches_no_mart() {
       }
     }
     "#);
+}
+
+#[test]
+fn statements_of_every_form_run() {
+    let rig = Rig::applied();
+    let sql = "SELECT pg_catalog.set_config('search_path', '', false);
+        CREATE TYPE public.mood AS ENUM ('a', 'b');
+        CREATE TABLE public.other (m public.mood, k int PRIMARY KEY);
+        CREATE FUNCTION public.twice(n int) RETURNS int BEGIN ATOMIC SELECT CASE WHEN n > 0 THEN 2 * n END; END;
+        INSERT INTO public.other VALUES ('a', public.twice(1)) RETURNING m, other;
+        SELECT m, ROW(k, m), ARRAY[m], $$;$$ FROM public.other; TABLE public.other;
+        DO $do$ BEGIN RAISE NOTICE 'x; %', E'it\\'s;'; END $do$;
+        EXPLAIN SELECT 1; LISTEN x; NOTIFY x; SHOW search_path; DECLARE c CURSOR FOR SELECT 1; FETCH c;
+        PREPARE p AS SELECT $1::int; EXECUTE p (1); COMMENT ON TABLE public.other IS 'it''s; here';
+        ALTER TYPE public.mood ADD VALUE 'c'; SET ROLE NONE; RESET ALL";
+    assert_eq!(effects(&rig, sql), [""; 0]);
+    let out = check(&rig, "CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'; CALL p();", &[]).ended(1);
+    assert!(out.stderr.contains("invalid transaction termination"), "{}", out.stderr);
 }
 
 #[test]
