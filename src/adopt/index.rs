@@ -230,6 +230,7 @@ mod tests {
             expressions: false,
             tablespace: None,
             constraint: None,
+            comment: None,
             keys: Vec::new(),
         };
         declaration("i", &index.definition, &index).unwrap_or_else(|| panic!("not understood: {body}"))

@@ -6,8 +6,20 @@ use super::index;
 use super::{Findings, Note};
 use crate::catalog::{Relation, RelationKind};
 use crate::compile::Restated;
+use crate::manifest::Project;
 use crate::sql::{Query, layout};
-use crate::state::{ColumnDecl, GrantDecl, IndexDecl, Kind, Mart, Publish, RefreshPolicy};
+use crate::state::{ColumnDecl, GrantDecl, IndexDecl, Kind, Mart, Publish, QName, RefreshPolicy, quote_idents};
+
+/// The settings that a mart of that name is read with where its manifest says nothing else.
+pub fn settings(name: &QName, project: &Project) -> Vec<(String, String)> {
+    let mut path: Vec<&str> = Vec::new();
+    for schema in [name.schema.as_str(), project.schema.as_str(), "public"] {
+        if !path.contains(&schema) {
+            path.push(schema);
+        }
+    }
+    vec![("search_path".to_owned(), quote_idents(path))]
+}
 
 /// The kind of mart that a relation can be: what stores its query.
 pub(super) fn kind(kind: RelationKind) -> Option<Kind> {
@@ -30,7 +42,7 @@ pub(super) fn mart(
     // A view stores no rows whose meaning a time zone could have decided.
     let timezone = match kind {
         Kind::View => project.timezone.clone(),
-        _ => zone(findings.timezone).unwrap_or_else(|| project.timezone.clone()),
+        _ => zone(findings.timezone).filter(|zone| zone != "UTC").unwrap_or_else(|| project.timezone.clone()),
     };
     Mart {
         name: relation.name.clone(),
@@ -48,7 +60,12 @@ pub(super) fn mart(
         publish: Publish::default(),
         tablespace: relation.tablespace.clone(),
         with: relation.options.clone(),
-        session: BTreeMap::new(),
+        // Where a function of the user's stands before PostgreSQL's own, nothing but PostgreSQL's own is searched: all else is qualified.
+        session: if settled.captured {
+            BTreeMap::from([("search_path".to_owned(), "pg_catalog".to_owned())])
+        } else {
+            BTreeMap::new()
+        },
         columns: relation
             .columns
             .iter()

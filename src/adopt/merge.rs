@@ -1,7 +1,7 @@
 //! A manifest that is there, with what changed in the database.
 
-use super::Findings;
 use super::live::grants;
+use super::{Findings, Note};
 use crate::catalog::{Applied, Relation};
 use crate::compile::canonical;
 use crate::manifest::DesiredMart;
@@ -9,12 +9,27 @@ use crate::plan::same_grants;
 use crate::state::{ColumnDecl, Mart, Strategy};
 
 /// The manifest's mart, with what of `live` changed in the database since it was applied. Where nothing was applied yet, the database is right
-/// in all that it says, and what it does not say stays.
-pub(super) fn merge(desired: &DesiredMart, live: Mart, relation: &Relation, findings: &Findings<'_>) -> Mart {
+/// in all that it says, and what it does not say stays. A query that changed in both stays the manifest's.
+pub(super) fn merge(
+    desired: &DesiredMart,
+    live: Mart,
+    relation: &Relation,
+    findings: &Findings<'_>,
+    notes: &mut Vec<Note>,
+) -> Mart {
     let base = findings.actual.recorded.get(&live.name).map(|recorded| &recorded.applied);
     let mut mart = desired.mart.clone();
     if !same_query(&mart, relation, base, findings) {
-        mart.query = live.query;
+        if base.is_some_and(|base| base.query != mart.query_fingerprint().0) {
+            let message = format!(
+                "its query changed in the database, and in {} too: the manifest stays as it is, and the next plan would change the database",
+                desired.file.display()
+            );
+            notes.push(Note { relation: live.name.clone(), message });
+        } else {
+            mart.query = live.query;
+            mart.session.extend(live.session);
+        }
     }
     if base.is_none_or(|base| base.comment != live.description) {
         mart.description = changed(mart.description, live.description, base.is_some());
@@ -44,6 +59,20 @@ pub(super) fn merge(desired: &DesiredMart, live: Mart, relation: &Relation, find
         mart.refresh.after = false;
     }
     mart
+}
+
+/// A mart whose relation is of another kind now: as it is, with what only people say.
+pub(super) fn of_another_kind(declared: &Mart, live: Mart) -> Mart {
+    Mart {
+        search_path: declared.search_path.clone(),
+        tags: declared.tags.clone(),
+        renamed_from: declared.renamed_from.clone(),
+        depends_on: declared.depends_on.clone(),
+        prevent_destroy: declared.prevent_destroy,
+        metadata: declared.metadata.clone(),
+        description: live.description.clone().or_else(|| declared.description.clone()),
+        ..live
+    }
 }
 
 /// A value that differs in the database: what is there now. What is gone goes from the manifest only where it was known to have been there.

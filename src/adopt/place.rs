@@ -41,7 +41,7 @@ impl Places {
 fn safe(name: &str) -> String {
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$');
     let mut safe: String = name.chars().map(|c| if fits(c) { c } else { '_' }).collect();
-    if safe.starts_with('.') {
+    if safe.starts_with(['.', '-']) {
         safe.replace_range(..1, "_");
     }
     while safe.len() > LONGEST {

@@ -25,26 +25,44 @@ pub(super) enum Means {
         /// As manifests write it.
         schedule: String,
     },
-    /// It has to do with refreshing, in a way that manifests cannot say; why.
-    Unclear(String),
+    /// It refreshes these, in a way that manifests cannot say; why.
+    Unclear {
+        /// As the job names them.
+        names: Vec<(Option<String>, String)>,
+        /// Why.
+        why: String,
+    },
     /// Something else.
     Other,
 }
 
 /// Reads a job.
 pub(super) fn read(job: &CronJob) -> Means {
-    let statements: Vec<&str> = job.command.split(';').filter(|text| !text.trim().is_empty()).collect();
-    let names: Option<Vec<_>> = statements.iter().map(|text| name(text)).collect();
-    match names {
-        Some(names) if !names.is_empty() => match schedule(&job.schedule) {
-            Some(schedule) => Means::Refreshes { names, schedule },
-            None => Means::Unclear(format!("its schedule {:?} is not understood", job.schedule)),
-        },
-        _ if job.command.to_ascii_lowercase().contains("refresh materialized view") => {
-            Means::Unclear("it does more than refresh".to_owned())
+    let command = without_comments(&job.command);
+    let statements: Vec<&str> = command.split(';').filter(|text| !text.trim().is_empty()).collect();
+    let found: Vec<Option<_>> = statements.iter().map(|text| name(text)).collect();
+    let more = found.iter().any(Option::is_none);
+    let names: Vec<_> = found.into_iter().flatten().collect();
+    match (names.is_empty(), more, schedule(&job.schedule)) {
+        (true, ..) => Means::Other,
+        (false, true, _) => Means::Unclear { names, why: "it does more than refresh".to_owned() },
+        (false, false, Some(schedule)) => Means::Refreshes { names, schedule },
+        (false, false, None) => {
+            Means::Unclear { names, why: format!("its schedule {:?} is not understood", job.schedule) }
         }
-        _ => Means::Other,
     }
+}
+
+/// A command without `--` and `/* */`, which pg_cron's users write in front; within a string they would not be comments, but then it is no
+/// REFRESH either.
+fn without_comments(command: &str) -> String {
+    let lines: Vec<&str> = command.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
+    let mut rest = lines.join("\n");
+    while let Some(start) = rest.find("/*") {
+        let end = rest[start..].find("*/").map_or(rest.len(), |end| start + end + 2);
+        rest.replace_range(start..end, " ");
+    }
+    rest
 }
 
 fn name(statement: &str) -> Option<(Option<String>, String)> {
@@ -106,7 +124,7 @@ mod tests {
             Means::Refreshes { names, .. } => names,
             other => panic!("{other:?}"),
         };
-        assert_eq!(names("refresh materialized view sales"), [(None, "sales".to_owned())]);
+        assert_eq!(names("-- nightly\nrefresh materialized view sales"), [(None, "sales".to_owned())]);
         assert_eq!(
             names("REFRESH MATERIALIZED VIEW CONCURRENTLY \"S 1\".\"Top\" WITH DATA; refresh materialized view b ;"),
             [(Some("S 1".to_owned()), "Top".to_owned()), (None, "b".to_owned())]
@@ -126,7 +144,10 @@ mod tests {
 
     #[test]
     fn what_does_more_is_nobody_s_schedule() {
-        assert!(matches!(read(&job("@daily", "REFRESH MATERIALIZED VIEW a; SELECT 1")), Means::Unclear(_)));
+        assert!(matches!(
+            read(&job("@daily", "-- nightly\nREFRESH  MATERIALIZED\nVIEW a; /* then */ SELECT 1")),
+            Means::Unclear { names, .. } if names == [(None, "a".to_owned())]
+        ));
         assert_eq!(read(&job("@daily", "VACUUM")), Means::Other);
         assert_eq!(read(&job("@daily", "")), Means::Other);
     }

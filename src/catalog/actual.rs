@@ -248,6 +248,9 @@ pub struct Index {
     pub tablespace: Option<String>,
     /// The constraint it stands for.
     pub constraint: Option<String>,
+    /// Its comment; no manifest says it, and it goes along with an index that is exchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
     /// Its key columns, expressions left out.
     pub keys: Vec<String>,
 }

@@ -193,6 +193,7 @@ async fn indexes(
                 expressions: row.try_get("expressions")?,
                 tablespace: row.try_get("tablespace")?,
                 constraint: row.try_get("constraint")?,
+                comment: row.try_get("comment")?,
                 keys: row.try_get::<Vec<i16>, _>("keys")?.iter().filter_map(name).collect(),
             };
             relation.indexes.insert(row.try_get("name")?, index);

@@ -5,6 +5,7 @@ mod existing;
 mod introspect;
 mod marts;
 mod stats;
+mod trust;
 
 pub use actual::{
     Actual, Applied, Column, DefaultAcl, Dependent, Index, ReadSignature, Recorded, Relation, RelationKind, Server,
@@ -14,6 +15,7 @@ pub use existing::{CronJob, Existing, TimeZone, cron_jobs, existing, others_mart
 pub use introspect::{Scope, introspect, relations};
 pub use marts::recorded;
 pub use stats::{IndexUse, RelationStats, exact_rows, sizes, statistics};
+pub use trust::{Untrusted, untrusted};
 
 use crate::database::{ErrorKind, SqlError};
 

@@ -206,7 +206,12 @@ fn failed(error: ApplyError, context: &Context) -> CommandError {
             let first = sql.lines().next().unwrap_or_default();
             let declared = context.desired.marts.iter().find(|d| d.mart.name.to_string() == mart);
             let path = declared.map(|d| d.mart.search_path.as_slice()).unwrap_or_default();
-            let mut failed = CommandError::sql_of_mart(&format!("{mart}: {first}"), &source, path);
+            let mut failed = CommandError::sql_of_mart(
+                &format!("{mart}: {first}"),
+                &source,
+                path,
+                declared.and_then(|d| d.mart.owner.as_deref()),
+            );
             failed.problems = super::locate::in_query(&sql, &source, &mart, &context.desired);
             let list = |marts: &[String]| if marts.is_empty() { "nothing".to_owned() } else { marts.join(", ") };
             failed.hints.push(format!("done: {}; not done: {}", list(&done), list(&undone)));

@@ -100,7 +100,9 @@ impl Context {
     /// # Errors
     /// What is wrong with the manifests, or on the way to the database.
     pub async fn open(globals: &Globals, style: Style, purpose: &str) -> Result<Self> {
-        let desired = load(globals, style)?;
+        // What could be better is told where manifests are judged, not whenever somebody looks.
+        let judges = matches!(purpose, "plan" | "apply");
+        let desired = load(globals, Style { quiet: style.quiet || !judges, ..style })?;
         let reach = reach(globals, style, &desired).await?;
         let conn = reach.endpoint.session(purpose).await?;
         Ok(Self { style, desired, reach, conn })
@@ -166,10 +168,10 @@ impl Context {
         let among = options.select.as_ref().map(|selected| select::concerned(&self.desired, actual, selected));
         let marts = self.desired.marts.iter().filter(|m| needed.contains(&m.mart.name));
         let marts: Vec<_> = marts.filter(|m| among.as_ref().is_none_or(|among| among.contains(&m.mart.name))).collect();
-        // What is taken over as it is, is not built: its owner need not be able to.
+        // What is taken over as it is, is not built: its owner need not be able to, and no index is made to see its text.
         let unowned: Vec<DesiredMart> = match flags.adopt.is_empty() {
             true => Vec::new(),
-            false => marts.iter().map(|mart| without_owner(mart)).collect(),
+            false => marts.iter().map(|mart| query_alone(mart)).collect(),
         };
         let marts = if unowned.is_empty() { marts } else { unowned.iter().collect() };
         let lock_timeout = self.desired.project.database.lock_timeout_ms;
@@ -310,9 +312,10 @@ impl Context {
     }
 }
 
-fn without_owner(desired: &DesiredMart) -> DesiredMart {
+fn query_alone(desired: &DesiredMart) -> DesiredMart {
     let mut desired = desired.clone();
     desired.mart.owner = None;
+    desired.mart.indexes.clear();
     desired
 }
 

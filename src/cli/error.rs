@@ -103,21 +103,24 @@ impl CommandError {
 
     /// Something that PostgreSQL refused while we did `what`.
     pub fn sql(what: &str, error: &SqlError) -> Self {
-        Self::sql_of_mart(what, error, &[])
+        Self::sql_of_mart(what, error, &[], None)
     }
 
-    /// The same for a mart that is built with this search path.
-    pub fn sql_of_mart(what: &str, error: &SqlError, search_path: &[String]) -> Self {
+    /// The same for a mart that is built with this search path, as this role.
+    pub fn sql_of_mart(what: &str, error: &SqlError, search_path: &[String], owner: Option<&str>) -> Self {
         let mut failed = Self::new(error.kind_word(), what);
         failed.causes.push(error.message.clone());
-        failed.explain(error, search_path);
+        failed.explain(error, search_path, owner);
         failed
     }
 
     /// Takes over what the server said beside its message, and our own hint.
-    fn explain(&mut self, error: &SqlError, search_path: &[String]) {
+    fn explain(&mut self, error: &SqlError, search_path: &[String], owner: Option<&str>) {
         self.causes.extend(error.detail.clone());
-        match of_mart(error, role(), search_path) {
+        // Who may not become the owner is who connected; everything else the owner may not.
+        let becoming = ["member of role", "SET ROLE", "set role"].iter().any(|words| error.message.contains(words));
+        let role = owner.filter(|_| !becoming).unwrap_or_else(|| role());
+        match of_mart(error, role, search_path) {
             Some(ours) => self.hints.push(ours),
             None => self.hints.extend(error.hint.clone()),
         }
@@ -275,7 +278,7 @@ impl From<DatabaseError> for CommandError {
         let mut failed = Self { causes: sources(&error), ..Self::new(error.kind(), error.to_string()) };
         failed.hints.extend(error.way_out());
         if let Some(said) = error.sql() {
-            failed.explain(said, &[]);
+            failed.explain(said, &[], None);
         }
         failed
     }
@@ -284,7 +287,7 @@ impl From<DatabaseError> for CommandError {
 impl From<SqlError> for CommandError {
     fn from(error: SqlError) -> Self {
         let mut failed = Self::new(error.kind_word(), error.message.clone());
-        failed.explain(&error, &[]);
+        failed.explain(&error, &[], None);
         failed
     }
 }

@@ -135,6 +135,9 @@ fn privilege(error: &SqlError, role: &str) -> Option<String> {
     if let Some(object) = message.strip_prefix("permission denied for ") {
         return grant(object, error.schema.as_deref(), &to);
     }
+    if let Some(database) = message.strip_prefix("permission denied to create temporary tables in database ") {
+        return Some(format!("GRANT TEMPORARY ON DATABASE {} TO {to};", quote_ident(database.trim_matches('"'))));
+    }
     if let Some(object) = message.strip_prefix("must be owner of ") {
         return Some(format!(
             "only the owner of {object} may do this: connect as that role, or let it be inherited (GRANT <its owner> TO {to})"
@@ -228,6 +231,10 @@ mod tests {
             (
                 "permission denied for column email of relation customers",
                 "GRANT SELECT (email) ON customers TO \"etl bot\";",
+            ),
+            (
+                "permission denied to create temporary tables in database \"Shop\"",
+                "GRANT TEMPORARY ON DATABASE \"Shop\" TO \"etl bot\";",
             ),
             ("must be member of role \"mart_owner\"", "GRANT mart_owner TO \"etl bot\";"),
             ("must be able to SET ROLE \"Mart Owner\"", "GRANT \"Mart Owner\" TO \"etl bot\";"),

@@ -15,6 +15,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("standard_conforming_strings", "on"),
     ("intervalstyle", "postgres"),
     ("bytea_output", "hex"),
+    // Definitions are printed with these: digits are not to be lost, and names are quoted where they have to be.
+    ("extra_float_digits", "1"),
+    ("quote_all_identifiers", "off"),
     ("idle_in_transaction_session_timeout", "0"),
     ("idle_session_timeout", "0"),
     // The work of a killed client ends.

@@ -134,6 +134,7 @@ pub(super) fn declare(
             mart,
             file: report.file.clone(),
             path: path.to_owned(),
+            text: report.text.clone(),
             reads: located.query.relations,
             upstream: BTreeSet::new(),
             origins,

@@ -1,6 +1,6 @@
 //! Reading the folder: the only file that touches manifests on disk.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::num::NonZero;
 use std::path::{Component, Path, PathBuf};
@@ -60,13 +60,18 @@ pub fn load(options: &LoadOptions) -> Result<Desired, ManifestError> {
 }
 
 /// A file below the folder.
-struct File {
+pub(super) struct File {
     full: PathBuf,
     /// Below the folder, with `/`.
-    path: String,
+    pub path: String,
 }
 
-pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> ManifestError + use<> {
+/// A text with its line ends as they are meant: a checkout may have made `\r\n` of them.
+pub(super) fn plain(text: String) -> String {
+    if text.contains("\r\n") { text.replace("\r\n", "\n") } else { text }
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> ManifestError + use<> {
     let path = path.to_owned();
     move |source| ManifestError::Read { path, source }
 }
@@ -83,7 +88,7 @@ impl<'a> Source<'a> {
         let LoadOptions { dir, overlay, .. } = self.options;
         let mut files = Vec::new();
         if overlay.is_empty() || dir.exists() {
-            walk(dir, "", &mut HashSet::new(), &mut files)?;
+            files = walk(dir, ".toml")?;
         }
         let known: HashSet<String> = files.iter().map(|f| f.path.clone()).collect();
         let is_manifest = |path: &str| path.ends_with(".toml") && !path.split('/').any(|part| part.starts_with('.'));
@@ -114,6 +119,7 @@ impl<'a> Source<'a> {
             Some(text) => Ok(text.to_owned()),
             None => std::fs::read_to_string(path),
         }
+        .map(plain)
     }
 
     fn is_file(self, path: &Path) -> bool {
@@ -135,37 +141,36 @@ pub(super) fn below(dir: &Path, path: &Path) -> Option<String> {
     Some(parts.join("/"))
 }
 
-fn walk(dir: &Path, prefix: &str, seen: &mut HashSet<PathBuf>, files: &mut Vec<File>) -> Result<(), ManifestError> {
-    // A link may lead back to a folder that was read.
-    if !seen.insert(dir.canonicalize().map_err(failed(dir))?) {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(dir).map_err(failed(dir))? {
-        let entry = entry.map_err(failed(dir))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') {
+/// Every file below a folder whose name has an ending, hidden ones and those in hidden folders left out. Links are followed,
+/// to each folder once and after the folders themselves; one that leads nowhere is a file, which cannot be read.
+pub(super) fn walk(dir: &Path, ending: &str) -> Result<Vec<File>, ManifestError> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut folders = VecDeque::from([(dir.to_owned(), String::new())]);
+    while let Some((folder, prefix)) = folders.pop_back() {
+        // A link may lead back to a folder that was read.
+        if !seen.insert(folder.canonicalize().map_err(failed(&folder))?) {
             continue;
         }
-        let full = entry.path();
-        let path = format!("{prefix}{name}");
-        let kind = entry.file_type().map_err(failed(&full))?;
-        let is_manifest = name.ends_with(".toml");
-        let is_dir = if kind.is_symlink() {
-            match std::fs::metadata(&full) {
-                Ok(target) => target.is_dir(),
-                Err(error) if is_manifest => return Err(failed(&full)(error)),
-                Err(_) => continue,
+        for entry in std::fs::read_dir(&folder).map_err(failed(&folder))? {
+            let entry = entry.map_err(failed(&folder))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with('.') {
+                continue;
             }
-        } else {
-            kind.is_dir()
-        };
-        if is_dir {
-            walk(&full, &format!("{path}/"), seen, files)?;
-        } else if is_manifest {
-            files.push(File { full, path });
+            let full = entry.path();
+            let path = format!("{prefix}{name}");
+            let kind = entry.file_type().map_err(failed(&full))?;
+            if kind.is_dir() {
+                folders.push_back((full, format!("{path}/")));
+            } else if kind.is_symlink() && full.is_dir() {
+                folders.push_front((full, format!("{path}/")));
+            } else if name.ends_with(ending) {
+                found.push(File { full, path });
+            }
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// `project.toml`, `--config` and the environment.
@@ -205,7 +210,7 @@ fn with_file(
     then: impl FnOnce(&Section<'_>, &mut Report),
 ) -> Result<Vec<Problem>, ManifestError> {
     let text = match String::from_utf8(bytes.map_err(failed(path))?) {
-        Ok(text) => text,
+        Ok(text) => plain(text),
         Err(error) => return Ok(vec![not_utf8(path, &error)]),
     };
     let text: Arc<str> = text.into();
@@ -225,11 +230,12 @@ fn with_file(
 
 fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Problem {
     let valid = error.utf8_error().valid_up_to();
-    let start = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+    let start = plain(String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned());
+    let end = start.len();
     Problem {
         severity: Severity::Error,
         file: path.to_owned(),
-        place: Some(Place::new(start.into(), valid..valid)),
+        place: Some(Place::new(start.into(), end..end)),
         key: None,
         message: format!("cannot read the file: {}", reason(&io::ErrorKind::InvalidData.into())),
         help: Some("save it as UTF-8".to_owned()),

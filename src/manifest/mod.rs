@@ -64,6 +64,8 @@ pub struct DesiredMart {
     pub file: PathBuf,
     /// The path below the folder, with `/`.
     pub path: String,
+    /// All of the manifest, as it was loaded: with `\n` at the ends of its lines.
+    pub text: Arc<str>,
     /// Relations the query names (CTEs left out), as the query names them; see `sql::Query`.
     pub reads: Vec<crate::sql::RelationRef>,
     /// Marts it depends on directly: read by the query, or named in `depends_on`.
@@ -84,7 +86,7 @@ pub struct QuerySource {
     pub start: usize,
     /// `None`: characters follow each other as in the file; else byte offsets in the file by character index.
     pub offsets: Option<Vec<usize>>,
-    /// The file's whole text.
+    /// The file's whole text, as it was loaded: with `\n` at the ends of its lines.
     pub text: Arc<str>,
 }
 
@@ -135,6 +137,18 @@ pub enum ManifestError {
     /// A file is not what was loaded from it.
     #[error("{path} was changed meanwhile")]
     Changed {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A file is to be new, and something stands there.
+    #[error("{path} is there already")]
+    Exists {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Two texts for one file.
+    #[error("{path} would be written twice")]
+    Twice {
         /// Which.
         path: PathBuf,
     },

@@ -7,17 +7,16 @@ mod entries;
 mod grants;
 mod home;
 mod indexes;
+mod list;
 mod query;
 mod text;
 mod write;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 
 use super::declare::stem;
-use super::load::{below, failed};
 use super::{Desired, DesiredMart, ManifestError};
 use crate::state::{Kind, Mart};
 use edit::{put, remove};
@@ -31,8 +30,17 @@ pub use write::{queries, write};
 pub struct FileText {
     /// The path below the folder, with `/`.
     pub path: String,
-    /// All of it.
+    /// All of it, with `\n` at the ends of its lines.
     pub text: String,
+    /// What has to stand there when it is written, as it was loaded; `None`: nothing.
+    pub before: Option<String>,
+}
+
+impl FileText {
+    /// A file that is not there yet.
+    pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into(), before: None }
+    }
 }
 
 /// The files of a mart that has no manifest yet: the manifest at `path` (below the folder, with `/`), and a `.sql` beside
@@ -43,7 +51,7 @@ pub fn create(mart: &Mart, path: &str, desired: &Desired) -> Vec<FileText> {
     let mut edit = Edit { document: DocumentMut::new(), path, old: None, new: mart, desired };
     let query = query::create(&mut edit.document, &mart.query, path);
     edit.everything();
-    let manifest = FileText { path: path.to_owned(), text: edit.document.to_string() };
+    let manifest = FileText::new(path, edit.document.to_string());
     std::iter::once(manifest).chain(query).collect()
 }
 
@@ -51,19 +59,13 @@ pub fn create(mart: &Mart, path: &str, desired: &Desired) -> Vec<FileText> {
 ///
 /// Looked at are type, name, schema, description, query, owner, tablespace, options, session, columns, indexes, grants and,
 /// of the refresh policy, strategy, schedule, time zone and concurrency. The order of indexes and grants is the file's,
-/// those that are new come last.
+/// those that are new come last. A query whose file is another mart's too moves out of it.
 ///
 /// # Errors
-/// [`ManifestError::Read`] where the manifest cannot be read again, [`ManifestError::Changed`] where it is not what `old`
-/// was loaded from.
+/// [`ManifestError::Changed`] where the manifest's text is not what `old` was read from.
 pub fn revise(old: &DesiredMart, new: &Mart, desired: &Desired) -> Result<Vec<FileText>, ManifestError> {
-    let text: Arc<str> = if old.query_source.file == old.file {
-        old.query_source.text.clone()
-    } else {
-        std::fs::read_to_string(&old.file).map_err(failed(&old.file))?.into()
-    };
     let changed = || ManifestError::Changed { path: old.file.clone() };
-    let document: DocumentMut = text.parse().map_err(|_| changed())?;
+    let document: DocumentMut = old.text.parse().map_err(|_| changed())?;
     let count = |key, item: Option<&Item>| entries::count(item) == key;
     let grants = old.mart.grants.as_ref().map_or(0, Vec::len);
     if !count(old.mart.indexes.len(), document.get("indexes")) || !count(grants, document.get("grants")) {
@@ -71,14 +73,12 @@ pub fn revise(old: &DesiredMart, new: &Mart, desired: &Desired) -> Result<Vec<Fi
     }
     let before = document.to_string();
     let mut edit = Edit { document, path: &old.path, old: Some(&old.mart), new, desired };
-    let sql = if old.mart.query == new.query {
-        None
-    } else {
-        query::revise(&mut edit.document, old, &new.query, |file| below(&desired.dir, file))
-    };
+    let sql =
+        if old.mart.query == new.query { None } else { query::revise(&mut edit.document, old, &new.query, desired) };
     edit.everything();
     let after = edit.document.to_string();
-    let manifest = (before != after).then(|| FileText { path: old.path.clone(), text: like(&text, after) });
+    let manifest =
+        (before != after).then(|| FileText { path: old.path.clone(), text: after, before: Some(old.text.to_string()) });
     Ok(manifest.into_iter().chain(sql).collect())
 }
 
@@ -93,12 +93,6 @@ pub fn project(owner: Option<&str>, timezone: Option<&str>) -> String {
     }
     document.insert("project", section.into());
     document.to_string()
-}
-
-/// A manifest with the line ends of the one it replaces; in strings they mean the same.
-fn like(old: &str, new: String) -> String {
-    let windows = old.contains('\n') && old.matches('\n').count() == old.matches("\r\n").count();
-    if windows { new.replace("\r\n", "\n").replace('\n', "\r\n") } else { new }
 }
 
 /// A manifest in work.

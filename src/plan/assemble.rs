@@ -66,10 +66,13 @@ impl Builder<'_> {
         owner.filter(|owner| **owner != self.actual.server.user).cloned()
     }
 
-    /// Who builds the mart: its declared owner, else who owns it now, else the connection's role.
+    /// Who builds the mart: its declared owner, else who owns it now, else the connection's role. A view that is changed in place belongs to
+    /// whom it belongs, unless that is changed, too.
     fn builder_role(&self, decision: &Decision<'_>) -> Option<String> {
         let live = decision.target.live.map(|live| &live.owner);
-        self.role(decision.target.mart.owner.as_ref().or(live))
+        let handed_over = decision.differences.iter().any(|d| matches!(d.fix, Fix::Owner(_)));
+        let declared = decision.target.mart.owner.as_ref().filter(|_| decision.mode != Mode::InPlace || handed_over);
+        self.role(declared.or(live))
     }
 
     fn step(&self, mart: &QName, sql: String, role: Option<String>) -> Step {

@@ -6,7 +6,7 @@ use super::statement::{comment_on, comment_on_column, next, option_name};
 use super::target::Target;
 use crate::catalog::Relation;
 use crate::sql::{create_index, option_value};
-use crate::state::{QName, derived_name, quote_ident, quote_idents};
+use crate::state::{QName, derived_name, quote_ident, quote_idents, quote_literal};
 
 /// Statements of one fix on a live relation. `Alone` ones take no part in a transaction.
 pub(crate) enum Mend {
@@ -36,15 +36,21 @@ pub(crate) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
         Fix::CreateIndex(wanted) => declared(wanted)
             .map(|decl| concurrently(target, wanted, create_index(decl, name, wanted, true)))
             .unwrap_or_default(),
-        Fix::ReplaceIndex(wanted) => declared(wanted)
-            .map(|decl| {
-                let aside = next(wanted);
-                let mut mends = concurrently(target, &aside, create_index(decl, name, &aside, true));
-                mends.push(After(format!("DROP INDEX {}", index(wanted))));
-                mends.push(After(format!("ALTER INDEX {} RENAME TO {}", index(&aside), quote_ident(wanted))));
-                mends
-            })
-            .unwrap_or_default(),
+        Fix::ReplaceIndex(wanted) => {
+            declared(wanted)
+                .map(|decl| {
+                    let aside = next(wanted);
+                    let mut mends = concurrently(target, &aside, create_index(decl, name, &aside, true));
+                    let was = target.live.and_then(|live| live.indexes.get(wanted)?.comment.as_ref());
+                    mends.extend(was.map(|comment| {
+                        After(format!("COMMENT ON INDEX {} IS {}", index(&aside), quote_literal(comment)))
+                    }));
+                    mends.push(After(format!("DROP INDEX {}", index(wanted))));
+                    mends.push(After(format!("ALTER INDEX {} RENAME TO {}", index(&aside), quote_ident(wanted))));
+                    mends
+                })
+                .unwrap_or_default()
+        }
         // After those that are new are there.
         Fix::DropIndex(old) => vec![Last(format!("DROP INDEX CONCURRENTLY {}", index(old)))],
         Fix::RenameIndex { from, to } => {

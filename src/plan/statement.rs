@@ -94,12 +94,33 @@ pub(crate) fn complete(
             ))
         }));
     }
+    sql.extend(index_comments(target, name, live, index_name));
     sql.extend(comments(target, name, live));
     sql.extend(grants_on_new(target, name, live, actual, role));
     if mart.kind != Kind::View {
         sql.push(format!("ANALYZE {name}"));
     }
     sql
+}
+
+/// The comments of indexes that are made again.
+fn index_comments(
+    target: &Target<'_>,
+    name: &QName,
+    live: Option<&Relation>,
+    new_name: impl Fn(&str) -> String,
+) -> Vec<String> {
+    let carried = carried_indexes(target, live);
+    let again = |index: &String| {
+        target.mart.indexes.iter().any(|declared| declared.name == *index)
+            || carried.iter().any(|(name, _)| *name == index)
+    };
+    let commented = live.into_iter().flat_map(|live| &live.indexes).filter(|(index, _)| again(index));
+    let comment = |(index, is): (&String, &crate::catalog::Index)| {
+        let comment = is.comment.as_ref()?;
+        Some(format!("COMMENT ON INDEX {} IS {}", name.sibling(new_name(index)), quote_literal(comment)))
+    };
+    commented.filter_map(comment).collect()
 }
 
 /// Indexes that nobody declared and that go along with a relation that is exchanged.

@@ -36,6 +36,12 @@ SELECT i.indrelid::bigint, 'clustering on ' || quote_ident(x.relname)
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
 WHERE i.indisclustered AND c.relkind = 'r' AND i.indrelid = ANY ($1::bigint[]::oid[])
 UNION ALL
+SELECT i.indrelid::bigint, 'statistics target of index ' || quote_ident(x.relname)
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indexrelid
+WHERE a.attstattarget >= 0 AND i.indrelid = ANY ($1::bigint[]::oid[])
+UNION ALL
 SELECT i.inhparent::bigint, 'child ' || i.inhrelid::regclass
 FROM pg_catalog.pg_inherits i WHERE i.inhparent = ANY ($1::bigint[]::oid[])
 ORDER BY 1, 2

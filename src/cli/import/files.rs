@@ -8,9 +8,8 @@ use datamart::manifest::save::{self, FileText};
 use datamart::manifest::{self, Desired, LoadOptions, ManifestError, Problem, Project, Severity};
 
 use super::super::args::Globals;
-use super::super::context::{environment, warn};
+use super::super::context::environment;
 use super::super::error::{CommandError, Result};
-use super::super::print::Style;
 use super::super::report::import::{Imported, Left};
 
 /// The file of the project.
@@ -20,7 +19,7 @@ const PROJECT: &str = "project.toml";
 ///
 /// # Errors
 /// Every problem of every file: what is broken is not written into.
-pub fn read(globals: &Globals, style: Style) -> Result<Desired> {
+pub fn read(globals: &Globals) -> Result<Desired> {
     let mut options = options(globals);
     if !globals.dir.exists() {
         options.overlay.insert(PROJECT.to_owned(), String::new());
@@ -28,7 +27,6 @@ pub fn read(globals: &Globals, style: Style) -> Result<Desired> {
     let desired = manifest::load(&options).map_err(|error| {
         CommandError::from(error).help("repair the manifests there are first: `datamart import` adds to them")
     })?;
-    warn(&desired, style);
     Ok(desired)
 }
 
@@ -58,7 +56,7 @@ pub fn write<'a, 'b>(
         let zone = Some(project.timezone.as_str()).filter(|zone| *zone != Project::default().timezone);
         if (owner.is_some() || zone.is_some()) && !adoptions.is_empty() {
             told.created.push(PROJECT.to_owned());
-            files.push(FileText { path: PROJECT.to_owned(), text: save::project(owner, zone) });
+            files.push(FileText::new(PROJECT, save::project(owner, zone)));
         }
     }
     if !globals.dir.exists() {
@@ -84,10 +82,17 @@ pub fn write<'a, 'b>(
         }
     };
     for (adoption, texts) in &taken {
+        let paths = texts.iter().map(|file| file.path.clone());
         match (texts.is_empty(), adoption.known) {
             (true, _) => told.unchanged += 1,
-            (false, None) => told.created.push(adoption.path.clone()),
-            (false, Some(_)) => told.updated.push(adoption.path.clone()),
+            (false, None) => {
+                told.new += 1;
+                told.created.extend(paths);
+            }
+            (false, Some(_)) => {
+                told.changed += 1;
+                told.updated.extend(paths);
+            }
         }
         files.extend(texts.iter().cloned());
     }
@@ -113,7 +118,8 @@ fn set_aside(
         let found = texts.iter().find_map(|text| by_file.get(&globals.dir.join(&text.path)));
         if let Some(problem) = found {
             let kind = adoption.mart.kind.sql().to_lowercase();
-            let mut reason = problem.message.clone();
+            // The same reason stands once for all.
+            let mut reason = problem.message.replace(&format!("{:?} ", adoption.mart.name.name), "");
             if let Some(help) = &problem.help {
                 reason.push_str(&format!("; {help}"));
             }

@@ -11,6 +11,7 @@ use super::super::args::Format;
 use super::super::error::count;
 use super::super::print::{self, Style};
 use super::paint::Paint;
+use super::plain;
 
 /// What an import did.
 #[derive(Debug, Default)]
@@ -19,9 +20,13 @@ pub struct Imported {
     pub dir: PathBuf,
     /// Host and database.
     pub database: String,
-    /// Manifests that are new, below the folder.
+    /// How many marts have a new manifest.
+    pub new: usize,
+    /// How many marts' manifests were changed.
+    pub changed: usize,
+    /// Files that are new, below the folder.
     pub created: Vec<String>,
-    /// Manifests that were changed.
+    /// Files that were changed.
     pub updated: Vec<String>,
     /// How many say already what is there.
     pub unchanged: usize,
@@ -107,7 +112,7 @@ fn text(told: &Imported, color: bool) -> String {
     let mut text = String::new();
     for (symbol, paths) in [(paint.green("+"), &told.created), (paint.yellow("~"), &told.updated)] {
         for path in paths {
-            text.push_str(&format!("{symbol} {}\n", told.dir.join(path).display()));
+            text.push_str(&format!("{symbol} {}\n", plain(&told.dir.join(path).display().to_string())));
         }
     }
     if !text.is_empty() {
@@ -121,7 +126,7 @@ fn text(told: &Imported, color: bool) -> String {
     if !told.notes.is_empty() {
         text.push_str(&format!("{}\n", paint.bold("To know:")));
         for note in &told.notes {
-            text.push_str(&format!("  {}: {}\n", note.relation, note.message));
+            text.push_str(&format!("  {}\n", plain(&format!("{}: {}", note.relation, note.message))));
         }
         text.push('\n');
     }
@@ -133,7 +138,7 @@ fn text(told: &Imported, color: bool) -> String {
 fn left(left: &[Left]) -> String {
     let mut by_reason: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
     for one in left {
-        let mut name = one.relation.to_string();
+        let mut name = plain(&one.relation.to_string());
         if one.partitions > 0 {
             name.push_str(&format!(" ({})", count(usize::try_from(one.partitions).unwrap_or_default(), "partition")));
         }
@@ -141,7 +146,7 @@ fn left(left: &[Left]) -> String {
     }
     let mut text = String::new();
     for ((kind, reason), names) in by_reason {
-        text.push_str(&format!("  {}: {reason}\n", count(names.len(), kind)));
+        text.push_str(&format!("  {}: {}\n", count(names.len(), kind), plain(reason)));
         let mut line = String::new();
         for (at, name) in names.iter().enumerate() {
             let end = if at + 1 < names.len() { "," } else { "" };
@@ -157,8 +162,7 @@ fn left(left: &[Left]) -> String {
 }
 
 fn summary(told: &Imported) -> String {
-    let new = told.created.iter().filter(|path| *path != "project.toml").count();
-    let marts = new + told.updated.len() + told.unchanged;
+    let marts = told.new + told.changed + told.unchanged;
     if marts == 0 {
         return format!("Nothing to import from {}.", told.database);
     }
@@ -167,8 +171,8 @@ fn summary(told: &Imported) -> String {
         count(marts, "mart"),
         told.database,
         told.dir.display(),
-        new,
-        told.updated.len(),
+        told.new,
+        told.changed,
         told.unchanged
     );
     match told.adopted {

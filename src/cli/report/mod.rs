@@ -32,9 +32,20 @@ pub fn thousands(number: i64) -> String {
     text
 }
 
+/// A text on one line, with nothing in it that a terminal would act on.
+pub fn plain(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::thousands;
+    use super::{plain, thousands};
+
+    #[test]
+    fn a_terminal_acts_on_nothing() {
+        assert_eq!(plain("a\u{1b}]0;b\u{7}\nñ"), "a\\u{1b}]0;b\\u{7}\\nñ");
+    }
 
     #[test]
     fn thousands_stand_apart() {

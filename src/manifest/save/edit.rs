@@ -36,6 +36,22 @@ pub(super) fn put(document: &mut DocumentMut, key: &str, value: Value) {
     }
 }
 
+/// Puts another key and its value in a key's place, between the same blanks and comments.
+pub(super) fn instead(document: &mut DocumentMut, old: &str, key: &str, value: Value) {
+    let root = document.as_table_mut();
+    let behind = root.iter().map(|(known, _)| known.to_owned()).skip_while(|known| known != old).skip(1);
+    let behind: Vec<String> = behind.collect();
+    let Some((name, Item::Value(mut was))) = root.remove_entry(old) else {
+        return;
+    };
+    let moved: Vec<(Key, Item)> = behind.iter().filter_map(|key| root.remove_entry(key)).collect();
+    replace(&mut was, value);
+    root.insert_formatted(&Key::new(key).with_leaf_decor(name.leaf_decor().clone()), was.into());
+    for (key, item) in moved {
+        root.insert_formatted(&key, item);
+    }
+}
+
 /// Takes a key out. The comment right above it goes with it; what an empty line sets apart stays, as does a comment at the
 /// beginning of the file.
 pub(super) fn remove(document: &mut DocumentMut, key: &str) {
@@ -87,7 +103,7 @@ fn before_tables(document: &mut DocumentMut, position: isize, comments: &str) {
     }
 }
 
-fn prefix(decor: &Decor) -> &str {
+pub(super) fn prefix(decor: &Decor) -> &str {
     decor.prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default()
 }
 
@@ -99,7 +115,7 @@ fn prepend(decor: &mut Decor, comments: &str) {
 }
 
 /// What of the lines above a key or a header is not about it.
-fn kept(above: &str, all: bool) -> String {
+pub(super) fn kept(above: &str, all: bool) -> String {
     let end = if all { above.len() } else { above.rfind("\n\n").map_or(0, |at| at + 2) };
     let kept = &above[..end];
     if kept.contains('#') { kept.to_owned() } else { String::new() }

@@ -4,6 +4,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table};
 
 use super::edit::{remove, without};
 use super::home::Home;
+use super::list;
 
 /// How many entries a list has.
 pub(super) fn count(item: Option<&Item>) -> usize {
@@ -79,6 +80,7 @@ pub(super) fn edit<T>(
             let Some(array) = value.as_array_mut() else {
                 return;
             };
+            let mut added = Vec::new();
             for (i, (place, _)) in matched.entries.iter().enumerate() {
                 match place {
                     Some(old) => {
@@ -89,13 +91,11 @@ pub(super) fn edit<T>(
                     None => {
                         let mut table = InlineTable::new();
                         fill(&mut Home::Inline(&mut table), i, None);
-                        array.push(table);
+                        added.push(table);
                     }
                 }
             }
-            for i in matched.gone.iter().rev() {
-                array.remove(*i);
-            }
+            list::change(array, &matched.gone, added);
         }
         _ => {}
     }

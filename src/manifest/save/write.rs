@@ -1,28 +1,39 @@
 //! Files onto the disk: all of them or none.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::FileText;
 use crate::manifest::ManifestError;
+use crate::manifest::load::{plain, walk};
 
 /// Writes all files or none, below `dir`; folders are made. Each text is written beside its place first and renamed then, so
-/// that nobody reads half a file. Where one fails, what had been replaced is put back and what was new is removed.
+/// that nobody reads half a file. Where one fails, what had been replaced is put back and what was new is removed. A file
+/// that is replaced keeps its `\r\n`, if all of its lines end so.
 ///
 /// # Errors
-/// [`ManifestError::Write`] with the file that could not be written.
+/// [`ManifestError::Write`] with the file that could not be written, [`ManifestError::Changed`] where it is not what is
+/// expected, [`ManifestError::Exists`] where there should be none, [`ManifestError::Twice`] where two texts are for one file.
 pub fn write(dir: &Path, files: &[FileText]) -> Result<(), ManifestError> {
     let mut undo = Undo::default();
-    let mut placed = Vec::with_capacity(files.len());
+    let mut places = HashSet::with_capacity(files.len());
+    let mut prepared = Vec::with_capacity(files.len());
     for file in files {
-        let place = dir.join(&file.path);
-        let failed = |source| ManifestError::Write { path: place.clone(), source };
-        placed.push(undo.prepare(&place, &file.text).map_err(failed)?);
+        let path = dir.join(&file.path);
+        let failed = |source| ManifestError::Write { path: path.clone(), source };
+        let place = undo.place(&path).map_err(failed)?;
+        if !places.insert(place.clone()) {
+            return Err(ManifestError::Twice { path });
+        }
+        let old = as_expected(&place, &path, file)?;
+        prepared.push(undo.prepare(place, &file.text, old.as_deref()).map_err(failed)?);
     }
-    for Prepared { place, new, old } in placed {
-        let failed = |source| ManifestError::Write { path: place.clone(), source };
-        std::fs::rename(&new, &place).map_err(failed)?;
+    for (file, Prepared { place, new, old }) in files.iter().zip(prepared) {
+        let path = dir.join(&file.path);
+        as_expected(&place, &path, file)?;
+        std::fs::rename(&new, &place).map_err(|source| ManifestError::Write { path, source })?;
         undo.steps.push(match old {
             Some(old) => Step::PutBack { place, old },
             None => Step::Remove(place),
@@ -32,31 +43,41 @@ pub fn write(dir: &Path, files: &[FileText]) -> Result<(), ManifestError> {
     Ok(())
 }
 
-/// Every `.sql` below the folder, with `/`: nothing that people wrote is written over.
+/// What stands at a place, if it is what a new text may replace; `path` is the place's name for people.
+fn as_expected(place: &Path, path: &Path, file: &FileText) -> Result<Option<Vec<u8>>, ManifestError> {
+    let path = path.to_owned();
+    let Some(before) = &file.before else {
+        return match place.symlink_metadata() {
+            Ok(_) => Err(ManifestError::Exists { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(ManifestError::Write { path, source }),
+        };
+    };
+    match std::fs::read(place) {
+        Ok(bytes) => match std::str::from_utf8(&bytes) {
+            Ok(text) if plain(text.to_owned()) == *before => Ok(Some(bytes)),
+            _ => Err(ManifestError::Changed { path }),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ManifestError::Changed { path }),
+        Err(source) => Err(ManifestError::Write { path, source }),
+    }
+}
+
+/// Whether all lines end with `\r\n`.
+fn is_windows(text: &[u8]) -> bool {
+    let ends = text.iter().filter(|byte| **byte == b'\n').count();
+    ends > 0 && text.windows(2).filter(|pair| pair == b"\r\n").count() == ends
+}
+
+/// Every `.sql` below the folder, with `/`: what new queries cannot be named. Hidden ones are left out.
 ///
 /// # Errors
 /// [`ManifestError::Read`] where a folder cannot be read.
 pub fn queries(dir: &Path) -> Result<Vec<String>, ManifestError> {
-    let mut found = Vec::new();
-    let mut folders = vec![String::new()];
-    while let Some(below) = folders.pop() {
-        let folder = dir.join(&below);
-        let failed = |source| ManifestError::Read { path: folder.clone(), source };
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            entries => entries.map_err(failed)?,
-        };
-        for entry in entries {
-            let entry = entry.map_err(failed)?;
-            let path = format!("{below}{}", entry.file_name().to_string_lossy());
-            if entry.file_type().map_err(failed)?.is_dir() {
-                folders.push(format!("{path}/"));
-            } else if path.ends_with(".sql") {
-                found.push(path);
-            }
-        }
+    if !dir.exists() {
+        return Ok(Vec::new());
     }
-    Ok(found)
+    Ok(walk(dir, ".sql")?.into_iter().map(|file| file.path).collect())
 }
 
 /// A text beside its place, with a copy of what stands there.
@@ -83,24 +104,32 @@ struct Undo {
 }
 
 impl Undo {
-    fn prepare(&mut self, place: &Path, text: &str) -> io::Result<Prepared> {
-        if let Some(folder) = place.parent() {
-            self.make(folder)?;
-        }
-        // Behind a link the file itself is replaced.
-        let place = place.canonicalize().unwrap_or_else(|_| place.to_owned());
-        let (new, old) = (beside(&place, "new"), beside(&place, "old"));
-        self.steps.push(Step::Remove(new.clone()));
-        std::fs::write(&new, text)?;
-        let old = if place.exists() {
-            self.steps.push(Step::Remove(old.clone()));
-            std::fs::copy(&place, &old)?;
-            std::fs::set_permissions(&new, std::fs::metadata(&place)?.permissions())?;
-            Some(old)
-        } else {
-            None
+    /// Where a file really is: behind a link the file itself is replaced. Its folders are made.
+    fn place(&mut self, path: &Path) -> io::Result<PathBuf> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(path.to_owned());
         };
-        Ok(Prepared { place, new, old })
+        self.make(folder)?;
+        let beside = || folder.canonicalize().map(|folder| folder.join(name));
+        Ok(path.canonicalize().or_else(|_| beside()).unwrap_or_else(|_| path.to_owned()))
+    }
+
+    /// Writes a text beside its place, and a copy of the file that stands there.
+    fn prepare(&mut self, place: PathBuf, text: &str, old: Option<&[u8]>) -> io::Result<Prepared> {
+        let (new, copy) = (beside(&place, "new"), beside(&place, "old"));
+        self.steps.push(Step::Remove(new.clone()));
+        if old.is_some_and(is_windows) {
+            std::fs::write(&new, text.replace('\n', "\r\n"))?;
+        } else {
+            std::fs::write(&new, text)?;
+        }
+        if old.is_none() {
+            return Ok(Prepared { place, new, old: None });
+        }
+        self.steps.push(Step::Remove(copy.clone()));
+        std::fs::copy(&place, &copy)?;
+        std::fs::set_permissions(&new, std::fs::metadata(&place)?.permissions())?;
+        Ok(Prepared { place, new, old: Some(copy) })
     }
 
     /// Makes a folder and those it is in.

@@ -21,11 +21,22 @@ pub(super) fn loaded(files: &[FileText]) -> Desired {
 }
 
 pub(super) fn file(path: &str, text: &str) -> FileText {
-    FileText { path: path.into(), text: text.into() }
+    FileText::new(path, text)
+}
+
+/// A text for a place where another one stands.
+pub(super) fn instead(path: &str, before: &str, text: &str) -> FileText {
+    FileText { before: Some(before.into()), ..file(path, text) }
 }
 
 pub(super) fn project() -> FileText {
     file("project.toml", "[project]\nowner = 'boss'\ntimezone = 'Europe/Berlin'\n[defaults.refresh]\ntimeout = '1h'\n")
+}
+
+impl Folder {
+    pub(super) fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.dir.path().join(path)).unwrap()
+    }
 }
 
 pub(super) fn column(term: &str) -> IndexKey {
@@ -231,25 +242,92 @@ fn all_files_are_written_or_none() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("old"), "as it was").unwrap();
     std::fs::create_dir(dir.path().join("folder")).unwrap();
-    let files = |last: &str| [file("old", "new"), file("made/deep/new", "new"), file(last, "new")];
+    let files = |path: &str| [instead("old", "as it was", "new"), file(path, "new"), file("made/deep/new", "new")];
     let names = || {
         let mut names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
         names
     };
-    // A folder cannot be copied, and a text cannot take its place.
-    let error = save::write(dir.path(), &files("folder")).unwrap_err();
-    assert!(matches!(&error, ManifestError::Write { path, .. } if path.ends_with("folder")), "{error:?}");
-    assert_eq!(names(), ["folder", "old"]);
-    // The second of two files of one name has nothing to be renamed any more.
-    let error = save::write(dir.path(), &files("old")).unwrap_err();
-    assert!(matches!(&error, ManifestError::Write { path, .. } if path.ends_with("old")), "{error:?}");
-    assert_eq!(names(), ["folder", "old"]);
-    assert_eq!(std::fs::read_to_string(dir.path().join("old")).unwrap(), "as it was");
+    let refused = |path: &str| {
+        let error = save::write(dir.path(), &files(path)).unwrap_err();
+        assert_eq!(names(), ["folder", "old"]);
+        assert_eq!(std::fs::read_to_string(dir.path().join("old")).unwrap(), "as it was");
+        error
+    };
+    let error = refused("old/below");
+    assert!(matches!(&error, ManifestError::Write { path, .. } if path.ends_with("old/below")), "{error:?}");
+    // The third makes a folder where the second is to stand; the first stands by then.
+    let error = refused("made/deep");
+    assert!(matches!(&error, ManifestError::Exists { path, .. } if path.ends_with("made/deep")), "{error:?}");
     save::write(dir.path(), &files("made/other")).unwrap();
     assert_eq!(names(), ["folder", "made", "old"]);
     for path in ["old", "made/deep/new", "made/other"] {
         assert_eq!(std::fs::read_to_string(dir.path().join(path)).unwrap(), "new");
     }
     assert_eq!(std::fs::read_dir(dir.path().join("made")).unwrap().count(), 2);
+}
+
+#[test]
+fn nothing_that_people_wrote_is_written_over() {
+    let folder = Folder::new(&[("a/m.sql", "theirs"), ("a/n.sql", "SELECT 1\r\n")]);
+    let dir = folder.dir.path();
+    std::os::unix::fs::symlink("a", dir.join("link")).unwrap();
+    std::os::unix::fs::symlink("nowhere", dir.join("dangling.sql")).unwrap();
+    let told = |changed: FileText| {
+        let files = [file("first.toml", "new"), changed];
+        let error = save::write(dir, &files).unwrap_err().to_string();
+        assert_eq!(std::fs::read_to_string(dir.join("a/m.sql")).unwrap(), "theirs");
+        assert_eq!(std::fs::read_dir(dir.join("a")).unwrap().count(), 2);
+        assert_eq!(std::fs::read_dir(dir).unwrap().count(), 3);
+        error.replace(&format!("{}/", dir.display()), "")
+    };
+    for path in ["a/m.sql", "link/m.sql", "a", "dangling.sql"] {
+        assert_eq!(told(file(path, "new")), format!("{path} is there already"));
+    }
+    for path in ["a/m.sql", "link/m.sql", "a/none.sql", "dangling.sql"] {
+        assert_eq!(told(instead(path, "as it was", "new")), format!("{path} was changed meanwhile"));
+    }
+    assert_eq!(told(file("first.toml", "newer")), "first.toml would be written twice");
+    let twice = [instead("a/m.sql", "theirs", "new"), instead("link/m.sql", "theirs", "newer")];
+    assert!(matches!(save::write(dir, &twice), Err(ManifestError::Twice { path }) if path.ends_with("link/m.sql")));
+    let twice = [file("a/new.sql", "new"), file("link/new.sql", "newer")];
+    assert!(matches!(save::write(dir, &twice), Err(ManifestError::Twice { path }) if path.ends_with("link/new.sql")));
+    save::write(dir, &[instead("link/m.sql", "theirs", "new"), instead("a/n.sql", "SELECT 1\n", "SELECT 2\n")])
+        .unwrap();
+    assert_eq!(std::fs::read_to_string(dir.join("a/m.sql")).unwrap(), "new");
+    assert_eq!(std::fs::read_to_string(dir.join("a/n.sql")).unwrap(), "SELECT 2\r\n");
+}
+
+#[test]
+fn a_file_keeps_its_line_ends() {
+    for (was, is) in [("a\r\nb\r\n", "c\r\nd\r\n"), ("a\r\nb\n", "c\nd\n"), ("a\nb\n", "c\nd\n"), ("a\rb", "c\nd\n")] {
+        let folder = Folder::new(&[("m.sql", was)]);
+        let changed = instead("m.sql", &was.replace("\r\n", "\n"), "c\nd\n");
+        save::write(folder.dir.path(), &[changed]).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.dir.path().join("m.sql")).unwrap(), is, "{was:?}");
+    }
+}
+
+#[test]
+fn queries_are_found_where_manifests_are() {
+    let folder = Folder::new(&[
+        ("marts/a.sql", ""),
+        ("marts/sub/b.sql", ""),
+        ("marts/c.toml", ""),
+        ("marts/.git/d.sql", ""),
+        ("marts/.e.sql", ""),
+        ("elsewhere/f.sql", ""),
+    ]);
+    let marts = folder.dir.path().join("marts");
+    for (target, link) in [("../elsewhere", "link"), ("../..", "sub/loop"), ("../elsewhere/f.sql", "g.sql")] {
+        std::os::unix::fs::symlink(target, marts.join(link)).unwrap();
+    }
+    let mut found = save::queries(&marts).unwrap();
+    found.sort();
+    let linked = |path: &str| found.iter().any(|found| found == path);
+    // Where two links lead to one folder it is found by either.
+    assert!(linked("link/f.sql") || linked("sub/loop/elsewhere/f.sql"), "{found:?}");
+    found.retain(|path| !path.ends_with("f.sql"));
+    assert_eq!(found, ["a.sql", "g.sql", "sub/b.sql"]);
+    assert_eq!(save::queries(&marts.join("none")).unwrap(), Vec::<String>::new());
 }

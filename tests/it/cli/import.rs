@@ -295,8 +295,8 @@ fn a_missing_privilege_is_told_with_its_grant() {
     insta::assert_snapshot!(rig.run(&["import", "--adopt", "--schema", "my-schema"]), @"
     exit 1
     --- stderr
-    error: cannot compile the marts
-      caused by: permission denied for database DB
+    error: permission denied for database DB: nothing can be adopted, and nothing was written
     help: GRANT CREATE ON DATABASE DB TO etl;
+    help: without --adopt the manifests alone are written
     ");
 }

@@ -4,6 +4,7 @@ mod apply;
 mod graph;
 mod import;
 mod import_again;
+mod import_faithful;
 mod input;
 mod looking;
 mod plan;
