@@ -81,7 +81,9 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Show what changed in the database behind the manifests' back
     Drift,
-    /// Write manifests for the views and materialized views that the database already has
+    /// Show which marts someone's DDL would break, block or slow; nothing stays
+    CheckMigration(CheckMigrationArgs),
+    /// Write manifests for the views and materialized views that a database has
     Import(ImportArgs),
     /// Bring data up to date, in dependency order, in parallel
     Refresh(RefreshArgs),
@@ -169,6 +171,17 @@ pub struct ApplyArgs {
     /// What the plan covers.
     #[command(flatten)]
     pub change: ChangeArgs,
+}
+
+/// `check-migration`.
+#[derive(Debug, Args)]
+pub struct CheckMigrationArgs {
+    /// The migration, in SQL; - reads it from stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How long one of its statements may run, and hold its locks; 0 is for ever
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1m")]
+    pub statement_timeout: std::time::Duration,
 }
 
 /// `import`.

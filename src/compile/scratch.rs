@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::{CompileError, Compiled, CompiledMart, Failure, canonical};
+use super::{CompileError, Compiled, CompiledMart, Failure, Tried, canonical};
 use crate::catalog::Column;
 use crate::database::SqlError;
 use crate::manifest::DesiredMart;
@@ -80,22 +80,59 @@ pub async fn compile(
     marts: &[&DesiredMart],
     lock_timeout_ms: u64,
 ) -> Result<Compiled, CompileError> {
+    let Tried { compiled, failures, skipped } = attempt(conn, marts, lock_timeout_ms).await?;
+    match failures.is_empty() {
+        true => Ok(compiled),
+        false => Err(CompileError::Refused { failures, skipped }),
+    }
+}
+
+/// The same, with what compiles where not everything does.
+///
+/// # Errors
+/// Something else than a query or an index that is refused.
+pub async fn attempt(
+    conn: &mut PgConnection,
+    marts: &[&DesiredMart],
+    lock_timeout_ms: u64,
+) -> Result<Tried, CompileError> {
     if marts.is_empty() {
-        return Ok(Compiled::default());
+        return Ok(Tried::default());
     }
     sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
     let outcome = in_transaction(conn, marts, lock_timeout_ms).await;
     let rolled_back = sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await;
-    let compiled = outcome?;
+    let tried = outcome?;
     rolled_back?;
-    Ok(compiled)
+    Ok(tried)
+}
+
+/// The same in the caller's transaction, which goes on as if nothing had been made.
+///
+/// # Errors
+/// As [`attempt`].
+pub async fn attempt_within(
+    conn: &mut PgConnection,
+    marts: &[&DesiredMart],
+    lock_timeout_ms: u64,
+) -> Result<Tried, CompileError> {
+    if marts.is_empty() {
+        return Ok(Tried::default());
+    }
+    sqlx::raw_sql("SAVEPOINT datamart_within").execute(&mut *conn).await?;
+    let outcome = in_transaction(conn, marts, lock_timeout_ms).await;
+    let undo = "ROLLBACK TO SAVEPOINT datamart_within; RELEASE SAVEPOINT datamart_within";
+    let undone = sqlx::raw_sql(undo).execute(&mut *conn).await;
+    let tried = outcome?;
+    undone?;
+    Ok(tried)
 }
 
 async fn in_transaction(
     conn: &mut PgConnection,
     marts: &[&DesiredMart],
     lock_timeout_ms: u64,
-) -> Result<Compiled, CompileError> {
+) -> Result<Tried, CompileError> {
     let row =
         sqlx::query("SELECT pg_backend_pid(), (extract(epoch FROM clock_timestamp()) * 1000)::bigint % 1000000000")
             .fetch_one(&mut *conn)
@@ -116,10 +153,11 @@ async fn in_transaction(
     }
     sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut *conn).await?;
     let known: BTreeSet<&QName> = marts.iter().map(|m| &m.mart.name).collect();
-    if !all_at_once(conn, marts, &scratch, &known).await? {
-        each(conn, marts, &scratch, &known).await?;
-    }
-    read(conn, &scratch).await
+    let (failures, skipped) = match all_at_once(conn, marts, &scratch, &known).await? {
+        true => (Vec::new(), Vec::new()),
+        false => each(conn, marts, &scratch, &known).await?,
+    };
+    Ok(Tried { compiled: read(conn, &scratch).await?, failures, skipped })
 }
 
 /// Makes everything in a few round trips, as it mostly goes. `false` where PostgreSQL refuses something: then nothing
@@ -161,13 +199,13 @@ async fn all_at_once(
 /// How many marts are sent at once.
 const MARTS_PER_MESSAGE: usize = 100;
 
-/// Makes one after the other, and collects what PostgreSQL refuses.
+/// Makes one after the other, and collects what PostgreSQL refuses, and the marts that read such a one.
 async fn each(
     conn: &mut PgConnection,
     marts: &[&DesiredMart],
     scratch: &Scratch,
     known: &BTreeSet<&QName>,
-) -> Result<(), CompileError> {
+) -> Result<(Vec<Failure>, Vec<QName>), CompileError> {
     let mut failures: Vec<Failure> = Vec::new();
     let mut unusable: BTreeSet<&QName> = BTreeSet::new();
     let mut skipped = Vec::new();
@@ -184,10 +222,7 @@ async fn each(
             failures.extend(found);
         }
     }
-    if !failures.is_empty() {
-        return Err(CompileError::Refused { failures, skipped });
-    }
-    Ok(())
+    Ok((failures, skipped))
 }
 
 /// Creates one scratch view and its indexes; what PostgreSQL refuses is returned, the transaction goes on.
