@@ -27,6 +27,7 @@
 //! | [`apply`] | making the change: transactions, the ledger, the registry's rows | writes |
 //! | [`refresh`] | keeping data fresh, with history | writes |
 //! | [`observe`] | telling how the marts are | reads |
+//! | [`migration`] | what someone else's DDL would do to the marts | DDL that never commits |
 //!
 //! Decisions worth knowing before reading on:
 //!
@@ -51,3 +52,4 @@ pub mod build;
 pub mod apply;
 pub mod refresh;
 pub mod observe;
+pub mod migration;

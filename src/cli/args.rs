@@ -1,9 +1,13 @@
 //! What may be written on the command line.
 
+mod given;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use given::arguments;
 
 pub use super::format::Format;
 use super::format::{self, Form};
@@ -81,7 +85,9 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Show what changed in the database behind the manifests' back
     Drift,
-    /// Write manifests for the views and materialized views that the database already has
+    /// Show which marts someone's DDL would break, block or slow; nothing stays
+    CheckMigration(CheckMigrationArgs),
+    /// Write manifests for the views and materialized views that a database has
     Import(ImportArgs),
     /// Bring data up to date, in dependency order, in parallel
     Refresh(RefreshArgs),
@@ -171,6 +177,17 @@ pub struct ApplyArgs {
     /// What the plan covers.
     #[command(flatten)]
     pub change: ChangeArgs,
+}
+
+/// `check-migration`.
+#[derive(Debug, Args)]
+pub struct CheckMigrationArgs {
+    /// The migration, in SQL; - reads it from stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How long one of its statements may run, and hold its locks; 0 is for ever
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1m")]
+    pub statement_timeout: std::time::Duration,
 }
 
 /// `import`.
@@ -331,68 +348,9 @@ pub struct UnlockArgs {
     pub kill: Option<i32>,
 }
 
-/// Global options of ours that take a value.
-const VALUED: [&str; 5] = ["--dir", "--database-url", "--format", "--color", "--config"];
-
-/// The arguments as clap is to read them: behind `psql` stand our long options, then everything is psql's own, its `-v` and `-q` too.
-pub fn arguments(given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut args: Vec<OsString> = given.into_iter().collect();
-    let ours = |arg: &OsString| VALUED.iter().any(|name| arg == name);
-    let with_value = |arg: &OsString| {
-        arg.to_str().is_some_and(|arg| {
-            VALUED.iter().any(|name| arg.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')))
-        })
-    };
-    let mut at = 1;
-    while args.get(at).is_some_and(|arg| arg.as_encoded_bytes().starts_with(b"-")) {
-        at += if ours(&args[at]) { 2 } else { 1 };
-    }
-    if args.get(at).is_none_or(|arg| arg != "psql") {
-        return args;
-    }
-    at += 1;
-    loop {
-        match args.get(at) {
-            Some(arg) if ours(arg) => at += 2,
-            Some(arg) if with_value(arg) => at += 1,
-            Some(arg) if arg != "--" && arg != "--help" => break args.insert(at, "--".into()),
-            _ => break,
-        }
-    }
-    args
-}
-
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     if text.trim() == "0" {
         return Ok(std::time::Duration::ZERO);
     }
     datamart::state::parse_duration(text).map(std::time::Duration::from_secs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: &str) -> String {
-        let args = arguments(line.split(' ').map(OsString::from));
-        args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn what_stands_behind_psql_is_its_own() {
-        for (line, expected) in [
-            ("datamart psql -v x=1", "datamart psql -- -v x=1"),
-            (
-                "datamart --dir d -q psql --format=json --dir e -q",
-                "datamart --dir d -q psql --format=json --dir e -- -q",
-            ),
-            ("datamart psql -- -c x", "datamart psql -- -c x"),
-            ("datamart psql --help", "datamart psql --help"),
-            ("datamart psql", "datamart psql"),
-            ("datamart stats psql -v", "datamart stats psql -v"),
-            ("datamart --dir psql plan -v", "datamart --dir psql plan -v"),
-        ] {
-            assert_eq!(read(line), expected);
-        }
-    }
 }

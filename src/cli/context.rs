@@ -263,7 +263,11 @@ impl Context {
         Ok(states)
     }
 
-    fn options(&self, flags: &PlanFlags) -> Result<Options> {
+    /// How a plan with these flags is made.
+    ///
+    /// # Errors
+    /// A hazard or a pattern nobody knows.
+    pub fn options(&self, flags: &PlanFlags) -> Result<Options> {
         let policy = &self.desired.project.policy;
         let mut allow = hazards(&policy.allow_hazards, "policy.allow_hazards")?;
         allow.extend(hazards(&flags.change.allow, "--allow")?);

@@ -26,6 +26,11 @@ pub fn connecting_as(role: &str) {
     let _ = ROLE.set(role.to_owned());
 }
 
+/// The role that connects, for hints.
+pub fn role() -> &'static str {
+    ROLE.get().map_or("postgres", String::as_str)
+}
+
 /// Why a command failed.
 #[derive(Debug, Default)]
 pub struct CommandError {
@@ -120,10 +125,9 @@ impl CommandError {
     /// Takes over what the server said beside its message, and our own hint.
     fn explain(&mut self, error: &SqlError, search_path: &[String], owner: Option<&str>) {
         self.causes.extend(error.detail.clone());
-        let ourselves = ROLE.get().map_or("postgres", String::as_str);
         // Who may not become the owner is who connected; everything else the owner may not.
         let becoming = ["member of role", "SET ROLE", "set role"].iter().any(|words| error.message.contains(words));
-        let role = owner.filter(|_| !becoming).unwrap_or(ourselves);
+        let role = owner.filter(|_| !becoming).unwrap_or_else(|| role());
         match of_mart(error, role, search_path) {
             Some(ours) => self.hints.push(ours),
             None => self.hints.extend(error.hint.clone()),
@@ -215,7 +219,8 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-fn refused(failure: &Failure, desired: &Desired) -> Problem {
+/// What PostgreSQL refuses of a mart, at its place in its file.
+pub fn refused(failure: &Failure, desired: &Desired) -> Problem {
     let found = desired.marts.iter().find(|d| d.mart.name == failure.mart);
     let at = found.zip(failure.error.position).and_then(|(mart, at)| mart.place_of(at));
     let index = failure.index.as_ref().zip(found);
@@ -249,7 +254,8 @@ fn refused(failure: &Failure, desired: &Desired) -> Problem {
     }
 }
 
-fn at_key(problem: &PlanProblem) -> Problem {
+/// What a plan cannot do, at its key.
+pub fn at_key(problem: &PlanProblem) -> Problem {
     Problem {
         severity: Severity::Error,
         file: problem.file.clone(),

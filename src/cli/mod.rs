@@ -3,6 +3,7 @@
 mod apply;
 pub mod args;
 mod check;
+mod check_migration;
 mod claim;
 mod completions;
 pub mod context;
@@ -96,6 +97,7 @@ fn dispatch(command: Command, globals: &Globals, style: Style) -> Result<Exit, C
         Command::Apply(args) => wait(apply::run(&args, globals, style)),
         Command::Refresh(args) => wait(refresh::run(&args, globals, style)),
         Command::Check(args) => wait(stoppable(check::run(&args, globals, style))),
+        Command::CheckMigration(args) => wait(check_migration::run(&args, globals, style)),
         Command::Drift => wait(stoppable(drift::run(globals, style))),
         Command::Import(args) => wait(stoppable(import::run(&args, globals, style))),
         Command::Status => wait(stoppable(status::run(globals, style))),

@@ -5,6 +5,7 @@
 mod canonical;
 mod checks;
 mod needed;
+mod place;
 mod respelled;
 mod restate;
 mod scratch;
@@ -16,7 +17,7 @@ pub use needed::needed;
 pub(crate) use needed::{recorded_for, settings_changed};
 pub use respelled::respelled;
 pub use restate::{Restated, Stated, StatedIndex, restate};
-pub use scratch::compile;
+pub use scratch::{attempt, attempt_within, compile};
 
 use crate::catalog::Column;
 use crate::database::{ErrorKind, SqlError};
@@ -53,6 +54,17 @@ pub struct Failure {
     pub check: Option<String>,
     /// PostgreSQL's words; `position` counts characters of the query, from 1.
     pub error: SqlError,
+}
+
+/// What came of compiling marts of which some may not compile.
+#[derive(Debug, Clone, Default)]
+pub struct Tried {
+    /// Those that do; one with an index that is refused is among them.
+    pub compiled: Compiled,
+    /// What PostgreSQL refuses.
+    pub failures: Vec<Failure>,
+    /// Marts not looked at, because they read one that failed.
+    pub skipped: Vec<QName>,
 }
 
 /// Why compiling failed.

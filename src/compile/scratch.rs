@@ -4,107 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::{CompileError, Compiled, CompiledMart, Failure, canonical, checks};
+use super::place::Scratch;
+use super::{CompileError, Compiled, CompiledMart, Failure, Tried, canonical, checks};
 use crate::catalog::Column;
 use crate::database::SqlError;
 use crate::manifest::DesiredMart;
 use crate::sql::{Query, RelationRef};
-use crate::state::{IndexDecl, Kind, Mart, QName, quote_ident, quote_literal};
-
-/// Where the scratch relations of each mart's schema stand: views and, for indexes, tables.
-pub(super) struct Scratch {
-    views: BTreeMap<String, String>,
-    tables: BTreeMap<String, String>,
-    /// The owners that exist; the plan names those that do not.
-    roles: BTreeSet<String>,
-    /// Settings that some mart declares: one that does not gets the session's own.
-    session: BTreeSet<String>,
-}
-
-impl Scratch {
-    fn new(marts: &[&DesiredMart], token: &str) -> Self {
-        let schemas: BTreeSet<&str> = marts.iter().map(|m| m.mart.name.schema.as_str()).collect();
-        let named = |letter: &str| {
-            schemas
-                .iter()
-                .enumerate()
-                .map(|(i, schema)| ((*schema).to_owned(), format!("dm{letter}_{token}_{i}")))
-                .collect()
-        };
-        let session = marts.iter().flat_map(|m| m.mart.session.keys().cloned()).collect();
-        Self { views: named("v"), tables: named("t"), roles: BTreeSet::new(), session }
-    }
-
-    /// Puts back every setting that some mart declares, but those to `keep`.
-    fn defaults(&self, keep: impl Fn(&str) -> bool) -> String {
-        let name = |key: &String| key.split('.').map(quote_ident).collect::<Vec<_>>().join(".");
-        let keys = self.session.iter().filter(|key| !keep(key));
-        keys.map(|key| format!("SET LOCAL {} TO DEFAULT;", name(key))).collect()
-    }
-
-    fn all(&self) -> Vec<&str> {
-        self.views.values().chain(self.tables.values()).map(String::as_str).collect()
-    }
-
-    /// The scratch view of a mart.
-    pub(super) fn view(&self, mart: &Mart) -> QName {
-        QName::new(self.views[&mart.name.schema].clone(), &mart.name.name)
-    }
-
-    /// The scratch schema beside that of a mart's view.
-    pub(super) fn beside(&self, mart: &Mart) -> &str {
-        &self.tables[&mart.name.schema]
-    }
-
-    /// The scratch view in the place of a relation, where it is one of the marts.
-    pub(super) fn of(&self, schema: &str, name: &str, known: &BTreeSet<&QName>) -> Option<QName> {
-        let ours = self.views.get(schema)?;
-        known.contains(&QName::new(schema, name)).then(|| QName::new(ours, name))
-    }
-
-    /// The settings and the role that a mart's SQL runs with, our schemas first.
-    pub(super) fn surroundings(&self, mart: &Mart) -> String {
-        let settings = mart.settings();
-        let mut sql = self.defaults(|key| settings.iter().any(|(own, _)| own.eq_ignore_ascii_case(key)));
-        for (key, value) in settings {
-            let value = if key == "search_path" {
-                let both = mart.search_path.iter().flat_map(|schema| {
-                    let ours = self.views.get(schema).map(|s| quote_ident(s));
-                    ours.into_iter().chain([quote_ident(schema)])
-                });
-                both.collect::<Vec<_>>().join(", ")
-            } else {
-                value
-            };
-            let (key, value) = (quote_literal(&key), quote_literal(&value));
-            sql.push_str(&format!("SELECT pg_catalog.set_config({key}, {value}, true);"));
-        }
-        if let Some(owner) = mart.owner.as_ref().filter(|owner| self.roles.contains(*owner)) {
-            sql.push_str(&format!("SET LOCAL ROLE {};", quote_ident(owner)));
-        }
-        sql
-    }
-
-    /// The scratch table of a mart, and the indexes that need one.
-    fn table<'a>(&self, mart: &'a Mart) -> Option<(QName, Vec<&'a IndexDecl>)> {
-        let indexes: Vec<&IndexDecl> = mart.indexes.iter().filter(|i| i.needs_server()).collect();
-        let table = || QName::new(self.tables[&mart.name.schema].clone(), &mart.name.name);
-        (mart.kind != Kind::View && !indexes.is_empty()).then(|| (table(), indexes))
-    }
-
-    /// The text with scratch schemas replaced by the real ones.
-    fn real(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (real, scratch) in self.views.iter().chain(&self.tables) {
-            text = text.replace(&format!("{scratch}."), &format!("{}.", quote_ident(real)));
-        }
-        text
-    }
-
-    fn real_schema<'a>(&'a self, schema: &'a str) -> &'a str {
-        self.views.iter().chain(&self.tables).find(|(_, scratch)| *scratch == schema).map_or(schema, |(real, _)| real)
-    }
-}
+use crate::state::{Mart, QName};
 
 /// Compiles `marts` (upstream first) and leaves the database as it was.
 ///
@@ -114,22 +20,59 @@ pub async fn compile(
     marts: &[&DesiredMart],
     lock_timeout_ms: u64,
 ) -> Result<Compiled, CompileError> {
+    let Tried { compiled, failures, skipped } = attempt(conn, marts, lock_timeout_ms).await?;
+    match failures.is_empty() {
+        true => Ok(compiled),
+        false => Err(CompileError::Refused { failures, skipped }),
+    }
+}
+
+/// The same, with what compiles where not everything does.
+///
+/// # Errors
+/// Something else than a query or an index that is refused.
+pub async fn attempt(
+    conn: &mut PgConnection,
+    marts: &[&DesiredMart],
+    lock_timeout_ms: u64,
+) -> Result<Tried, CompileError> {
     if marts.is_empty() {
-        return Ok(Compiled::default());
+        return Ok(Tried::default());
     }
     sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
     let outcome = in_transaction(conn, marts, lock_timeout_ms).await;
     let rolled_back = sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await;
-    let compiled = outcome?;
+    let tried = outcome?;
     rolled_back?;
-    Ok(compiled)
+    Ok(tried)
+}
+
+/// The same in the caller's transaction, which goes on as if nothing had been made.
+///
+/// # Errors
+/// As [`attempt`].
+pub async fn attempt_within(
+    conn: &mut PgConnection,
+    marts: &[&DesiredMart],
+    lock_timeout_ms: u64,
+) -> Result<Tried, CompileError> {
+    if marts.is_empty() {
+        return Ok(Tried::default());
+    }
+    sqlx::raw_sql("SAVEPOINT datamart_within").execute(&mut *conn).await?;
+    let outcome = in_transaction(conn, marts, lock_timeout_ms).await;
+    let undo = "ROLLBACK TO SAVEPOINT datamart_within; RELEASE SAVEPOINT datamart_within";
+    let undone = sqlx::raw_sql(undo).execute(&mut *conn).await;
+    let tried = outcome?;
+    undone?;
+    Ok(tried)
 }
 
 async fn in_transaction(
     conn: &mut PgConnection,
     marts: &[&DesiredMart],
     lock_timeout_ms: u64,
-) -> Result<Compiled, CompileError> {
+) -> Result<Tried, CompileError> {
     let row =
         sqlx::query("SELECT pg_backend_pid(), (extract(epoch FROM clock_timestamp()) * 1000)::bigint % 1000000000")
             .fetch_one(&mut *conn)
@@ -150,15 +93,13 @@ async fn in_transaction(
     }
     sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut *conn).await?;
     let known: BTreeSet<&QName> = marts.iter().map(|m| &m.mart.name).collect();
-    if !all_at_once(conn, marts, &scratch, &known).await? {
-        each(conn, marts, &scratch, &known).await?;
-    }
+    let (mut failures, skipped) = match all_at_once(conn, marts, &scratch, &known).await? {
+        true => (Vec::new(), Vec::new()),
+        false => each(conn, marts, &scratch, &known).await?,
+    };
     let compiled = read(conn, &scratch).await?;
-    let failures = checks::refused(conn, marts, &scratch, &compiled).await?;
-    if !failures.is_empty() {
-        return Err(CompileError::Refused { failures, skipped: Vec::new() });
-    }
-    Ok(compiled)
+    failures.extend(checks::refused(conn, marts, &scratch, &compiled).await?);
+    Ok(Tried { compiled, failures, skipped })
 }
 
 /// Makes everything in a few round trips, as it mostly goes. `false` where PostgreSQL refuses something: then nothing
@@ -200,13 +141,13 @@ async fn all_at_once(
 /// How many marts are sent at once.
 pub(super) const MARTS_PER_MESSAGE: usize = 100;
 
-/// Makes one after the other, and collects what PostgreSQL refuses.
+/// Makes one after the other, and collects what PostgreSQL refuses, and the marts that read such a one.
 async fn each(
     conn: &mut PgConnection,
     marts: &[&DesiredMart],
     scratch: &Scratch,
     known: &BTreeSet<&QName>,
-) -> Result<(), CompileError> {
+) -> Result<(Vec<Failure>, Vec<QName>), CompileError> {
     let mut failures: Vec<Failure> = Vec::new();
     let mut unusable: BTreeSet<&QName> = BTreeSet::new();
     let mut skipped = Vec::new();
@@ -223,10 +164,7 @@ async fn each(
             failures.extend(found);
         }
     }
-    if !failures.is_empty() {
-        return Err(CompileError::Refused { failures, skipped });
-    }
-    Ok(())
+    Ok((failures, skipped))
 }
 
 /// Creates one scratch view and its indexes; what PostgreSQL refuses is returned, the transaction goes on.

@@ -44,7 +44,7 @@ impl FileText {
 }
 
 /// The files of a mart that has no manifest yet: the manifest at `path` (below the folder, with `/`), and a `.sql` beside
-/// it for a query of more than 20 lines. `desired` gives the project's defaults, which are not said again.
+/// it for a query of more than 20 lines or 4,000 bytes. `desired` gives the project's defaults, which are not said again.
 ///
 /// Manifests say nothing of a view's time zone: that is the project's.
 pub fn create(mart: &Mart, path: &str, desired: &Desired) -> Vec<FileText> {

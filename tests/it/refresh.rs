@@ -303,6 +303,12 @@ fn a_refresh_whose_lock_was_taken_away_publishes_nothing() {
                 assert!(Instant::now() < deadline, "the refresh never came to the gate");
                 tokio::task::yield_now().await;
             }
+            // A session that is told to end is there a moment longer, and its lock with it.
+            let there = "SELECT FROM pg_stat_activity WHERE application_name = 'datamart: refresh lock' AND datname = current_database()";
+            while sqlx::query(there).fetch_optional(&mut conn).await.expect("an answer").is_some() {
+                assert!(Instant::now() < deadline, "the session of the lock never ended");
+                tokio::task::yield_now().await;
+            }
             sqlx::raw_sql("SELECT pg_advisory_unlock(4711)").execute(&mut conn).await.expect("the gate opens");
         };
         let (runs, ()) = tokio::join!(work, take_away);

@@ -7,6 +7,7 @@ mod graph_dot;
 mod graph_mermaid;
 pub mod import;
 pub mod mart;
+pub mod migration;
 pub mod paint;
 pub mod plan;
 pub mod plan_markdown;

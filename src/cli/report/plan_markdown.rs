@@ -6,9 +6,9 @@ use super::super::error::count;
 use super::plan_words::{allowing, check, summary};
 
 /// Forges take 65,536 characters; some is left for what stands around it.
-const MOST: usize = 48_000;
+pub(super) const MOST: usize = 48_000;
 /// What the note about left-out text may take.
-const NOTE: usize = 200;
+pub(super) const NOTE: usize = 200;
 
 /// Summary line, a table, folded diffs; at most 48,000 characters.
 pub fn markdown(plan: &Plan) -> String {
@@ -104,7 +104,7 @@ fn html(text: &str) -> String {
 }
 
 /// Text that neither ends a table's cell nor becomes markup.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -12,9 +12,12 @@ use crate::manifest::{Desired, DesiredMart};
 /// A query with more lines than this gets a file of its own.
 const MAX_LINES: usize = 20;
 
+/// However few lines it has.
+const MAX_BYTES: usize = 4_000;
+
 /// Whether a query goes into a file of its own. A `\r\n` that it means can only be said in the manifest, where it is escaped.
 fn has_file(query: &str) -> bool {
-    query.lines().count() > MAX_LINES && !query.contains("\r\n")
+    (query.lines().count() > MAX_LINES || query.len() > MAX_BYTES) && !query.contains("\r\n")
 }
 
 /// Writes a new manifest's query; the file of a long one.

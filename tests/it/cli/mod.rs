@@ -9,5 +9,7 @@ mod import_faithful;
 mod input;
 mod looking;
 mod plan;
+mod migration;
+mod migration_stop;
 pub mod rig;
 mod usage;

@@ -13,28 +13,29 @@ fn help_lists_what_is_built() {
     let commands = help.stdout.lines().skip_while(|line| *line != "Commands:").take_while(|line| *line != "Options:");
     insta::assert_snapshot!(commands.map(|line| format!("{line}\n")).collect::<String>(), @"
     Commands:
-      init         Write a small working project
-      validate     Read the manifests and report every problem; no database needed
-      plan         Show what apply would do, and why
-      apply        Bring the database to what the manifests say
-      drift        Show what changed in the database behind the manifests' back
-      import       Write manifests for the views and materialized views that the database already has
-      refresh      Bring data up to date, in dependency order, in parallel
-      check        Run the data checks alone, on what is published
-      status       Show how the marts are: state, freshness, last run
-      list         List the marts
-      stats        Show one mart: exact rows, size, columns, use of indexes, ages
-      preview      Show some rows of a mart
-      history      Show the runs of one or all marts
-      explain      Show the plan of the refresh that would run now, its method and why
-      drop         Remove a mart that no manifest declares
-      graph        Draw the marts, what they read and how they are: Mermaid, Graphviz or JSON
-      schema       Print the JSON Schema of mart and project files
-      completions  Print what a shell needs to complete our commands
-      psql         Open the database with psql
-      url          Print the database's URL, password included
-      unlock       Show who holds our locks; end a session by its pid
-      claim        Take over a registry that came with a restored or cloned database
+      init             Write a small working project
+      validate         Read the manifests and report every problem; no database needed
+      plan             Show what apply would do, and why
+      apply            Bring the database to what the manifests say
+      drift            Show what changed in the database behind the manifests' back
+      check-migration  Show which marts someone's DDL would break, block or slow; nothing stays
+      import           Write manifests for the views and materialized views that a database has
+      refresh          Bring data up to date, in dependency order, in parallel
+      check            Run the data checks alone, on what is published
+      status           Show how the marts are: state, freshness, last run
+      list             List the marts
+      stats            Show one mart: exact rows, size, columns, use of indexes, ages
+      preview          Show some rows of a mart
+      history          Show the runs of one or all marts
+      explain          Show the plan of the refresh that would run now, its method and why
+      drop             Remove a mart that no manifest declares
+      graph            Draw the marts, what they read and how they are: Mermaid, Graphviz or JSON
+      schema           Print the JSON Schema of mart and project files
+      completions      Print what a shell needs to complete our commands
+      psql             Open the database with psql
+      url              Print the database's URL, password included
+      unlock           Show who holds our locks; end a session by its pid
+      claim            Take over a registry that came with a restored or cloned database
     ");
     for missing in ["daemon", "versions", "verify", "advise", "suspend", "approve"] {
         assert!(!help.stdout.contains(&format!("  {missing} ")), "{missing} is not built yet");
@@ -102,7 +103,7 @@ fn usage_errors_are_1() {
     exit 1
     --- stderr
     error: 'datamart' requires a subcommand but one was not provided
-      [subcommands: init, validate, plan, apply, drift, import, refresh, check, status, list, stats, preview, history, explain, drop, graph, schema, completions, psql, url, unlock, claim]
+      [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, check, status, list, stats, preview, history, explain, drop, graph, schema, completions, psql, url, unlock, claim]
 
     Usage: datamart [OPTIONS] <COMMAND>
 
@@ -114,7 +115,7 @@ fn usage_errors_are_1() {
     {
       "error": {
         "kind": "usage",
-        "message": "'datamart' requires a subcommand but one was not provided [subcommands: init, validate, plan, apply, drift, import, refresh, check, status, list, stats, preview, history, explain, drop, graph, schema, completions, psql, url, unlock, claim]",
+        "message": "'datamart' requires a subcommand but one was not provided [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, check, status, list, stats, preview, history, explain, drop, graph, schema, completions, psql, url, unlock, claim]",
         "file": null,
         "line": null,
         "column": null,

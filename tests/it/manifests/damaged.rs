@@ -47,7 +47,7 @@ fn no_file_makes_it_panic_and_every_place_is_in_its_file() {
 
 fn places_are_in_files(problems: &[Problem]) -> Result<(), TestCaseError> {
     for problem in problems {
-        let bytes = std::fs::read(&problem.file).expect("the file of a problem");
+        let bytes = unix(&std::fs::read(&problem.file).expect("the file of a problem"));
         let Some(place) = &problem.place else { continue };
         // Of a file that is no text, what stands before the first wrong byte.
         prop_assert!(bytes.starts_with(place.text.as_bytes()), "{problem:?}");
@@ -63,14 +63,20 @@ fn places_are_in_files(problems: &[Problem]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// A file as it is read: `\r\n` is `\n`.
+fn unix(bytes: &[u8]) -> Vec<u8> {
+    let is_end = |at: usize| bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n');
+    (0..bytes.len()).filter(|at| !is_end(*at)).map(|at| bytes[at]).collect()
+}
+
 /// Where PostgreSQL's own errors would be shown.
 fn queries_are_in_files(desired: &Desired) -> Result<(), TestCaseError> {
     for mart in &desired.marts {
         let characters = mart.mart.query.chars().count();
         for position in [0, 1, 2, characters / 2, characters, characters + 1, usize::MAX] {
             if let Some((file, place)) = mart.place_of(position) {
-                let text = std::fs::read_to_string(&file).expect("the file of a query");
-                prop_assert_eq!(&*text, &*place.text);
+                let bytes = unix(&std::fs::read(&file).expect("the file of a query"));
+                prop_assert_eq!(&*bytes, place.text.as_bytes());
                 prop_assert!(place.text.get(place.span.clone()).is_some(), "{position} in {}", file.display());
             } else {
                 prop_assert!(position == 0 || position > characters, "{position} of {characters}");
