@@ -12,7 +12,10 @@ use super::runs::seconds;
 use super::table::{LAST, short, table};
 use super::thousands;
 
-/// `check`: one row per check, a row for each mart without any, then what does not pass.
+/// So many marts without checks are named.
+const NAMED: usize = 5;
+
+/// `check`: one row per check, then what does not pass, and who has none.
 pub fn text(results: &[CheckResult], without: &[String], style: Style) -> String {
     let paint = Paint(style.out_color);
     if results.is_empty() && without.is_empty() {
@@ -28,13 +31,11 @@ pub fn text(results: &[CheckResult], without: &[String], style: Style) -> String
             seconds(result.duration_ms),
         ]
     });
-    let unchecked = without.iter().map(|mart| {
-        let mut row = vec![mart.clone(), "no checks".to_owned()];
-        row.resize_with(6, dash);
-        row
-    });
-    let rows = checked.chain(unchecked).collect();
-    let mut text = table(&["mart", "check", "severity", "status", "failing", "took"], &["failing", "took"], rows);
+    let rows: Vec<_> = checked.collect();
+    let mut text = match rows.is_empty() {
+        true => String::new(),
+        false => table(&["mart", "check", "severity", "status", "failing", "took"], &["failing", "took"], rows),
+    };
     text.push_str(&findings(results, style.out_color));
     let of = |status| results.iter().filter(|result| result.status == status).count();
     let mut line = format!("{} passed", count(of(CheckStatus::Passed), "check"));
@@ -42,6 +43,11 @@ pub fn text(results: &[CheckResult], without: &[String], style: Style) -> String
         if of(status) > 0 {
             let _ = write!(line, ", {} {words}", of(status));
         }
+    }
+    if !without.is_empty() {
+        let names = without.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        let more = if without.len() > NAMED { ", …" } else { "" };
+        let _ = writeln!(text, "{} without checks: {names}{more}", count(without.len(), "mart"));
     }
     text.push_str(&paint.bold(&format!("{line}.")));
     text.push('\n');

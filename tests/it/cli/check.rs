@@ -222,14 +222,13 @@ fn checks_alone() {
     insta::assert_snapshot!(rig.run(&["check"]), @r#"
     exit 0
     --- stdout
-    mart                 check             severity  status  failing   took
-    public.sales         few               warn      failed        1  0.00s
-    public.sales         rows              error     passed        0  0.00s
-    public.top           not_null_revenue  error     passed        0  0.00s
-    public."Sales 2024"  no checks         -         -             -      -
-    public.event_counts  no checks         -         -             -      -
+    mart          check             severity  status  failing   took
+    public.sales  few               warn      failed        1  0.00s
+    public.sales  rows              error     passed        0  0.00s
+    public.top    not_null_revenue  error     passed        0  0.00s
     warning: public.sales: check few: more rows than 10
         {"rows":20}
+    2 marts without checks: public."Sales 2024", public.event_counts
     2 checks passed, 1 failed.
     "#);
     let out = rig.run(&["check", "sales", "top", "--format", "json"]).done();
