@@ -184,7 +184,7 @@ async fn finish(context: &mut Context, plan: &Plan, applied: &apply::Applied) ->
         ));
     }
     print::out(&report::mart::table(&marts, style));
-    let findings = report::checks::findings(&applied.checks, style.out_color);
+    let findings = report::findings::findings(&applied.checks, style.out_color);
     if !findings.is_empty() {
         print::out(&findings);
     }

@@ -163,7 +163,7 @@ impl CommandError {
         for cause in &self.causes {
             text.push_str(&format!("  caused by: {}\n", cause.replace('\n', "\n    ")));
         }
-        text.push_str(&report::checks::findings(&self.checks.0, color));
+        text.push_str(&report::findings::findings(&self.checks.0, color));
         for hint in &self.hints {
             text.push_str(&format!("{}: {hint}\n", paint("36", "help")));
         }

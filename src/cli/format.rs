@@ -1,10 +1,7 @@
 //! `--format`: the form of a result on stdout.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::error::ErrorKind;
-use clap::{Arg, CommandFactory, ValueEnum};
-
-use super::args::{Cli, Command};
+use clap::{Arg, ValueEnum};
 
 /// What may stand behind `--format`: the forms of every result, and those that only a drawing has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,21 +52,4 @@ pub fn drawn() -> Arg {
         .value_parser(PossibleValuesParser::new(words).try_map(|word| Form::from_str(&word, false)))
         .help("The form of the result on stdout; text is Mermaid, markdown is Mermaid in a pull request's comment")
         .help_heading("Global options")
-}
-
-/// Refuses the forms that only `graph` has, for any other command.
-///
-/// # Errors
-/// A usage error that names them.
-pub fn fitting(cli: Cli) -> Result<Cli, clap::Error> {
-    let word = match cli.globals.format {
-        Form::Text | Form::Json | Form::Markdown => return Ok(cli),
-        Form::Mermaid => "mermaid",
-        Form::Dot => "dot",
-    };
-    if matches!(cli.command, Command::Graph(_)) {
-        return Ok(cli);
-    }
-    let message = format!("only `graph` has '--format {word}'; every other command takes text, json or markdown");
-    Err(Cli::command().error(ErrorKind::InvalidValue, message))
 }

@@ -11,7 +11,8 @@ mod drift;
 mod drop;
 pub mod error;
 mod explain;
-pub mod format;
+pub mod fitting;
+mod format;
 mod graph;
 mod hint;
 mod history;
@@ -67,7 +68,7 @@ pub enum Exit {
 
 /// Reads the arguments, runs the command, tells its error.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(args::arguments(std::env::args_os())).and_then(format::fitting) {
+    let cli = match Cli::try_parse_from(args::arguments(std::env::args_os())).and_then(fitting::fitting) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::place::Scratch;
-use super::scratch::{MARTS_PER_MESSAGE, savepoint};
+use super::savepoint::{MARTS_PER_MESSAGE, savepoint};
 use super::{CompileError, Compiled, Failure};
 use crate::manifest::DesiredMart;
 use crate::sql::check_query;

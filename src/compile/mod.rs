@@ -8,6 +8,7 @@ mod needed;
 mod place;
 mod respelled;
 mod restate;
+mod savepoint;
 mod scratch;
 
 use std::collections::{BTreeMap, BTreeSet};

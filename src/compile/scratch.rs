@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::place::Scratch;
+use super::savepoint::{MARTS_PER_MESSAGE, savepoint};
 use super::{CompileError, Compiled, CompiledMart, Failure, Tried, canonical, checks};
 use crate::catalog::Column;
-use crate::database::SqlError;
 use crate::manifest::DesiredMart;
 use crate::sql::{Query, RelationRef};
 use crate::state::{Mart, QName};
@@ -138,9 +138,6 @@ async fn all_at_once(
     Ok(true)
 }
 
-/// How many marts are sent at once.
-pub(super) const MARTS_PER_MESSAGE: usize = 100;
-
 /// Makes one after the other, and collects what PostgreSQL refuses, and the marts that read such a one.
 async fn each(
     conn: &mut PgConnection,
@@ -225,25 +222,6 @@ fn statement(desired: &DesiredMart, scratch: &Scratch, known: &BTreeSet<&QName>,
         Err(_) => mart.query.clone(),
     };
     (prefix, query)
-}
-
-/// Runs `sql` so that its failure does not end the transaction.
-pub(super) async fn savepoint(conn: &mut PgConnection, sql: &str) -> Result<Result<(), SqlError>, CompileError> {
-    // A message of its own: one with a syntax error in it is refused before its first statement runs.
-    sqlx::raw_sql("SAVEPOINT datamart_scratch").execute(&mut *conn).await?;
-    match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await {
-        Ok(_) => {
-            sqlx::raw_sql("RESET ROLE; RELEASE SAVEPOINT datamart_scratch").execute(&mut *conn).await?;
-            Ok(Ok(()))
-        }
-        Err(error @ sqlx::Error::Database(_)) => {
-            sqlx::raw_sql("ROLLBACK TO SAVEPOINT datamart_scratch; RESET ROLE; RELEASE SAVEPOINT datamart_scratch")
-                .execute(&mut *conn)
-                .await?;
-            Ok(Err(error.into()))
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 async fn read(conn: &mut PgConnection, scratch: &Scratch) -> Result<Compiled, CompileError> {

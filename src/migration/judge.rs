@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rights::reader;
-use super::run::Watch;
 use super::side::Side;
-use super::watch::Lock;
+use super::watch::{Lock, Watch};
 use super::{At, Checked, Effect, EffectKind, MartEffects, SourceChange};
 use crate::catalog::Relation;
 use crate::manifest::{Desired, DesiredMart};

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::judge::judge;
-use super::rights::{Rights, rights};
+use super::rights::rights;
 use super::side::Side;
-use super::watch::{Trace, Watched, WatchedIndex, indexes};
+use super::watch::{Trace, Watch, Watched, indexes};
 use super::{Checked, MigrationError, Script, Subject};
 use crate::catalog::{self, Actual};
 use crate::compile::{self, Tried};
@@ -64,16 +64,6 @@ struct Found {
     actual: Actual,
     tried: Tried,
     watch: Watch,
-}
-
-/// What was watched and what became of it.
-pub(super) struct Watch {
-    pub watched: Watched,
-    pub trace: Trace,
-    /// Who might read what before, and who may after.
-    pub rights: (Rights, Rights),
-    /// The indexes at the end.
-    pub indexes: BTreeMap<i64, WatchedIndex>,
 }
 
 /// Without what need not be compiled to plan.

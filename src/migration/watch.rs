@@ -1,5 +1,6 @@
 //! What a migration does to relations while it runs: seen after each of its statements.
 
+use super::rights::Rights;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::{PgConnection, Row};
@@ -186,4 +187,14 @@ pub(super) async fn indexes(
         found.insert(row.try_get("oid")?, index);
     }
     Ok(found)
+}
+
+/// What was watched and what became of it.
+pub(super) struct Watch {
+    pub watched: Watched,
+    pub trace: Trace,
+    /// Who might read what before, and who may after.
+    pub rights: (Rights, Rights),
+    /// The indexes at the end.
+    pub indexes: BTreeMap<i64, WatchedIndex>,
 }

@@ -7,7 +7,6 @@ use super::decision::Decision;
 use super::mend::{Mend, mend};
 use super::order::{Old, dependents_first, query_text};
 use super::statement::{self, next};
-use super::trial::redefined;
 use super::{Action, Adopted, Record, RecordRow, Step};
 use crate::catalog::{Actual, Recorded};
 use crate::manifest::Project;
@@ -168,7 +167,7 @@ impl Builder<'_> {
         }
         self.checks(members, &aside);
         let in_place =
-            |changes: bool| members.iter().filter(move |d| d.mode == Mode::InPlace && redefined(d) == changes);
+            |changes: bool| members.iter().filter(move |d| d.mode == Mode::InPlace && d.redefined() == changes);
         // Views that only follow are re-pointed from the outermost inwards, as readers lock them.
         for decision in in_place(false).collect::<Vec<_>>().into_iter().rev() {
             self.replace_view(decision, &aside);

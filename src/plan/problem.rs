@@ -6,7 +6,6 @@ use super::PlanProblem;
 use super::aspect::{Fix, Mode};
 use super::decision::Decision;
 use super::statement::next;
-use super::trial::redefined;
 use crate::catalog::Actual;
 use crate::manifest::Desired;
 use crate::state::QName;
@@ -127,7 +126,7 @@ fn new_names(decision: &Decision<'_>) -> Vec<(String, &'static str)> {
         names.extend(rebuilt.then(|| (next(&target.mart.name.name), "name")));
         return names;
     }
-    if redefined(decision) && !target.mart.checks.is_empty() {
+    if decision.redefined() && !target.mart.checks.is_empty() {
         names.push((next(&target.mart.name.name), "name"));
     }
     for difference in &decision.differences {

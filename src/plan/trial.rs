@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::aspect::Mode;
 use super::assemble::Builder;
 use super::decision::Decision;
 use super::order::query_text;
@@ -10,16 +9,11 @@ use super::statement::{self, next};
 use crate::sql::check_query;
 use crate::state::{CheckDecl, QName};
 
-/// Whether a mart gets a query that readers of its view see at once.
-pub(super) fn redefined(decision: &Decision<'_>) -> bool {
-    decision.mode == Mode::InPlace && decision.differences.iter().any(|d| d.aspect == "definition")
-}
-
 impl Builder<'_> {
     /// The checks of everything built in a transaction. A view that takes another query in place is made under a passing
     /// name first, with the views it may read: checked in place, its lock would keep readers waiting.
     pub(super) fn checks(&mut self, members: &[&Decision<'_>], aside: &BTreeMap<QName, QName>) {
-        let views: Vec<&Decision<'_>> = members.iter().copied().filter(|d| redefined(d)).collect();
+        let views: Vec<&Decision<'_>> = members.iter().copied().filter(|d| d.redefined()).collect();
         let last = views.iter().rposition(|d| !d.target.mart.checks.is_empty());
         let views = last.map_or(&[][..], |last| &views[..=last]);
         let mut aside = aside.clone();

@@ -6,11 +6,11 @@ use datamart::build::{CheckResult, CheckStatus};
 
 use super::super::error::count;
 use super::super::print::Style;
+use super::findings::findings;
 use super::mart::dash;
 use super::paint::Paint;
-use super::runs::seconds;
-use super::table::{LAST, short, table};
-use super::thousands;
+use super::table::table;
+use super::{seconds, thousands};
 
 /// So many marts without checks are named.
 const NAMED: usize = 5;
@@ -51,20 +51,5 @@ pub fn text(results: &[CheckResult], without: &[String], style: Style) -> String
     }
     text.push_str(&paint.bold(&format!("{line}.")));
     text.push('\n');
-    text
-}
-
-/// What does not pass, each with the sample of its rows.
-pub fn findings(results: &[CheckResult], color: bool) -> String {
-    let paint = Paint(color);
-    let mut text = String::new();
-    for result in results.iter().filter(|result| result.status != CheckStatus::Passed) {
-        let word = if result.stops() { paint.red("failed") } else { paint.yellow("warning") };
-        let message = result.message.as_deref().unwrap_or_default();
-        let _ = writeln!(text, "{word}: {}: check {}: {message}", result.mart, result.name);
-        for row in &result.sample {
-            let _ = writeln!(text, "    {}", short(&row.to_string(), 2 * LAST));
-        }
-    }
     text
 }

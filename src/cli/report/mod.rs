@@ -2,6 +2,7 @@
 
 pub mod checks;
 pub mod drift;
+pub mod findings;
 pub mod graph;
 mod graph_dot;
 mod graph_mermaid;
@@ -31,6 +32,11 @@ pub fn thousands(number: i64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Milliseconds as seconds.
+pub fn seconds(milliseconds: f64) -> String {
+    format!("{:.2}s", milliseconds / 1_000.0)
 }
 
 /// A text on one line, with nothing in it that a terminal would act on.

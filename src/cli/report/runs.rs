@@ -5,11 +5,11 @@ use datamart::observe::PastRun;
 use datamart::refresh::Run;
 
 use super::super::print::Style;
-use super::checks;
+use super::findings::findings;
 use super::mart::{dash, moment};
 use super::paint::Paint;
 use super::table::{LAST, short, table as lines};
-use super::thousands;
+use super::{seconds, thousands};
 
 /// `history`: one row per run, newest first.
 pub fn history(runs: &[PastRun], _style: Style) -> String {
@@ -61,7 +61,7 @@ pub fn table(runs: &[Run], style: Style) -> String {
         }
     }
     for run in runs {
-        text.push_str(&checks::findings(&run.checks, style.out_color));
+        text.push_str(&findings(&run.checks, style.out_color));
     }
     let hints = runs.iter().filter_map(|run| Some((run, run.error.as_ref()?.hint.as_ref()?)));
     for (run, hint) in hints {
@@ -91,9 +91,4 @@ pub fn locks(holders: &[Holder], _style: Style) -> String {
         ]
     });
     lines(&["pid", "lock", "project", "host", "application", "since"], &["pid"], rows.collect())
-}
-
-/// Milliseconds as seconds.
-pub fn seconds(milliseconds: f64) -> String {
-    format!("{:.2}s", milliseconds / 1_000.0)
 }
