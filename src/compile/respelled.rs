@@ -60,5 +60,7 @@ pub async fn respelled(
 }
 
 fn is_other(recorded: &Recorded, definition: &str, actual: &Actual) -> bool {
-    recorded.applied.major != actual.server.major() || canonical(definition) != canonical(&recorded.applied.definition)
+    let applied = &recorded.applied;
+    let otherwise = || definition != applied.definition && canonical(definition) != canonical(&applied.definition);
+    applied.major != actual.server.major() || otherwise()
 }

@@ -90,15 +90,18 @@ fn query(
     } else {
         target.recorded.is_some_and(|r| r.applied.query != target.mart.query_fingerprint().0)
     };
-    let live_text = live.definition.as_deref().map(canonical);
-    let is_target = live_text.as_ref().is_some_and(|text| *text == target.definition);
-    let reads_otherwise = live_text.as_ref().is_some_and(|text| *text != canonical(&applied.definition));
+    // Mostly it reads as it was applied, which costs the least to see.
+    let reads_otherwise = live
+        .definition
+        .as_ref()
+        .is_some_and(|text| *text != applied.definition && canonical(text) != canonical(&applied.definition));
+    let is_target = || live.definition.as_deref().is_some_and(|text| canonical(text) == target.definition);
     let drifted = respelled.map_or(same_major && reads_otherwise, |same| !same);
     let settings = target.recorded.is_some_and(|r| settings_changed(target.mart, &r.mart));
-    if redeclared && !is_target {
+    if redeclared && !is_target() {
         let was = live.definition.clone().unwrap_or_else(|| applied.compiled.clone());
         push("definition", Cause::Declared, target.definition.clone(), was, Fix::Definition);
-    } else if drifted && !is_target {
+    } else if drifted && !is_target() {
         let was = live.definition.clone().unwrap_or_default();
         let expected = if same_major { &applied.definition } else { &target.definition };
         push("definition", Cause::Drift, expected.clone(), was, Fix::Definition);
