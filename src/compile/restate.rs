@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::savepoint::savepoint;
 use super::{CompileError, canonical};
 use crate::database::SqlError;
 use crate::state::{QName, quote_ident, quote_literal};
@@ -219,25 +220,11 @@ impl Round<'_> {
     }
 }
 
-/// Runs `sql` so that its failure does not end the transaction.
+/// Runs `sql` so that its failure does not end the transaction, unless nothing that follows could go better.
 async fn attempt(conn: &mut PgConnection, sql: &str) -> Result<Result<(), SqlError>, CompileError> {
-    // A message of its own: one with a syntax error in it is refused before its first statement runs.
-    sqlx::raw_sql("SAVEPOINT datamart_query").execute(&mut *conn).await?;
-    match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await {
-        Ok(_) => {
-            sqlx::raw_sql("RELEASE SAVEPOINT datamart_query").execute(&mut *conn).await?;
-            Ok(Ok(()))
-        }
-        Err(error @ sqlx::Error::Database(_)) => {
-            let error = SqlError::from(error);
-            if ends_everything(&error) {
-                return Err(CompileError::Sql(error));
-            }
-            let back = "ROLLBACK TO SAVEPOINT datamart_query; RELEASE SAVEPOINT datamart_query";
-            sqlx::raw_sql(back).execute(&mut *conn).await?;
-            Ok(Err(error))
-        }
-        Err(error) => Err(error.into()),
+    match savepoint(conn, sql).await? {
+        Err(error) if ends_everything(&error) => Err(CompileError::Sql(error)),
+        outcome => Ok(outcome),
     }
 }
 
