@@ -78,6 +78,7 @@ pub(super) fn mart(
         grants: granted(relation, findings),
         refresh: RefreshPolicy::default(),
         freshness: None,
+        versions: None,
         checks: Vec::new(),
         metadata: serde_json::Map::new(),
     }

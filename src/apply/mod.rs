@@ -4,6 +4,7 @@ mod event;
 mod execute;
 mod ledger;
 mod record;
+mod version;
 
 use crate::build::CheckResult;
 use crate::catalog::CatalogError;

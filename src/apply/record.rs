@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::ApplyError;
+use super::version::{self, VersionRow};
 use crate::catalog::{Applied, ReadSignature, Relation, relations};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
-use crate::plan::{Adopted, Record, RecordRow};
+use crate::plan::{Adopted, PartRow, Record, RecordRow};
 use crate::state::{Mart, QName};
 
 /// One mart to be written.
@@ -19,6 +20,7 @@ struct Entry<'a> {
     reads: &'a BTreeMap<String, ReadSignature>,
     drifted: &'a [String],
     adopted: Option<Adopted>,
+    part: Option<&'a PartRow>,
 }
 
 /// Writes the rows of one transaction: as declared, and as the server shows it now.
@@ -34,11 +36,14 @@ pub(super) async fn write(
     for record in records {
         match &record.row {
             RecordRow::Delete => delete(conn, registry, project, &record.mart).await?,
-            RecordRow::Upsert { declared, file, definition, reads, renamed_from, drifted, adopted, .. } => {
+            RecordRow::Forget { of, number } => {
+                version::forget(conn, registry, project, of, *number).await.map_err(ApplyError::Registry)?;
+            }
+            RecordRow::Upsert { declared, file, definition, reads, renamed_from, drifted, adopted, part, .. } => {
                 if let Some(old) = renamed_from {
                     rename(conn, registry, project, old, &record.mart).await?;
                 }
-                rows.push(Entry { declared, file, definition, reads, drifted, adopted: *adopted });
+                rows.push(Entry { declared, file, definition, reads, drifted, adopted: *adopted, part: part.as_ref() });
             }
         }
     }
@@ -49,7 +54,39 @@ pub(super) async fn write(
     let sources: BTreeSet<QName> = rows.iter().flat_map(|r| r.reads.values().map(|read| read.name.clone())).collect();
     let live = relations(conn, &names, &sources).await?;
     let before = before(conn, registry, project, &rows).await.map_err(ApplyError::Registry)?;
-    upsert(conn, registry, project, revision, major, &rows, &live, &before).await.map_err(ApplyError::Registry)
+    upsert(conn, registry, project, revision, major, &rows, &live, &before).await.map_err(ApplyError::Registry)?;
+    versions(conn, registry, project, revision, major, &rows, &live, &before).await.map_err(ApplyError::Registry)
+}
+
+/// The rows of versions, and which of them are published.
+#[allow(clippy::too_many_arguments)]
+async fn versions(
+    conn: &mut PgConnection,
+    registry: &str,
+    project: &str,
+    revision: Option<&str>,
+    major: i32,
+    rows: &[Entry<'_>],
+    live: &HashMap<QName, Relation>,
+    before: &BTreeMap<QName, Applied>,
+) -> Result<(), SqlError> {
+    for row in rows {
+        if let Some(PartRow::Version { of, number }) = row.part {
+            let name = &row.declared.name;
+            let relation = live.get(name);
+            let state = state(row, relation, live, before.get(name), major);
+            let applied = serde_json::to_string(&state).unwrap_or_default();
+            let oid = relation.map(|relation| relation.oid);
+            let row = VersionRow { of, number: *number, declared: row.declared, applied, oid, revision };
+            version::write(conn, registry, project, &row).await?;
+        }
+    }
+    for row in rows {
+        if let Some(PartRow::Stable { whole, number, held }) = row.part {
+            version::publish(conn, registry, project, &whole.name, *number, *held).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What the registry said of marts whose drift stays.
@@ -100,15 +137,20 @@ async fn upsert(
     let mut applied = Vec::new();
     let mut oids: Vec<Option<i64>> = Vec::new();
     let mut files = Vec::new();
-    for row in rows {
+    for row in rows.iter().filter(|row| !matches!(row.part, Some(PartRow::Version { .. }))) {
         let mart = row.declared;
         let relation = live.get(&mart.name);
         let state = state(row, relation, live, before.get(&mart.name), major);
         schemas.push(mart.name.schema.as_str());
         names.push(mart.name.name.as_str());
-        kinds.push(mart.kind.as_str());
-        fingerprints.push(mart.fingerprint().0);
-        declared.push(serde_json::to_string(mart).unwrap_or_default());
+        // Of a versioned mart the row says what was declared, and what was applied is the view.
+        let whole = match row.part {
+            Some(PartRow::Stable { whole, .. }) => whole,
+            _ => mart,
+        };
+        kinds.push(whole.kind.as_str());
+        fingerprints.push(whole.fingerprint().0);
+        declared.push(serde_json::to_string(whole).unwrap_or_default());
         applied.push(serde_json::to_string(&state).unwrap_or_default());
         oids.push(relation.map(|r| r.oid));
         files.push(row.file);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Fingerprint, GrantDecl, Kind, Mart, QName, next_mark};
+use crate::state::{Fingerprint, GrantDecl, Kind, Mart, Part, QName, next_mark};
 
 /// What one snapshot of a database showed.
 #[derive(Debug, Clone, Default)]
@@ -297,6 +297,40 @@ pub struct Recorded {
     pub created_at: DateTime<Utc>,
     /// Last changed.
     pub changed_at: DateTime<Utc>,
+    /// The versions of a versioned mart, by number; `applied` is then what its view was, and reads what the published one reads.
+    pub versions: Vec<RecordedVersion>,
+    /// A rollback that holds until the mart's file changes.
+    pub held: Option<Held>,
+    /// Where this is not a whole row but the view or a version of a versioned mart; see `plan::parts`.
+    pub part: Option<Part>,
+}
+
+/// A version of a mart.
+#[derive(Debug, Clone)]
+pub struct RecordedVersion {
+    /// Its number.
+    pub number: u32,
+    /// Its relation, as declared when it was made or last changed: name, query, indexes and all that is stored.
+    pub mart: Mart,
+    /// What the database had right after that.
+    pub applied: Applied,
+    /// The mart's view selects from it.
+    pub published: bool,
+    /// The relation's OID then.
+    pub relation: Option<i64>,
+    /// The git revision it came from.
+    pub revision: Option<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A rollback that holds until the mart's file changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The version that is published.
+    pub pin: u32,
+    /// The fingerprint of the mart's file when it was rolled back.
+    pub file: Fingerprint,
 }
 
 /// What the database had right after an apply: what drift is measured against.

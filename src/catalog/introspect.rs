@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::actual::{Actual, Column, DefaultAcl, Dependent, Index, Relation, RelationKind, Server, Taken};
+use super::actual::{Actual, Column, DefaultAcl, Dependent, Index, Recorded, Relation, RelationKind, Server, Taken};
 use super::{CatalogError, marts};
-use crate::state::{GrantDecl, QName, quote_ident};
+use crate::manifest::version_mart;
+use crate::state::{GrantDecl, Mart, QName, quote_ident, version_name};
 
 /// What to look for.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,8 @@ pub struct Scope {
     pub taken: BTreeSet<QName>,
     /// Roles to look for.
     pub roles: BTreeSet<String>,
+    /// Versioned marts: what their next version needs is looked for as well.
+    pub versioned: Vec<Mart>,
 }
 
 /// Reads everything in `scope`, and whatever the registry records, in the caller's transaction.
@@ -39,8 +42,19 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
     for mart in recorded.values() {
         sources.extend(mart.applied.reads.values().map(|r| r.name.clone()));
     }
+    for version in recorded.values().flat_map(|mart| &mart.versions) {
+        managed.insert(version.mart.name.clone());
+        sources.extend(version.applied.reads.values().map(|r| r.name.clone()));
+    }
+    let mut names = scope.taken.clone();
+    for mart in &scope.versioned {
+        let number = recorded.get(&mart.name).map_or(1, Recorded::next_version);
+        let next = version_mart(mart, version_name(&mart.name, number), number);
+        names.extend(next.names_beside());
+        managed.insert(next.name);
+    }
     let relations = relations(conn, &managed, &sources).await?;
-    let taken = taken(conn, &scope.taken).await?;
+    let taken = taken(conn, &names).await?;
     let default_acls = default_acls(conn).await?;
     Ok(Actual { taken, server, recorded, relations, default_acls })
 }

@@ -6,10 +6,11 @@ mod introspect;
 mod marts;
 mod stats;
 mod trust;
+mod version;
 
 pub use actual::{
-    Actual, Applied, Column, DefaultAcl, Dependent, Index, ReadSignature, Recorded, Relation, RelationKind, Server,
-    Taken,
+    Actual, Applied, Column, DefaultAcl, Dependent, Held, Index, ReadSignature, Recorded, RecordedVersion, Relation,
+    RelationKind, Server, Taken,
 };
 pub use existing::{CronJob, Existing, TimeZone, cron_jobs, existing, others_marts, time_zone};
 pub use introspect::{Scope, introspect, relations};

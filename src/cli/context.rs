@@ -163,10 +163,11 @@ impl Context {
             (None, Some(text)) => Some(self.select(seen, text).await?),
             (None, None) => None,
         };
-        let actual = &seen.actual;
-        let needed = compile::needed(&self.desired.marts, actual);
-        let among = options.select.as_ref().map(|selected| select::concerned(&self.desired, actual, selected));
-        let marts = self.desired.marts.iter().filter(|m| needed.contains(&m.mart.name));
+        let parts = plan::parts(&self.desired, &seen.actual);
+        let (desired, actual) = (&*parts.desired, &*parts.actual);
+        let needed = compile::needed(&desired.marts, actual);
+        let among = options.select.as_ref().map(|selected| select::concerned(desired, actual, selected));
+        let marts = desired.marts.iter().filter(|m| needed.contains(&m.mart.name));
         let marts: Vec<_> = marts.filter(|m| among.as_ref().is_none_or(|among| among.contains(&m.mart.name))).collect();
         // What is taken over as it is, is not built: its owner need not be able to, and no index is made to see its text.
         let unowned: Vec<DesiredMart> = match flags.adopt.is_empty() {
@@ -177,11 +178,11 @@ impl Context {
         let lock_timeout = self.desired.project.database.lock_timeout_ms;
         let compiled = compile::compile(&mut self.conn, &marts, lock_timeout)
             .await
-            .map_err(|error| CommandError::compile(error, &self.desired))?;
-        options.respelled = compile::respelled(&mut self.conn, &self.desired, &compiled, actual)
+            .map_err(|error| CommandError::compile(error, desired))?;
+        options.respelled = compile::respelled(&mut self.conn, desired, &compiled, actual)
             .await
-            .map_err(|error| CommandError::compile(error, &self.desired))?;
-        let mut plan = plan::plan(&self.desired, &compiled, actual, &options, Utc::now())?;
+            .map_err(|error| CommandError::compile(error, desired))?;
+        let mut plan = plan::plan(desired, &compiled, actual, &options, Utc::now())?;
         if self.desired.project.policy.on_drift == OnDrift::Off && !flags.show_drift {
             plan.drift.clear();
         }

@@ -28,6 +28,8 @@ pub fn nodes(desired: &Desired, actual: Option<&Actual>, states: &States) -> Vec
 /// read and does not exist yet.
 pub fn concerned(desired: &Desired, actual: &Actual, selected: &BTreeSet<QName>) -> BTreeSet<QName> {
     let mut concerned = selected.clone();
+    let parts = desired.marts.iter().filter(|mart| mart.part.as_ref().is_some_and(|p| selected.contains(p.mart())));
+    concerned.extend(parts.map(|mart| mart.mart.name.clone()));
     // Upstream stands first: one way down for what follows, one way up for what is missing.
     for mart in &desired.marts {
         if mart.upstream.iter().any(|up| concerned.contains(up)) {

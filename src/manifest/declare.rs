@@ -15,7 +15,7 @@ use super::query::{self, ReadText};
 use super::refresh::{self, Defaults, Layers, Said};
 use super::report::Report;
 use super::section::Section;
-use super::{DesiredMart, Project, grants};
+use super::{DesiredMart, Project, grants, versions};
 use crate::sql::{RelationRef, parse_name_list};
 use crate::state::{ColumnDecl, Freshness, Kind, Mart, Publish, QName, RefreshPolicy};
 
@@ -90,6 +90,7 @@ pub(super) fn declare(
     let freshness = freshness(&root.section("freshness"), report);
     let checks = checks::read(root, report);
     let primary_key = primary_key(root, report);
+    let versions = versions::read(root, kind, shared.defaults, &mut origins, report);
     let (index_decls, index_spans) = indexes.into_iter().map(|i| (i.index, i.span)).unzip();
     let located = located?;
     let mart = Mart {
@@ -119,6 +120,7 @@ pub(super) fn declare(
         refresh: policy,
         freshness,
         checks,
+        versions,
         metadata: root.section("metadata").json(),
     };
     Some(Declared {
@@ -142,6 +144,7 @@ pub(super) fn declare(
             upstream: BTreeSet::new(),
             origins,
             query_source: located.source,
+            part: None,
         },
     })
 }

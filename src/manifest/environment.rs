@@ -11,7 +11,7 @@ use super::{Problem, Project, Severity};
 pub(super) type Environment = BTreeMap<String, String>;
 
 /// Known variables whose behaviour is not built yet.
-const LATER: &[&str] = &["DATAMART_MAX_SIZE_GB", "DATAMART_KEEP_VERSIONS"];
+const LATER: &[&str] = &["DATAMART_MAX_SIZE_GB"];
 
 /// Puts the environment's defaults into a project that is still at its built-in ones; what they say about refreshes.
 pub(super) fn apply(environment: &Environment, project: &mut Project, problems: &mut Vec<Problem>) -> Said {
@@ -23,6 +23,9 @@ pub(super) fn apply(environment: &Environment, project: &mut Project, problems: 
     }
     said.timeout = reader.read("DATAMART_REFRESH_TIMEOUT_SECONDS", "a number of seconds", |t| t.parse().ok());
     said.concurrent = reader.read("DATAMART_CONCURRENT_REFRESH", "true or false", boolean);
+    said.keep_versions = reader.read("DATAMART_KEEP_VERSIONS", "a number of versions, at least 1", |text| {
+        text.parse().ok().filter(|keep| (1..=1_000).contains(keep))
+    });
     let key = "DATAMART_MAINTENANCE_WORK_MEM";
     if let Some(size) = reader.read(key, "a size such as 2GB", parse_size) {
         project.limits.maintenance_work_mem = Some(size);

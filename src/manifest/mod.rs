@@ -28,6 +28,7 @@ mod spec;
 mod tests;
 mod together;
 mod units;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -38,8 +39,9 @@ pub use load::load;
 pub use problem::{Place, Problem, Severity};
 pub use project::{DatabaseConfig, EmbeddedConfig, Limits, Naming, OnDrift, Policy, Project, Prune};
 pub use render::render;
+pub use versions::{stable_mart, version_mart};
 
-use crate::state::{Mart, QName};
+use crate::state::{Mart, Part, QName};
 
 /// Everything a folder of manifests says, validated.
 #[derive(Debug, Clone)]
@@ -76,6 +78,8 @@ pub struct DesiredMart {
     pub origins: BTreeMap<String, String>,
     /// Where the query stands, so that a position in it can be shown in its file.
     pub query_source: QuerySource,
+    /// Where this is not a whole mart but the view or a version of a versioned one; see `plan::parts`.
+    pub part: Option<Part>,
 }
 
 /// The file a query stands in and, for each of its characters, the byte there.

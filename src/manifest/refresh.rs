@@ -23,6 +23,8 @@ pub(super) struct Said {
     warn_duration: Option<u64>,
     priority: Option<i64>,
     suspend: Option<bool>,
+    /// Of `[defaults.versions]` and the environment, which are no part of a mart's `[refresh]`.
+    pub keep_versions: Option<u32>,
 }
 
 impl Said {
@@ -85,6 +87,7 @@ impl Said {
             warn_duration: section.duration("warn_duration"),
             priority: section.integer("priority"),
             suspend: section.bool("suspend"),
+            keep_versions: None,
         }
     }
 }

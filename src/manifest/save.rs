@@ -8,6 +8,7 @@ mod grants;
 mod home;
 mod indexes;
 mod list;
+mod pin;
 mod query;
 mod text;
 mod write;
@@ -23,6 +24,7 @@ use edit::{put, remove};
 use home::Home;
 use text::{scalar, string};
 
+pub use pin::pin;
 pub use write::{queries, write};
 
 /// One file below the manifests' folder.

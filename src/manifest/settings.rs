@@ -60,7 +60,10 @@ pub(super) fn read(
         project.embedded = Some(read_embedded(&embedded, dir, is_file, report));
     }
     project.naming = naming(&root.section("naming"), report);
-    Said::read(&root.section("defaults").section("refresh"), report)
+    let defaults = root.section("defaults");
+    let mut said = Said::read(&defaults.section("refresh"), report);
+    said.keep_versions = defaults.section("versions").integer("keep").and_then(|keep| u32::try_from(keep).ok());
+    said
 }
 
 /// Reads `[database]`, `[limits]` and `[policy]`, which `--config` may replace.

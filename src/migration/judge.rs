@@ -200,6 +200,7 @@ impl Judge<'_> {
         let (kind, verb) = match change.action {
             Action::Replace => (EffectKind::Rebuilds, "builds it anew"),
             Action::Update if builds(HazardKind::IndexBuild) => (EffectKind::Slows, "builds its indexes again"),
+            Action::Publish => (EffectKind::Rebuilds, "makes another version"),
             Action::Update | Action::Rename => (EffectKind::Rebuilds, "changes it"),
             Action::Create => (EffectKind::Rebuilds, "makes it"),
             Action::Delete => (EffectKind::Rebuilds, "drops it"),

@@ -7,10 +7,10 @@ use super::decision::Decision;
 use super::mend::{Mend, mend};
 use super::order::{Old, dependents_first, query_text};
 use super::statement::{self, next};
-use super::{Action, Adopted, Record, RecordRow, Step};
+use super::{Action, Adopted, Record, RecordRow, Step, expire};
 use crate::catalog::{Actual, Recorded};
-use crate::manifest::Project;
-use crate::state::{Kind, QName, quote_ident};
+use crate::manifest::{Desired, Project};
+use crate::state::{Kind, Part, QName, quote_ident};
 
 /// Statements and registry rows, in order.
 #[derive(Debug, Default)]
@@ -22,8 +22,9 @@ pub(crate) struct Assembly {
 /// Who a statement runs as and how long it may wait.
 pub(super) struct Builder<'a> {
     pub(super) actual: &'a Actual,
+    pub(super) desired: &'a Desired,
     project: &'a Project,
-    transaction: u32,
+    pub(super) transaction: u32,
     /// Schemas that exist or were created by an earlier step.
     schemas: BTreeSet<String>,
     /// Marts that go, and have not gone yet.
@@ -38,11 +39,12 @@ pub(crate) fn assemble<'a>(
     dropped: &[&'a Recorded],
     renames: &[(QName, QName)],
     actual: &'a Actual,
-    project: &'a Project,
+    desired: &'a Desired,
 ) -> Assembly {
     let mut builder = Builder {
+        desired,
+        project: &desired.project,
         actual,
-        project,
         transaction: 0,
         schemas: actual.server.schemas.clone(),
         dropped: dropped.iter().map(|recorded| (&recorded.mart.name, *recorded)).collect(),
@@ -62,7 +64,7 @@ impl Builder<'_> {
         self.transaction += 1;
     }
 
-    fn role(&self, owner: Option<&String>) -> Option<String> {
+    pub(super) fn role(&self, owner: Option<&String>) -> Option<String> {
         owner.filter(|owner| **owner != self.actual.server.user).cloned()
     }
 
@@ -101,7 +103,7 @@ impl Builder<'_> {
         self.out.steps.push(step);
     }
 
-    fn publish(&mut self, mart: &QName, sql: String, role: Option<String>) {
+    pub(super) fn publish(&mut self, mart: &QName, sql: String, role: Option<String>) {
         let step = Step {
             lock_timeout_ms: self.project.database.publish_lock_timeout_ms,
             publication: true,
@@ -183,6 +185,9 @@ impl Builder<'_> {
         }
         for decision in members.iter().filter(|d| d.mode == Mode::Rebuild) {
             self.take_place(decision, &aside);
+        }
+        for decision in members {
+            self.expire(decision);
         }
         let mut alone = Vec::new();
         let mut last = Vec::new();
@@ -357,6 +362,7 @@ impl Builder<'_> {
                 renamed_from,
                 action,
                 adopted,
+                part: expire::part_row(decision),
                 // What is built anew is as declared.
                 drifted: if decision.builds() { Vec::new() } else { decision.drifted.clone() },
             },
@@ -383,7 +389,10 @@ impl Builder<'_> {
             let role = self.role(Some(&live.owner));
             self.publish(name, format!("DROP {} {name}", recorded.mart.kind.sql()), role);
         }
-        let row = RecordRow::Delete;
+        let row = match &recorded.part {
+            Some(Part::Version { of, number, .. }) => RecordRow::Forget { of: of.clone(), number: *number },
+            _ => RecordRow::Delete,
+        };
         self.out.records.push(Record { transaction: self.transaction, mart: name.clone(), row });
     }
 }

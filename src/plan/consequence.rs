@@ -38,7 +38,10 @@ pub(super) fn refuse_lost(
             allowable: true,
         });
     }
-    let guarded = target.recorded.is_some_and(|r| r.mart.prevent_destroy) && target.mart.prevent_destroy;
+    // A versioned mart loses nothing: what is published stays as an older version.
+    let guarded = target.desired.part.is_none()
+        && target.recorded.is_some_and(|r| r.mart.prevent_destroy)
+        && target.mart.prevent_destroy;
     if guarded {
         refused.push(Refusal {
             address: target.address(),

@@ -3,9 +3,11 @@
 use serde_json::Value;
 
 use super::aspect::{Cause, Difference, Fix};
+use super::parts;
 use super::target::Target;
-use crate::catalog::Actual;
+use crate::catalog::{Actual, Recorded};
 use crate::compile::settings_changed;
+use crate::state::Part;
 
 /// Keys that only the registry keeps and that changed: `refresh.schedule`, `tags` …
 pub(crate) fn changed_keys(target: &Target<'_>) -> Vec<String> {
@@ -70,12 +72,24 @@ pub(crate) fn record_is_old(target: &Target<'_>, actual: &Actual) -> bool {
     let Some(recorded) = target.recorded else {
         return true;
     };
-    recorded.fingerprint != target.mart.fingerprint()
+    part_is_old(target, recorded)
+        || recorded.fingerprint != target.mart.fingerprint()
         || recorded.file != target.desired.path
         || recorded.applied.major != actual.server.major()
         || (target.compiled && recorded.applied.query != target.mart.query_fingerprint().0)
         || recorded.relation != target.live.map(|live| live.oid)
         || recorded.applied.reads != target.read_signatures(actual)
+}
+
+/// Whether the row of a versioned mart says less: another declaration, a rollback that the mart's file has overtaken.
+fn part_is_old(target: &Target<'_>, recorded: &Recorded) -> bool {
+    match (&target.desired.part, &recorded.part) {
+        (Some(Part::Stable { whole, .. }), Some(Part::Stable { whole: known, .. })) => {
+            whole.fingerprint() != known.fingerprint()
+                || (recorded.held.is_some() && !parts::holds(target.desired, recorded))
+        }
+        _ => false,
+    }
 }
 
 /// Why one difference is mended, in a few words.

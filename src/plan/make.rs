@@ -5,18 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::aspect::Mode;
-use super::assemble::{action, assemble};
-use super::decision::{Decision, Decisions, decide};
+use super::assemble::assemble;
+use super::decision::{Decisions, decide};
+use super::fold::{self, Whole};
 use super::problem::problems;
 use super::schedule::{Schedule, schedule};
-use super::{Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusal, Summary, drift, moved, orphan};
+use super::{Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusal, Summary};
+use super::{drift, moved, orphan, version};
 use crate::catalog::{Actual, Recorded};
-use crate::compile::Compiled;
+use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, Prune};
-use crate::state::QName;
+use crate::state::{Part, QName};
 
-/// What `apply` would do to bring `actual` to `desired`.
+/// What `apply` would do to bring `actual` to `desired`, both with versioned marts taken apart; see [`parts`](super::parts).
 pub fn plan(
     desired: &Desired,
     compiled: &Compiled,
@@ -24,10 +25,19 @@ pub fn plan(
     options: &Options,
     now: DateTime<Utc>,
 ) -> Result<Plan, PlanError> {
+    let options = &with_parts(options, desired, actual);
+    let versioned = version::versioned(desired, compiled, actual, options);
+    let (desired, compiled, actual) = (&*versioned.desired, &*versioned.compiled, &*versioned.actual);
+    let options = &with_parts(options, desired, actual);
     let policy = &desired.project.policy;
     let prune = options.prune || policy.prune == Prune::Always;
     let orphans = orphan::orphans(desired, actual);
-    let dropped: Vec<&Recorded> = orphans.iter().filter(|r| prune && options.selects(&r.mart.name)).copied().collect();
+    let unversioned: BTreeSet<&QName> = desired.marts.iter().map(|desired| &desired.mart.name).collect();
+    // Versions of a mart that has none any more go, whoever prunes.
+    let left_over =
+        |recorded: &Recorded| matches!(&recorded.part, Some(Part::Version { of, .. }) if unversioned.contains(of));
+    let goes = |r: &Recorded| options.selects(&r.mart.name) && (prune || left_over(r));
+    let dropped: Vec<&Recorded> = orphans.iter().filter(|r| goes(r)).copied().collect();
     let dropped_names: BTreeSet<QName> = dropped.iter().map(|r| r.mart.name.clone()).collect();
     let (decisions, transactions) = decided(desired, compiled, actual, options, &dropped_names);
     let problems = problems(&decisions.marts, &dropped_names, desired, actual);
@@ -37,23 +47,27 @@ pub fn plan(
     let mut refused = decisions.refused;
     // Nothing declared at all looks like a folder that was not read: whoever means it says the names.
     if desired.marts.is_empty() && options.select.is_none() {
-        refused.extend(dropped.iter().map(|recorded| orphan::not_from_nothing(recorded)));
+        let whole = dropped.iter().filter(|recorded| !is_version(recorded));
+        refused.extend(whole.map(|recorded| orphan::not_from_nothing(recorded)));
     }
+    refused.extend(orphan::lost_versions(&dropped));
     if !dropped.is_empty() {
         let readers = orphan::Readers::new(desired, compiled, actual, options);
         for recorded in &dropped {
             refused.extend(orphan::refusals(recorded, &dropped_names, &readers, actual, options));
         }
     }
-    let assembly = assemble(&decisions.marts, &transactions, &dropped, &decisions.renames, actual, &desired.project);
-    let mut changes: Vec<Change> = decisions.marts.iter().filter(|d| d.visible()).map(change).collect();
-    changes.extend(dropped.iter().map(|recorded| deletion(recorded)));
+    let assembly = assemble(&decisions.marts, &transactions, &dropped, &decisions.renames, actual, desired);
+    let wholes = wholes(desired, actual);
+    let mut changes = fold::changes(&decisions.marts, &wholes, &versioned.news, actual);
+    changes.extend(dropped.iter().filter_map(|recorded| deletion(recorded)));
     refuse_hazards(&changes, options, &mut refused);
     refused.retain(|r| !(r.allowable && options.allow.contains(&r.hazard)));
     let summary = summarise(&changes);
     let reads = moved::reads(&desired.marts.iter().map(|d| d.mart.name.clone()).collect(), actual);
     let listed = if policy.prune == Prune::Never { Vec::new() } else { orphans };
-    let listed = listed.into_iter().filter(|r| !dropped_names.contains(&r.mart.name)).map(orphan::listed).collect();
+    let listed = listed.into_iter().filter(|r| !dropped_names.contains(&r.mart.name) && !is_version(r));
+    let listed = listed.map(orphan::listed).collect();
     let fingerprint = Plan::fingerprint_of(&changes, &assembly.steps, &assembly.records, &reads);
     Ok(Plan {
         format_version: "1.0".to_owned(),
@@ -69,7 +83,7 @@ pub fn plan(
         steps: assembly.steps,
         records: assembly.records,
         reads,
-        marts: desired.marts.len(),
+        marts: desired.marts.iter().filter(|desired| !matches!(desired.part, Some(Part::Version { .. }))).count(),
         refused,
     })
 }
@@ -93,53 +107,67 @@ fn decided<'a>(
     }
 }
 
-fn change(decision: &Decision<'_>) -> Change {
-    let target = &decision.target;
-    let mut diff = String::new();
-    for difference in &decision.differences {
-        let (old, new) = (difference.actual.as_deref(), difference.expected.as_deref());
-        diff.push_str(&drift::unified(
-            old.unwrap_or_default(),
-            new.unwrap_or_default(),
-            &format!("{} (now)", difference.aspect),
-            &format!("{} (declared)", difference.aspect),
-        ));
+/// The same options with the parts of the marts that are selected.
+fn with_parts(options: &Options, desired: &Desired, actual: &Actual) -> Options {
+    let mut options = options.clone();
+    if let Some(selected) = &mut options.select {
+        let declared = desired.marts.iter().map(|desired| (&desired.mart.name, &desired.part));
+        let recorded = actual.recorded.iter().map(|(name, row)| (name, &row.part));
+        let parts = declared.chain(recorded).filter_map(|(name, part)| Some((name, part.as_ref()?)));
+        let parts: Vec<QName> =
+            parts.filter(|(_, part)| selected.contains(part.mart())).map(|(name, _)| name.clone()).collect();
+        selected.extend(parts);
     }
-    if decision.mode == Mode::Create {
-        diff.push_str(&drift::unified("", &target.mart.query, "nothing", "query"));
-    }
-    let value = |mart| serde_json::to_value(mart).unwrap_or(Value::Null);
-    let mut reasons = decision.reasons.clone();
-    if reasons.is_empty() {
-        reasons.push("declaration changed".to_owned());
-    }
-    Change {
-        address: target.address(),
-        kind: target.mart.kind,
-        action: action(decision),
-        reason: reasons.join("; "),
-        before: target.recorded.map_or(Value::Null, |r| value(&r.mart)),
-        after: value(target.mart),
-        diff,
-        hazards: decision.hazards.clone(),
-        file: Some(target.desired.file.display().to_string()),
-        origins: target.desired.origins.clone(),
-    }
+    options
 }
 
-fn deletion(recorded: &Recorded) -> Change {
-    Change {
+fn is_version(recorded: &Recorded) -> bool {
+    matches!(recorded.part, Some(Part::Version { .. }))
+}
+
+/// The versioned marts.
+fn wholes<'a>(desired: &'a Desired, actual: &'a Actual) -> BTreeMap<QName, Whole<'a>> {
+    let mut wholes = BTreeMap::new();
+    for desired_mart in &desired.marts {
+        let Some(Part::Stable { whole, number }) = &desired_mart.part else { continue };
+        let recorded = recorded_for(whole, actual);
+        let before = recorded.map(|row| match &row.part {
+            Some(Part::Stable { whole, .. }) => &**whole,
+            _ => &row.mart,
+        });
+        let was = recorded.and_then(|row| row.published()).map(|version| version.number);
+        let found = Whole {
+            mart: whole,
+            before,
+            was,
+            number: *number,
+            expired: version::expired(desired_mart, version::newest(desired, &whole.name), actual),
+            file: desired_mart.file.display().to_string(),
+            origins: desired_mart.origins.clone(),
+        };
+        wholes.insert(whole.name.clone(), found);
+    }
+    wholes
+}
+
+fn deletion(recorded: &Recorded) -> Option<Change> {
+    let mart = match &recorded.part {
+        None => &recorded.mart,
+        Some(Part::Stable { whole, .. }) => whole,
+        Some(Part::Version { .. }) => return None,
+    };
+    Some(Change {
         address: recorded.mart.name.to_string(),
-        kind: recorded.mart.kind,
+        kind: mart.kind,
         action: Action::Delete,
         reason: format!("no manifest declares it any more ({})", recorded.file),
-        before: serde_json::to_value(&recorded.mart).unwrap_or(Value::Null),
+        before: serde_json::to_value(mart).unwrap_or(Value::Null),
         after: Value::Null,
         diff: drift::unified(&recorded.applied.definition, "", "definition (now)", "nothing"),
         hazards: Vec::new(),
         file: None,
         origins: BTreeMap::new(),
-    }
+    })
 }
 
 /// Hazards that nobody allowed.
@@ -163,7 +191,7 @@ fn summarise(changes: &[Change]) -> Summary {
     for change in changes {
         match change.action {
             Action::Create => summary.add += 1,
-            Action::Update | Action::Rename => summary.change += 1,
+            Action::Update | Action::Rename | Action::Publish => summary.change += 1,
             Action::Replace => summary.replace += 1,
             Action::Delete => summary.destroy += 1,
         }

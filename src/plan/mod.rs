@@ -9,6 +9,8 @@ mod decision;
 mod declared;
 mod difference;
 mod drift;
+mod expire;
+mod fold;
 mod grants;
 mod hazard;
 mod indexes;
@@ -18,6 +20,7 @@ mod model;
 mod moved;
 mod order;
 mod orphan;
+mod parts;
 mod problem;
 mod rename;
 mod schedule;
@@ -25,6 +28,7 @@ mod scope;
 mod statement;
 mod target;
 mod trial;
+mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -34,8 +38,11 @@ use globset::GlobMatcher;
 pub(crate) use grants::same as same_grants;
 pub use hazard::{Hazard, HazardKind};
 pub use make::plan;
-pub use model::{Action, Adopted, Change, Drift, Orphan, Plan, Read, Record, RecordRow, Refusal, Step, Summary};
+pub use model::{
+    Action, Adopted, Change, Drift, Orphan, PartRow, Plan, Read, Record, RecordRow, Refusal, Step, Summary,
+};
 pub use moved::{moved, read_scope};
+pub use parts::{Parts, file_fingerprint, parts};
 pub use scope::scope;
 
 use crate::state::QName;

@@ -109,6 +109,8 @@ pub enum Action {
     Delete,
     /// Another name, the same relation.
     Rename,
+    /// Another version of a versioned mart.
+    Publish,
 }
 
 impl Action {
@@ -120,6 +122,7 @@ impl Action {
             Self::Replace => "replace",
             Self::Delete => "delete",
             Self::Rename => "rename",
+            Self::Publish => "publish",
         }
     }
 
@@ -130,6 +133,7 @@ impl Action {
             Self::Update | Self::Rename => "~",
             Self::Replace => "-/+",
             Self::Delete => "-",
+            Self::Publish => ">",
         }
     }
 }
@@ -256,9 +260,41 @@ pub enum RecordRow {
         /// The relation is taken over as it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         adopted: Option<Adopted>,
+        /// What it is to a versioned mart.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<PartRow>,
     },
     /// Marked as dropped.
     Delete,
+    /// A version that is gone.
+    Forget {
+        /// Its mart.
+        of: QName,
+        /// Its number.
+        number: u32,
+    },
+}
+
+/// What a relation is to its versioned mart, for the registry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartRow {
+    /// The view of the mart's name.
+    Stable {
+        /// The mart, as declared.
+        whole: Box<Mart>,
+        /// The version that is published.
+        number: u32,
+        /// A rollback still decides which.
+        held: bool,
+    },
+    /// A version.
+    Version {
+        /// Its mart.
+        of: QName,
+        /// Its number.
+        number: u32,
+    },
 }
 
 /// How a relation that is taken over as it is stands to its manifest.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::parts::row_fingerprint;
 use super::{Plan, Read};
 use crate::catalog::{Actual, Scope};
 use crate::state::QName;
@@ -15,7 +16,7 @@ pub(crate) fn reads(declared: &BTreeSet<QName>, actual: &Actual) -> Vec<Read> {
             name: (*name).clone(),
             managed: true,
             relation: actual.relations.get(name).map(|r| r.fingerprint()),
-            row: actual.recorded.get(name).map(|r| r.fingerprint.clone()),
+            row: row_fingerprint(actual, name),
         };
         reads.insert(name, read);
     }
@@ -37,6 +38,7 @@ pub fn read_scope(plan: &Plan, registry: Option<String>) -> Scope {
         sources: names(false),
         roles: BTreeSet::new(),
         taken: BTreeSet::new(),
+        versioned: Vec::new(),
     }
 }
 

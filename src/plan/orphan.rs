@@ -7,7 +7,7 @@ use crate::catalog::{Actual, Recorded, RelationKind};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, DesiredMart};
 use crate::sql::parse_qualified_name;
-use crate::state::QName;
+use crate::state::{Part, QName};
 
 /// The orphans, dependents first.
 pub(crate) fn orphans<'a>(desired: &Desired, actual: &'a Actual) -> Vec<&'a Recorded> {
@@ -110,6 +110,29 @@ pub(crate) fn not_from_nothing(recorded: &Recorded) -> Refusal {
         ),
         allowable: false,
     }
+}
+
+/// What older versions hold could not be computed again.
+pub(crate) fn lost_versions(dropped: &[&Recorded]) -> Vec<Refusal> {
+    let mut lost: BTreeMap<&QName, Vec<u32>> = BTreeMap::new();
+    for recorded in dropped {
+        if let Some(Part::Version { of, number, .. }) = &recorded.part {
+            lost.entry(of).or_default().push(*number);
+        }
+    }
+    let several = lost.into_iter().filter(|(_, numbers)| numbers.len() > 1);
+    several
+        .map(|(of, mut numbers)| {
+            numbers.sort_unstable();
+            let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+            Refusal {
+                address: of.to_string(),
+                hazard: HazardKind::DeletesData,
+                message: format!("its versions {} go, and what they hold", numbers.join(", ")),
+                allowable: true,
+            }
+        })
+        .collect()
 }
 
 /// Why an orphan cannot go, or may not go without leave.

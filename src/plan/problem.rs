@@ -7,8 +7,9 @@ use super::aspect::{Fix, Mode};
 use super::decision::Decision;
 use super::statement::next;
 use crate::catalog::Actual;
-use crate::manifest::Desired;
-use crate::state::QName;
+use crate::compile::recorded_for;
+use crate::manifest::{Desired, DesiredMart};
+use crate::state::{Part, QName};
 
 /// What the manifests ask for and this database does not have, or has already.
 pub(super) fn problems(
@@ -25,7 +26,7 @@ pub(super) fn problems(
         let target = &decision.target;
         let mut problem = |key: &str, message: String, help: String| {
             problems.push(PlanProblem {
-                mart: target.mart.name.clone(),
+                mart: target.desired.part.as_ref().map_or(&target.mart.name, Part::mart).clone(),
                 file: target.desired.file.clone(),
                 key: key.to_owned(),
                 message,
@@ -37,6 +38,11 @@ pub(super) fn problems(
             if !ours && decision.adopted.is_none() {
                 let message =
                     format!("{} of that name exists and is not managed by datamart", with_article(live.kind.label()));
+                if let Some(Part::Version { number, .. }) = &target.desired.part {
+                    let message = format!("{} exists, and version {number} needs that name", target.mart.name);
+                    problem("versions", message, "rename or drop what has it".to_owned());
+                    continue;
+                }
                 let help = if live.extension {
                     "it belongs to an extension; give the mart another name".to_owned()
                 } else {
@@ -105,11 +111,36 @@ pub(super) fn problems(
             problem("grants.privileges", message, "it needs PostgreSQL 17 or later".to_owned());
         }
         problems.extend(target.problems());
+        problems.extend(missing_pin(target.desired, actual));
         let missing =
             |read: &QName| !actual.relations.contains_key(read) && declared.contains(read) && !planned.contains(read);
         problems.extend(missing_upstream(decision, missing));
     }
     problems
+}
+
+/// A version that is pinned and not there.
+fn missing_pin(desired: &DesiredMart, actual: &Actual) -> Option<PlanProblem> {
+    let Some(Part::Stable { whole, .. }) = &desired.part else { return None };
+    let pin = whole.versions?.pin?;
+    let row = recorded_for(whole, actual);
+    let known: Vec<String> = row.iter().flat_map(|row| &row.versions).map(|v| v.number.to_string()).collect();
+    let first = known.is_empty() && pin == 1;
+    if first || known.contains(&pin.to_string()) {
+        return None;
+    }
+    let help = match known.is_empty() {
+        true => "the mart has no versions yet; take `pin` out".to_owned(),
+        false => format!("its versions are {}", known.join(", ")),
+    };
+    let message = format!("there is no version {pin} to publish");
+    Some(PlanProblem {
+        mart: whole.name.clone(),
+        file: desired.file.clone(),
+        key: "versions.pin".into(),
+        message,
+        help,
+    })
 }
 
 /// The names, beside its own, under which this change makes something, and the keys they come from.

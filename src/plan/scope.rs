@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::statement::next;
 use crate::catalog::Scope;
 use crate::manifest::Desired;
-use crate::state::{Mart, QName, derived_name};
+use crate::state::QName;
 
 /// Everything the catalog is asked for, from the manifests alone.
 pub fn scope(desired: &Desired, registry: Option<String>) -> Scope {
@@ -14,7 +13,8 @@ pub fn scope(desired: &Desired, registry: Option<String>) -> Scope {
         let mart = &desired.mart;
         scope.names.insert(mart.name.clone());
         scope.names.extend(mart.renamed_from.iter().cloned());
-        scope.taken.extend(names(mart).into_iter().map(|name| mart.name.sibling(name)));
+        scope.taken.extend(mart.names_beside());
+        scope.versioned.extend(mart.versions.is_some().then(|| mart.clone()));
         scope.roles.extend(mart.owner.iter().cloned());
         let grants = mart.grants.iter().flatten();
         scope.roles.extend(grants.map(|grant| grant.role.clone()));
@@ -33,15 +33,4 @@ pub fn scope(desired: &Desired, registry: Option<String>) -> Scope {
     let names: BTreeSet<QName> = scope.names.clone();
     scope.sources.retain(|source| !names.contains(source));
     scope
-}
-
-/// The names a mart needs beside its own, sooner or later: of its indexes, and of what is built aside.
-fn names(mart: &Mart) -> Vec<String> {
-    let mut names = vec![next(&mart.name.name)];
-    let key = (!mart.primary_key.is_empty()).then(|| derived_name(&mart.name.name, "_pkey"));
-    for index in mart.indexes.iter().map(|index| index.name.clone()).chain(key) {
-        names.push(next(&index));
-        names.push(index);
-    }
-    names
 }

@@ -9,6 +9,7 @@ mod name;
 mod refresh_policy;
 mod schedule;
 pub mod selector;
+mod version;
 
 pub use aside::{NEXT, next_mark, next_name};
 pub use check::{CheckDecl, CheckForm, CheckSeverity};
@@ -19,3 +20,4 @@ pub use name::{MAX_NAME_BYTES, QName, derived_name, quote_ident, quote_idents, q
 pub use refresh_policy::{Misfire, RefreshPolicy, Strategy};
 pub use schedule::{Schedule, ScheduleError};
 pub use selector::Selector;
+pub use version::{Part, VersionOn, Versions, version_name};

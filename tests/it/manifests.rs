@@ -135,6 +135,11 @@ column = "day"
 warn_after = "5m"
 error_after = "10m"
 
+[versions]
+keep = 3
+on = "change"
+pin = 1
+
 [[checks]]
 name = "totals"
 severity = "warn"
@@ -203,6 +208,6 @@ ignore_drift = ["indexes:adhoc_*"]
 pattern = "^[a-z0-9_]+$"
 severity = "warn"
 "#;
-const LAGGING: &str = "[defaults.refresh]\ntarget_lag = \"1h\"\n";
+const LAGGING: &str = "[defaults.refresh]\ntarget_lag = \"1h\"\n[defaults.versions]\nkeep = 2\n";
 
 const SQL: (&str, &str) = ("plain.sql", "SELECT 1 AS a");

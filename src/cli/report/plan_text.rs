@@ -56,7 +56,7 @@ fn block(change: &Change, plan: &Plan, paint: Paint) -> String {
 fn colored(action: Action, text: &str, paint: Paint) -> String {
     match action {
         Action::Create => paint.green(text),
-        Action::Update | Action::Rename | Action::Replace => paint.yellow(text),
+        Action::Update | Action::Rename | Action::Replace | Action::Publish => paint.yellow(text),
         Action::Delete => paint.red(text),
     }
 }

@@ -62,12 +62,34 @@ pub(in crate::manifest) const MART: &[Key] = &[
         "[{ not_null = [\"day\"] }]",
         "What must be true of new data before it is published; each has exactly one form.",
     ),
+    key(
+        "versions",
+        Type::Table(VERSIONS),
+        "{ keep = 3 }",
+        "Present: every change is a new version, and older ones stay to go back to.",
+    ),
     key("metadata", Type::Map(&Type::Any), "{ team = \"bi\" }", "Free-form; kept with the mart and shown."),
-    later("versions"),
     later("partition"),
     later("timescale"),
     later("retention"),
 ];
+
+const VERSIONS: &[Key] = &[
+    key("keep", KEEP, "3", "How many versions are kept, the published one among them."),
+    key(
+        "on",
+        Type::Words(&[word("change"), word("refresh")]),
+        "\"change\"",
+        "change: a new version when the definition changes; refresh: at every refresh, too.",
+    ),
+    key("pin", Type::Integer { min: 1, max: 1_000_000 }, "2", "Publish this version instead of the newest."),
+];
+
+const KEEP: Type = Type::Integer { min: 1, max: 1_000 };
+
+/// `[defaults.versions]` of the project.
+pub(super) const DEFAULT_VERSIONS: &[Key] =
+    &[key("keep", KEEP, "3", "How many versions are kept, the published one among them.")];
 
 const COLUMN: &[Key] = &[
     key("description", Type::Text, "\"net of returns\"", "Becomes the column's comment."),

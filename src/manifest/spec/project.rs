@@ -1,6 +1,6 @@
 //! The keys of `project.toml`, and of the file given with `--config`.
 
-use super::mart::REFRESH;
+use super::mart::{DEFAULT_VERSIONS, REFRESH};
 use super::{Key, Type, key, later, word};
 
 const NAMES: Type = Type::List(&Type::Text);
@@ -57,7 +57,7 @@ const EMBEDDED: &[Key] =
 
 const DEFAULTS: &[Key] = &[
     key("refresh", Type::Table(REFRESH), "{ timeout = \"1h\" }", "Anything a mart may say under [refresh]."),
-    later("versions"),
+    key("versions", Type::Table(DEFAULT_VERSIONS), "{ keep = 3 }", "What versioned marts do not say under [versions]."),
 ];
 
 const LIMITS: &[Key] = &[

@@ -61,7 +61,7 @@ fn many_files_are_read_by_several_threads() {
 fn problems_for_people() {
     let folder =
         Folder::new(&[("a.toml", "type = \"view\"\nquery = \"\"\"\nSELECT año\nFROM b FOR SHARE\n\"\"\"\ntgas = 1\n")])
-            .with("DATAMART_KEEP_VERSIONS", "2");
+            .with("DATAMART_KEEP_VERSIONS", "none");
     let Err(ManifestError::Invalid { mut problems }) = folder.load() else {
         panic!("accepted");
     };
@@ -70,10 +70,10 @@ fn problems_for_people() {
             problem.file = "marts/a.toml".into();
         }
     }
-    insta::assert_snapshot!(render(&problems, false), @r"
-    warning: the environment variable DATAMART_KEEP_VERSIONS is not supported yet
+    insta::assert_snapshot!(render(&problems, false), @r#"
+    error: the environment variable DATAMART_KEEP_VERSIONS is "none", which is not a number of versions, at least 1
      |
-     = help: it has no effect; unset it
+     = help: change it, or unset it
 
     error: a mart's query must not lock rows
      --> marts/a.toml:4:8
@@ -90,6 +90,6 @@ fn problems_for_people() {
       | ^^^^
       |
       = help: did you mean `tags`?
-    ");
+    "#);
     assert!(render(&problems, true).contains("\u{1b}["));
 }

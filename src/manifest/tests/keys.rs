@@ -2,7 +2,7 @@
 
 use super::{Folder, mart, table, told, view};
 use crate::manifest::schema;
-use crate::state::{Kind, Misfire, Publish, QName, Strategy};
+use crate::state::{Kind, Misfire, Publish, QName, Strategy, VersionOn, Versions};
 
 #[test]
 fn unknown_keys() {
@@ -12,7 +12,7 @@ fn unknown_keys() {
             "m.toml:3:1 unknown key `tag` «tag» (did you mean `tags`?)",
             "m.toml:4:1 unknown key `frequency` «frequency» (known here: type, name, schema, description, query, \
              query_file, tags, owner, renamed_from, depends_on, prevent_destroy, primary_key, publish, tablespace, \
-             with, session, columns, refresh, indexes, grants, freshness, checks, metadata)",
+             with, session, columns, refresh, indexes, grants, freshness, checks, versions, metadata)",
             "m.toml:5:1 unknown key `schedule` «schedule» (`schedule` belongs to [refresh])",
         ]
     );
@@ -71,7 +71,7 @@ fn not_supported_yet() {
         "partition = { by = 'range' }\n\
          [refresh]\nstrategy = 'smart'\nfresh = true\ndebounce = '1s'\nmax_wait = '1s'\nchannel = 'c'\nfull_after = '1d'\n\
          [refresh.incremental]\nmethod = 'window'\n\
-         [versions]\nkeep = 3\n[timescale]\n[retention]\n",
+         [timescale]\n[retention]\n",
     );
     let told = told(&text);
     let lines: Vec<&str> = told.iter().map(|t| t.trim_start_matches("m.toml:").split(" «").next().unwrap()).collect();
@@ -86,9 +86,8 @@ fn not_supported_yet() {
             "9:1 `refresh.channel` is not supported yet",
             "10:1 `refresh.full_after` is not supported yet",
             "11:10 `refresh.incremental` is not supported yet",
-            "13:2 `versions` is not supported yet",
-            "15:2 `timescale` is not supported yet",
-            "16:2 `retention` is not supported yet",
+            "13:2 `timescale` is not supported yet",
+            "14:2 `retention` is not supported yet",
         ]
     );
     for kind in ["partitioned_table", "temporary", "continuous_aggregate"] {
@@ -163,6 +162,11 @@ privileges = ["select", "INSERT"]
 columns = ["date"]
 grant_option = true
 
+[versions]
+keep = 5
+on = "refresh"
+pin = 2
+
 [freshness]
 column = "date"
 warn_after = "5m"
@@ -213,6 +217,7 @@ nested = { list = [1, 2.5, true] }
     assert_eq!(grant.privileges, ["INSERT", "SELECT"]);
     let checks: Vec<&str> = mart.checks.iter().map(|check| check.name.as_str()).collect();
     assert_eq!(checks, ["no_negative_revenue", "not_null_date", "accepted_product_category", "rows", "fresh_date"]);
+    assert_eq!(mart.versions, Some(Versions { keep: 5, on: VersionOn::Refresh, pin: Some(2) }));
     assert_eq!(mart.metadata["since"], "2024-01-01");
     assert_eq!(mart.metadata["nested"]["list"][1], 2.5);
     assert!(desired.origins.is_empty());
@@ -246,7 +251,7 @@ fn schemas_tell_what_is_supported() {
     assert_eq!(mart["required"], serde_json::json!(["type"]));
     assert_eq!(mart["properties"]["type"]["enum"], serde_json::json!(["view", "materialized_view", "table"]));
     assert!(mart["properties"]["type"]["description"].is_string());
-    assert!(mart["properties"].get("versions").is_none());
+    assert!(mart["properties"].get("partition").is_none());
     assert_eq!(mart["properties"]["refresh"]["properties"]["fresh"]["const"], false);
     assert_eq!(mart["properties"]["indexes"]["items"]["properties"]["columns"]["items"]["anyOf"][0]["type"], "string");
     let project = schema::project();

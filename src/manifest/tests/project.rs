@@ -88,7 +88,7 @@ seed = "none.sql"
 [defaults.refresh]
 schedule = "0 0 30 2 *"
 [defaults.versions]
-keep = 1
+keep = 0
 [limits]
 max_size = "1GB"
 maintenance_work_mem = "lots"
@@ -123,7 +123,7 @@ pattern = "("
             "8:21 \"5\" is not a time",
             "10:8 cannot read none.sql: no such file",
             "12:12 the schedule \"0 0 30 2 *\" never fires: no month it names has such a day",
-            "13:11 `defaults.versions` is not supported yet",
+            "14:8 `defaults.versions.keep` is between 1 and 1000",
             "16:1 `limits.max_size` is not supported yet",
             "17:24 \"lots\" is not a size",
             "18:1 `limits.pause_when` is not supported yet",
@@ -170,17 +170,17 @@ fn environment() {
         .with("DATAMART_MAX_PARALLEL_WORKERS", "-1")
         .with("DATAMART_MAX_SIZE_GB", "100")
         .with("DATAMART_AUTO_INDEX", "true")
-        .with("DATAMART_KEEP_VERSIONS", "3")
+        .with("DATAMART_KEEP_VERSIONS", "0")
         .told();
     assert_eq!(
         told,
         [
             " the environment variable DATAMART_REFRESH_TIMEOUT_SECONDS is \"soon\", which is not a number of seconds (change it, or unset it)",
             " the environment variable DATAMART_CONCURRENT_REFRESH is \"maybe\", which is not true or false (change it, or unset it)",
+            " the environment variable DATAMART_KEEP_VERSIONS is \"0\", which is not a number of versions, at least 1 (change it, or unset it)",
             " the environment variable DATAMART_MAINTENANCE_WORK_MEM is \"2\", which is not a size such as 2GB (change it, or unset it)",
             " the environment variable DATAMART_MAX_PARALLEL_WORKERS is \"-1\", which is not a number of processes (change it, or unset it)",
             " warning: the environment variable DATAMART_MAX_SIZE_GB is not supported yet (it has no effect; unset it)",
-            " warning: the environment variable DATAMART_KEEP_VERSIONS is not supported yet (it has no effect; unset it)",
             " warning: the environment variable DATAMART_AUTO_INDEX is not supported yet (it has no effect; unset it)",
         ]
     );

@@ -468,6 +468,7 @@ fn a_registry_of_before_checks_is_read_and_brought_up_to_date() {
     let rig = Rig::applied();
     rig.sql(
         "ALTER TABLE datamart.refreshes DROP COLUMN checks; ALTER TABLE datamart.applies DROP COLUMN checks;
+         ALTER TABLE datamart.versions DROP COLUMN applied, DROP COLUMN oid, DROP COLUMN revision; ALTER TABLE datamart.marts DROP COLUMN held;
          UPDATE datamart.meta SET format = 1",
     );
     rig.run(&["refresh", "sales", "-q"]).done();
@@ -478,7 +479,7 @@ fn a_registry_of_before_checks_is_read_and_brought_up_to_date() {
     rig.run(&["refresh", "sales", "-q"]).done();
     let run = first(&rig.run(&["history", "--format", "json"]).done(), "runs");
     assert_eq!(run["checks"][0]["status"], json!("passed"), "{run:#}");
-    assert_eq!(rig.value("SELECT format FROM datamart.meta"), "2");
+    assert_eq!(rig.value("SELECT format FROM datamart.meta"), "3");
 }
 
 #[test]

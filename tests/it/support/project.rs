@@ -42,13 +42,15 @@ pub async fn actual(conn: &mut PgConnection, desired: &Desired) -> Actual {
 
 pub async fn plan(conn: &mut PgConnection, desired: &Desired, options: &Options) -> Result<Plan, PlanError> {
     let actual = actual(conn, desired).await;
-    let wanted = needed(&desired.marts, &actual);
+    let parts = plan::parts(desired, &actual);
+    let (desired, actual) = (&*parts.desired, &*parts.actual);
+    let wanted = needed(&desired.marts, actual);
     let marts: Vec<_> = desired.marts.iter().filter(|m| wanted.contains(&m.mart.name)).collect();
     let compiled = match compile(conn, &marts, 3_000).await {
         Ok(compiled) => compiled,
         Err(error) => panic!("{error:?}"),
     };
-    plan::plan(desired, &compiled, &actual, options, Utc::now())
+    plan::plan(desired, &compiled, actual, options, Utc::now())
 }
 
 pub async fn apply(conn: &mut PgConnection, plan: &Plan, desired: &Desired) -> Result<apply::Applied, ApplyError> {

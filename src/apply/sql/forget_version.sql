@@ -1,0 +1,1 @@
+DELETE FROM {registry}.versions WHERE project = $1 AND schema = $2 AND name = $3 AND version = $4

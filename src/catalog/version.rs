@@ -1,0 +1,51 @@
+//! Which relation stores the rows of a mart.
+
+use super::actual::{Actual, Recorded, RecordedVersion, Relation};
+use crate::state::{Mart, QName};
+
+impl Recorded {
+    /// The version that is published.
+    pub fn published(&self) -> Option<&RecordedVersion> {
+        self.versions.iter().find(|version| version.published)
+    }
+
+    /// The number of the version that is made next; numbers are never given twice while one of them is there.
+    pub fn next_version(&self) -> u32 {
+        self.versions.iter().map(|version| version.number).max().unwrap_or(0) + 1
+    }
+
+    /// A version by its number.
+    pub fn version(&self, number: u32) -> Option<&RecordedVersion> {
+        self.versions.iter().find(|version| version.number == number)
+    }
+
+    /// The row of what stores the mart's rows: of the published version, or of the mart itself.
+    pub fn stored(&self) -> Recorded {
+        let Some(version) = self.published() else { return self.clone() };
+        Recorded {
+            // How and when it is refreshed is the mart's business.
+            mart: Mart {
+                refresh: self.mart.refresh.clone(),
+                freshness: self.mart.freshness.clone(),
+                ..version.mart.clone()
+            },
+            applied: version.applied.clone(),
+            relation: version.relation,
+            versions: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// The name of what stores the mart's rows.
+    pub fn stored_name(&self) -> &QName {
+        self.published().map_or(&self.mart.name, |version| &version.mart.name)
+    }
+}
+
+impl Actual {
+    /// What stores the rows of a mart: its relation, or that of its published version.
+    pub fn stored(&self, mart: &QName) -> Option<&Relation> {
+        let name = self.recorded.get(mart).map_or(mart, Recorded::stored_name);
+        self.relations.get(name)
+    }
+}

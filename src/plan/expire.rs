@@ -1,0 +1,36 @@
+//! What a plan does to the versions of a mart, beside building and publishing them.
+
+use super::assemble::Builder;
+use super::decision::Decision;
+use super::{PartRow, Record, RecordRow, parts, version};
+use crate::state::Part;
+
+impl Builder<'_> {
+    /// Versions beyond those that are kept go once the mart's view has left them.
+    pub(super) fn expire(&mut self, decision: &Decision<'_>) {
+        let desired = decision.target.desired;
+        let Some(Part::Stable { whole, .. }) = &desired.part else { return };
+        let newest = version::newest(self.desired, &whole.name);
+        for version in version::expired(desired, newest, self.actual) {
+            if let Some(owner) = &version.owner {
+                let sql = format!("DROP {} {}", version.mart.kind.sql(), version.mart.name);
+                self.publish(&whole.name, sql, self.role(Some(owner)));
+            }
+            let row = RecordRow::Forget { of: whole.name.clone(), number: version.number };
+            self.out.records.push(Record { transaction: self.transaction, mart: version.mart.name, row });
+        }
+    }
+}
+
+/// What a relation is to its versioned mart, for the registry.
+pub(super) fn part_row(decision: &Decision<'_>) -> Option<PartRow> {
+    let target = &decision.target;
+    Some(match target.desired.part.as_ref()? {
+        Part::Version { of, number, .. } => PartRow::Version { of: of.clone(), number: *number },
+        Part::Stable { whole, number } => PartRow::Stable {
+            whole: whole.clone(),
+            number: *number,
+            held: target.recorded.is_some_and(|recorded| parts::holds(target.desired, recorded)),
+        },
+    })
+}

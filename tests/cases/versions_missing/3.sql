@@ -1,0 +1,1 @@
+DROP TABLE sales_v1; DROP VIEW sales; DROP TABLE sales_v2;
