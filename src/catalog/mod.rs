@@ -1,6 +1,7 @@
 //! What PostgreSQL and the registry have, read in one snapshot with a fixed number of queries.
 
 mod actual;
+mod aside;
 mod existing;
 mod introspect;
 mod marts;
@@ -8,8 +9,8 @@ mod stats;
 mod trust;
 
 pub use actual::{
-    Actual, Applied, Column, DefaultAcl, Dependent, Index, ReadSignature, Recorded, Relation, RelationKind, Server,
-    Taken,
+    Actual, Applied, Column, DefaultAcl, Dependent, Index, Left, ReadSignature, Recorded, Relation, RelationKind,
+    Server, Taken,
 };
 pub use existing::{CronJob, Existing, TimeZone, cron_jobs, existing, others_marts, time_zone};
 pub use introspect::{Scope, introspect, relations};

@@ -10,7 +10,9 @@ use super::assemble::{action, assemble};
 use super::decision::{Decision, Decisions, decide};
 use super::problem::problems;
 use super::schedule::{Schedule, schedule};
-use super::{Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusal, Summary, drift, moved, orphan};
+use super::{
+    Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusal, Summary, aside, drift, moved, orphan,
+};
 use crate::catalog::{Actual, Recorded};
 use crate::compile::Compiled;
 use crate::manifest::{Desired, Prune};
@@ -24,13 +26,17 @@ pub fn plan(
     options: &Options,
     now: DateTime<Utc>,
 ) -> Result<Plan, PlanError> {
+    let seen = actual;
+    let cleared = (!actual.left.is_empty()).then(|| actual.without_left());
+    let actual = cleared.as_ref().unwrap_or(actual);
     let policy = &desired.project.policy;
     let prune = options.prune || policy.prune == Prune::Always;
     let orphans = orphan::orphans(desired, actual);
     let dropped: Vec<&Recorded> = orphans.iter().filter(|r| prune && options.selects(&r.mart.name)).copied().collect();
     let dropped_names: BTreeSet<QName> = dropped.iter().map(|r| r.mart.name.clone()).collect();
     let (decisions, transactions) = decided(desired, compiled, actual, options, &dropped_names);
-    let problems = problems(&decisions.marts, &dropped_names, desired, actual);
+    let aside = aside::marts(&decisions.marts, &transactions);
+    let problems = problems(&decisions.marts, &dropped_names, &aside, desired, actual);
     if !problems.is_empty() {
         return Err(PlanError::Problems { problems });
     }
@@ -46,12 +52,19 @@ pub fn plan(
         }
     }
     let assembly = assemble(&decisions.marts, &transactions, &dropped, &decisions.renames, actual, &desired.project);
-    let mut changes: Vec<Change> = decisions.marts.iter().filter(|d| d.visible()).map(change).collect();
+    let mut changes: Vec<Change> = decisions
+        .marts
+        .iter()
+        .filter(|d| d.visible())
+        .map(|decision| change(decision, assembly.adopted.contains(&decision.target.mart.name)))
+        .collect();
     changes.extend(dropped.iter().map(|recorded| deletion(recorded)));
     refuse_hazards(&changes, options, &mut refused);
     refused.retain(|r| !(r.allowable && options.allow.contains(&r.hazard)));
     let summary = summarise(&changes);
-    let reads = moved::reads(&desired.marts.iter().map(|d| d.mart.name.clone()).collect(), actual);
+    // Readers that are no one's loss are there all the same when it is applied.
+    let mut reads = moved::reads(&desired.marts.iter().map(|d| d.mart.name.clone()).collect(), seen);
+    reads.extend(moved::asides(&aside, seen));
     let listed = if policy.prune == Prune::Never { Vec::new() } else { orphans };
     let listed = listed.into_iter().filter(|r| !dropped_names.contains(&r.mart.name)).map(orphan::listed).collect();
     let fingerprint = Plan::fingerprint_of(&changes, &assembly.steps, &assembly.records, &reads);
@@ -70,6 +83,7 @@ pub fn plan(
         records: assembly.records,
         reads,
         marts: desired.marts.len(),
+        leftovers: assembly.leftovers,
         refused,
     })
 }
@@ -93,7 +107,7 @@ fn decided<'a>(
     }
 }
 
-fn change(decision: &Decision<'_>) -> Change {
+fn change(decision: &Decision<'_>, adopted: bool) -> Change {
     let target = &decision.target;
     let mut diff = String::new();
     for difference in &decision.differences {
@@ -112,6 +126,9 @@ fn change(decision: &Decision<'_>) -> Change {
     let mut reasons = decision.reasons.clone();
     if reasons.is_empty() {
         reasons.push("declaration changed".to_owned());
+    }
+    if adopted {
+        reasons.push("built aside already by an apply that was interrupted".to_owned());
     }
     Change {
         address: target.address(),

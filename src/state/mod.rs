@@ -10,7 +10,7 @@ mod refresh_policy;
 mod schedule;
 pub mod selector;
 
-pub use aside::{NEXT, next_mark, next_name};
+pub use aside::{NEXT, aside_fingerprint, aside_mark, aside_prefix, is_aside_mark, next_mark, next_name};
 pub use check::{CheckDecl, CheckForm, CheckSeverity};
 pub use duration::{format_duration, parse_duration};
 pub use fingerprint::Fingerprint;
