@@ -99,21 +99,29 @@ impl Worker<'_> {
             match unit {
                 Unit::Alone(step) => {
                     self.step(step, None, events).await?;
+                    self.stays_aside(&[step]);
                     events(Event::Committed { marts: Vec::new() });
                 }
                 Unit::Transaction { steps, records } => {
                     self.until_published(&steps, &records, events).await?;
                     let marts: Vec<String> = records.iter().map(|r| r.mart.to_string()).collect();
                     self.aside.retain(|built| !marts.contains(built));
-                    // What is built without a row of the registry is published later.
-                    let built = steps.iter().filter(|step| records.is_empty() && step.sql.starts_with("CREATE "));
-                    self.aside.extend(built.map(|step| step.mart.clone()));
+                    self.stays_aside(&steps);
                     self.done.marts.extend(marts.iter().cloned());
                     events(Event::Committed { marts });
                 }
             }
         }
         Ok(())
+    }
+
+    /// Of what is committed now, what a later transaction publishes.
+    fn stays_aside(&mut self, steps: &[&Step]) {
+        for step in steps.iter().filter(|step| step.aside) {
+            if !self.aside.contains(&step.mart) {
+                self.aside.push(step.mart.clone());
+            }
+        }
     }
 
     /// A transaction, begun again as a whole where its publication does not get a lock: until then it has none.

@@ -98,7 +98,8 @@ impl<'a> Builder<'a> {
             let Some(name) = aside.get(&mart.name) else { continue };
             let mark = aside_mark(&self.project.name, name, fingerprint);
             let sql = format!("COMMENT ON {} {name} IS {}", mart.kind.sql(), quote_literal(&mark));
-            self.push_as_builder(decision, sql);
+            let step = Step { aside: true, ..self.step(&mart.name, sql, self.builder_role(decision)) };
+            self.out.steps.push(step);
         }
     }
 
@@ -108,7 +109,7 @@ impl<'a> Builder<'a> {
             let Some(name) = aside.get(&decision.target.mart.name) else { continue };
             self.push_with_settings(decision, format!("VACUUM (ANALYZE) {name}"));
             if let Some(step) = self.out.steps.last_mut() {
-                step.transaction = None;
+                (step.transaction, step.aside) = (None, true);
             }
         }
     }

@@ -70,6 +70,12 @@ impl Builder<'_> {
     /// but new marts comes, there is nobody to wait for, and one transaction does.
     fn transaction(&mut self, members: &[&Decision<'_>]) {
         let exchanges = members.iter().any(|d| d.exchanges());
+        let (altered, together): (Vec<_>, Vec<_>) = members.iter().copied().partition(|d| d.mode == Mode::Alter);
+        if exchanges && !altered.is_empty() {
+            // What takes its time in a relation that stays does not keep the locks of an exchange.
+            self.transaction(&together);
+            return self.transaction(&altered);
+        }
         let built = members.iter().filter(|d| exchanges && d.builds()).map(|d| &d.target.mart.name);
         let aside: Aside = built.map(|name| (name.clone(), name.sibling(next(&name.name)))).collect();
         self.begin();

@@ -60,6 +60,7 @@ impl Builder<'_> {
             role,
             settings: Vec::new(),
             publication: false,
+            aside: false,
             check: None,
         }
     }

@@ -220,9 +220,12 @@ pub struct Step {
     /// `SET LOCAL` for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<(String, String)>,
-    /// It takes the short exclusive lock of a publication: tried again when it does not get it.
+    /// It takes the short exclusive lock of a publication: its transaction begins again when it does not get it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub publication: bool,
+    /// What it marks or completes stays, built aside, until a later transaction publishes it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aside: bool,
     /// The statement is the query of this check: what it returns decides whether the transaction goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckDecl>,

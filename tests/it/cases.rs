@@ -252,6 +252,7 @@ impl Stage {
         let fails = Step {
             sql: "SELECT 1/0".into(),
             publication: false,
+            aside: false,
             check: None,
             role: None,
             settings: Vec::new(),
@@ -277,7 +278,7 @@ impl Stage {
 
 /// Whether a step marks what was built aside.
 fn is_mark(step: &Step) -> bool {
-    step.sql.starts_with("COMMENT ON ") && step.sql.contains(" IS 'datamart: built aside by an apply of ")
+    step.aside && step.transaction.is_some()
 }
 
 /// What a plan does, in the form the cases keep.
