@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{Applied, ApplyError, By, Event, ledger, record};
-use crate::build::{self, Frame, Halted, SessionState};
+use crate::build::{self, Frame, Halted, SessionState, Tries};
 use crate::catalog::introspect;
 use crate::database::lock::still_held;
 use crate::database::{SqlError, registry};
@@ -44,7 +44,8 @@ pub async fn apply(
         false => Some(ledger::begin(conn, registry, plan, by).await.map_err(ApplyError::Registry)?),
     };
     events(Event::Started { steps: plan.steps.len() });
-    let mut worker = Worker { conn, plan, registry, by, major, id, done: Applied { id, ..Applied::default() } };
+    let mut worker =
+        Worker { conn, plan, registry, by, major, id, done: Applied { id, ..Applied::default() }, aside: Vec::new() };
     let outcome = worker.run(events).await;
     let done = std::mem::take(&mut worker.done);
     if let Some(id) = id {
@@ -88,6 +89,8 @@ struct Worker<'a> {
     major: i32,
     id: Option<i64>,
     done: Applied,
+    /// What is built aside and committed, and not published yet.
+    aside: Vec<String>,
 }
 
 impl Worker<'_> {
@@ -96,24 +99,61 @@ impl Worker<'_> {
             match unit {
                 Unit::Alone(step) => {
                     self.step(step, None, events).await?;
+                    self.stays_aside(&[step]);
                     events(Event::Committed { marts: Vec::new() });
                 }
                 Unit::Transaction { steps, records } => {
-                    let steps_before = self.done.steps;
-                    let outcome = self.in_transaction(&steps, &records, events).await;
-                    if let Err(error) = outcome {
-                        self.done.steps = steps_before;
-                        // The connection may be gone; the server rolls back then by itself.
-                        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *self.conn).await;
-                        return Err(error);
-                    }
+                    self.until_published(&steps, &records, events).await?;
                     let marts: Vec<String> = records.iter().map(|r| r.mart.to_string()).collect();
+                    self.aside.retain(|built| !marts.contains(built));
+                    self.stays_aside(&steps);
                     self.done.marts.extend(marts.iter().cloned());
                     events(Event::Committed { marts });
                 }
             }
         }
         Ok(())
+    }
+
+    /// Of what is committed now, what a later transaction publishes.
+    fn stays_aside(&mut self, steps: &[&Step]) {
+        for step in steps.iter().filter(|step| step.aside) {
+            if !self.aside.contains(&step.mart) {
+                self.aside.push(step.mart.clone());
+            }
+        }
+    }
+
+    /// A transaction, begun again as a whole where its publication does not get a lock: until then it has none.
+    async fn until_published(
+        &mut self,
+        steps: &[&Step],
+        records: &[&Record],
+        events: &mut dyn FnMut(Event),
+    ) -> Result<(), ApplyError> {
+        let (steps_before, checks_before) = (self.done.steps, self.done.checks.len());
+        let mut tries = Tries::default();
+        let mut told = steps_before;
+        let mut once = |event: Event| match event {
+            Event::Step { number, .. } if number <= told => {}
+            Event::Step { number, .. } => {
+                told = number;
+                events(event);
+            }
+            _ => events(event),
+        };
+        loop {
+            let Err(error) = self.in_transaction(steps, records, &mut once).await else { return Ok(()) };
+            self.done.steps = steps_before;
+            // The connection may be gone; the server rolls back then by itself.
+            let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *self.conn).await;
+            match &error {
+                ApplyError::Step { source, publication: true, .. } if tries.again(source).await => {
+                    self.done.checks.truncate(checks_before);
+                }
+                _ => return Err(error),
+            }
+        }
     }
 
     async fn in_transaction(
@@ -179,7 +219,6 @@ impl Worker<'_> {
         events(begins(self.done.steps + 1, step));
         let frame = frame(step);
         let outcome = match session {
-            Some(session) if step.publication => build::publication(self.conn, session, &frame, &step.sql).await,
             Some(session) => build::run(self.conn, session, &frame, &step.sql).await,
             None => self.alone(&frame, &step.sql).await,
         };
@@ -259,7 +298,9 @@ impl Worker<'_> {
         ApplyError::Step {
             mart: step.mart.clone(),
             sql: step.sql.clone(),
+            publication: step.publication,
             source,
+            aside: self.aside.clone(),
             done: self.done.marts.clone(),
             undone: self.undone(),
         }

@@ -62,9 +62,13 @@ pub enum ApplyError {
         mart: String,
         /// The statement.
         sql: String,
+        /// It is part of a publication, which was tried more than once.
+        publication: bool,
         /// What PostgreSQL said.
         #[source]
         source: SqlError,
+        /// Marts that stay built aside, for the next apply to publish.
+        aside: Vec<String>,
         /// Marts whose changes are committed.
         done: Vec<String>,
         /// Marts whose changes are not.

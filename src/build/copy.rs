@@ -8,7 +8,7 @@ use super::session::{Frame, SessionState};
 use super::statement;
 use crate::catalog::Relation;
 use crate::database::{ErrorKind, SqlError};
-use crate::state::{Mart, QName, next_mark, next_name};
+use crate::state::{Mart, QName, is_aside_mark, next_mark, next_name};
 
 /// What was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub async fn build_aside(
     frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<Built, SqlError> {
-    remove_leftovers(conn, &mart.name, frame).await?;
+    remove_leftovers(conn, &mart.name, Needed::Yes, frame).await?;
     let name = mart.name.sibling(next_name(&mart.name.name));
     let mut session = SessionState::in_transaction();
     sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
@@ -102,33 +102,65 @@ pub async fn close<T>(conn: &mut PgConnection, outcome: Result<T, SqlError>) -> 
     }
 }
 
-/// Removes what a killed refresh of `mart` left. A table of that name that we did not build is an error.
+/// Whether a refresh builds under the name of what was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    /// It does: what was not built by us is an error.
+    Yes,
+    /// It refreshes in place: what is not ours stays.
+    No,
+}
+
+/// Removes what a killed refresh or apply of `mart` left, with what of the same kind reads it: rows that are older than
+/// those that are served from now on must never be published.
 ///
 /// # Errors
 /// What PostgreSQL says.
-pub async fn remove_leftovers(conn: &mut PgConnection, mart: &QName, frame: &Frame) -> Result<(), SqlError> {
+pub async fn remove_leftovers(
+    conn: &mut PgConnection,
+    mart: &QName,
+    needed: Needed,
+    frame: &Frame,
+) -> Result<(), SqlError> {
     let name = mart.sibling(next_name(&mart.name));
-    let row = sqlx::query(
-        "SELECT pg_catalog.obj_description(c.oid, 'pg_class') AS mark FROM pg_catalog.pg_class c \
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
-    )
-    .bind(&name.schema)
-    .bind(&name.name)
-    .fetch_optional(&mut *conn)
-    .await?;
-    let Some(row) = row else { return Ok(()) };
-    let found: Option<String> = row.try_get("mark")?;
-    if found.as_deref() != Some(next_mark(mart).as_str()) {
-        return Err(SqlError::new(
-            ErrorKind::Conflict,
-            format!(
-                "{name} exists and was not built by datamart; rename or drop it, its name is needed to refresh {mart}"
-            ),
+    let rows = sqlx::query(include_str!("sql/leftovers.sql"))
+        .bind(&name.schema)
+        .bind(&name.name)
+        .fetch_all(&mut *conn)
+        .await?;
+    let mut drops = Vec::new();
+    for row in &rows {
+        let found = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
+        let mark: Option<String> = row.try_get("mark")?;
+        let of_refresh = found == name && mark.as_deref() == Some(next_mark(mart).as_str());
+        if !of_refresh && !mark.is_some_and(|mark| is_aside_mark(&mark, &found)) {
+            if needed == Needed::No {
+                return Ok(());
+            }
+            return Err(SqlError::new(
+                ErrorKind::Conflict,
+                match found == name {
+                    true => format!(
+                        "{name} exists and was not built by datamart; rename or drop it, its name is needed to refresh {mart}"
+                    ),
+                    false => format!("{found} reads {name}, which an apply left; drop it, or let it read {mart}"),
+                },
+            ));
+        }
+        drops.push((
+            row.try_get::<Option<String>, _>("role")?,
+            format!("DROP {} {found}", row.try_get::<&str, _>("kind")?),
         ));
     }
     let mut session = SessionState::alone();
-    let frame = Frame { settings: Vec::new(), ..frame.clone() };
-    let dropped = run(conn, &mut session, &frame, &format!("DROP TABLE {name}")).await;
+    let mut outcome = Ok(0);
+    for (role, sql) in drops {
+        let frame = Frame { role, settings: Vec::new(), ..frame.clone() };
+        outcome = run(conn, &mut session, &frame, &sql).await;
+        if outcome.is_err() {
+            break;
+        }
+    }
     session.leave(conn).await?;
-    dropped.map(|_| ())
+    outcome.map(|_| ())
 }

@@ -9,8 +9,8 @@ mod statement;
 mod swap;
 
 pub use check::{CheckResult, CheckStatus, SAMPLE, check, check_all, failure};
-pub use copy::{Built, build_aside, close, remove_leftovers};
+pub use copy::{Built, Needed, build_aside, close, remove_leftovers};
 pub use merge::{Merged, differences, merge};
-pub use run::{Halted, PUBLICATION_TRIES, publication, run, run_all};
+pub use run::{Halted, PUBLICATION_TRIES, Tries, run, run_all};
 pub use session::{Frame, SessionState};
 pub use swap::{Obstacle, obstacles, swap};

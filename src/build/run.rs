@@ -9,7 +9,7 @@ use super::session::{Frame, SessionState};
 use crate::database::SqlError;
 use crate::database::retry::Backoff;
 
-/// How often a publication tries for its short lock before it gives up.
+/// How often a publication tries for its short locks before it gives up.
 pub const PUBLICATION_TRIES: u32 = 20;
 
 /// Runs one statement within `frame`.
@@ -73,35 +73,23 @@ pub async fn run_all(
 
 const BETWEEN: &str = "\n;\n";
 
-/// Runs one statement of a publication: it wants a lock that readers hold, asks for it briefly, lets the readers that
-/// queued behind it pass, and asks again.
-pub async fn publication(
-    conn: &mut PgConnection,
-    session: &mut SessionState,
-    frame: &Frame,
-    sql: &str,
-) -> Result<u64, SqlError> {
-    session.enter(conn, frame).await?;
-    let backoff =
-        Backoff { attempts: PUBLICATION_TRIES, first: Duration::from_millis(20), longest: Duration::from_millis(500) };
-    let mut failures = 0;
-    loop {
-        let attempt = format!("SAVEPOINT datamart_publication;{sql}");
-        match sqlx::raw_sql(AssertSqlSafe(attempt)).execute(&mut *conn).await {
-            Ok(done) => {
-                sqlx::raw_sql("RELEASE SAVEPOINT datamart_publication").execute(conn).await?;
-                return Ok(done.rows_affected());
-            }
-            Err(error) => {
-                let error = SqlError::from(error);
-                failures += 1;
-                let busy = error.is("55P03") || error.is("40P01");
-                if !busy || failures >= PUBLICATION_TRIES {
-                    return Err(error);
-                }
-                sqlx::raw_sql("ROLLBACK TO SAVEPOINT datamart_publication").execute(&mut *conn).await?;
-                backoff.wait(failures).await;
-            }
+/// The tries of a publication. It wants locks that readers hold and asks for each only briefly; what does not get one is
+/// rolled back as a whole, so that nobody queues behind the locks that it has already, and begins again.
+#[derive(Debug, Default)]
+pub struct Tries {
+    failures: u32,
+}
+
+impl Tries {
+    /// Whether to begin again after `error`: it passes, and there are tries left. Waits before it says so.
+    pub async fn again(&mut self, error: &SqlError) -> bool {
+        self.failures += 1;
+        let busy = error.is("55P03") || error.is("40P01");
+        if !busy || self.failures >= PUBLICATION_TRIES {
+            return false;
         }
+        let (first, longest) = (Duration::from_millis(20), Duration::from_millis(500));
+        Backoff { attempts: PUBLICATION_TRIES, first, longest }.wait(self.failures).await;
+        true
     }
 }

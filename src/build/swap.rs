@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::{PgConnection, Row};
 
 use super::copy::{Built, close};
-use super::run::{publication, run};
+use super::run::{Tries, run};
 use super::session::{Frame, SessionState};
 use super::statement;
 use crate::catalog::Relation;
@@ -56,11 +56,17 @@ pub async fn swap(
     defaults: &[String],
 ) -> Result<(), SqlError> {
     complete(conn, live, built, frame).await?;
-    let mut session = SessionState::in_transaction();
-    sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
     let frame = Frame { settings: Vec::new(), lock_timeout_ms: publish_lock_timeout_ms, ..frame.clone() };
-    let outcome = exchange(conn, &mut session, live, built, &frame, defaults).await;
-    close(conn, outcome).await
+    let mut tries = Tries::default();
+    loop {
+        let mut session = SessionState::in_transaction();
+        sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
+        let outcome = exchange(conn, &mut session, live, built, &frame, defaults).await;
+        match close(conn, outcome).await {
+            Err(error) if tries.again(&error).await => {}
+            done => return done,
+        }
+    }
 }
 
 /// Indexes, statistics and visibility map, while the old table serves.
@@ -96,14 +102,14 @@ async fn exchange(
         |reader: &Reader| Frame { role: frame.role.as_ref().map(|_| reader.owner.clone()), ..frame.clone() };
     for reader in &readers {
         let sql = reader.replace(&repointed(&reader.definition, &live.name, &built.name));
-        publication(conn, session, &of_reader(reader), &sql).await?;
+        run(conn, session, &of_reader(reader), &sql).await?;
     }
     for sql in statement::exchange(live, &built.name) {
-        publication(conn, session, frame, &sql).await?;
+        run(conn, session, frame, &sql).await?;
     }
     // Re-pointing gave the table an alias, which PostgreSQL would go on printing: the views get their own words back.
     for reader in &readers {
-        publication(conn, session, &of_reader(reader), &reader.replace(&reader.definition)).await?;
+        run(conn, session, &of_reader(reader), &reader.replace(&reader.definition)).await?;
     }
     session.leave(conn).await
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Fingerprint, GrantDecl, Kind, Mart, Part, QName, next_mark};
+use crate::state::{
+    Fingerprint, GrantDecl, Kind, Mart, Part, QName, aside_prefix, is_aside_mark, next_mark, next_name,
+};
 
 /// What one snapshot of a database showed.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +22,8 @@ pub struct Actual {
     pub default_acls: Vec<DefaultAcl>,
     /// Who has the names that marts need beside their own: of indexes, and of what is built aside.
     pub taken: HashMap<QName, Taken>,
+    /// What applies of this project built aside and did not publish.
+    pub left: BTreeMap<QName, Left>,
 }
 
 /// The server and this connection.
@@ -70,20 +74,52 @@ pub struct DefaultAcl {
 /// Who has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
+    /// Its number.
+    pub oid: i64,
     /// What it is.
     pub kind: RelationKind,
     /// Of an index, its relation.
     pub index_of: Option<QName>,
     /// Its owner.
     pub owner: String,
-    /// Its comment: tables that a refresh builds aside are marked there.
+    /// Its comment: what is built aside is marked there.
     pub comment: Option<String>,
 }
 
 impl Taken {
-    /// Whether it is what a refresh of `mart` had built aside when it was killed; see `build`.
-    pub fn is_left_of(&self, mart: &QName) -> bool {
-        self.kind == RelationKind::Table && self.comment.as_ref() == Some(&next_mark(mart))
+    /// Whether it is what a refresh or an apply of `mart` had built aside when it was stopped; see `build` and `plan`.
+    pub fn is_left_of(&self, mart: &QName, project: &str) -> bool {
+        let Some(comment) = &self.comment else { return false };
+        let name = mart.sibling(next_name(&mart.name));
+        let of_refresh = self.kind == RelationKind::Table && *comment == next_mark(mart);
+        of_refresh || (comment.starts_with(&aside_prefix(project)) && is_aside_mark(comment, &name))
+    }
+
+    /// What it is, for one who wants to know whether it still is the same.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&(self.oid, &self.comment))
+    }
+}
+
+/// What an apply built aside and did not publish: it was stopped, or it is at work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Its number.
+    pub oid: i64,
+    /// What it is.
+    pub kind: RelationKind,
+    /// Its owner.
+    pub owner: String,
+    /// Its comment, which says what made it.
+    pub mark: String,
+    /// What of the same kind reads it, so that it cannot go before that.
+    pub readers: BTreeSet<QName>,
+}
+
+impl Left {
+    /// As [`Taken::fingerprint`].
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&(self.oid, Some(&self.mark)))
     }
 }
 

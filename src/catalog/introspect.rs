@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::actual::{Actual, Column, DefaultAcl, Dependent, Index, Recorded, Relation, RelationKind, Server, Taken};
+use super::actual::{Actual, Column, DefaultAcl, Dependent, Index, Recorded, Relation, RelationKind, Server};
+use super::aside::{left, taken};
 use super::{CatalogError, marts};
 use crate::manifest::version_mart;
 use crate::state::{GrantDecl, Mart, QName, quote_ident, version_name};
@@ -52,11 +53,18 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         let next = version_mart(mart, version_name(&mart.name, number), number);
         names.extend(next.names_beside());
         managed.insert(next.name);
+        let known = recorded.get(&mart.name).map(|row| row.versions.as_slice()).unwrap_or_default();
+        for version in known {
+            // As it is, and as it is wanted now.
+            let wanted = version_mart(mart, version.mart.name.clone(), version.number);
+            names.extend(version.mart.names_beside().into_iter().chain(wanted.names_beside()));
+        }
     }
     let relations = relations(conn, &managed, &sources).await?;
     let taken = taken(conn, &names).await?;
+    let left = left(conn, &scope.project).await?;
     let default_acls = default_acls(conn).await?;
-    Ok(Actual { taken, server, recorded, relations, default_acls })
+    Ok(Actual { taken, left, server, recorded, relations, default_acls })
 }
 
 /// Describes relations by name: `managed` whole, `sources` without definition, indexes and grants.
@@ -289,26 +297,6 @@ async fn extras(conn: &mut PgConnection, oids: &[i64], found: &mut HashMap<i64, 
         }
     }
     Ok(())
-}
-
-async fn taken(conn: &mut PgConnection, names: &BTreeSet<QName>) -> Result<HashMap<QName, Taken>, CatalogError> {
-    let schemas: Vec<&str> = names.iter().map(|n| n.schema.as_str()).collect();
-    let names: Vec<&str> = names.iter().map(|n| n.name.as_str()).collect();
-    let rows = sqlx::query(include_str!("sql/taken.sql")).bind(&schemas).bind(&names).fetch_all(conn).await?;
-    rows.iter()
-        .map(|row| {
-            let of_schema: Option<String> = row.try_get("of_schema")?;
-            let of_name: Option<String> = row.try_get("of_name")?;
-            let taken = Taken {
-                kind: RelationKind::from_relkind(row.try_get("relkind")?),
-                index_of: of_schema.zip(of_name).map(|(schema, name)| QName::new(schema, name)),
-                owner: row.try_get("owner")?,
-                comment: row.try_get("comment")?,
-            };
-            let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
-            Ok((name, taken))
-        })
-        .collect()
 }
 
 async fn default_acls(conn: &mut PgConnection) -> Result<Vec<DefaultAcl>, CatalogError> {

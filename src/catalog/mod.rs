@@ -1,6 +1,7 @@
 //! What PostgreSQL and the registry have, read in one snapshot with a fixed number of queries.
 
 mod actual;
+mod aside;
 mod existing;
 mod introspect;
 mod marts;
@@ -9,8 +10,8 @@ mod trust;
 mod version;
 
 pub use actual::{
-    Actual, Applied, Column, DefaultAcl, Dependent, Held, Index, ReadSignature, Recorded, RecordedVersion, Relation,
-    RelationKind, Server, Taken,
+    Actual, Applied, Column, DefaultAcl, Dependent, Held, Index, Left, ReadSignature, Recorded, RecordedVersion,
+    Relation, RelationKind, Server, Taken,
 };
 pub use existing::{CronJob, Existing, TimeZone, cron_jobs, existing, others_marts, time_zone};
 pub use introspect::{Scope, introspect, relations};

@@ -212,7 +212,7 @@ fn left(done: &[String], undone: &[String]) -> String {
 /// What failed, and where that leaves the database.
 fn failed(error: ApplyError, context: &Context) -> CommandError {
     match error {
-        ApplyError::Step { mart, sql, source, done, undone } => {
+        ApplyError::Step { mart, sql, source, aside, done, undone, .. } => {
             let first = sql.lines().next().unwrap_or_default();
             let declared = context.desired.marts.iter().find(|d| d.mart.name.to_string() == mart);
             let path = declared.map(|d| d.mart.search_path.as_slice()).unwrap_or_default();
@@ -224,6 +224,10 @@ fn failed(error: ApplyError, context: &Context) -> CommandError {
             );
             failed.problems = super::locate::in_query(&sql, &source, &mart, &context.desired);
             failed.hints.push(left(&done, &undone));
+            if !aside.is_empty() {
+                let aside = aside.join(", ");
+                failed.hints.push(format!("built aside, and published by the next apply if nothing changes until then: {aside}"));
+            }
             failed.hints.push("applying again finishes the job".to_owned());
             failed
         }

@@ -32,6 +32,11 @@ impl Decision<'_> {
         matches!(self.mode, Mode::Create | Mode::Rebuild)
     }
 
+    /// Builds a relation that takes another's place.
+    pub(crate) fn exchanges(&self) -> bool {
+        self.mode == Mode::Rebuild
+    }
+
     /// Whether a mart gets a query that readers of its view see at once.
     pub(crate) fn redefined(&self) -> bool {
         self.mode == Mode::InPlace && self.differences.iter().any(|d| d.aspect == "definition")

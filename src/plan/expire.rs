@@ -1,6 +1,6 @@
 //! What a plan does to the versions of a mart, beside building and publishing them.
 
-use super::assemble::Builder;
+use super::builder::Builder;
 use super::decision::Decision;
 use super::{PartRow, Record, RecordRow, parts, version};
 use crate::state::Part;

@@ -1,6 +1,6 @@
 //! The changes of a plan as people see them: a versioned mart is one mart, whatever it is made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -24,12 +24,13 @@ pub(super) fn changes(
     decisions: &[Decision<'_>],
     wholes: &BTreeMap<QName, Whole<'_>>,
     news: &BTreeMap<QName, Vec<Difference>>,
+    adopted: &BTreeSet<QName>,
     actual: &Actual,
 ) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     let mut parts: BTreeMap<&QName, (usize, Parts<'_, '_>)> = BTreeMap::new();
     for decision in decisions.iter().filter(|decision| decision.visible()) {
-        let alone = change(decision);
+        let alone = change(decision, adopted.contains(&decision.target.mart.name));
         let Some(part) = &decision.target.desired.part else {
             changes.push(alone);
             continue;
@@ -46,7 +47,7 @@ pub(super) fn changes(
     }
     for (of, (at, parts)) in parts {
         if let (Some(whole), Some(change)) = (wholes.get(of), changes.get_mut(at)) {
-            *change = parts.folded(whole, news, actual);
+            *change = parts.folded(whole, news, adopted, actual);
         }
     }
     changes
@@ -68,7 +69,13 @@ pub(super) struct Whole<'a> {
 }
 
 impl Parts<'_, '_> {
-    fn folded(&self, whole: &Whole<'_>, news: &BTreeMap<QName, Vec<Difference>>, actual: &Actual) -> Change {
+    fn folded(
+        &self,
+        whole: &Whole<'_>,
+        news: &BTreeMap<QName, Vec<Difference>>,
+        adopted: &BTreeSet<QName>,
+        actual: &Actual,
+    ) -> Change {
         let all = self.versions.iter().copied().chain(self.stable);
         let made = self.versions.iter().find_map(|decision| {
             let Some(Part::Version { number, .. }) = decision.target.desired.part else { return None };
@@ -140,11 +147,14 @@ impl Parts<'_, '_> {
             reasons.push(format!("version {} goes (keep = {keep})", version.number));
         }
         reasons.retain({
-            let mut seen = std::collections::BTreeSet::new();
+            let mut seen = BTreeSet::new();
             move |reason| seen.insert(reason.clone())
         });
         if reasons.is_empty() {
             reasons.push("declaration changed".to_owned());
+        }
+        if all.clone().any(|decision| adopted.contains(&decision.target.mart.name)) {
+            reasons.push(BUILT_ALREADY.to_owned());
         }
         let value = |mart: &Mart| serde_json::to_value(mart).unwrap_or(Value::Null);
         Change {
@@ -185,7 +195,10 @@ fn difference_text(difference: &Difference) -> String {
     )
 }
 
-fn change(decision: &Decision<'_>) -> Change {
+/// What an apply that was interrupted had built is published as it is.
+const BUILT_ALREADY: &str = "built aside already by an apply that was interrupted";
+
+fn change(decision: &Decision<'_>, adopted: bool) -> Change {
     let target = &decision.target;
     let mut diff: String = decision.differences.iter().map(difference_text).collect();
     if decision.mode == Mode::Create {
@@ -199,6 +212,9 @@ fn change(decision: &Decision<'_>) -> Change {
     }
     if reasons.is_empty() {
         reasons.push("declaration changed".to_owned());
+    }
+    if adopted {
+        reasons.push(BUILT_ALREADY.to_owned());
     }
     Change {
         address: target.address(),

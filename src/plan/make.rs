@@ -11,7 +11,7 @@ use super::fold::{self, Whole};
 use super::problem::problems;
 use super::schedule::{Schedule, schedule};
 use super::{Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusal, Summary};
-use super::{drift, moved, orphan, version};
+use super::{aside, drift, moved, orphan, version};
 use crate::catalog::{Actual, Recorded};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, Prune};
@@ -29,6 +29,9 @@ pub fn plan(
     let versioned = version::versioned(desired, compiled, actual, options);
     let (desired, compiled, actual) = (&*versioned.desired, &*versioned.compiled, &*versioned.actual);
     let options = &with_parts(options, desired, actual);
+    let seen = actual;
+    let cleared = (!actual.left.is_empty()).then(|| actual.without_left());
+    let actual = cleared.as_ref().unwrap_or(actual);
     let policy = &desired.project.policy;
     let prune = options.prune || policy.prune == Prune::Always;
     let orphans = orphan::orphans(desired, actual);
@@ -40,7 +43,8 @@ pub fn plan(
     let dropped: Vec<&Recorded> = orphans.iter().filter(|r| goes(r)).copied().collect();
     let dropped_names: BTreeSet<QName> = dropped.iter().map(|r| r.mart.name.clone()).collect();
     let (decisions, transactions) = decided(desired, compiled, actual, options, &dropped_names);
-    let problems = problems(&decisions.marts, &dropped_names, desired, actual);
+    let aside = aside::marts(&decisions.marts, &transactions);
+    let problems = problems(&decisions.marts, &dropped_names, &aside, desired, actual);
     if !problems.is_empty() {
         return Err(PlanError::Problems { problems });
     }
@@ -59,12 +63,14 @@ pub fn plan(
     }
     let assembly = assemble(&decisions.marts, &transactions, &dropped, &decisions.renames, actual, desired);
     let wholes = wholes(desired, actual);
-    let mut changes = fold::changes(&decisions.marts, &wholes, &versioned.news, actual);
+    let mut changes = fold::changes(&decisions.marts, &wholes, &versioned.news, &assembly.adopted, actual);
     changes.extend(dropped.iter().filter_map(|recorded| deletion(recorded)));
     refuse_hazards(&changes, options, &mut refused);
     refused.retain(|r| !(r.allowable && options.allow.contains(&r.hazard)));
     let summary = summarise(&changes);
-    let reads = moved::reads(&desired.marts.iter().map(|d| d.mart.name.clone()).collect(), actual);
+    // Readers that are no one's loss are there all the same when it is applied.
+    let mut reads = moved::reads(&desired.marts.iter().map(|d| d.mart.name.clone()).collect(), seen);
+    reads.extend(moved::asides(&aside, seen));
     let listed = if policy.prune == Prune::Never { Vec::new() } else { orphans };
     let listed = listed.into_iter().filter(|r| !dropped_names.contains(&r.mart.name) && !is_version(r));
     let listed = listed.map(orphan::listed).collect();
@@ -84,6 +90,7 @@ pub fn plan(
         records: assembly.records,
         reads,
         marts: desired.marts.iter().filter(|desired| !matches!(desired.part, Some(Part::Version { .. }))).count(),
+        leftovers: assembly.leftovers,
         refused,
     })
 }

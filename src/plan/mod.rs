@@ -2,13 +2,17 @@
 //!
 //! Pure: no clock, no connection. `plan` is never a mode of `apply`.
 
+mod alter;
+mod aside;
 mod aspect;
 mod assemble;
+mod builder;
 mod consequence;
 mod decision;
 mod declared;
 mod difference;
 mod drift;
+mod exchange;
 mod expire;
 mod fold;
 mod grants;

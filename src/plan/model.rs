@@ -40,6 +40,9 @@ pub struct Plan {
     pub reads: Vec<Read>,
     /// How many marts the manifests declare.
     pub marts: usize,
+    /// What applies that were interrupted had built aside and nobody needs: it is removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<String>,
     /// Why it may not be applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refusal>,
@@ -78,6 +81,9 @@ pub struct Read {
     pub relation: Option<Fingerprint>,
     /// What the registry's row said; `None` where there was none.
     pub row: Option<Fingerprint>,
+    /// A name under which something is built aside, or was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aside: bool,
 }
 
 /// Counts for the summary line.
@@ -218,9 +224,12 @@ pub struct Step {
     /// `SET LOCAL` for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<(String, String)>,
-    /// It takes the short exclusive lock of a publication: tried again when it does not get it.
+    /// It takes the short exclusive lock of a publication: its transaction begins again when it does not get it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub publication: bool,
+    /// What it marks or completes stays, built aside, until a later transaction publishes it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aside: bool,
     /// The statement is the query of this check: what it returns decides whether the transaction goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckDecl>,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::parts::row_fingerprint;
 use super::{Plan, Read};
-use crate::catalog::{Actual, Scope};
-use crate::state::QName;
+use crate::catalog::{Actual, Left, Scope, Taken};
+use crate::state::{QName, next_name};
 
 /// A fingerprint of everything a plan of `declared` marts looks at in `actual`.
 pub(crate) fn reads(declared: &BTreeSet<QName>, actual: &Actual) -> Vec<Read> {
@@ -17,27 +17,43 @@ pub(crate) fn reads(declared: &BTreeSet<QName>, actual: &Actual) -> Vec<Read> {
             managed: true,
             relation: actual.relations.get(name).map(|r| r.fingerprint()),
             row: row_fingerprint(actual, name),
+            aside: false,
         };
         reads.insert(name, read);
     }
     for (name, relation) in actual.relations.iter().filter(|(name, _)| !managed.contains(name)) {
-        let read = Read { name: name.clone(), managed: false, relation: Some(relation.signature()), row: None };
+        let read =
+            Read { name: name.clone(), managed: false, relation: Some(relation.signature()), row: None, aside: false };
         reads.insert(name, read);
     }
     reads.into_values().collect()
 }
 
+/// What stands under the names at which `marts` are built aside, and everything that applies left.
+pub(crate) fn asides(marts: &BTreeSet<QName>, actual: &Actual) -> Vec<Read> {
+    let needed = marts.iter().map(|mart| mart.sibling(next_name(&mart.name)));
+    let names: BTreeSet<QName> = needed.chain(actual.left.keys().cloned()).collect();
+    names.into_iter().map(|name| aside(name, actual)).collect()
+}
+
+fn aside(name: QName, actual: &Actual) -> Read {
+    let relation = actual.taken.get(&name).map(Taken::fingerprint);
+    let relation = relation.or_else(|| actual.left.get(&name).map(Left::fingerprint));
+    Read { name, managed: false, relation, row: None, aside: true }
+}
+
 /// What has to be looked at to tell whether a plan still holds.
 pub fn read_scope(plan: &Plan, registry: Option<String>) -> Scope {
-    let names =
-        |managed: bool| plan.reads.iter().filter(move |r| r.managed == managed).map(|r| r.name.clone()).collect();
+    let names = |managed: bool| {
+        plan.reads.iter().filter(move |r| r.managed == managed && !r.aside).map(|r| r.name.clone()).collect()
+    };
     Scope {
         project: plan.project.clone(),
         registry,
         names: names(true),
         sources: names(false),
         roles: BTreeSet::new(),
-        taken: BTreeSet::new(),
+        taken: plan.reads.iter().filter(|r| r.aside).map(|r| r.name.clone()).collect(),
         versioned: Vec::new(),
     }
 }
@@ -49,7 +65,8 @@ pub fn moved(plan: &Plan, actual: &Actual) -> Vec<String> {
         reads(&declared, actual).into_iter().map(|read| (read.name.clone(), read)).collect();
     let mut moved = Vec::new();
     for read in &plan.reads {
-        let is = now.get(&read.name);
+        let aside = read.aside.then(|| aside(read.name.clone(), actual));
+        let is = aside.as_ref().or_else(|| now.get(&read.name));
         let relation = is.and_then(|r| r.relation.as_ref());
         if relation != read.relation.as_ref() {
             moved.push(match (&read.relation, relation) {

@@ -15,6 +15,7 @@ use crate::state::{Part, QName};
 pub(super) fn problems(
     decisions: &[Decision<'_>],
     dropped: &BTreeSet<QName>,
+    aside: &BTreeSet<QName>,
     desired: &Desired,
     actual: &Actual,
 ) -> Vec<PlanProblem> {
@@ -51,11 +52,17 @@ pub(super) fn problems(
                 problem("name", message, help);
             }
         }
-        for (name, key) in new_names(decision) {
+        let built = target.mart.name.sibling(next(&target.mart.name.name));
+        for (name, key) in new_names(decision, aside.contains(&target.mart.name)) {
             let name = target.mart.name.sibling(name);
             let Some(taken) = actual.taken.get(&name) else { continue };
-            let ours = taken.index_of.as_ref().is_some_and(|of| moving.contains(of)) || moving.contains(&name);
-            if !ours && !taken.is_left_of(&target.mart.name) {
+            let left = |name: &QName| {
+                let of_refresh = actual.taken.get(name).filter(|_| *name == built);
+                let of_refresh = of_refresh.is_some_and(|t| t.is_left_of(&target.mart.name, &desired.project.name));
+                of_refresh || actual.left.contains_key(name)
+            };
+            let goes = |name: &QName| moving.contains(name) || left(name);
+            if !goes(&name) && !taken.index_of.as_ref().is_some_and(goes) {
                 let what = match &taken.index_of {
                     Some(of) => format!("an index of {of}"),
                     None => with_article(taken.kind.label()),
@@ -144,17 +151,16 @@ fn missing_pin(desired: &DesiredMart, actual: &Actual) -> Option<PlanProblem> {
 }
 
 /// The names, beside its own, under which this change makes something, and the keys they come from.
-fn new_names(decision: &Decision<'_>) -> Vec<(String, &'static str)> {
+fn new_names(decision: &Decision<'_>, aside: bool) -> Vec<(String, &'static str)> {
     let target = &decision.target;
     let mut names = Vec::new();
     if decision.builds() {
-        let rebuilt = decision.mode == Mode::Rebuild;
         let key = (!target.mart.primary_key.is_empty()).then(|| (target.primary_key_name(), "primary_key"));
         for (name, from) in target.indexes.keys().map(|name| (name.clone(), "indexes")).chain(key) {
-            names.extend(rebuilt.then(|| (next(&name), from)));
+            names.extend(aside.then(|| (next(&name), from)));
             names.push((name, from));
         }
-        names.extend(rebuilt.then(|| (next(&target.mart.name.name), "name")));
+        names.extend(aside.then(|| (next(&target.mart.name.name), "name")));
         return names;
     }
     if decision.redefined() && !target.mart.checks.is_empty() {

@@ -38,7 +38,7 @@ pub(super) fn option_name(key: &str) -> String {
 }
 
 /// What makes a new relation complete: keys, indexes, comments, grants, statistics.
-/// `live` is the relation whose place it takes.
+/// `live` is the relation whose place it takes. The comment of what is built aside is its mark until it is published.
 pub(crate) fn complete(
     target: &Target<'_>,
     name: &QName,
@@ -95,9 +95,13 @@ pub(crate) fn complete(
         }));
     }
     sql.extend(index_comments(target, name, live, index_name));
-    sql.extend(comments(target, name, live));
+    if let Some(comment) = comment(target, live).filter(|_| !aside) {
+        sql.push(comment_on(mart.kind, name, Some(&comment)));
+    }
+    sql.extend(column_comments(target, name, live));
     sql.extend(grants_on_new(target, name, live, actual, role));
-    if mart.kind != Kind::View {
+    // What is built aside is vacuumed and analysed once it is committed.
+    if mart.kind != Kind::View && !aside {
         sql.push(format!("ANALYZE {name}"));
     }
     sql
@@ -143,13 +147,14 @@ pub(crate) fn carried_indexes<'a>(
         .collect()
 }
 
-fn comments(target: &Target<'_>, name: &QName, live: Option<&Relation>) -> Vec<String> {
+/// The comment a new relation ends with: declared, or that of the one whose place it takes.
+pub(crate) fn comment(target: &Target<'_>, live: Option<&Relation>) -> Option<String> {
+    target.mart.description.clone().or_else(|| live?.comment.clone())
+}
+
+fn column_comments(target: &Target<'_>, name: &QName, live: Option<&Relation>) -> Vec<String> {
     let mart = target.mart;
-    let comment = mart.description.clone().or_else(|| live?.comment.clone());
     let mut sql = Vec::new();
-    if let Some(comment) = comment {
-        sql.push(comment_on(mart.kind, name, Some(&comment)));
-    }
     for column in &target.columns {
         let declared = mart.columns.get(&column.name).and_then(|c| c.description.clone());
         let kept = || {

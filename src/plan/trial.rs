@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::assemble::Builder;
+use super::builder::Builder;
 use super::decision::Decision;
 use super::order::query_text;
 use super::statement::{self, next};
@@ -46,12 +46,6 @@ impl Builder<'_> {
                 self.push_as_builder(decision, format!("DROP VIEW {name}"));
             }
         }
-    }
-
-    /// As who builds the mart.
-    fn push_as_builder(&mut self, decision: &Decision<'_>, sql: String) {
-        let role = self.builder_role(decision);
-        self.push(&decision.target.mart.name, sql, role);
     }
 
     /// A check, with its query.

@@ -72,6 +72,7 @@ async fn materialized_view(
     (frame, holder): (&Frame, i32),
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
+    build::remove_leftovers(conn, &mart.name, build::Needed::No, frame).await?;
     let word = if method == Method::Concurrently { "CONCURRENTLY " } else { "" };
     let sql = format!("REFRESH MATERIALIZED VIEW {word}{}", live.name);
     let analyze = format!("ANALYZE {}", live.name);
@@ -153,7 +154,7 @@ async fn table(
     let published = publish(conn, mart, live, choice, options, frame, &built).await;
     if published.is_err() {
         // What was built goes; where the connection is gone, the next refresh removes it.
-        let _ = build::remove_leftovers(conn, &mart.name, frame).await;
+        let _ = build::remove_leftovers(conn, &mart.name, build::Needed::Yes, frame).await;
     }
     published
 }

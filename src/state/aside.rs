@@ -1,6 +1,6 @@
 //! What is built aside: its names, and the mark that tells it from anybody else's.
 
-use super::{Fingerprint, MAX_NAME_BYTES, Mart, QName, derived_name};
+use super::{Fingerprint, MAX_NAME_BYTES, Mart, QName, derived_name, quote_ident};
 
 /// The suffix of what is built aside.
 pub const NEXT: &str = "__next";
@@ -33,6 +33,33 @@ pub fn next_mark(mart: &QName) -> String {
     format!("datamart: the next rows of {mart}")
 }
 
+/// What begins every comment on what an apply builds aside.
+const ASIDE: &str = "datamart: built aside by an apply of ";
+
+/// How the comments begin on what applies of `project` build aside.
+pub fn aside_prefix(project: &str) -> String {
+    format!("{ASIDE}{}: ", quote_ident(project))
+}
+
+/// The comment on what an apply builds aside under `name`, until it is published: `made_by` is the fingerprint of
+/// everything that made it.
+pub fn aside_mark(project: &str, name: &QName, made_by: &Fingerprint) -> String {
+    format!("{}{name}, {made_by}", aside_prefix(project))
+}
+
+/// The fingerprint in such a comment; `None` where it is another's.
+pub fn aside_fingerprint(comment: &str, project: &str, name: &QName) -> Option<Fingerprint> {
+    let rest = comment.strip_prefix(&aside_prefix(project))?;
+    let made_by = rest.strip_prefix(&format!("{name}, "))?;
+    Some(Fingerprint(made_by.to_owned()))
+}
+
+/// Whether a comment says that an apply, of whatever project, built `name` aside.
+pub fn is_aside_mark(comment: &str, name: &QName) -> bool {
+    let end = comment.rfind(", sha256:").and_then(|at| comment.get(..at));
+    comment.starts_with(ASIDE) && end.is_some_and(|end| end.ends_with(&format!(": {name}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +70,17 @@ mod tests {
         let [a, b] = ["a", "b"].map(|end| next_name(&format!("{}{end}", "x".repeat(62))));
         assert!(a.len() <= MAX_NAME_BYTES && a.ends_with(NEXT));
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn a_mark_tells_its_project_its_name_and_what_made_it() {
+        let (name, made_by) = (QName::new("public", "sales__next"), Fingerprint::of("all of it"));
+        let mark = aside_mark("the shop", &name, &made_by);
+        assert_eq!(aside_fingerprint(&mark, "the shop", &name), Some(made_by));
+        assert_eq!(aside_fingerprint(&mark, "shop", &name), None);
+        assert!(is_aside_mark(&mark, &name));
+        let copy = QName::new("public", "copy_of_sales__next");
+        assert!(!is_aside_mark(&mark, &copy) && aside_fingerprint(&mark, "the shop", &copy).is_none());
+        assert!(!is_aside_mark(&next_mark(&QName::new("public", "sales")), &name));
     }
 }

@@ -11,7 +11,7 @@ mod schedule;
 pub mod selector;
 mod version;
 
-pub use aside::{NEXT, next_mark, next_name};
+pub use aside::{NEXT, aside_fingerprint, aside_mark, aside_prefix, is_aside_mark, next_mark, next_name};
 pub use check::{CheckDecl, CheckForm, CheckSeverity};
 pub use duration::{format_duration, parse_duration};
 pub use fingerprint::Fingerprint;

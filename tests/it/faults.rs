@@ -211,13 +211,19 @@ fn a_connection_lost_in_the_middle_of_an_apply() {
     help: the server was shut down or ended this session: run it again when it is back
     help: applying again finishes the job
 
+    error: deep.new: CREATE SCHEMA IF NOT EXISTS deep
+      caused by: terminating connection due to administrator command
+    help: the server was shut down or ended this session: run it again when it is back
+    help: done: nothing; not done: deep.new, public.kept, public.sums, public.above, public.old
+    help: applying again finishes the job
+
     error: public.old: DROP TABLE public.old
       caused by: terminating connection due to administrator command
     help: the server was shut down or ended this session: run it again when it is back
     help: done: deep.new, public.sums, public.above, public.kept; not done: public.old
     help: applying again finishes the job
 
-    error: public.sums: CREATE UNIQUE INDEX sums_day_idx__next ON public.sums__next USING btree (day)
+    error: public.sums: COMMENT ON MATERIALIZED VIEW public.sums__next IS 'datamart: built aside by an apply of shop: public.sums__next, sha256:HASH'
       caused by: terminating connection due to administrator command
     help: the server was shut down or ended this session: run it again when it is back
     help: done: nothing; not done: deep.new, public.kept, public.sums, public.above, public.old
@@ -235,7 +241,7 @@ fn ctrl_c_ends_an_apply() {
     assert!(began.elapsed() < Duration::from_secs(20));
     insta::assert_snapshot!(out.ended(1).err(), @"
     Stopping: cancelling what runs on the server.
-    error: public.sums: CREATE UNIQUE INDEX sums_day_idx__next ON public.sums__next USING btree (day)
+    error: public.sums: COMMENT ON MATERIALIZED VIEW public.sums__next IS 'datamart: built aside by an apply of shop: public.sums__next, sha256:HASH'
       caused by: canceling statement due to user request
     help: somebody cancelled it (pg_cancel_backend, or Ctrl-C); nothing was changed by this step, run it again
     help: done: nothing; not done: deep.new, public.kept, public.sums, public.above, public.old

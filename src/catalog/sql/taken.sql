@@ -1,5 +1,5 @@
 -- Who has the names that marts need for their indexes and for what is built aside.
-SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS relkind,
+SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS relkind,
        pg_catalog.pg_get_userbyid(c.relowner)::text AS owner, d.description AS comment,
        m.nspname::text AS of_schema, t.relname::text AS of_name
 FROM unnest($1::text[], $2::text[]) AS w (s, n)

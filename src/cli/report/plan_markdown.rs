@@ -34,6 +34,10 @@ pub fn markdown(plan: &Plan) -> String {
         let lines: String = plan.drift.iter().map(|d| format!("# {}: {}\n{}", d.address, d.message, d.diff)).collect();
         pieces.push(folded(&format!("Drift: {}", plan.drift.len()), &lines, "diff"));
     }
+    if !plan.leftovers.is_empty() {
+        let title = format!("Left by an apply that was interrupted, removed by the next: {}", plan.leftovers.len());
+        pieces.push(folded(&title, &format!("{}\n", plan.leftovers.join("\n")), "text"));
+    }
     if !plan.orphans.is_empty() {
         let lines: String = plan.orphans.iter().map(|o| format!("{} (was in {})\n", o.address, o.file)).collect();
         pieces.push(folded(&format!("Marts without a file: {}", plan.orphans.len()), &lines, "text"));

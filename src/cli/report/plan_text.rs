@@ -21,6 +21,7 @@ pub fn text(plan: &Plan, color: bool) -> String {
     text.push_str(&sql(&plan.steps, paint));
     text.push_str(&drift(plan, paint));
     text.push_str(&orphans(plan, paint));
+    text.push_str(&leftovers(plan, paint));
     text.push_str(&refused(&plan.refused, paint));
     text.push_str(&paint.bold(&summary(plan)));
     text.push('\n');
@@ -141,6 +142,15 @@ fn orphans(plan: &Plan, paint: Paint) -> String {
     }
     text.push('\n');
     text
+}
+
+fn leftovers(plan: &Plan, paint: Paint) -> String {
+    if plan.leftovers.is_empty() {
+        return String::new();
+    }
+    let title =
+        paint.bold("Built aside by an apply that was interrupted, and not needed (`datamart apply` removes it)");
+    format!("{title}\n  {}\n\n", plan.leftovers.join("\n  "))
 }
 
 fn refused(refused: &[Refusal], paint: Paint) -> String {

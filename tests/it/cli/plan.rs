@@ -263,6 +263,11 @@ fn a_change_and_an_orphan() {
       SET LOCAL TimeZone = 'UTC';
       CREATE VIEW public.top__next AS
       SELECT product, sum(orders) AS n FROM sales GROUP BY product;
+      COMMENT ON VIEW public.top__next IS 'datamart: built aside by an apply of shop: public.top__next, sha256:HASH';
+      COMMIT;
+    Transaction 2
+      BEGIN;
+      COMMENT ON VIEW public.top__next IS NULL;
       DROP VIEW public.top;
       ALTER VIEW public.top__next RENAME TO top;
       COMMIT;
@@ -306,11 +311,13 @@ fn a_change_and_an_orphan() {
 
     </details>
 
-    <details><summary>SQL: 3 statements</summary>
+    <details><summary>SQL: 5 statements</summary>
 
     ```sql
     CREATE VIEW public.top__next AS
     SELECT product, sum(orders) AS n FROM sales GROUP BY product;
+    COMMENT ON VIEW public.top__next IS 'datamart: built aside by an apply of shop: public.top__next, sha256:HASH';
+    COMMENT ON VIEW public.top__next IS NULL;
     DROP VIEW public.top;
     ALTER VIEW public.top__next RENAME TO top;
     ```

@@ -1,0 +1,65 @@
+//! Changes that a relation takes as it is, in a transaction, after it, or alone.
+
+use std::collections::BTreeMap;
+
+use super::Step;
+use super::aspect::{Fix, Mode};
+use super::builder::Builder;
+use super::decision::Decision;
+use super::mend::{Mend, mend};
+use crate::state::QName;
+
+/// What waits for the transaction to be committed.
+#[derive(Default)]
+pub(super) struct Later {
+    /// New things that are made alone.
+    pub(super) alone: Vec<Step>,
+    /// Old things that go alone, once the new ones are there.
+    pub(super) last: Vec<Step>,
+    /// What follows them in a transaction of the mart's own: the statement and its role.
+    pub(super) after: BTreeMap<QName, Vec<(String, Option<String>)>>,
+}
+
+impl Builder<'_> {
+    pub(super) fn alter(&mut self, decision: &Decision<'_>, later: &mut Later) {
+        let target = &decision.target;
+        let name = &target.mart.name;
+        let mut role = match decision.mode {
+            Mode::InPlace => self.builder_role(decision),
+            _ => self.role(target.live.map(|live| &live.owner)),
+        };
+        for difference in &decision.differences {
+            // CREATE OR REPLACE VIEW sets the options it names, and those it does not name go.
+            let done = matches!(difference.fix, Fix::SetOption(..) | Fix::ResetOption(_) | Fix::Owner(_));
+            if decision.mode == Mode::InPlace && done {
+                continue;
+            }
+            let alone_step = |this: &Self, sql: String, role: &Option<String>| Step {
+                transaction: None,
+                lock_timeout_ms: 0,
+                ..this.step(name, sql, role.clone())
+            };
+            for mend in mend(target, &difference.fix) {
+                match mend {
+                    Mend::InTransaction(sql) => self.push(name, sql, role.clone()),
+                    Mend::Briefly(sql) => self.publish(name, sql, role.clone()),
+                    Mend::AsOurselves(sql) => {
+                        self.publish(name, sql, None);
+                        role = self.role(target.mart.owner.as_ref());
+                    }
+                    Mend::Alone(sql) => {
+                        later.alone.push(alone_step(self, sql, &role));
+                        later.after.entry(name.clone()).or_default();
+                    }
+                    Mend::After(sql) => {
+                        later.after.entry(name.clone()).or_default().push((sql, role.clone()));
+                    }
+                    Mend::Last(sql) => {
+                        later.last.push(alone_step(self, sql, &role));
+                        later.after.entry(name.clone()).or_default();
+                    }
+                }
+            }
+        }
+    }
+}
