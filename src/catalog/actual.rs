@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::state::{
-    Fingerprint, GrantDecl, Kind, Mart, Part, QName, aside_prefix, is_aside_mark, next_mark, next_name,
-};
+use super::columns::{Column, Index};
+use super::recorded::Recorded;
+use crate::state::{Fingerprint, GrantDecl, Kind, QName, aside_prefix, is_aside_mark, next_mark, next_name};
 
 /// What one snapshot of a database showed.
 #[derive(Debug, Clone, Default)]
@@ -240,57 +239,6 @@ impl Relation {
     }
 }
 
-/// A column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Column {
-    /// Its name.
-    pub name: String,
-    /// Its type, as `format_type` prints it.
-    #[serde(rename = "type")]
-    pub type_name: String,
-    /// `NOT NULL`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub not_null: bool,
-    /// Its collation where it is not the type's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub collation: Option<String>,
-    /// Its comment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// Its statistics target where it is not the server's; no manifest says it, and it goes along with a relation that is exchanged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub statistics: Option<i32>,
-}
-
-/// An index.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Index {
-    /// As `pg_get_indexdef` prints it.
-    pub definition: String,
-    /// Unique.
-    pub unique: bool,
-    /// The primary key's.
-    pub primary: bool,
-    /// Complete; a failed CREATE INDEX CONCURRENTLY leaves one that is not.
-    pub valid: bool,
-    /// CLUSTER orders the rows by it; no manifest says it, and it goes along with a materialized view that is exchanged.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub clustered: bool,
-    /// With a predicate.
-    pub partial: bool,
-    /// With expressions.
-    pub expressions: bool,
-    /// Its tablespace.
-    pub tablespace: Option<String>,
-    /// The constraint it stands for.
-    pub constraint: Option<String>,
-    /// Its comment; no manifest says it, and it goes along with an index that is exchanged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// Its key columns, expressions left out.
-    pub keys: Vec<String>,
-}
-
 /// Something that depends on a relation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Dependent {
@@ -310,100 +258,4 @@ impl Dependent {
             None => self.name.clone(),
         }
     }
-}
-
-/// A mart as the registry has it.
-#[derive(Debug, Clone)]
-pub struct Recorded {
-    /// As declared when it was applied.
-    pub mart: Mart,
-    /// Its fingerprint then.
-    pub fingerprint: Fingerprint,
-    /// The registry's status word.
-    pub status: String,
-    /// What the database had right after the apply.
-    pub applied: Applied,
-    /// The relation's OID then.
-    pub relation: Option<i64>,
-    /// Its manifest.
-    pub file: String,
-    /// The git revision it came from.
-    pub revision: Option<String>,
-    /// First applied.
-    pub created_at: DateTime<Utc>,
-    /// Last changed.
-    pub changed_at: DateTime<Utc>,
-    /// The versions of a versioned mart, by number; `applied` is then what its view was, and reads what the published one reads.
-    pub versions: Vec<RecordedVersion>,
-    /// A rollback that holds until the mart's file changes.
-    pub held: Option<Held>,
-    /// Where this is not a whole row but the view or a version of a versioned mart; see `plan::parts`.
-    pub part: Option<Part>,
-}
-
-/// A version of a mart.
-#[derive(Debug, Clone)]
-pub struct RecordedVersion {
-    /// Its number.
-    pub number: u32,
-    /// Its relation, as declared when it was made or last changed: name, query, indexes and all that is stored.
-    pub mart: Mart,
-    /// What the database had right after that.
-    pub applied: Applied,
-    /// The mart's view selects from it.
-    pub published: bool,
-    /// The relation's OID then.
-    pub relation: Option<i64>,
-    /// The git revision it came from.
-    pub revision: Option<String>,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-}
-
-/// A rollback that holds until the mart's file changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
-    /// The version that is published.
-    pub pin: u32,
-    /// The fingerprint of the mart's file when it was rolled back.
-    pub file: Fingerprint,
-}
-
-/// What the database had right after an apply: what drift is measured against.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Applied {
-    /// The server's major version, which decides how definitions are printed.
-    pub major: i32,
-    /// The text of a view or materialized view as the server printed it, or of a table's query as compiled.
-    pub definition: String,
-    /// The text of the query as compiled: what another query is told by.
-    #[serde(default)]
-    pub compiled: String,
-    /// The fingerprint of the query it came from.
-    pub query: String,
-    /// Columns.
-    pub columns: Vec<Column>,
-    /// Indexes by name.
-    pub indexes: BTreeMap<String, Index>,
-    /// Relations it reads, with the signature each had.
-    pub reads: BTreeMap<String, ReadSignature>,
-    /// Owner.
-    pub owner: String,
-    /// Comment.
-    pub comment: Option<String>,
-    /// Options.
-    pub options: BTreeMap<String, String>,
-    /// Tablespace.
-    pub tablespace: Option<String>,
-    /// Grants.
-    pub grants: Vec<GrantDecl>,
-}
-
-/// A relation that a mart reads, and what its columns were.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReadSignature {
-    /// The relation.
-    pub name: QName,
-    /// Fingerprint of its columns.
-    pub signature: Fingerprint,
 }

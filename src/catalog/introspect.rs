@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::actual::{Actual, Column, DefaultAcl, Dependent, Index, Recorded, Relation, RelationKind, Server};
+use super::actual::{Actual, DefaultAcl, Dependent, Relation, RelationKind, Server};
 use super::aside::{left, taken};
+use super::columns::{Column, Index};
+use super::recorded::Recorded;
 use super::{CatalogError, marts};
 use crate::manifest::version_mart;
 use crate::state::{GrantDecl, Mart, QName, quote_ident, version_name};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::actual::{Applied, Recorded};
-use super::{CatalogError, RecordedVersion};
+use super::CatalogError;
+use super::recorded::{Applied, Recorded, RecordedVersion};
 use crate::state::{Fingerprint, Mart, QName, quote_ident};
 
 /// The marts the registry in `schema` knows of `project`.

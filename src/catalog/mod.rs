@@ -1,21 +1,22 @@
 //! What PostgreSQL and the registry have, read in one snapshot with a fixed number of queries.
 
 mod actual;
+mod columns;
 mod aside;
 mod existing;
 mod introspect;
 mod marts;
+mod recorded;
 mod stats;
 mod trust;
 mod version;
 
-pub use actual::{
-    Actual, Applied, Column, DefaultAcl, Dependent, Held, Index, Left, ReadSignature, Recorded, RecordedVersion,
-    Relation, RelationKind, Server, Taken,
-};
+pub use actual::{Actual, DefaultAcl, Dependent, Left, Relation, RelationKind, Server, Taken};
+pub use columns::{Column, Index};
 pub use existing::{CronJob, Existing, TimeZone, cron_jobs, existing, others_marts, time_zone};
 pub use introspect::{Scope, introspect, relations};
 pub use marts::recorded;
+pub use recorded::{Applied, Held, ReadSignature, Recorded, RecordedVersion};
 pub use stats::{IndexUse, RelationStats, exact_rows, sizes, statistics};
 pub use trust::{Untrusted, untrusted};
 

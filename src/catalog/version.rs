@@ -1,6 +1,7 @@
 //! Which relation stores the rows of a mart.
 
-use super::actual::{Actual, Recorded, RecordedVersion, Relation};
+use super::actual::{Actual, Relation};
+use super::recorded::{Recorded, RecordedVersion};
 use crate::state::{Mart, QName};
 
 impl Recorded {

@@ -1,0 +1,105 @@
+//! What the registry has of marts, as types.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::columns::{Column, Index};
+use crate::state::{Fingerprint, GrantDecl, Mart, Part, QName};
+
+/// A mart as the registry has it.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// As declared when it was applied.
+    pub mart: Mart,
+    /// Its fingerprint then.
+    pub fingerprint: Fingerprint,
+    /// The registry's status word.
+    pub status: String,
+    /// What the database had right after the apply.
+    pub applied: Applied,
+    /// The relation's OID then.
+    pub relation: Option<i64>,
+    /// Its manifest.
+    pub file: String,
+    /// The git revision it came from.
+    pub revision: Option<String>,
+    /// First applied.
+    pub created_at: DateTime<Utc>,
+    /// Last changed.
+    pub changed_at: DateTime<Utc>,
+    /// The versions of a versioned mart, by number; `applied` is then what its view was, and reads what the published one reads.
+    pub versions: Vec<RecordedVersion>,
+    /// A rollback that holds until the mart's file changes.
+    pub held: Option<Held>,
+    /// Where this is not a whole row but the view or a version of a versioned mart; see `plan::parts`.
+    pub part: Option<Part>,
+}
+
+/// A version of a mart.
+#[derive(Debug, Clone)]
+pub struct RecordedVersion {
+    /// Its number.
+    pub number: u32,
+    /// Its relation, as declared when it was made or last changed: name, query, indexes and all that is stored.
+    pub mart: Mart,
+    /// What the database had right after that.
+    pub applied: Applied,
+    /// The mart's view selects from it.
+    pub published: bool,
+    /// The relation's OID then.
+    pub relation: Option<i64>,
+    /// The git revision it came from.
+    pub revision: Option<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A rollback that holds until the mart's file changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The version that is published.
+    pub pin: u32,
+    /// The fingerprint of the mart's file when it was rolled back.
+    pub file: Fingerprint,
+}
+
+/// What the database had right after an apply: what drift is measured against.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The server's major version, which decides how definitions are printed.
+    pub major: i32,
+    /// The text of a view or materialized view as the server printed it, or of a table's query as compiled.
+    pub definition: String,
+    /// The text of the query as compiled: what another query is told by.
+    #[serde(default)]
+    pub compiled: String,
+    /// The fingerprint of the query it came from.
+    pub query: String,
+    /// Columns.
+    pub columns: Vec<Column>,
+    /// Indexes by name.
+    pub indexes: BTreeMap<String, Index>,
+    /// Relations it reads, with the signature each had.
+    pub reads: BTreeMap<String, ReadSignature>,
+    /// Owner.
+    pub owner: String,
+    /// Comment.
+    pub comment: Option<String>,
+    /// Options.
+    pub options: BTreeMap<String, String>,
+    /// Tablespace.
+    pub tablespace: Option<String>,
+    /// Grants.
+    pub grants: Vec<GrantDecl>,
+}
+
+/// A relation that a mart reads, and what its columns were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadSignature {
+    /// The relation.
+    pub name: QName,
+    /// Fingerprint of its columns.
+    pub signature: Fingerprint,
+}
