@@ -2,7 +2,7 @@
 
 use super::actual::{Actual, Relation};
 use super::recorded::{Recorded, RecordedVersion};
-use crate::state::{Mart, QName};
+use crate::state::{Mart, QName, VersionOn};
 
 impl Recorded {
     /// The version that is published.
@@ -13,6 +13,13 @@ impl Recorded {
     /// The number of the version that is made next; numbers are never given twice while one of them is there.
     pub fn next_version(&self) -> u32 {
         self.versions.iter().map(|version| version.number).max().unwrap_or(0) + 1
+    }
+
+    /// Whether a refresh makes another version: asked for, and the newest is published.
+    pub fn makes_versions(&self) -> bool {
+        let newest = self.versions.iter().max_by_key(|version| version.number);
+        let asked = self.mart.versions.is_some_and(|versions| versions.on == VersionOn::Refresh);
+        asked && newest.is_some_and(|newest| newest.published)
     }
 
     /// A version by its number.

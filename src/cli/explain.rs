@@ -22,8 +22,8 @@ pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exi
     let recorded = seen.actual.recorded.get(&name);
     let unknown = || CommandError::input(format!("{name} is neither declared nor applied"));
     // A refresh runs what was applied; only what is new runs what is declared.
-    let mart = recorded.map(|row| row.mart.clone()).or(declared).ok_or_else(unknown)?;
-    let live = seen.actual.relations.get(&name).filter(|_| recorded.is_some());
+    let mart = recorded.map(|row| row.stored().mart).or(declared).ok_or_else(unknown)?;
+    let live = seen.actual.stored(&name).filter(|_| recorded.is_some());
     let owner = live.map(|relation| relation.owner.clone()).or_else(|| mart.owner.clone());
     let owner = owner.filter(|owner| *owner != seen.actual.server.user);
     let explained = snapshot(&mut context.conn, &context.desired, async |conn| {
@@ -49,10 +49,10 @@ pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exi
 /// The method a refresh would take now, and why.
 fn method(seen: &Seen, name: &QName) -> (Option<&'static str>, String) {
     let actual = &seen.actual;
-    let (Some(recorded), Some(live)) = (actual.recorded.get(name), actual.relations.get(name)) else {
+    let (Some(recorded), Some(live)) = (actual.recorded.get(name), actual.stored(name)) else {
         return (None, "not applied yet: `datamart apply` builds it".to_owned());
     };
-    match choose(recorded, live, None) {
+    match choose(&recorded.stored(), live, None) {
         Choice::Method(method, reason) => (Some(method.as_str()), reason),
         // Merging needs a key; whether it pays is known once the new rows are there.
         Choice::ByDifferences if !has_key(live) => (Some("swap"), "no key to merge by".to_owned()),

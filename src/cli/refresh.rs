@@ -96,13 +96,12 @@ fn items(seen: &Seen, selected: &BTreeSet<QName>) -> Result<Vec<Item>> {
     let mut items: Vec<Item> = selected
         .iter()
         .filter_map(|name| recorded.get(name))
-        .map(|mart| Item {
-            upstream: closures[&mart.mart.name].intersection(selected).cloned().collect(),
-            live: seen.actual.relations.get(&mart.mart.name).cloned(),
-            recorded: mart.clone(),
+        .map(|mart| {
+            let upstream = closures[&mart.mart.name].intersection(selected).cloned().collect();
+            Item::new(mart, &seen.actual, upstream)
         })
         .collect();
-    items.sort_by_key(|item| (closures[&item.recorded.mart.name].len(), item.recorded.mart.name.clone()));
+    items.sort_by_key(|item| (closures[&item.mart].len(), item.mart.clone()));
     Ok(items)
 }
 

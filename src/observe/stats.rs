@@ -16,7 +16,7 @@ pub async fn stats(conn: &mut PgConnection, looked: &Looked<'_>, name: &QName) -
     let absent = || ObserveError::Absent { name: name.to_string() };
     let marts = super::status(conn, looked).await?;
     let mut mart = marts.into_iter().find(|mart| mart.id == *name).ok_or_else(absent)?;
-    let relation = looked.actual.relations.get(name).filter(|_| looked.actual.recorded.contains_key(name));
+    let relation = looked.actual.stored(name).filter(|_| looked.actual.recorded.contains_key(name));
     let relation = relation.ok_or_else(absent)?;
     let used = catalog::statistics(conn, relation.oid).await?;
     mart.indexes = used
@@ -31,7 +31,7 @@ pub async fn stats(conn: &mut PgConnection, looked: &Looked<'_>, name: &QName) -
         })
         .collect();
     if relation.populated {
-        read(conn, looked, relation, &mut mart).await?;
+        read(conn, looked, name, relation, &mut mart).await?;
     }
     Ok(mart)
 }
@@ -40,14 +40,15 @@ pub async fn stats(conn: &mut PgConnection, looked: &Looked<'_>, name: &QName) -
 async fn read(
     conn: &mut PgConnection,
     looked: &Looked<'_>,
+    name: &QName,
     relation: &Relation,
     mart: &mut MartStatus,
 ) -> Result<(), ObserveError> {
     become_owner(conn, looked, relation).await?;
     mart.row_count = Some(count(conn, &relation.name).await?);
     mart.estimated = false;
-    let declared = looked.desired.and_then(|desired| desired.marts.iter().find(|d| d.mart.name == relation.name));
-    let recorded = looked.actual.recorded.get(&relation.name).map(|row| &row.mart);
+    let declared = looked.desired.and_then(|desired| desired.marts.iter().find(|d| d.mart.name == *name));
+    let recorded = looked.actual.recorded.get(name).map(|row| &row.mart);
     let Some(wanted) = declared.map(|d| &d.mart).or(recorded) else {
         return leave(conn).await;
     };

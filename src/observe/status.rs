@@ -46,8 +46,8 @@ fn subjects<'a>(looked: &Looked<'a>) -> BTreeMap<&'a QName, Subject<'a>> {
     let actual = looked.actual;
     let subject = |mart: &'a Mart, orphan| {
         let recorded = actual.recorded.get(&mart.name);
-        // A relation of that name that nobody applied is not the mart.
-        let live = recorded.and_then(|_| actual.relations.get(&mart.name));
+        // A relation of that name that nobody applied is not the mart. Of a versioned one the published version is looked at.
+        let live = recorded.and_then(|_| actual.relations.get(&mart.name)).and(actual.stored(&mart.name));
         (&mart.name, Subject { mart, recorded, live, orphan })
     };
     let known = looked.desired.is_some();
@@ -69,7 +69,8 @@ pub(super) fn tell(
     let stored = mart.kind.has_data() && live.is_some_and(|relation| relation.populated);
     // What an apply built is as new as the apply.
     let created = recorded.map(|row| row.created_at);
-    let filled = created.filter(|_| stored);
+    let published = recorded.and_then(|row| row.published());
+    let filled = published.map(|version| version.created_at).or(created).filter(|_| stored);
     let good = last.good.as_ref();
     let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
     let newest = good.and_then(|run| ages::moment(run.newest.as_deref()?));
@@ -119,7 +120,7 @@ pub(super) fn tell(
         age_seconds: ages::age(mart, &ages),
         ages: Some(ages),
         freshness,
-        version: None,
+        version: published.map(|version| i64::from(version.number)),
         conditions,
         last_run: last.any.clone(),
     }
@@ -142,7 +143,7 @@ fn rows(subject: &Subject<'_>, last: &Last) -> (Option<i64>, bool) {
     let Some(live) = subject.live.filter(|_| subject.mart.kind.has_data()) else {
         return (None, false);
     };
-    let changed = subject.recorded.map(|row| row.changed_at);
+    let changed = subject.recorded.map(|row| row.changed_at.max(row.published().map_or(row.changed_at, |v| v.created_at)));
     let counted = last.good.as_ref().filter(|run| run.finished_at > changed).and_then(|run| run.row_count);
     match counted {
         Some(rows) => (Some(rows), false),

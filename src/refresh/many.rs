@@ -42,7 +42,7 @@ pub async fn refresh(
     let mut failed: BTreeSet<QName> = BTreeSet::new();
     let mut runs: Vec<Option<Run>> = vec![None; items.len()];
     let mut running = FuturesUnordered::new();
-    let among: BTreeSet<&QName> = items.iter().map(|i| &i.recorded.mart.name).collect();
+    let among: BTreeSet<&QName> = items.iter().map(|i| &i.mart).collect();
     loop {
         while running.len() < options.parallel.max(1) {
             let ready = waiting
@@ -76,7 +76,7 @@ pub async fn refresh(
         }
         let Some((index, worker, run)) = running.next().await else { break };
         let run = run?;
-        let name = &items[index].recorded.mart.name;
+        let name = &items[index].mart;
         if !matches!(run.status, RunStatus::Success | RunStatus::Noop) && items[index].recorded.mart.kind != Kind::View
         {
             failed.insert(name.clone());
@@ -130,7 +130,7 @@ async fn record_not_begun(
     options: &Options,
     mut run: Run,
 ) -> Result<Run, RefreshError> {
-    let name = &item.recorded.mart.name;
+    let name = &item.mart;
     run.run = history::not_begun(&mut worker.conn, options, name, &run).await.map_err(RefreshError::History)?;
     Ok(run)
 }
@@ -142,7 +142,7 @@ async fn work(
     options: &Options,
     tell: &dyn Fn(Event),
 ) -> Result<Run, RefreshError> {
-    let name = &item.recorded.mart.name;
+    let name = &item.mart;
     let lock = format!("mart:{name}");
     match worker.locks.acquire(&lock, options.wait).await {
         Ok(()) => {}
@@ -175,7 +175,7 @@ async fn locked(
     options: &Options,
     tell: &dyn Fn(Event),
 ) -> Result<Run, RefreshError> {
-    let name = &item.recorded.mart.name;
+    let name = &item.mart;
     let mut run = one::beginning(item, "", Utc::now());
     let impossible = |message: String, hint: &str| RunError {
         kind: "missing".to_owned(),

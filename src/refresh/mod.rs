@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::build::CheckResult;
-use crate::catalog::{CatalogError, Recorded, Relation};
+use crate::catalog::{Actual, CatalogError, Recorded, Relation};
 use crate::database::{DatabaseError, ErrorKind, LockError, SqlError};
 use crate::state::QName;
 
@@ -146,12 +146,26 @@ pub struct Run {
 /// A mart to be refreshed.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// As the registry has it.
+    /// Its name.
+    pub mart: QName,
+    /// What stores its rows, as the registry has it: the mart, or its published version.
     pub recorded: Recorded,
     /// As it is; `None` where the relation is gone.
     pub live: Option<Relation>,
     /// Items it has to wait for.
     pub upstream: Vec<QName>,
+}
+
+impl Item {
+    /// A mart of the registry, with the items that it has to wait for.
+    pub fn new(row: &Recorded, actual: &Actual, upstream: Vec<QName>) -> Self {
+        Self {
+            mart: row.mart.name.clone(),
+            recorded: row.stored(),
+            live: actual.stored(&row.mart.name).cloned(),
+            upstream,
+        }
+    }
 }
 
 /// What the caller wants.

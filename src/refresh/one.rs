@@ -260,7 +260,7 @@ async fn measure(
 pub(super) fn beginning(item: &Item, reason: &str, now: chrono::DateTime<chrono::Utc>) -> Run {
     Run {
         run: 0,
-        mart: item.recorded.mart.name.to_string(),
+        mart: item.mart.to_string(),
         method: None,
         reason: reason.to_owned(),
         status: super::RunStatus::Skipped,

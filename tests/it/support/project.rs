@@ -76,11 +76,7 @@ pub async fn items(conn: &mut PgConnection, desired: &Desired) -> Vec<datamart::
     for mart in &desired.marts {
         let recorded = actual.recorded.get(&mart.mart.name).expect("an applied mart").clone();
         let upstream = mart.upstream.iter().filter(|up| above.contains(*up)).cloned().collect();
-        items.push(datamart::refresh::Item {
-            live: actual.relations.get(&mart.mart.name).cloned(),
-            recorded,
-            upstream,
-        });
+        items.push(datamart::refresh::Item::new(&recorded, &actual, upstream));
         above.push(mart.mart.name.clone());
     }
     items
