@@ -104,7 +104,8 @@ impl Worker<'_> {
                 }
                 Unit::Transaction { steps, records } => {
                     self.until_published(&steps, &records, events).await?;
-                    let marts: Vec<String> = records.iter().map(|r| r.mart.to_string()).collect();
+                    let marts: BTreeSet<String> = records.iter().map(|record| record.of().to_string()).collect();
+                    let marts: Vec<String> = marts.into_iter().collect();
                     self.aside.retain(|built| !marts.contains(built));
                     self.stays_aside(&steps);
                     self.done.marts.extend(marts.iter().cloned());

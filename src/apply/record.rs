@@ -83,7 +83,7 @@ async fn versions(
     }
     for row in rows {
         if let Some(PartRow::Stable { whole, number, held }) = row.part {
-            version::publish(conn, registry, project, &whole.name, *number, *held).await?;
+            version::publish(conn, registry, project, &whole.name, *number, held.as_ref()).await?;
         }
     }
     Ok(())

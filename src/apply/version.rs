@@ -2,6 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use crate::catalog::Held;
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
 use crate::state::{Mart, QName};
@@ -40,21 +41,21 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Says which version of a mart is published, and whether a rollback still decides that.
+/// Says which version of a mart is published, and which rollback decides that.
 pub(super) async fn publish(
     conn: &mut PgConnection,
     registry: &str,
     project: &str,
     mart: &QName,
     number: u32,
-    held: bool,
+    held: Option<&Held>,
 ) -> Result<(), SqlError> {
     sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/publish.sql"), registry)))
         .bind(project)
         .bind(&mart.schema)
         .bind(&mart.name)
         .bind(i32::try_from(number).unwrap_or(i32::MAX))
-        .bind(held)
+        .bind(held.and_then(|held| serde_json::to_string(held).ok()))
         .execute(conn)
         .await?;
     Ok(())

@@ -1,5 +1,6 @@
 //! `datamart apply`: brings the database to what the manifests say.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use datamart::apply::{self, ApplyError, By, Event};
@@ -85,9 +86,7 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
             return Ok(Exit::Failed);
         }
     }
-    let marts: Vec<String> = plan.records.iter().map(|r| format!("mart:{}", r.mart)).collect();
-    let names: Vec<&str> = marts.iter().map(String::as_str).collect();
-    locks.acquire_all(&names, options.wait).await.map_err(held)?;
+    lock_marts(&mut locks, &plan, options.wait).await?;
     let applied = execute(context, &plan, Some(locks.pid())).await;
     let told = match applied.is_ok() {
         // The first apply made the registry, in which the holder of a lock is written.
@@ -107,6 +106,16 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
     }
     finish(context, &plan, &applied).await?;
     Ok(Exit::Done)
+}
+
+/// Takes the locks of the marts that a plan touches, so that no refresh comes in between.
+///
+/// # Errors
+/// A lock that somebody else has.
+pub async fn lock_marts(locks: &mut LockSession, plan: &Plan, wait: std::time::Duration) -> Result<()> {
+    let marts: BTreeSet<String> = plan.records.iter().map(|record| format!("mart:{}", record.of())).collect();
+    let names: Vec<&str> = marts.iter().map(String::as_str).collect();
+    locks.acquire_all(&names, wait).await.map_err(held)
 }
 
 /// Runs a plan; the session `holder` has our locks.

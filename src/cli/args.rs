@@ -1,6 +1,7 @@
 //! What may be written on the command line.
 
 mod given;
+mod version;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use given::arguments;
+pub use version::RollbackArgs;
 
 pub use super::format::Format;
 use super::format::{self, Form};
@@ -103,6 +105,10 @@ pub enum Command {
     Preview(PreviewArgs),
     /// Show the runs of one or all marts
     History(HistoryArgs),
+    /// List the versions of a mart: number, rows, size, which one is published
+    Versions(NameArgs),
+    /// Publish an older version of a mart, at once, and pin it in its manifest
+    Rollback(RollbackArgs),
     /// Show the plan of the refresh that would run now, its method and why
     Explain(NameArgs),
     /// Remove a mart that no manifest declares

@@ -29,6 +29,7 @@ mod psql;
 mod refresh;
 pub mod report;
 mod revision;
+mod rollback;
 mod schema;
 pub mod select;
 mod stats;
@@ -37,6 +38,7 @@ mod superuser;
 mod unlock;
 mod url;
 mod validate;
+mod versions;
 mod whoami;
 
 use std::future::Future;
@@ -106,6 +108,8 @@ fn dispatch(command: Command, globals: &Globals, style: Style) -> Result<Exit, C
         Command::Stats(args) => wait(stoppable(stats::run(&args, globals, style))),
         Command::Preview(args) => wait(stoppable(preview::run(&args, globals, style))),
         Command::History(args) => wait(stoppable(history::run(&args, globals, style))),
+        Command::Versions(args) => wait(stoppable(versions::run(&args, globals, style))),
+        Command::Rollback(args) => wait(rollback::run(&args, globals, style)),
         Command::Explain(args) => wait(stoppable(explain::run(&args, globals, style))),
         Command::Graph(args) => wait(stoppable(graph::run(&args, globals, style))),
         Command::Drop(args) => wait(drop::run(&args, globals, style)),

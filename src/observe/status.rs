@@ -143,7 +143,8 @@ fn rows(subject: &Subject<'_>, last: &Last) -> (Option<i64>, bool) {
     let Some(live) = subject.live.filter(|_| subject.mart.kind.has_data()) else {
         return (None, false);
     };
-    let changed = subject.recorded.map(|row| row.changed_at.max(row.published().map_or(row.changed_at, |v| v.created_at)));
+    let changed =
+        subject.recorded.map(|row| row.changed_at.max(row.published().map_or(row.changed_at, |v| v.created_at)));
     let counted = last.good.as_ref().filter(|run| run.finished_at > changed).and_then(|run| run.row_count);
     match counted {
         Some(rows) => (Some(rows), false),

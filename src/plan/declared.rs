@@ -86,7 +86,7 @@ fn part_is_old(target: &Target<'_>, recorded: &Recorded) -> bool {
     match (&target.desired.part, &recorded.part) {
         (Some(Part::Stable { whole, .. }), Some(Part::Stable { whole: known, .. })) => {
             whole.fingerprint() != known.fingerprint()
-                || (recorded.held.is_some() && !parts::holds(target.desired, recorded))
+                || (recorded.held.is_some() && parts::holds(target.desired, recorded).is_none())
         }
         _ => false,
     }

@@ -30,7 +30,7 @@ pub(super) fn part_row(decision: &Decision<'_>) -> Option<PartRow> {
         Part::Stable { whole, number } => PartRow::Stable {
             whole: whole.clone(),
             number: *number,
-            held: target.recorded.is_some_and(|recorded| parts::holds(target.desired, recorded)),
+            held: target.recorded.and_then(|recorded| parts::holds(target.desired, recorded)).cloned(),
         },
     })
 }

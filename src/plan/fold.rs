@@ -179,7 +179,7 @@ impl Parts<'_, '_> {
             let name = &decision.target.mart.name;
             reason.starts_with(&format!("reads {name},"))
         };
-        self.versions.iter().any(|decision| of_version(decision))
+        self.versions.iter().any(of_version)
             || ["new", "versions changed", "description changed"].contains(&reason)
             || reason.starts_with("type changed from ")
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Hazard, HazardKind};
-use crate::catalog::ReadSignature;
+use crate::catalog::{Held, ReadSignature};
 use crate::state::{CheckDecl, Fingerprint, Kind, Mart, QName};
 
 /// Everything `apply` would do, and why.
@@ -246,6 +246,16 @@ pub struct Record {
     pub row: RecordRow,
 }
 
+impl Record {
+    /// The mart that is recorded: of a version its mart.
+    pub fn of(&self) -> &QName {
+        match &self.row {
+            RecordRow::Forget { of, .. } | RecordRow::Upsert { part: Some(PartRow::Version { of, .. }), .. } => of,
+            _ => &self.mart,
+        }
+    }
+}
+
 /// What happens to a registry row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -294,8 +304,9 @@ pub enum PartRow {
         whole: Box<Mart>,
         /// The version that is published.
         number: u32,
-        /// A rollback still decides which.
-        held: bool,
+        /// The rollback that decides which, if one does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<Held>,
     },
     /// A version.
     Version {

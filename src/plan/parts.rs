@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::{Actual, Recorded, RecordedVersion};
+use crate::catalog::{Actual, Held, Recorded, RecordedVersion};
 use crate::compile::recorded_for;
 use crate::manifest::{Desired, DesiredMart, stable_mart, version_mart};
 use crate::sql::RelationRef;
@@ -64,16 +64,14 @@ pub fn parts<'a>(desired: &'a Desired, actual: &'a Actual) -> Parts<'a> {
     Parts { desired: Cow::Owned(apart), actual: Cow::Owned(Actual { recorded, ..actual.clone() }) }
 }
 
-/// The version whose number is asked for: by the manifest, else by a rollback that still holds.
+/// The version whose number is asked for: by a rollback that still holds, else by the manifest.
 pub(super) fn pin(desired: &DesiredMart, versions: Versions, recorded: Option<&Recorded>) -> Option<u32> {
-    let held = || recorded.filter(|recorded| holds(desired, recorded))?.held.as_ref().map(|held| held.pin);
-    versions.pin.or_else(held)
+    recorded.and_then(|recorded| holds(desired, recorded)).map_or(versions.pin, |held| Some(held.pin))
 }
 
-/// Whether a rollback still decides which version is published: the mart's file is what it was then, and pins none itself.
-pub(super) fn holds(desired: &DesiredMart, recorded: &Recorded) -> bool {
-    let pinned = desired.mart.versions.and_then(|versions| versions.pin).is_some();
-    !pinned && recorded.held.as_ref().is_some_and(|held| held.file == file_fingerprint(desired))
+/// The rollback that still decides which version is published: the mart's file is what it was then.
+pub(super) fn holds<'a>(desired: &DesiredMart, recorded: &'a Recorded) -> Option<&'a Held> {
+    recorded.held.as_ref().filter(|held| held.file == file_fingerprint(desired))
 }
 
 /// What a rollback remembers of a mart's file: it holds until that changes.

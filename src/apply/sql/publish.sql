@@ -1,5 +1,5 @@
--- Which version the mart's view selects from; a rollback that the mart's file has overtaken is forgotten.
+-- Which version the mart's view selects from, and the rollback that decides so, if one does.
 WITH published AS (
   UPDATE {registry}.versions SET published = (version = $4) WHERE project = $1 AND schema = $2 AND name = $3
 )
-UPDATE {registry}.marts SET held = CASE WHEN $5 THEN held END WHERE project = $1 AND schema = $2 AND name = $3
+UPDATE {registry}.marts SET held = $5::jsonb WHERE project = $1 AND schema = $2 AND name = $3

@@ -101,7 +101,8 @@ pub fn stats(mart: &MartStatus, style: Style) -> String {
         ("of snapshot", told(ages.snapshot)),
         ("of last run", told(ages.run)),
     ];
-    for (name, value) in facts {
+    let version = mart.version.map(|version| ("version", version.to_string()));
+    for (name, value) in version.into_iter().chain(facts) {
         text.push_str(&format!("  {name:<12} {value}\n"));
     }
     let columns = mart.columns.iter().map(|column| vec![column.name.clone(), column.type_name.clone()]);

@@ -1,0 +1,19 @@
+//! The arguments of commands about versions.
+
+use clap::Args;
+
+/// `rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The mart: name or schema.name
+    pub name: String,
+    /// The version to publish; the one before the published one unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub to: Option<u32>,
+    /// Hazards to allow, beside the policy's
+    #[arg(long, value_name = "HAZARD", value_delimiter = ',')]
+    pub allow: Vec<String>,
+    /// Wait this long for another apply or refresh of ours
+    #[arg(long, value_name = "DURATION", value_parser = super::duration, default_value = "0s")]
+    pub lock_timeout: std::time::Duration,
+}
