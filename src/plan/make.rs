@@ -104,9 +104,10 @@ fn decided<'a>(
     dropped: &BTreeSet<QName>,
 ) -> (Decisions<'a>, Vec<Vec<usize>>) {
     let mut aside = BTreeSet::new();
+    let declared = desired.marts.iter().map(|d| d.mart.name.clone()).collect();
     loop {
         let decisions = decide(desired, compiled, actual, options, dropped, &aside);
-        match schedule(&decisions, dropped, actual) {
+        match schedule(&decisions, dropped, &declared, actual) {
             Schedule::Transactions(transactions) => return (decisions, transactions),
             // Every view named is one more that is no longer changed in place: this ends.
             Schedule::BuildAside(views) => aside.extend(views),

@@ -22,21 +22,45 @@ pub(crate) enum Schedule {
 
 /// Groups decisions (upstream first) into transactions.
 ///
-/// A relation that is exchanged and everything that reads it are published together. What is built from a view that
-/// changes in place waits until that view is published; where both are asked for, the view is built aside as well.
+/// A relation that is exchanged and everything that reads it are published together, all old or all new: a view between
+/// two of them is built aside as well, so that what reads it need not wait. What is built from a view that can only be
+/// changed in place (somebody else's relation depends on it) waits until that view is published; where both are asked for,
+/// the view is built aside all the same.
 ///
 /// What a function of a mart's query reads (`depends_on`) cannot be pointed at what is built aside: the mart waits until
 /// that is published. Where it cannot, because they are tied to each other, it does not.
-pub(crate) fn schedule(all: &Decisions<'_>, dropped: &BTreeSet<QName>, actual: &Actual) -> Schedule {
+pub(crate) fn schedule(
+    all: &Decisions<'_>,
+    dropped: &BTreeSet<QName>,
+    declared: &BTreeSet<QName>,
+    actual: &Actual,
+) -> Schedule {
     let decisions = &all.marts;
     let ties = ties(decisions, dropped, actual);
     let reads = reads(all);
+    let between = reads.iter().filter(|(down, up)| decisions[*down].exchanges() && movable(&decisions[*up], declared));
+    let between: BTreeSet<&QName> = between.map(|(_, up)| &decisions[*up].target.mart.name).collect();
+    if !between.is_empty() {
+        return Schedule::BuildAside(between.into_iter().cloned().collect());
+    }
     match stages(decisions, &reads, &ties, true).or_else(|| stages(decisions, &reads, &ties, false)) {
         Some(stage) => Schedule::Transactions(chunks(&stage, &reads, &ties)),
         None => Schedule::BuildAside(
             decisions.iter().filter(|d| d.mode == Mode::InPlace).map(|d| d.target.mart.name.clone()).collect(),
         ),
     }
+}
+
+/// Whether a view that changes in place may as well be exchanged: nothing is lost with the relation it is.
+fn movable(decision: &Decision<'_>, declared: &BTreeSet<QName>) -> bool {
+    let target = &decision.target;
+    let ours = |relation: &Option<QName>| relation.as_ref().is_some_and(|name| declared.contains(name));
+    let guarded = target.mart.prevent_destroy && target.recorded.is_some_and(|r| r.mart.prevent_destroy);
+    decision.mode == Mode::InPlace
+        && !guarded
+        && target.live.is_some_and(|live| {
+            live.extras.is_empty() && live.dependents.iter().all(|d| d.kind != "rule" && ours(&d.relation))
+        })
 }
 
 /// The stage of each decision; `None` where they wait for each other.

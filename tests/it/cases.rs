@@ -1,7 +1,7 @@
 //! Convergence: every folder of `tests/cases` is a mart's life in stages.
 //!
 //! A stage is a folder `1`, `2`, … of manifests; `1.sql` runs before it, `1.options` holds words (`prune`, `heal`,
-//! `allow=HAZARD`, `select=NAME`, `drift` where drift stays), `1.plan` is the plan expected, each statement of
+//! `allow=HAZARD`, `select=NAME`, `drift` where drift stays, `interrupted` where its last transaction fails), `1.plan` is the plan expected, each statement of
 //! `1.check.sql` is true after it. `{db}` is the database's name everywhere. `postgresql` holds the least major version.
 //!
 //! For every stage: the plan is as written, a failing step changes nothing (one of a publication leaves what was built,
@@ -141,7 +141,7 @@ impl Stage {
                 ("prune", _) => options.prune = true,
                 ("heal", _) => options.heal = Heal::All,
                 ("heal-but-indexes", _) => options.heal = Heal::ButAddedIndexes,
-                ("drift", _) => {}
+                ("drift" | "interrupted", _) => {}
                 ("allow", word) => drop(options.allow.insert(hazard(word))),
                 ("select", name) => {
                     let marts = self.desired.marts.iter().map(|d| d.mart.name.clone());
@@ -174,6 +174,11 @@ impl Stage {
         self.compare(&written(&plan), database);
         if !plan.refused.is_empty() {
             assert!(project::apply(&mut conn, &plan, desired).await.is_err(), "a refused plan was applied");
+            return;
+        }
+        if self.words.iter().any(|word| word == "interrupted") {
+            let last = plan.steps.iter().filter_map(|step| step.transaction).max().expect("a transaction");
+            self.broken(&mut conn, &plan, last).await;
             return;
         }
         let plan = self.fails_without_a_trace(&mut conn, plan).await;

@@ -168,6 +168,194 @@ fn an_apply_that_is_killed_at_any_step_is_finished_by_the_next() {
     assert_eq!(rig.value("SELECT count(*) FROM datamart.applies WHERE status = 'running'"), "0");
 }
 
+/// A chain and a diamond of tables, materialized views and views; every row says of which generation it is.
+fn sub_graph(rig: &Rig, generation: u32) {
+    let mart = |name: &str, text: String| rig.write(&format!("{name}.toml"), &text);
+    let root = format!(
+        "type = \"table\"\nprimary_key = [\"id\"]\nquery = \"SELECT id, day, {generation} AS of FROM orders\"\n"
+    );
+    mart("a", root);
+    mart("b", "type = \"materialized_view\"\nquery = \"SELECT day, of, count(*) AS n FROM a GROUP BY 1, 2\"\n[[indexes]]\ncolumns = [\"day\"]\nunique = true\n".to_owned());
+    mart("c", "type = \"view\"\nquery = \"SELECT id, day, of FROM a\"\n".to_owned());
+    let new = if generation > 1 { " JOIN e USING (day, of)" } else { "" };
+    mart(
+        "d",
+        format!(
+            "type = \"table\"\ndescription = \"both\"\nquery = \"SELECT c.id, of FROM b JOIN c USING (day, of){new}\"\n"
+        ),
+    );
+    mart("top", "type = \"view\"\nquery = \"SELECT of FROM d\"\n".to_owned());
+    match generation > 1 {
+        true => mart("e", "type = \"materialized_view\"\nquery = \"SELECT DISTINCT day, of FROM b\"\n[[indexes]]\ncolumns = [\"day\"]\nunique = true\n".to_owned()),
+        false => drop(std::fs::remove_file(rig.folder.path().join("datamarts/e.toml"))),
+    }
+}
+
+/// The generations that a reader of all relations sees.
+const GENERATIONS: &str = "SELECT string_agg(DISTINCT of::text, ' and ') FROM (SELECT of FROM a UNION ALL SELECT of FROM b UNION ALL \
+     SELECT of FROM c UNION ALL SELECT of FROM d UNION ALL SELECT of FROM top) AS t";
+
+fn with_sub_graph() -> Rig {
+    let rig = Rig::of(&[("project.toml", PROJECT)]);
+    rig.sql(crate::cli::rig::ORDERS);
+    sub_graph(&rig, 1);
+    rig.sql_as_superuser(HALT);
+    rig.run(APPLY).done();
+    rig.sql_as_superuser(HALT_AT_ROWS);
+    rig
+}
+
+#[test]
+fn a_replacement_of_a_sub_graph_that_is_killed_at_any_step_is_all_old_or_all_new() {
+    let rig = with_sub_graph();
+    let there_again = || {
+        sub_graph(&rig, 1);
+        rig.run(&["apply", "--auto-approve", "--prune", "-q"]).done();
+        sub_graph(&rig, 2);
+        rig.sql_as_superuser("ALTER SEQUENCE faults.step RESTART");
+    };
+    there_again();
+    rig.run(APPLY).done();
+    let steps: u32 = rig.value("SELECT last_value FROM faults.step").parse().expect("a number");
+    let expected = rig.value(DUMP);
+    assert!(steps >= 25, "only {steps} steps");
+    assert_eq!(rig.value(GENERATIONS), "2");
+    let mut published = BTreeSet::new();
+    for at in 1..=steps {
+        there_again();
+        let out = stopped_at(&rig, at, APPLY, |command| command.signal(Signal::SIGKILL));
+        assert_eq!(out.code, None, "step {at}: {out}");
+        // The server ends what the killed one left at work.
+        rig.until("SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'datamart: apply'");
+        let seen = rig.value(GENERATIONS);
+        assert!(seen == "1" || seen == "2", "killed before statement {at} of {steps}: readers see {seen}");
+        let new = rig.value("SELECT to_regclass('e') IS NOT NULL");
+        assert_eq!(
+            new == "true",
+            seen == "2",
+            "killed before statement {at} of {steps}: the new mart and the old ones part"
+        );
+        published.insert(seen);
+        rig.run(APPLY).done();
+        assert_eq!(rig.value(DUMP), expected, "killed before statement {at} of {steps}");
+    }
+    assert_eq!(Vec::from_iter(published), ["1", "2"]);
+}
+
+#[test]
+fn what_a_killed_apply_built_is_published_and_not_built_again() {
+    let rig = with_sub_graph();
+    sub_graph(&rig, 2);
+    // Somebody reads for long: the publication gets no lock until it gives up.
+    rig.write("project.toml", "[project]\nname = \"shop\"\n[database]\npublish_lock_timeout = \"1ms\"\n");
+    let held = rig.hold("SELECT count(*) FROM a");
+    let out = rig.run(APPLY).ended(1);
+    held.release();
+    insta::assert_snapshot!(out.err(), @"
+    error: public.a: DROP TABLE public.a
+      caused by: canceling statement due to lock timeout
+    help: others hold a lock on it: see pg_stat_activity for long transactions, or raise lock_timeout in [database]
+    help: done: nothing; not done: public.a, public.b, public.c, public.e, public.d, public.top
+    help: built aside, and published by the next apply if nothing changes until then: public.a, public.b, public.c, public.e, public.d
+    help: applying again finishes the job
+    ");
+    assert_eq!(rig.value(GENERATIONS), "1");
+    let built = "SELECT string_agg(c.oid || ' ' || c.relfilenode, ', ' ORDER BY c.oid) FROM pg_class AS c \
+         WHERE c.relkind IN ('r', 'm') AND c.relnamespace = 'public'::regnamespace AND c.relname";
+    let aside = rig.value(&format!("{built} IN ('a__next', 'b__next', 'd__next', 'e__next')"));
+    assert_eq!(aside.split(", ").count(), 4, "{aside}");
+    let saved = rig.run(&["plan", "--out", "plan.json"]).done();
+    assert_eq!(saved.stdout.matches("built aside already by an apply that was interrupted").count(), 5, "{saved}");
+    rig.run(APPLY).done();
+    assert_eq!(rig.value(&format!("{built} IN ('a', 'b', 'd', 'e')")), aside);
+    assert_eq!(rig.value(GENERATIONS), "2");
+    // What the saved plan was to publish is published.
+    insta::assert_snapshot!(rig.run(&["apply", "plan.json", "--auto-approve"]).ended(1).err(), @"
+    error: the plan is stale: what it read has changed since
+      caused by: public.a changed
+      caused by: public.a was applied by somebody else
+      caused by: public.b changed
+      caused by: public.c changed
+      caused by: public.d changed
+      caused by: public.d was applied by somebody else
+      caused by: public.e exists now
+      caused by: public.e was applied by somebody else
+      caused by: public.top changed
+      caused by: public.a__next is gone
+      caused by: public.b__next is gone
+      caused by: public.c__next is gone
+      caused by: public.d__next is gone
+      caused by: public.e__next is gone
+    help: plan again
+    ");
+}
+
+#[test]
+fn what_a_killed_apply_built_and_nobody_wants_any_more_goes() {
+    let rig = with_sub_graph();
+    sub_graph(&rig, 2);
+    rig.write("project.toml", "[project]\nname = \"shop\"\n[database]\npublish_lock_timeout = \"1ms\"\n");
+    let held = rig.hold("SELECT count(*) FROM a");
+    rig.run(APPLY).ended(1);
+    held.release();
+    sub_graph(&rig, 1);
+    let saved = rig.run(&["plan", "--detailed-exitcode", "--out", "plan.json"]);
+    insta::assert_snapshot!(saved, @"
+    exit 0
+    --- stdout
+    Transaction 1
+      BEGIN;
+      DROP VIEW public.c__next;
+      DROP TABLE public.d__next;
+      DROP MATERIALIZED VIEW public.e__next;
+      DROP MATERIALIZED VIEW public.b__next;
+      DROP TABLE public.a__next;
+      COMMIT;
+
+    Built aside by an apply that was interrupted, and not needed (`datamart apply` removes it)
+      public.c__next
+      public.d__next
+      public.e__next
+      public.b__next
+      public.a__next
+
+    No changes. 5 marts are up to date.
+    --- stderr
+    Kept in plan.json: `datamart apply plan.json` does exactly this.
+    ");
+    rig.run(&["apply", "plan.json", "--auto-approve"]).done();
+    assert_eq!(rig.value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next'"), "0");
+    insta::assert_snapshot!(rig.run(&["apply", "plan.json", "--auto-approve"]).ended(1).err(), @"
+    error: the plan is stale: what it read has changed since
+      caused by: public.a__next is gone
+      caused by: public.b__next is gone
+      caused by: public.c__next is gone
+      caused by: public.d__next is gone
+      caused by: public.e__next is gone
+    help: plan again
+    ");
+    insta::assert_snapshot!(rig.run(&["plan", "--detailed-exitcode"]).done().out(), @"No changes. 5 marts are up to date.");
+}
+
+#[test]
+fn a_refresh_removes_what_a_killed_apply_left_of_its_mart() {
+    let rig = with_sub_graph();
+    sub_graph(&rig, 2);
+    rig.write("project.toml", "[project]\nname = \"shop\"\n[database]\npublish_lock_timeout = \"1ms\"\n");
+    let held = rig.hold("SELECT count(*) FROM a");
+    rig.run(APPLY).ended(1);
+    held.release();
+    sub_graph(&rig, 1);
+    let left = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relname ~ '^[a-z]+__next$'";
+    assert_eq!(rig.value(left), "a__next b__next c__next d__next e__next");
+    // What reads it goes first.
+    rig.run(&["refresh", "a"]).done();
+    assert_eq!(rig.value(left), "d__next");
+    rig.run(&["refresh", "d"]).done();
+    assert_eq!(rig.value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next'"), "0");
+    assert_eq!(rig.value(GENERATIONS), "1");
+}
+
 #[test]
 fn a_first_apply_that_is_killed_leaves_no_half_registry() {
     let at_all = |at: u32| {

@@ -11,6 +11,7 @@ mod locks;
 mod majors;
 mod manifests;
 mod refresh;
+mod publication;
 mod registry;
 mod roundtrip;
 mod sample;

@@ -1,0 +1,1 @@
+SELECT (SELECT sum(total) FROM c) = (SELECT sum(amount) FROM orders);

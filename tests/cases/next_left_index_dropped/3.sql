@@ -1,0 +1,1 @@
+DROP INDEX a_day_idx__next;

@@ -1,0 +1,3 @@
+ALTER TABLE orders RENAME TO was;
+CREATE TABLE orders (LIKE was);
+INSERT INTO orders SELECT * FROM was WHERE id < 100;

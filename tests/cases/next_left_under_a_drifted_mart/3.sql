@@ -1,0 +1,1 @@
+COMMENT ON TABLE c__next IS 'precious';

@@ -1,0 +1,4 @@
+SELECT has_table_privilege('{db}_reader', 'x', 'SELECT') AND has_table_privilege('{db}_reader', 'over', 'SELECT');
+SELECT obj_description('x'::regclass) = 'x';
+SELECT t = (SELECT sum(amount) FROM orders) FROM top;
+SELECT relkind = 'm' FROM pg_class WHERE oid = 'x'::regclass;

@@ -1,0 +1,118 @@
+//! Publications beside readers: nobody waits long, whoever else reads for long.
+
+use std::time::{Duration, Instant};
+
+use datamart::plan::Options;
+use datamart::refresh::Method;
+use sqlx::{AssertSqlSafe, PgConnection};
+use tempfile::TempDir;
+
+use crate::support::database::{Database, run};
+use crate::support::project;
+
+/// Much more than one wait for a lock (100 ms), much less than all tries of a publication together.
+const LONG: Duration = Duration::from_millis(1_000);
+/// So long a reader holds what it reads.
+const HELD: Duration = Duration::from_secs(3);
+
+fn folder(of: i32) -> TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: String| std::fs::write(dir.path().join(name), text).expect("a manifest");
+    write("project.toml", "[policy]\nallow_hazards = [\"REBUILDS_DATA\"]\n".to_owned());
+    write("a.toml", format!("type = \"table\"\npublish = \"swap\"\nquery = \"SELECT x, {of} AS of FROM src\"\n"));
+    write("b.toml", format!("type = \"table\"\nquery = \"SELECT x, {of} AS of FROM src\"\n"));
+    write("v.toml", "type = \"view\"\nquery = \"SELECT x, of FROM a\"\n".to_owned());
+    dir
+}
+
+async fn shop() -> (Database, TempDir) {
+    let database = Database::new().await;
+    database.script("CREATE TABLE src AS SELECT generate_series(1, 100) AS x").await;
+    let dir = folder(1);
+    project::converge(&database, dir.path(), &Options::default()).await;
+    (database, dir)
+}
+
+async fn read(conn: &mut PgConnection, relation: &str) {
+    let sql = AssertSqlSafe(format!("SELECT count(x) FROM public.{relation}"));
+    sqlx::query(sql).fetch_one(conn).await.unwrap_or_else(|error| panic!("{relation}: {error}"));
+}
+
+/// Reads `read` again and again while somebody holds `held` and `work` wants both; gives the longest wait, and how often it
+/// was read.
+async fn waits<T>(database: &Database, held: &str, reads: &str, work: impl Future<Output = T>) -> (Duration, u32, T) {
+    let mut holder = database.session().await;
+    sqlx::raw_sql("BEGIN").execute(&mut holder).await.expect("a transaction");
+    read(&mut holder, held).await;
+    let mut reader = database.session().await;
+    let beside = async {
+        let began = Instant::now();
+        let (mut longest, mut times) = (Duration::ZERO, 0);
+        while began.elapsed() < HELD {
+            let asked = Instant::now();
+            read(&mut reader, reads).await;
+            longest = longest.max(asked.elapsed());
+            times += 1;
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut holder).await.expect("the end of a long read");
+        (longest, times)
+    };
+    let ((longest, times), done) = futures_util::future::join(beside, work).await;
+    (longest, times, done)
+}
+
+#[test]
+fn a_long_reader_of_one_relation_keeps_no_reader_of_another_waiting() {
+    run(async {
+        let (database, _dir) = shop().await;
+        // Whichever goes first, the other one is asked for while it is locked.
+        for (of, held, reads) in [(2, "a", "b"), (3, "b", "a"), (4, "a", "v")] {
+            let dir = folder(of);
+            let options = Options::default();
+            let apply = project::converge(&database, dir.path(), &options);
+            let (longest, times, plan) = waits(&database, held, reads, apply).await;
+            assert!(
+                plan.steps
+                    .iter()
+                    .any(|step| step.publication && step.sql.contains(&format!("DROP TABLE public.{held}")))
+            );
+            // A reader of the view reads the table that is held, too, and queues behind each try for it.
+            assert!(longest < LONG, "{reads} was waited for {longest:?}, while {held} was read");
+            assert!(times > 10, "{reads} was read {times} times only");
+            assert_eq!(
+                database.value("SELECT string_agg(DISTINCT of::text, ' ') FROM (TABLE a UNION TABLE b) AS t").await,
+                of.to_string()
+            );
+        }
+    });
+}
+
+#[test]
+fn a_swap_that_waits_for_a_table_keeps_no_reader_of_its_view_waiting() {
+    run(async {
+        let (database, dir) = shop().await;
+        database.script("UPDATE src SET x = x + 1000").await;
+        let options = project::refresh_options();
+        let refresh = project::refresh(&database, dir.path(), &options);
+        let (longest, times, runs) = waits(&database, "a", "v", refresh).await;
+        let swapped = runs.iter().find(|run| run.mart == "public.a").expect("a run of it");
+        assert_eq!(swapped.method, Some(Method::Swap), "{swapped:?}");
+        assert!(swapped.error.is_none(), "{swapped:?}");
+        assert!(longest < LONG, "the view was waited for {longest:?}");
+        assert!(times > 10, "it was read {times} times only");
+        assert_eq!(database.value("SELECT min(x) FROM v").await, "1001");
+    });
+}
+
+#[test]
+fn what_is_published_is_visible_to_all() {
+    run(async {
+        let (database, _dir) = shop().await;
+        // VACUUM takes for visible only what is safely on disk, which the tests' server does not wait for by itself.
+        database.script(&format!("ALTER DATABASE {} SET synchronous_commit = on", database.name)).await;
+        let dir = folder(2);
+        project::converge(&database, dir.path(), &Options::default()).await;
+        let all = "SELECT bool_and(relpages > 0 AND relallvisible = relpages AND reltuples = 100) FROM pg_class WHERE relname IN ('a', 'b')";
+        assert_eq!(database.value(all).await, "true");
+    });
+}
