@@ -1,7 +1,9 @@
 //! Statements and checks, run; relations, built aside and published. Serves `apply` and `refresh`.
 
 mod check;
+mod compare;
 mod copy;
+mod exact;
 mod merge;
 mod run;
 mod session;
@@ -9,6 +11,7 @@ mod statement;
 mod swap;
 
 pub use check::{CheckResult, CheckStatus, SAMPLE, check, check_all, failure};
+pub use compare::{ChangedColumn, ChangedRows, ComparedBy, ComparedColumn, Comparison, OnlyIn, TypeChange, compare};
 pub use copy::{Built, Needed, build_aside, close, remove_leftovers};
 pub use merge::{Merged, differences, merge};
 pub use run::{Halted, PUBLICATION_TRIES, Tries, run, run_all};

@@ -2,6 +2,7 @@
 
 mod cases;
 mod cli;
+mod compare;
 mod connect;
 mod embedded;
 mod faults;
