@@ -22,7 +22,7 @@ const TRIES: usize = 5;
 
 /// How rows find each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", tag = "by", content = "key")]
 pub enum ComparedBy {
     /// By the values of these columns.
     Key(Vec<String>),
@@ -65,6 +65,7 @@ pub struct ChangedRows {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// How rows were matched.
+    #[serde(flatten)]
     pub by: ComparedBy,
     /// Why not as asked.
     #[serde(skip_serializing_if = "Option::is_none")]

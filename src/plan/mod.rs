@@ -39,6 +39,7 @@ use std::path::PathBuf;
 
 use globset::GlobMatcher;
 
+pub use drift::unified;
 pub(crate) use grants::same as same_grants;
 pub use hazard::{Hazard, HazardKind};
 pub use make::plan;
