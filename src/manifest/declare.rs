@@ -14,6 +14,7 @@ use super::names::{check_name, check_schema, qualified};
 use super::query::{self, ReadText};
 use super::refresh::{self, Defaults, Layers, Said};
 use super::report::Report;
+use super::retention;
 use super::section::Section;
 use super::{DesiredMart, Project, grants, versions};
 use crate::sql::{RelationRef, parse_name_list};
@@ -88,6 +89,7 @@ pub(super) fn declare(
     tags.dedup();
     let grants = grants::read(root, report);
     let freshness = freshness(&root.section("freshness"), report);
+    let retention = retention::read(&root.section("retention"), report);
     let checks = checks::read(root, report);
     let primary_key = primary_key(root, report);
     let versions = versions::read(root, kind, shared.defaults, &mut origins, report);
@@ -119,6 +121,7 @@ pub(super) fn declare(
         grants,
         refresh: policy,
         freshness,
+        retention,
         checks,
         versions,
         metadata: root.section("metadata").json(),

@@ -27,6 +27,7 @@ mod orphan;
 mod parts;
 mod problem;
 mod rename;
+mod retention;
 mod schedule;
 mod scope;
 mod statement;

@@ -9,6 +9,7 @@ mod part;
 mod query;
 mod refusal;
 mod relation;
+mod retention;
 mod rewrite;
 #[cfg(test)]
 mod tests;
@@ -20,3 +21,4 @@ pub use index::{canonical_index, create_index, index_body, operator_class, optio
 pub use layout::layout;
 pub use part::{QueryError, RelationRef};
 pub use query::Query;
+pub use retention::{oldest_kept, retained};

@@ -140,6 +140,10 @@ keep = 3
 on = "change"
 pin = 1
 
+[retention]
+column = "day"
+keep = "90 days"
+
 [[checks]]
 name = "totals"
 severity = "warn"
