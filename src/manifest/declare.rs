@@ -93,8 +93,17 @@ pub(super) fn declare(
     let checks = checks::read(root, report);
     let primary_key = primary_key(root, report);
     let versions = versions::read(root, kind, shared.defaults, &mut origins, report);
-    let (index_decls, index_spans) = indexes.into_iter().map(|i| (i.index, i.span)).unzip();
     let located = located?;
+    let (mut index_decls, mut index_spans): (Vec<_>, Vec<_>) = indexes.into_iter().map(|i| (i.index, i.span)).unzip();
+    if kind == Some(Kind::Table) && shared.project.auto_index && !root.has("indexes") && primary_key.is_empty() {
+        let automatic = indexes::automatic(&located.query.text, &name);
+        index_spans.extend(automatic.is_some().then(|| located.span.clone()));
+        if automatic.is_some() {
+            let origin = shared.project.origins.get("indexes.auto").map_or("project.toml", String::as_str);
+            origins.insert("indexes".into(), format!("{origin}, on its grouping keys"));
+        }
+        index_decls.extend(automatic);
+    }
     let mart = Mart {
         name: QName::new(schema.as_str(), name),
         kind: kind?,

@@ -42,8 +42,9 @@ pub(super) fn apply(environment: &Environment, project: &mut Project, problems: 
         }
     }
     let key = "DATAMART_AUTO_INDEX";
-    if reader.read(key, "true or false", boolean) == Some(true) {
-        reader.later(key);
+    if let Some(auto) = reader.read(key, "true or false", boolean) {
+        project.auto_index = auto;
+        project.record("indexes.auto", key);
     }
     said
 }

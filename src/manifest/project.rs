@@ -122,6 +122,8 @@ pub struct Project {
     pub embedded: Option<EmbeddedConfig>,
     /// `[limits]`.
     pub limits: Limits,
+    /// `[indexes] auto`: a table mart that declares no index gets one on its grouping keys.
+    pub auto_index: bool,
     /// `[policy]`.
     pub policy: Policy,
     /// `[naming]`.
@@ -150,6 +152,7 @@ impl Default for Project {
             },
             embedded: None,
             limits: Limits { parallel_refreshes: 2, ..Limits::default() },
+            auto_index: false,
             policy: Policy::default(),
             naming: None,
             origins: BTreeMap::new(),

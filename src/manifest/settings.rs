@@ -25,7 +25,7 @@ impl Project {
     }
 }
 
-/// Reads `[project]`, `[embedded]`, `[defaults]` and `[naming]`; the defaults of refreshes.
+/// Reads `[project]`, `[embedded]`, `[defaults]`, `[indexes]` and `[naming]`; the defaults of refreshes.
 pub(super) fn read(
     root: &Section<'_>,
     dir: &Path,
@@ -58,6 +58,10 @@ pub(super) fn read(
     let embedded = root.section("embedded");
     if embedded.exists() {
         project.embedded = Some(read_embedded(&embedded, dir, is_file, report));
+    }
+    if let Some(auto) = root.section("indexes").bool("auto") {
+        project.auto_index = auto;
+        project.stated("indexes.auto");
     }
     project.naming = naming(&root.section("naming"), report);
     let defaults = root.section("defaults");

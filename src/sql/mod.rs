@@ -2,6 +2,7 @@
 
 mod check;
 mod expression;
+mod grouping;
 mod identifier;
 mod index;
 mod layout;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use check::{CheckQuery, check_query};
 pub use expression::Expression;
+pub use grouping::{Grouping, grouping};
 pub use identifier::{fold_identifier, parse_name_list, parse_qualified_name};
 pub use index::{canonical_index, create_index, index_body, operator_class, option_value};
 pub use layout::layout;

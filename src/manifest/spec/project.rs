@@ -69,7 +69,7 @@ const LIMITS: &[Key] = &[
 ];
 
 const INDEXES: &[Key] =
-    &[key("auto", Type::NotYetTrue, "false", "A table mart without an index gets one on its grouping keys.")];
+    &[key("auto", Type::Bool, "true", "A table mart that declares no index gets one on its grouping keys.")];
 
 const HAZARDS: Type = Type::Words(&[
     word("DELETES_DATA"),

@@ -131,7 +131,6 @@ pattern = "("
             "20:2 `http` is not supported yet",
             "21:2 `maintenance_window` is not supported yet",
             "22:3 `notifications` is not supported yet",
-            "24:8 `indexes.auto = true` is not supported yet",
             "26:9 `policy.prune` cannot be \"maybe\"",
             "27:18 `policy.allow_hazards` cannot be \"EXPLODES\"",
             "27:30 `policy.allow_hazards` cannot be \"INDEX_BUILT\"",
@@ -169,7 +168,7 @@ fn environment() {
         .with("DATAMART_MAINTENANCE_WORK_MEM", "2")
         .with("DATAMART_MAX_PARALLEL_WORKERS", "-1")
         .with("DATAMART_MAX_SIZE_GB", "100")
-        .with("DATAMART_AUTO_INDEX", "true")
+        .with("DATAMART_AUTO_INDEX", "perhaps")
         .with("DATAMART_KEEP_VERSIONS", "0")
         .told();
     assert_eq!(
@@ -180,11 +179,55 @@ fn environment() {
             " the environment variable DATAMART_KEEP_VERSIONS is \"0\", which is not a number of versions, at least 1 (change it, or unset it)",
             " the environment variable DATAMART_MAINTENANCE_WORK_MEM is \"2\", which is not a size such as 2GB (change it, or unset it)",
             " the environment variable DATAMART_MAX_PARALLEL_WORKERS is \"-1\", which is not a number of processes (change it, or unset it)",
+            " the environment variable DATAMART_AUTO_INDEX is \"perhaps\", which is not true or false (change it, or unset it)",
             " warning: the environment variable DATAMART_MAX_SIZE_GB is not supported yet (it has no effect; unset it)",
-            " warning: the environment variable DATAMART_AUTO_INDEX is not supported yet (it has no effect; unset it)",
         ]
     );
-    assert!(Folder::new(&[]).with("DATAMART_AUTO_INDEX", "false").told().is_empty());
+}
+
+#[test]
+fn a_table_may_get_an_index_by_itself() {
+    let grouped =
+        |more: &str| format!("type = 'table'\nquery = 'SELECT a, b, sum(c) AS c FROM t GROUP BY 1, 2'\n{more}");
+    let files = |project: &'static str| {
+        Folder::new(&[
+            ("project.toml", project),
+            ("auto.toml", &grouped("")),
+            ("declared.toml", &grouped("[[indexes]]\ncolumns = ['c']\n")),
+            ("keyed.toml", &grouped("primary_key = ['a', 'b']\n")),
+            ("none.toml", &grouped("indexes = []\n")),
+            (
+                "other.toml",
+                "type = 'materialized_view'\nquery = 'SELECT DISTINCT a FROM t'\nrefresh = { concurrent = false }\n",
+            ),
+            ("whole.toml", "type = 'table'\nquery = 'SELECT a FROM t'\n"),
+        ])
+    };
+    let indexes = |folder: Folder| {
+        let of = |mart: &crate::manifest::DesiredMart| {
+            let names: Vec<String> =
+                mart.mart.indexes.iter().map(|index| format!("{} {}", index.name, index.unique)).collect();
+            format!(
+                "{}: {}{}",
+                mart.mart.name.name,
+                names.join(", "),
+                mart.origins.get("indexes").map_or(String::new(), |from| format!(" from {from}"))
+            )
+        };
+        let mut marts: Vec<String> = folder.desired().marts.iter().map(of).collect();
+        marts.sort();
+        marts
+    };
+    let none = ["auto: ", "declared: declared_c_idx false", "keyed: ", "none: ", "other: ", "whole: "];
+    let with = |origin: &str| {
+        let mut wanted = none.map(str::to_owned);
+        wanted[0] = format!("auto: auto_a_b_idx true from {origin}, on its grouping keys");
+        wanted
+    };
+    assert_eq!(indexes(files("")), none);
+    assert_eq!(indexes(files("[indexes]\nauto = true\n")), with("project.toml"));
+    assert_eq!(indexes(files("").with("DATAMART_AUTO_INDEX", "true")), with("DATAMART_AUTO_INDEX"));
+    assert_eq!(indexes(files("[indexes]\nauto = false\n").with("DATAMART_AUTO_INDEX", "true")), none);
 }
 
 #[test]
