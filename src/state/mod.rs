@@ -8,6 +8,7 @@ mod mart;
 mod name;
 mod refresh_policy;
 mod schedule;
+mod size;
 pub mod selector;
 mod version;
 
@@ -20,4 +21,5 @@ pub use name::{MAX_NAME_BYTES, QName, derived_name, quote_ident, quote_idents, q
 pub use refresh_policy::{Misfire, RefreshPolicy, Strategy};
 pub use schedule::{Schedule, ScheduleError};
 pub use selector::Selector;
+pub use size::human_size;
 pub use version::{Part, VersionOn, Versions, version_name};

@@ -8,6 +8,7 @@ mod embedded;
 mod faults;
 mod graphs;
 mod layering;
+mod limits;
 mod locks;
 mod majors;
 mod manifests;

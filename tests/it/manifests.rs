@@ -198,6 +198,7 @@ warn_duration = "1m"
 priority = 0
 suspend = false
 [limits]
+max_size = "100GB"
 maintenance_work_mem = "2GB"
 max_parallel_workers = 4
 parallel_refreshes = 2

@@ -90,7 +90,7 @@ schedule = "0 0 30 2 *"
 [defaults.versions]
 keep = 0
 [limits]
-max_size = "1GB"
+max_size = "99999999999TB"
 maintenance_work_mem = "lots"
 pause_when = { xmin_age = 1 }
 [capture]
@@ -124,7 +124,7 @@ pattern = "("
             "10:8 cannot read none.sql: no such file",
             "12:12 the schedule \"0 0 30 2 *\" never fires: no month it names has such a day",
             "14:8 `defaults.versions.keep` is between 1 and 1000",
-            "16:1 `limits.max_size` is not supported yet",
+            "16:12 \"99999999999TB\" is too large",
             "17:24 \"lots\" is not a size",
             "18:1 `limits.pause_when` is not supported yet",
             "19:2 `capture` is not supported yet",
@@ -167,7 +167,7 @@ fn environment() {
         .with("DATAMART_CONCURRENT_REFRESH", "maybe")
         .with("DATAMART_MAINTENANCE_WORK_MEM", "2")
         .with("DATAMART_MAX_PARALLEL_WORKERS", "-1")
-        .with("DATAMART_MAX_SIZE_GB", "100")
+        .with("DATAMART_MAX_SIZE_GB", "much")
         .with("DATAMART_AUTO_INDEX", "perhaps")
         .with("DATAMART_KEEP_VERSIONS", "0")
         .told();
@@ -178,10 +178,24 @@ fn environment() {
             " the environment variable DATAMART_CONCURRENT_REFRESH is \"maybe\", which is not true or false (change it, or unset it)",
             " the environment variable DATAMART_KEEP_VERSIONS is \"0\", which is not a number of versions, at least 1 (change it, or unset it)",
             " the environment variable DATAMART_MAINTENANCE_WORK_MEM is \"2\", which is not a size such as 2GB (change it, or unset it)",
+            " the environment variable DATAMART_MAX_SIZE_GB is \"much\", which is not a number of gigabytes (change it, or unset it)",
             " the environment variable DATAMART_MAX_PARALLEL_WORKERS is \"-1\", which is not a number of processes (change it, or unset it)",
             " the environment variable DATAMART_AUTO_INDEX is \"perhaps\", which is not true or false (change it, or unset it)",
-            " warning: the environment variable DATAMART_MAX_SIZE_GB is not supported yet (it has no effect; unset it)",
         ]
+    );
+}
+
+#[test]
+fn a_build_has_a_largest_size() {
+    let max = |folder: Folder| folder.desired().project.max_size();
+    let said = [("project.toml", "[limits]\nmax_size = '3 MB'\n")];
+    assert_eq!(max(Folder::new(&[])), None);
+    assert_eq!(max(Folder::new(&said)), Some((3 << 20, "[limits] max_size".into())));
+    let variable = Some((100 << 30, "DATAMART_MAX_SIZE_GB".into()));
+    assert_eq!(max(Folder::new(&[]).with("DATAMART_MAX_SIZE_GB", "100")), variable);
+    assert_eq!(
+        max(Folder::new(&said).with("DATAMART_MAX_SIZE_GB", "100")),
+        Some((3 << 20, "[limits] max_size".into()))
     );
 }
 
