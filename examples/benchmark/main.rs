@@ -6,6 +6,7 @@
 
 mod apply;
 mod database;
+mod diff;
 mod import;
 mod marts;
 mod plan;
@@ -26,6 +27,7 @@ Usage: cargo run --release --example benchmark -- NAME [--runs N]
   plan    `plan` with nothing to change, at 10, 100, 500 and 5000 marts: time and memory
   apply   the first `apply` of 500 materialized views, against the same statements through psql
   import  `import` of a database that has grown, and `plan` after it was adopted, with and without foreign partitions
+  diff    two versions of 1,000,000 rows compared, 1% different, against the bare join: time and memory
   start   `--help`, `validate` of 500 marts, the binary's size, the embedded server
   all     all of them
 
@@ -54,8 +56,8 @@ fn run(args: &[String]) -> Result<()> {
             println!("{USAGE}");
             return Ok(());
         }
-        "all" => vec!["plan", "apply", "import", "start"],
-        "plan" | "apply" | "import" | "start" => vec![name],
+        "all" => vec!["plan", "apply", "import", "diff", "start"],
+        "plan" | "apply" | "import" | "diff" | "start" => vec![name],
         other => return Err(format!("there is no benchmark {other:?}\n\n{USAGE}").into()),
     };
     let program = Program::find()?;
@@ -66,6 +68,7 @@ fn run(args: &[String]) -> Result<()> {
                 "plan" => plan::measure(&program, runs.unwrap_or(9)).await?,
                 "apply" => apply::measure(&program, runs.unwrap_or(5)).await?,
                 "import" => import::measure(&program, runs.unwrap_or(5)).await?,
+                "diff" => diff::measure(runs.unwrap_or(5)).await?,
                 _ => start::measure(&program, runs.unwrap_or(15)).await?,
             }
         }

@@ -79,6 +79,7 @@ pub(super) fn mart(
         refresh: RefreshPolicy::default(),
         freshness: None,
         versions: None,
+        retention: None,
         checks: Vec::new(),
         metadata: serde_json::Map::new(),
     }

@@ -3,6 +3,7 @@
 mod event;
 mod execute;
 mod ledger;
+mod limited;
 mod record;
 mod version;
 
@@ -14,6 +15,7 @@ use crate::plan::Refusal;
 pub use event::Event;
 pub use execute::apply;
 pub use ledger::By;
+pub use limited::apply_within;
 
 /// What an apply did.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -88,6 +90,9 @@ pub enum ApplyError {
         /// Marts whose changes are not.
         undone: Vec<String>,
     },
+    /// The disk has no room for what would be built.
+    #[error(transparent)]
+    Room(SqlError),
     /// The catalog could not be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -107,7 +112,7 @@ impl ApplyError {
             Self::Stale { .. } => "stale",
             Self::Standby { .. } => ErrorKind::ReadOnly.as_str(),
             Self::LockLost { .. } => ErrorKind::Lock.as_str(),
-            Self::Step { source, .. } | Self::Registry(source) => source.kind.as_str(),
+            Self::Step { source, .. } | Self::Registry(source) | Self::Room(source) => source.kind.as_str(),
             Self::Check { failure, .. } => failure.kind.as_str(),
             Self::Catalog(error) => error.kind().as_str(),
             Self::Database(error) => error.kind(),

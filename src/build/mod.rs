@@ -1,16 +1,23 @@
 //! Statements and checks, run; relations, built aside and published. Serves `apply` and `refresh`.
 
 mod check;
+mod compare;
 mod copy;
+mod exact;
+mod limit;
 mod merge;
+mod room;
 mod run;
 mod session;
 mod statement;
 mod swap;
 
 pub use check::{CheckResult, CheckStatus, SAMPLE, check, check_all, failure};
+pub use compare::{ChangedColumn, ChangedRows, ComparedBy, ComparedColumn, Comparison, OnlyIn, TypeChange, compare};
 pub use copy::{Built, Needed, build_aside, close, remove_leftovers};
+pub use limit::{SizeLimit, within};
 pub use merge::{Merged, differences, merge};
+pub use room::lacking_room;
 pub use run::{Halted, PUBLICATION_TRIES, Tries, run, run_all};
 pub use session::{Frame, SessionState};
 pub use swap::{Obstacle, obstacles, swap};

@@ -1,7 +1,7 @@
 //! The text of the statements that build, merge and exchange relations.
 
 use crate::catalog::{Column, Index, Relation};
-use crate::sql::{index_body, option_value};
+use crate::sql::{index_body, option_value, retained};
 use crate::state::{Mart, QName, next_mark, next_name, quote_ident, quote_idents, quote_literal, quote_role};
 
 /// The table a refresh fills, as the live one is stored.
@@ -16,7 +16,9 @@ pub(crate) fn create_next(mart: &Mart, live: &Relation, name: &QName) -> String 
         .collect();
     let with = if options.is_empty() { String::new() } else { format!("\nWITH ({})", options.join(", ")) };
     let tablespace = live.tablespace.as_ref().map(|t| format!("\nTABLESPACE {}", quote_ident(t))).unwrap_or_default();
-    format!("CREATE TABLE {name}{with}{tablespace} AS\n{}", mart.query.trim())
+    let type_of = |name: &str| Some(live.columns.iter().find(|column| column.name == name)?.type_name.clone());
+    let query = retained(mart, &mart.query, type_of);
+    format!("CREATE TABLE {name}{with}{tablespace} AS\n{}", query.trim())
 }
 
 /// The comment that marks it.

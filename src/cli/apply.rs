@@ -142,7 +142,14 @@ pub async fn execute(context: &mut Context, plan: &Plan, holder: Option<i32>) ->
         }
         Event::Finished => progress.end(),
     };
-    let outcome = interrupt.during(apply::apply(&mut context.conn, plan, &schema, &by, &mut tell)).await?;
+    let outcome = match context.size_limit() {
+        None => interrupt.during(apply::apply(&mut context.conn, plan, &schema, &by, &mut tell)).await?,
+        Some(limit) => {
+            let mut watcher = context.reach.endpoint.direct().session("apply size").await?;
+            let watched = (&mut watcher, &limit);
+            interrupt.during(apply::apply_within(&mut context.conn, watched, plan, &schema, &by, &mut tell)).await?
+        }
+    };
     progress.end();
     outcome.map_err(|error| failed(error, context))
 }
@@ -258,6 +265,7 @@ fn failed(error: ApplyError, context: &Context) -> CommandError {
         lost @ ApplyError::LockLost { .. } => CommandError::new("lock", lost.to_string())
             .help("somebody ended its session with `datamart unlock --kill`, or the connection broke; applying again finishes the job"),
         standby @ ApplyError::Standby { .. } => CommandError::new("read_only", standby.to_string()),
+        ApplyError::Room(error) => CommandError::sql("cannot apply", &error),
         ApplyError::Catalog(error) => error.into(),
         ApplyError::Database(error) => error.into(),
         ApplyError::Registry(error) => {

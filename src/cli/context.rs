@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
+use datamart::build::SizeLimit;
 use datamart::catalog::{self, Actual};
 use datamart::compile;
 use datamart::database::registry::{self, Meta};
@@ -116,6 +117,11 @@ impl Context {
     /// The project's key in the registry.
     pub fn project(&self) -> &str {
         &self.desired.project.name
+    }
+
+    /// How much a build may add to the database.
+    pub fn size_limit(&self) -> Option<SizeLimit> {
+        self.desired.project.max_size().map(|(bytes, origin)| SizeLimit { bytes, origin })
     }
 
     /// The registry's own row, where there is a registry.

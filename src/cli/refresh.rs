@@ -128,7 +128,10 @@ fn closure<'a>(
 fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {
     let project = &context.desired.project;
     // Each worker has two sessions: one works, one holds the lock.
-    let parallel = project.limits.parallel_refreshes.min((project.database.connections / 2).max(1));
+    // A third one watches what it may add to the database.
+    let max_size = context.size_limit();
+    let sessions = if max_size.is_some() { 3 } else { 2 };
+    let parallel = project.limits.parallel_refreshes.min((project.database.connections / sessions).max(1));
     Options {
         concurrent: args.concurrent,
         parallel: usize::try_from(parallel).unwrap_or(1),
@@ -137,6 +140,7 @@ fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {
         publish_lock_timeout_ms: project.database.publish_lock_timeout_ms,
         statement_timeout_ms: project.database.statement_timeout_ms,
         settings: project.limits.settings(),
+        max_size,
         defaults: seen.actual.default_acls.clone(),
         requested_by: super::who(),
         registry: project.registry_schema.clone(),

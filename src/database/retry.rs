@@ -39,6 +39,11 @@ impl Backoff {
     }
 }
 
+/// Waits.
+pub async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 /// What tells a passing failure from a lasting one.
 pub trait Transient {
     /// Whether the same may pass when tried again.

@@ -14,6 +14,7 @@ use super::names::{check_name, check_schema, qualified};
 use super::query::{self, ReadText};
 use super::refresh::{self, Defaults, Layers, Said};
 use super::report::Report;
+use super::retention;
 use super::section::Section;
 use super::{DesiredMart, Project, grants, versions};
 use crate::sql::{RelationRef, parse_name_list};
@@ -88,11 +89,21 @@ pub(super) fn declare(
     tags.dedup();
     let grants = grants::read(root, report);
     let freshness = freshness(&root.section("freshness"), report);
+    let retention = retention::read(&root.section("retention"), report);
     let checks = checks::read(root, report);
     let primary_key = primary_key(root, report);
     let versions = versions::read(root, kind, shared.defaults, &mut origins, report);
-    let (index_decls, index_spans) = indexes.into_iter().map(|i| (i.index, i.span)).unzip();
     let located = located?;
+    let (mut index_decls, mut index_spans): (Vec<_>, Vec<_>) = indexes.into_iter().map(|i| (i.index, i.span)).unzip();
+    if kind == Some(Kind::Table) && shared.project.auto_index && !root.has("indexes") && primary_key.is_empty() {
+        let automatic = indexes::automatic(&located.query.text, &name);
+        index_spans.extend(automatic.is_some().then(|| located.span.clone()));
+        if automatic.is_some() {
+            let origin = shared.project.origins.get("indexes.auto").map_or("project.toml", String::as_str);
+            origins.insert("indexes".into(), format!("{origin}, on its grouping keys"));
+        }
+        index_decls.extend(automatic);
+    }
     let mart = Mart {
         name: QName::new(schema.as_str(), name),
         kind: kind?,
@@ -119,6 +130,7 @@ pub(super) fn declare(
         grants,
         refresh: policy,
         freshness,
+        retention,
         checks,
         versions,
         metadata: root.section("metadata").json(),

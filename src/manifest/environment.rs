@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::refresh::Said;
-use super::units::parse_size;
+use super::units::{parse_bytes, parse_size};
 use super::{Problem, Project, Severity};
 
 /// The variables of the process, as `LoadOptions` hands them over.
 pub(super) type Environment = BTreeMap<String, String>;
-
-/// Known variables whose behaviour is not built yet.
-const LATER: &[&str] = &["DATAMART_MAX_SIZE_GB"];
 
 /// Puts the environment's defaults into a project that is still at its built-in ones; what they say about refreshes.
 pub(super) fn apply(environment: &Environment, project: &mut Project, problems: &mut Vec<Problem>) -> Said {
@@ -31,19 +28,21 @@ pub(super) fn apply(environment: &Environment, project: &mut Project, problems: 
         project.limits.maintenance_work_mem = Some(size);
         project.record("limits.maintenance_work_mem", key);
     }
+    let key = "DATAMART_MAX_SIZE_GB";
+    let bytes = |text: &str| parse_bytes(&format!("{text}GB"));
+    if let Some(size) = reader.read(key, "a number of gigabytes", bytes) {
+        project.limits.max_size = Some(size);
+        project.record("limits.max_size", key);
+    }
     let key = "DATAMART_MAX_PARALLEL_WORKERS";
     if let Some(workers) = reader.read(key, "a number of processes", |t| t.parse().ok()) {
         project.limits.max_parallel_workers = Some(workers);
         project.record("limits.max_parallel_workers", key);
     }
-    for key in LATER {
-        if reader.get(key).is_some() {
-            reader.later(key);
-        }
-    }
     let key = "DATAMART_AUTO_INDEX";
-    if reader.read(key, "true or false", boolean) == Some(true) {
-        reader.later(key);
+    if let Some(auto) = reader.read(key, "true or false", boolean) {
+        project.auto_index = auto;
+        project.record("indexes.auto", key);
     }
     said
 }
@@ -76,11 +75,6 @@ impl Reader<'_> {
             self.push(Severity::Error, key, message, "change it, or unset it");
         }
         value
-    }
-
-    fn later(&mut self, key: &str) {
-        let message = format!("the environment variable {key} is not supported yet");
-        self.push(Severity::Warning, key, message, "it has no effect; unset it");
     }
 
     fn push(&mut self, severity: Severity, key: &str, message: String, help: &str) {

@@ -1,6 +1,6 @@
 //! `[[indexes]]`: their keys, and the names PostgreSQL would choose.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use toml::de::DeValue;
@@ -8,11 +8,14 @@ use toml::de::DeValue;
 use super::names::{check_name, cut, object_name};
 use super::report::Report;
 use super::section::Section;
-use crate::sql::{Expression, QueryError, operator_class, parse_qualified_name};
+use crate::sql::{Expression, QueryError, grouping, operator_class, parse_qualified_name};
 use crate::state::{IndexDecl, IndexKey, MAX_NAME_BYTES};
 
 /// The column name of an expression that has none.
 const UNNAMED: &str = "expr";
+
+/// So many columns an index may have, in PostgreSQL as it is built everywhere.
+const MAX_KEYS: usize = 32;
 
 /// An index and where it is declared.
 pub(super) struct Located {
@@ -48,6 +51,31 @@ pub(super) fn read(root: &Section<'_>, relation: &str, report: &mut Report) -> V
         indexes.push(Located { index, span });
     }
     indexes
+}
+
+/// The index of a table mart that declares none: on what its query groups by, or is distinct on.
+pub(super) fn automatic(query: &str, relation: &str) -> Option<IndexDecl> {
+    let found = grouping(query).filter(|found| found.columns.len() <= MAX_KEYS)?;
+    let name = chosen_name(relation, &found.columns, &mut BTreeSet::new());
+    let key = |term: String| IndexKey {
+        term,
+        expression: false,
+        descending: false,
+        nulls_first: None,
+        opclass: None,
+        collation: None,
+    };
+    Some(IndexDecl {
+        name,
+        keys: found.columns.into_iter().map(key).collect(),
+        unique: found.unique,
+        method: "btree".to_owned(),
+        include: Vec::new(),
+        predicate: None,
+        with: BTreeMap::new(),
+        tablespace: None,
+        nulls_not_distinct: false,
+    })
 }
 
 /// An index, nameless unless its manifest names it, and the names of its columns as PostgreSQL would number them.

@@ -17,6 +17,7 @@ pub(super) fn check(root: &Section<'_>, kind: Kind, report: &mut Report) {
                 ("primary_key", "use `type = \"table\"`"),
                 ("publish", "use `type = \"table\"`"),
                 ("tablespace", "a view stores nothing; remove it"),
+                ("retention", "restrict its query, or use `type = \"table\"`"),
             ] {
                 refuse(root, key, "a view", help, report);
             }
@@ -25,6 +26,8 @@ pub(super) fn check(root: &Section<'_>, kind: Kind, report: &mut Report) {
             let help = "use `type = \"table\"`";
             refuse(root, "primary_key", "a materialized view", help, report);
             refuse(root, "publish", "a materialized view", help, report);
+            let help = "restrict its query, or use `type = \"table\"`";
+            refuse(root, "retention", "a materialized view", help, report);
         }
         Kind::Table => {}
     }

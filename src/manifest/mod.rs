@@ -18,6 +18,7 @@ mod query;
 mod refresh;
 mod render;
 mod report;
+mod retention;
 pub mod save;
 pub mod schema;
 mod section;

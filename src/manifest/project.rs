@@ -60,6 +60,8 @@ pub struct EmbeddedConfig {
 /// `[limits]`.
 #[derive(Debug, Clone, Default)]
 pub struct Limits {
+    /// Bytes that a build may add to the database.
+    pub max_size: Option<u64>,
     /// As PostgreSQL writes it, `2GB`.
     pub maintenance_work_mem: Option<String>,
     /// For parallel queries and index builds.
@@ -122,6 +124,8 @@ pub struct Project {
     pub embedded: Option<EmbeddedConfig>,
     /// `[limits]`.
     pub limits: Limits,
+    /// `[indexes] auto`: a table mart that declares no index gets one on its grouping keys.
+    pub auto_index: bool,
     /// `[policy]`.
     pub policy: Policy,
     /// `[naming]`.
@@ -129,6 +133,14 @@ pub struct Project {
     /// Which values come from the environment, and from which variable:
     /// `"limits.max_parallel_workers" → "DATAMART_MAX_PARALLEL_WORKERS"`.
     pub origins: BTreeMap<String, String>,
+}
+
+impl Project {
+    /// `[limits] max_size` in bytes, and who says so.
+    pub fn max_size(&self) -> Option<(u64, String)> {
+        let said = self.origins.get("limits.max_size").cloned();
+        Some((self.limits.max_size?, said.unwrap_or_else(|| "[limits] max_size".to_owned())))
+    }
 }
 
 impl Default for Project {
@@ -150,6 +162,7 @@ impl Default for Project {
             },
             embedded: None,
             limits: Limits { parallel_refreshes: 2, ..Limits::default() },
+            auto_index: false,
             policy: Policy::default(),
             naming: None,
             origins: BTreeMap::new(),

@@ -10,7 +10,7 @@ use super::names::{check_name, check_schema};
 use super::refresh::{Said, timezone};
 use super::report::Report;
 use super::section::Section;
-use super::units::{parse_milliseconds, parse_size};
+use super::units::{parse_bytes, parse_milliseconds, parse_size};
 use super::{DatabaseConfig, EmbeddedConfig, Limits, Naming, OnDrift, Policy, Project, Prune};
 
 impl Project {
@@ -25,7 +25,7 @@ impl Project {
     }
 }
 
-/// Reads `[project]`, `[embedded]`, `[defaults]` and `[naming]`; the defaults of refreshes.
+/// Reads `[project]`, `[embedded]`, `[defaults]`, `[indexes]` and `[naming]`; the defaults of refreshes.
 pub(super) fn read(
     root: &Section<'_>,
     dir: &Path,
@@ -59,6 +59,10 @@ pub(super) fn read(
     if embedded.exists() {
         project.embedded = Some(read_embedded(&embedded, dir, is_file, report));
     }
+    if let Some(auto) = root.section("indexes").bool("auto") {
+        project.auto_index = auto;
+        project.stated("indexes.auto");
+    }
     project.naming = naming(&root.section("naming"), report);
     let defaults = root.section("defaults");
     let mut said = Said::read(&defaults.section("refresh"), report);
@@ -78,6 +82,21 @@ pub(super) fn read_operation(
     if let Some(size) = section.str("maintenance_work_mem").and_then(parse_size) {
         project.limits.maintenance_work_mem = Some(size);
         project.stated("limits.maintenance_work_mem");
+    }
+    if let Some(text) = section.str("max_size").filter(|text| parse_size(text).is_some()) {
+        match parse_bytes(text) {
+            Some(bytes) => project.limits.max_size = Some(bytes),
+            None => {
+                let help = "leave it out where there is no limit";
+                report.error(
+                    section.span("max_size"),
+                    section.path("max_size"),
+                    format!("{text:?} is too large"),
+                    help,
+                );
+            }
+        }
+        project.stated("limits.max_size");
     }
     if let Some(workers) = number(&section, "max_parallel_workers") {
         project.limits.max_parallel_workers = Some(workers);

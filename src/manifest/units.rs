@@ -23,6 +23,14 @@ pub(super) fn parse_size(text: &str) -> Option<String> {
     (number > 0 && matches!(unit, "kB" | "MB" | "GB" | "TB")).then(|| format!("{number}{unit}"))
 }
 
+/// Bytes of a size as [`parse_size`] reads it.
+pub(super) fn parse_bytes(text: &str) -> Option<u64> {
+    let size = parse_size(text)?;
+    let (number, unit) = size.split_at(size.len().checked_sub(2)?);
+    let power = ["kB", "MB", "GB", "TB"].iter().position(|known| *known == unit)?;
+    number.parse::<u64>().ok()?.checked_mul(1024_u64.checked_pow(u32::try_from(power).ok()? + 1)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +44,8 @@ mod tests {
         assert_eq!(parse_size("2 GB").as_deref(), Some("2GB"));
         assert_eq!(parse_size("0MB"), None);
         assert_eq!(parse_size("2gb"), None);
+        assert_eq!(parse_bytes("3 kB"), Some(3_072));
+        assert_eq!(parse_bytes("100GB"), Some(107_374_182_400));
+        assert_eq!(parse_bytes("99999999999TB"), None);
     }
 }

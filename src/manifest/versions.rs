@@ -92,6 +92,7 @@ pub fn stable_mart(mart: &Mart, relation: &QName) -> Mart {
             .map(|(name, column)| (name.clone(), ColumnDecl { not_null: false, ..column.clone() }))
             .collect(),
         indexes: Vec::new(),
+        retention: None,
         checks: Vec::new(),
         ..mart.clone()
     }

@@ -37,6 +37,8 @@ impl Builder<'_> {
             let alone_step = |this: &Self, sql: String, role: &Option<String>| Step {
                 transaction: None,
                 lock_timeout_ms: 0,
+                // An index build may take what every build may.
+                settings: this.allowances(decision),
                 ..this.step(name, sql, role.clone())
             };
             for mend in mend(target, &difference.fix) {

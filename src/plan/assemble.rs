@@ -93,6 +93,7 @@ impl Builder<'_> {
         self.publish_all(members, &aside);
         for decision in members.iter().filter(|d| matches!(d.mode, Mode::Alter | Mode::InPlace)) {
             self.alter(decision, &mut later);
+            self.forget(decision);
         }
         for decision in members.iter().filter(|d| exchanges || !d.builds()) {
             if !later.after.contains_key(&decision.target.mart.name) {

@@ -97,6 +97,13 @@ impl Builder<'_> {
         settings
     }
 
+    /// What the mart's statements may use: its settings, but for those that decide what its query means.
+    pub(super) fn allowances(&self, decision: &Decision<'_>) -> Vec<(String, String)> {
+        let mut settings = self.settings(decision);
+        settings.retain(|(key, _)| !key.eq_ignore_ascii_case("search_path") && !key.eq_ignore_ascii_case("TimeZone"));
+        settings
+    }
+
     /// As who builds the mart.
     pub(super) fn push_as_builder(&mut self, decision: &Decision<'_>, sql: String) {
         let role = self.builder_role(decision);

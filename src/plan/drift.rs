@@ -34,7 +34,7 @@ pub(crate) fn item(target: &Target<'_>, difference: &Difference) -> Drift {
 }
 
 /// A unified diff; empty where there is no difference.
-pub(crate) fn unified(old: &str, new: &str, old_name: &str, new_name: &str) -> String {
+pub fn unified(old: &str, new: &str, old_name: &str, new_name: &str) -> String {
     let line = |text: &str| match text {
         "" => String::new(),
         text => format!("{}\n", text.trim_end()),

@@ -27,6 +27,7 @@ mod orphan;
 mod parts;
 mod problem;
 mod rename;
+mod retention;
 mod schedule;
 mod scope;
 mod statement;
@@ -39,6 +40,7 @@ use std::path::PathBuf;
 
 use globset::GlobMatcher;
 
+pub use drift::unified;
 pub(crate) use grants::same as same_grants;
 pub use hazard::{Hazard, HazardKind};
 pub use make::plan;

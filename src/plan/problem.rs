@@ -119,6 +119,7 @@ pub(super) fn problems(
         }
         problems.extend(target.problems());
         problems.extend(missing_pin(target.desired, actual));
+        problems.extend(target.ageless());
         let missing =
             |read: &QName| !actual.relations.contains_key(read) && declared.contains(read) && !planned.contains(read);
         problems.extend(missing_upstream(decision, missing));

@@ -179,6 +179,9 @@ impl<'a> Target<'a> {
         if let Some(column) = self.mart.freshness.as_ref().and_then(|f| f.column.as_ref()) {
             check("freshness.column", column);
         }
+        if let Some(retention) = &self.mart.retention {
+            check("retention.column", &retention.column);
+        }
         problems
     }
 

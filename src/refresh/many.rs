@@ -18,6 +18,7 @@ struct Worker {
     conn: PgConnection,
     locks: LockSession,
     user: String,
+    pid: i32,
 }
 
 /// Refreshes `items`. `stopped` is asked before each one begins; what is not begun then is skipped.
@@ -109,7 +110,7 @@ async fn open(
     let facts = || Ok::<_, sqlx::Error>((row.try_get::<i32, _>(0)?, row.try_get::<String, _>(1)?));
     let (pid, user) = facts().map_err(|error| RefreshError::History(error.into()))?;
     tell(Event::Session { pid });
-    Ok(Worker { conn, locks, user })
+    Ok(Worker { conn, locks, user, pid })
 }
 
 async fn not_begun(
@@ -218,7 +219,14 @@ async fn locked(
     let clock = Instant::now();
     let frame = one::frame(&item.recorded.mart, live, options, &worker.user);
     let held = (&frame, worker.locks.pid());
-    let outcome = one::one(&mut worker.conn, item, live, &choice, options, held, &mut run.checks).await;
+    let work = one::one(&mut worker.conn, item, live, &choice, options, held, &mut run.checks);
+    let outcome = match &options.max_size {
+        None => work.await,
+        Some(limit) => {
+            let mut watcher = endpoint.direct().session("refresh size").await?;
+            one::limited(&mut watcher, worker.pid, limit, work).await
+        }
+    };
     let took = clock.elapsed();
     complete(&mut run, outcome, took);
     finish(worker, endpoint, options, &run).await?;
@@ -260,6 +268,9 @@ async fn finish(worker: &mut Worker, endpoint: &Endpoint, options: &Options, run
     let lost = run.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Connection.as_str());
     if lost {
         worker.conn = endpoint.direct().session("refresh again").await?;
+        let row = sqlx::query("SELECT pg_catalog.pg_backend_pid()").fetch_one(&mut worker.conn).await;
+        let pid = row.and_then(|row| row.try_get(0));
+        worker.pid = pid.map_err(|error| RefreshError::History(error.into()))?;
     }
     history::finish(&mut worker.conn, options, run).await.map_err(RefreshError::History)
 }

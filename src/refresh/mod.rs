@@ -9,7 +9,7 @@ mod one;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::build::CheckResult;
+use crate::build::{CheckResult, SizeLimit};
 use crate::catalog::{Actual, CatalogError, Recorded, Relation};
 use crate::database::{DatabaseError, ErrorKind, LockError, SqlError};
 use crate::state::QName;
@@ -185,6 +185,8 @@ pub struct Options {
     pub statement_timeout_ms: u64,
     /// Settings of every build: memory, workers.
     pub settings: Vec<(String, String)>,
+    /// How much a build may add to the database.
+    pub max_size: Option<SizeLimit>,
     /// Roles that default privileges give something to, by creating role.
     pub defaults: Vec<crate::catalog::DefaultAcl>,
     /// Who asked, for the history.

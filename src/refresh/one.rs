@@ -1,9 +1,11 @@
 //! One mart's refresh, on one connection. The caller holds the mart's lock.
 
+use std::cell::Cell;
+
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::{Choice, Item, Method, Options, Run, choose};
-use crate::build::{self, CheckResult, Frame, SessionState};
+use crate::build::{self, CheckResult, Frame, SessionState, SizeLimit};
 use crate::catalog::Relation;
 use crate::database::lock::still_held;
 use crate::database::{ErrorKind, SqlError};
@@ -54,6 +56,9 @@ pub(super) async fn one(
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
+    if let Some(error) = build::lacking_room(conn, &[&live.name]).await? {
+        return Err(error);
+    }
     let mut outcome = match choice {
         Choice::Method(method @ (Method::Plain | Method::Concurrently), _) => {
             materialized_view(conn, mart, live, *method, (frame, holder), checks).await?
@@ -62,6 +67,20 @@ pub(super) async fn one(
     };
     measure(conn, item, live, frame, &mut outcome).await?;
     Ok(outcome)
+}
+
+/// Does the work of server process `pid` while `watcher` sees that it stays within `limit`.
+pub(super) async fn limited(
+    watcher: &mut PgConnection,
+    pid: i32,
+    limit: &SizeLimit,
+    work: impl Future<Output = Result<Outcome, SqlError>>,
+) -> Result<Outcome, SqlError> {
+    let (outcome, stopped) = build::within(watcher, pid, limit, &Cell::new(false), work).await?;
+    match (outcome, stopped) {
+        (Err(error), Some(exceeded)) if error.kind == ErrorKind::Cancelled => Err(exceeded),
+        (outcome, _) => outcome,
+    }
 }
 
 async fn materialized_view(

@@ -2,6 +2,7 @@
 
 mod check;
 mod expression;
+mod grouping;
 mod identifier;
 mod index;
 mod layout;
@@ -9,14 +10,17 @@ mod part;
 mod query;
 mod refusal;
 mod relation;
+mod retention;
 mod rewrite;
 #[cfg(test)]
 mod tests;
 
 pub use check::{CheckQuery, check_query};
 pub use expression::Expression;
+pub use grouping::{Grouping, grouping};
 pub use identifier::{fold_identifier, parse_name_list, parse_qualified_name};
 pub use index::{canonical_index, create_index, index_body, operator_class, option_value};
 pub use layout::layout;
 pub use part::{QueryError, RelationRef};
 pub use query::Query;
+pub use retention::{oldest_kept, retained};

@@ -162,6 +162,15 @@ pub struct Freshness {
     pub error_after: Option<u64>,
 }
 
+/// Which rows of a table mart are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// The column that says how old a row is.
+    pub column: String,
+    /// Seconds; older rows go.
+    pub keep: u64,
+}
+
 /// A mart, whole, as its manifest and the project's defaults say. This is what the registry keeps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mart {
@@ -223,6 +232,9 @@ pub struct Mart {
     /// When it counts as old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freshness: Option<Freshness>,
+    /// Which rows are kept (table marts).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     /// What must be true of its rows before they are published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckDecl>,

@@ -8,6 +8,7 @@ mod mart;
 mod name;
 mod refresh_policy;
 mod schedule;
+mod size;
 pub mod selector;
 mod version;
 
@@ -15,9 +16,10 @@ pub use aside::{NEXT, aside_fingerprint, aside_mark, aside_prefix, is_aside_mark
 pub use check::{CheckDecl, CheckForm, CheckSeverity};
 pub use duration::{format_duration, parse_duration};
 pub use fingerprint::Fingerprint;
-pub use mart::{ColumnDecl, Freshness, GrantDecl, IndexDecl, IndexKey, Kind, Mart, Publish};
+pub use mart::{ColumnDecl, Freshness, GrantDecl, IndexDecl, IndexKey, Kind, Mart, Publish, Retention};
 pub use name::{MAX_NAME_BYTES, QName, derived_name, quote_ident, quote_idents, quote_literal, quote_role};
 pub use refresh_policy::{Misfire, RefreshPolicy, Strategy};
 pub use schedule::{Schedule, ScheduleError};
 pub use selector::Selector;
+pub use size::human_size;
 pub use version::{Part, VersionOn, Versions, version_name};

@@ -2,11 +2,13 @@
 
 mod cases;
 mod cli;
+mod compare;
 mod connect;
 mod embedded;
 mod faults;
 mod graphs;
 mod layering;
+mod limits;
 mod locks;
 mod majors;
 mod manifests;

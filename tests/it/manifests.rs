@@ -140,6 +140,10 @@ keep = 3
 on = "change"
 pin = 1
 
+[retention]
+column = "day"
+keep = "90 days"
+
 [[checks]]
 name = "totals"
 severity = "warn"
@@ -194,6 +198,7 @@ warn_duration = "1m"
 priority = 0
 suspend = false
 [limits]
+max_size = "100GB"
 maintenance_work_mem = "2GB"
 max_parallel_workers = 4
 parallel_refreshes = 2

@@ -411,3 +411,61 @@ fn builds_and_refreshes_keep_to_the_limits() {
         assert_eq!(database.value("SELECT said FROM limits").await, "77MB 1 999");
     });
 }
+
+#[test]
+fn rows_that_are_too_old_leave_and_do_not_come_back() {
+    run(async {
+        for (publish, method) in [("merge", Method::Merge), ("swap", Method::Swap)] {
+            let database = Database::new().await;
+            database
+                .script(
+                    "CREATE TABLE events AS SELECT i AS id, now() - i * interval '1 day' AS at FROM generate_series(0, 99) i",
+                )
+                .await;
+            let manifest = format!(
+                "type = \"table\"\nquery = \"SELECT id, at FROM events\"\nprimary_key = [\"id\"]\npublish = \"{publish}\"\n\
+                 retention = {{ column = \"at\", keep = \"10 days\" }}\n[[checks]]\nrows = {{ max = 12 }}\n"
+            );
+            let folder = Folder::of(&[("kept.toml", &manifest)]);
+            converge(&database, folder.path(), &plan::Options::default()).await;
+            assert_eq!(database.value("SELECT count(*) FROM kept").await, "10");
+            // Three grow too old, one is new, one was never young enough.
+            database
+                .script("UPDATE events SET at = at - interval '3 days'; INSERT INTO events VALUES (500, now()), (501, '2001-01-01')")
+                .await;
+            let runs = refresh(&database, folder.path(), &refresh_options()).await;
+            assert_eq!((runs[0].status, runs[0].method), (RunStatus::Success, Some(method)), "{runs:#?}");
+            assert_eq!(runs[0].row_count, Some(8));
+            if method == Method::Merge {
+                assert_eq!((runs[0].rows_deleted, runs[0].rows_inserted), (Some(3), Some(1)));
+            }
+            assert_eq!(
+                database.value("SELECT string_agg(id::text, ' ' ORDER BY id) FROM kept").await,
+                "0 1 2 3 4 5 6 500"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_day_is_too_old_in_the_time_zone_of_the_mart() {
+    run(async {
+        let database = Database::new().await;
+        // Between these zones it is always another day.
+        database.script("CREATE TABLE days AS SELECT (now() AT TIME ZONE z)::date - d AS day, z, d FROM unnest(ARRAY['Pacific/Kiritimati', 'Pacific/Pago_Pago']) z, generate_series(0, 3) d").await;
+        let mart = |zone: &str| {
+            format!(
+                "type = \"table\"\nquery = \"SELECT day, d FROM days WHERE z = '{zone}'\"\nretention = {{ column = \"day\", keep = \"1 day\" }}\nrefresh = {{ timezone = \"{zone}\" }}\n"
+            )
+        };
+        let folder =
+            Folder::of(&[("east.toml", &mart("Pacific/Kiritimati")), ("west.toml", &mart("Pacific/Pago_Pago"))]);
+        converge(&database, folder.path(), &plan::Options::default()).await;
+        for table in ["east", "west"] {
+            let kept = format!("SELECT string_agg(d::text, ' ' ORDER BY d) FROM {table}");
+            assert_eq!(database.value(&kept).await, "0 1", "{table}");
+            refresh(&database, folder.path(), &refresh_options()).await;
+            assert_eq!(database.value(&kept).await, "0 1", "{table}");
+        }
+    });
+}

@@ -1,6 +1,9 @@
 //! Results, as people, programs and pull requests read them. Pure: `print` writes them.
 
 pub mod checks;
+pub mod diff;
+mod diff_markdown;
+mod diff_words;
 pub mod drift;
 pub mod findings;
 pub mod graph;

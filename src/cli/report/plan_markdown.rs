@@ -95,7 +95,7 @@ fn row(change: &Change) -> String {
     )
 }
 
-fn folded(title: &str, body: &str, language: &str) -> String {
+pub(super) fn folded(title: &str, body: &str, language: &str) -> String {
     // A fence longer than any in the text.
     let longest = body.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);

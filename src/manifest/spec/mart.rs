@@ -57,6 +57,12 @@ pub(in crate::manifest) const MART: &[Key] = &[
     ),
     key("freshness", Type::Table(FRESHNESS), "{ error_after = \"1h\" }", "When the mart's data counts as old."),
     key(
+        "retention",
+        Type::Table(RETENTION),
+        "{ column = \"day\", keep = \"90 days\" }",
+        "Rows of a table mart that are older than this are deleted.",
+    ),
+    key(
         "checks",
         Type::Tables(CHECK),
         "[{ not_null = [\"day\"] }]",
@@ -71,7 +77,6 @@ pub(in crate::manifest) const MART: &[Key] = &[
     key("metadata", Type::Map(&Type::Any), "{ team = \"bi\" }", "Free-form; kept with the mart and shown."),
     later("partition"),
     later("timescale"),
-    later("retention"),
 ];
 
 const VERSIONS: &[Key] = &[
@@ -185,6 +190,11 @@ const FRESHNESS: &[Key] = &[
     key("column", Type::Text, "\"day\"", "The column whose maximum is the age of the data."),
     key("warn_after", Type::Duration, "\"5m\"", "Older than this is a warning."),
     key("error_after", Type::Duration, "\"10m\"", "Older than this is stale."),
+];
+
+const RETENTION: &[Key] = &[
+    key("column", Type::Text, "\"day\"", "The column that says how old a row is: a date or a time stamp.").required(),
+    key("keep", Type::Duration, "\"90 days\"", "Older rows go, at every build and refresh.").required(),
 ];
 
 /// Exactly one of the forms, `sql` to `fresh`.

@@ -61,7 +61,12 @@ const DEFAULTS: &[Key] = &[
 ];
 
 const LIMITS: &[Key] = &[
-    later("max_size"),
+    key(
+        "max_size",
+        Type::Size,
+        "\"100GB\"",
+        "A build that grows past it is stopped and rolled back; the measure is coarse.",
+    ),
     key("maintenance_work_mem", Type::Size, "\"2GB\"", "For index builds."),
     key("max_parallel_workers", Type::Integer { min: 0, max: 1_024 }, "4", "For parallel queries and index builds."),
     key("parallel_refreshes", COUNT, "2", "Refreshes at once."),
@@ -69,7 +74,7 @@ const LIMITS: &[Key] = &[
 ];
 
 const INDEXES: &[Key] =
-    &[key("auto", Type::NotYetTrue, "false", "A table mart without an index gets one on its grouping keys.")];
+    &[key("auto", Type::Bool, "true", "A table mart that declares no index gets one on its grouping keys.")];
 
 const HAZARDS: Type = Type::Words(&[
     word("DELETES_DATA"),

@@ -12,7 +12,8 @@ fn unknown_keys() {
             "m.toml:3:1 unknown key `tag` «tag» (did you mean `tags`?)",
             "m.toml:4:1 unknown key `frequency` «frequency» (known here: type, name, schema, description, query, \
              query_file, tags, owner, renamed_from, depends_on, prevent_destroy, primary_key, publish, tablespace, \
-             with, session, columns, refresh, indexes, grants, freshness, checks, versions, metadata)",
+             with, session, columns, refresh, indexes, grants, freshness, \
+             retention, checks, versions, metadata)",
             "m.toml:5:1 unknown key `schedule` «schedule» (`schedule` belongs to [refresh])",
         ]
     );
@@ -71,7 +72,7 @@ fn not_supported_yet() {
         "partition = { by = 'range' }\n\
          [refresh]\nstrategy = 'smart'\nfresh = true\ndebounce = '1s'\nmax_wait = '1s'\nchannel = 'c'\nfull_after = '1d'\n\
          [refresh.incremental]\nmethod = 'window'\n\
-         [timescale]\n[retention]\n",
+         [timescale]\n",
     );
     let told = told(&text);
     let lines: Vec<&str> = told.iter().map(|t| t.trim_start_matches("m.toml:").split(" «").next().unwrap()).collect();
@@ -87,7 +88,6 @@ fn not_supported_yet() {
             "10:1 `refresh.full_after` is not supported yet",
             "11:10 `refresh.incremental` is not supported yet",
             "13:2 `timescale` is not supported yet",
-            "14:2 `retention` is not supported yet",
         ]
     );
     for kind in ["partitioned_table", "temporary", "continuous_aggregate"] {
@@ -171,6 +171,10 @@ pin = 2
 column = "date"
 warn_after = "5m"
 error_after = "10m"
+
+[retention]
+column = "date"
+keep = "90 days"
 
 [[checks]]
 name = "no_negative_revenue"

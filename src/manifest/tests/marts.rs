@@ -30,7 +30,8 @@ fn what_a_kind_cannot_have() {
     assert_eq!(
         told(&view(
             "primary_key = ['a']\npublish = 'swap'\ntablespace = 't'\nwith = { fillfactor = 90 }\n\
-             columns = { a = { not_null = true } }\n[[indexes]]\ncolumns = ['a']\n[refresh]\nsuspend = true\n"
+             columns = { a = { not_null = true } }\n[[indexes]]\ncolumns = ['a']\n[refresh]\nsuspend = true\n\
+             [retention]\ncolumn = 'a'\nkeep = '1d'\n"
         )),
         [
             "m.toml:3:1 a view cannot have `primary_key` «primary_key» (use `type = \"table\"`)",
@@ -40,17 +41,19 @@ fn what_a_kind_cannot_have() {
             "m.toml:7:19 a view cannot have NOT NULL columns «not_null» (use `type = \"table\"`, or remove it)",
             "m.toml:8:3 a view cannot have `indexes` «indexes» (use `type = \"materialized_view\"` or \"table\")",
             "m.toml:10:2 a view cannot have `refresh` «refresh» (a view is always up to date; remove it, or use another type)",
+            "m.toml:12:2 a view cannot have `retention` «retention» (restrict its query, or use `type = \"table\"`)",
         ]
     );
     assert_eq!(
         told(&matview(
-            "primary_key = ['a']\npublish = 'swap'\nwith = { security_invoker = true, 'a b' = 1 }\nrefresh = { concurrent = false }\n"
+            "primary_key = ['a']\npublish = 'swap'\nwith = { security_invoker = true, 'a b' = 1 }\nrefresh = { concurrent = false }\nretention = { column = 'a', keep = '1d' }\n"
         )),
         [
             "m.toml:3:1 a materialized view cannot have `primary_key` «primary_key» (use `type = \"table\"`)",
             "m.toml:4:1 a materialized view cannot have `publish` «publish» (use `type = \"table\"`)",
             "m.toml:5:10 `security_invoker` is an option of views, not of a materialized view «security_invoker» (remove it, or use `type = \"view\"`)",
             "m.toml:5:35 \"a b\" is not the name of a parameter «'a b'» (write for example `with = { fillfactor = 90 }`)",
+            "m.toml:7:1 a materialized view cannot have `retention` «retention» (restrict its query, or use `type = \"table\"`)",
         ]
     );
     assert!(told(&view("with = { security_barrier = true, check_option = 'local' }\n")).is_empty());
@@ -153,6 +156,26 @@ fn grants() {
     );
     assert_eq!(mart(&table("grants = []\n")).mart.grants, Some(vec![]));
     assert_eq!(mart(&table("")).mart.grants, None);
+}
+
+#[test]
+fn rows_are_kept_for_a_time() {
+    let kept = |text: &str| mart(&table(text)).mart.retention.map(|r| (r.column, r.keep));
+    assert_eq!(kept("[retention]\ncolumn = 'Day'\nkeep = '90 days'\n"), Some(("Day".into(), 7_776_000)));
+    assert_eq!(kept(""), None);
+    assert_eq!(
+        told(&table("[retention]\nkeep = 90\n")),
+        [
+            "m.toml:3:1 `retention.column` is missing «[retention]» (add `column = \"day\"`)",
+            "m.toml:4:8 `retention.keep` takes a duration with its unit, not an integer «90» (write `keep = \"90s\"` for seconds)",
+        ]
+    );
+    let keep = |time: &str| told(&table(&format!("retention = {{ column = 'a', keep = '{time}' }}\n")));
+    assert_eq!(keep("0s"), ["m.toml:3:36 nothing is kept «'0s'» (say how long, for example `keep = \"90 days\"`)"]);
+    assert_eq!(
+        keep("400000d"),
+        ["m.toml:3:36 this is longer than a thousand years «'400000d'» (leave `[retention]` out to keep every row)"]
+    );
 }
 
 #[test]

@@ -90,7 +90,7 @@ schedule = "0 0 30 2 *"
 [defaults.versions]
 keep = 0
 [limits]
-max_size = "1GB"
+max_size = "99999999999TB"
 maintenance_work_mem = "lots"
 pause_when = { xmin_age = 1 }
 [capture]
@@ -124,14 +124,13 @@ pattern = "("
             "10:8 cannot read none.sql: no such file",
             "12:12 the schedule \"0 0 30 2 *\" never fires: no month it names has such a day",
             "14:8 `defaults.versions.keep` is between 1 and 1000",
-            "16:1 `limits.max_size` is not supported yet",
+            "16:12 \"99999999999TB\" is too large",
             "17:24 \"lots\" is not a size",
             "18:1 `limits.pause_when` is not supported yet",
             "19:2 `capture` is not supported yet",
             "20:2 `http` is not supported yet",
             "21:2 `maintenance_window` is not supported yet",
             "22:3 `notifications` is not supported yet",
-            "24:8 `indexes.auto = true` is not supported yet",
             "26:9 `policy.prune` cannot be \"maybe\"",
             "27:18 `policy.allow_hazards` cannot be \"EXPLODES\"",
             "27:30 `policy.allow_hazards` cannot be \"INDEX_BUILT\"",
@@ -168,8 +167,8 @@ fn environment() {
         .with("DATAMART_CONCURRENT_REFRESH", "maybe")
         .with("DATAMART_MAINTENANCE_WORK_MEM", "2")
         .with("DATAMART_MAX_PARALLEL_WORKERS", "-1")
-        .with("DATAMART_MAX_SIZE_GB", "100")
-        .with("DATAMART_AUTO_INDEX", "true")
+        .with("DATAMART_MAX_SIZE_GB", "much")
+        .with("DATAMART_AUTO_INDEX", "perhaps")
         .with("DATAMART_KEEP_VERSIONS", "0")
         .told();
     assert_eq!(
@@ -179,12 +178,70 @@ fn environment() {
             " the environment variable DATAMART_CONCURRENT_REFRESH is \"maybe\", which is not true or false (change it, or unset it)",
             " the environment variable DATAMART_KEEP_VERSIONS is \"0\", which is not a number of versions, at least 1 (change it, or unset it)",
             " the environment variable DATAMART_MAINTENANCE_WORK_MEM is \"2\", which is not a size such as 2GB (change it, or unset it)",
+            " the environment variable DATAMART_MAX_SIZE_GB is \"much\", which is not a number of gigabytes (change it, or unset it)",
             " the environment variable DATAMART_MAX_PARALLEL_WORKERS is \"-1\", which is not a number of processes (change it, or unset it)",
-            " warning: the environment variable DATAMART_MAX_SIZE_GB is not supported yet (it has no effect; unset it)",
-            " warning: the environment variable DATAMART_AUTO_INDEX is not supported yet (it has no effect; unset it)",
+            " the environment variable DATAMART_AUTO_INDEX is \"perhaps\", which is not true or false (change it, or unset it)",
         ]
     );
-    assert!(Folder::new(&[]).with("DATAMART_AUTO_INDEX", "false").told().is_empty());
+}
+
+#[test]
+fn a_build_has_a_largest_size() {
+    let max = |folder: Folder| folder.desired().project.max_size();
+    let said = [("project.toml", "[limits]\nmax_size = '3 MB'\n")];
+    assert_eq!(max(Folder::new(&[])), None);
+    assert_eq!(max(Folder::new(&said)), Some((3 << 20, "[limits] max_size".into())));
+    let variable = Some((100 << 30, "DATAMART_MAX_SIZE_GB".into()));
+    assert_eq!(max(Folder::new(&[]).with("DATAMART_MAX_SIZE_GB", "100")), variable);
+    assert_eq!(
+        max(Folder::new(&said).with("DATAMART_MAX_SIZE_GB", "100")),
+        Some((3 << 20, "[limits] max_size".into()))
+    );
+}
+
+#[test]
+fn a_table_may_get_an_index_by_itself() {
+    let grouped =
+        |more: &str| format!("type = 'table'\nquery = 'SELECT a, b, sum(c) AS c FROM t GROUP BY 1, 2'\n{more}");
+    let files = |project: &'static str| {
+        Folder::new(&[
+            ("project.toml", project),
+            ("auto.toml", &grouped("")),
+            ("declared.toml", &grouped("[[indexes]]\ncolumns = ['c']\n")),
+            ("keyed.toml", &grouped("primary_key = ['a', 'b']\n")),
+            ("none.toml", &grouped("indexes = []\n")),
+            (
+                "other.toml",
+                "type = 'materialized_view'\nquery = 'SELECT DISTINCT a FROM t'\nrefresh = { concurrent = false }\n",
+            ),
+            ("whole.toml", "type = 'table'\nquery = 'SELECT a FROM t'\n"),
+        ])
+    };
+    let indexes = |folder: Folder| {
+        let of = |mart: &crate::manifest::DesiredMart| {
+            let names: Vec<String> =
+                mart.mart.indexes.iter().map(|index| format!("{} {}", index.name, index.unique)).collect();
+            format!(
+                "{}: {}{}",
+                mart.mart.name.name,
+                names.join(", "),
+                mart.origins.get("indexes").map_or(String::new(), |from| format!(" from {from}"))
+            )
+        };
+        let mut marts: Vec<String> = folder.desired().marts.iter().map(of).collect();
+        marts.sort();
+        marts
+    };
+    let none = ["auto: ", "declared: declared_c_idx false", "keyed: ", "none: ", "other: ", "whole: "];
+    let with = |origin: &str| {
+        let mut wanted = none.map(str::to_owned);
+        wanted[0] = format!("auto: auto_a_b_idx true from {origin}, on its grouping keys");
+        wanted
+    };
+    assert_eq!(indexes(files("")), none);
+    assert_eq!(indexes(files("[indexes]\nauto = true\n")), with("project.toml"));
+    assert_eq!(indexes(files("").with("DATAMART_AUTO_INDEX", "true")), with("DATAMART_AUTO_INDEX"));
+    assert_eq!(indexes(files("[indexes]\nauto = false\n").with("DATAMART_AUTO_INDEX", "true")), none);
 }
 
 #[test]

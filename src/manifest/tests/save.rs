@@ -94,6 +94,7 @@ pub(super) fn blank(kind: Kind, schema: &str, name: &str, desired: &Desired) -> 
         grants: None,
         refresh: if kind == Kind::View { Default::default() } else { desired.defaults.policy(None) },
         freshness: None,
+        retention: None,
         checks: Vec::new(),
         versions: None,
         metadata: Default::default(),

@@ -35,7 +35,7 @@ fn they_know_every_key_and_no_other() {
         assert!(usable, "{}", render(&problems, false));
     }
     // What is not built yet is not offered.
-    for later in ["mart.timescale", "mart.partition", "project.http", "project.limits.max_size"] {
+    for later in ["mart.timescale", "mart.partition", "project.http", "project.limits.pause_when"] {
         assert!(!known.contains(later), "{later}");
     }
 }

@@ -10,6 +10,7 @@ use datamart::compile::{compile, needed};
 use datamart::database::registry;
 use datamart::manifest::{self, Desired, LoadOptions, ManifestError};
 use datamart::plan::{self, Options, Plan, PlanError};
+use datamart::sql::retained;
 use datamart::state::{Mart, quote_ident, quote_literal};
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -128,8 +129,17 @@ pub async fn is_its_query(conn: &mut PgConnection, mart: &Mart) {
     .expect("the mart");
     let _ = write!(sql, "SET LOCAL ROLE {};", quote_ident(&owner));
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await.expect("the mart's settings");
+    let types: Vec<(String, String)> = sqlx::query_as(
+        "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0",
+    )
+    .bind(mart.name.to_string())
+    .fetch_all(&mut *conn)
+    .await
+    .expect("the mart's columns");
+    let type_of = |name: &str| types.iter().find(|(column, _)| column == name).map(|(_, type_name)| type_name.clone());
+    let query = retained(mart, &mart.query, type_of);
     let (is, should) =
-        (format!("SELECT t::text FROM {} AS t", mart.name), format!("SELECT t::text FROM ({}\n) AS t", mart.query));
+        (format!("SELECT t::text FROM {} AS t", mart.name), format!("SELECT t::text FROM ({query}\n) AS t"));
     let differences =
         format!("SELECT count(*) FROM (({is} EXCEPT ALL {should}) UNION ALL ({should} EXCEPT ALL {is})) AS d");
     let row = sqlx::query(AssertSqlSafe(differences))

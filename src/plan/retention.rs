@@ -1,0 +1,45 @@
+//! Rows of a table mart that are too old to be kept.
+
+use super::PlanProblem;
+use super::builder::Builder;
+use super::decision::Decision;
+use super::target::Target;
+use crate::sql::{oldest_kept, retained};
+use crate::state::quote_ident;
+
+impl Target<'_> {
+    /// What a table mart is filled with: of a query's rows those that are kept.
+    pub(crate) fn retained(&self, query: &str) -> String {
+        retained(self.mart, query, |name| Some(self.columns.iter().find(|c| c.name == name)?.type_name.clone()))
+    }
+
+    /// Rows whose age cannot be told.
+    pub(crate) fn ageless(&self) -> Option<PlanProblem> {
+        let retention = self.mart.retention.as_ref()?;
+        let column = self.columns.iter().find(|column| column.name == retention.column)?;
+        oldest_kept(retention, &column.type_name).is_none().then(|| PlanProblem {
+            mart: self.mart.name.clone(),
+            file: self.desired.file.clone(),
+            key: "retention.column".to_owned(),
+            message: format!("{:?} is of type {}, which does not say how old a row is", column.name, column.type_name),
+            help: "name a column of type date, timestamp or timestamp with time zone".to_owned(),
+        })
+    }
+}
+
+impl Builder<'_> {
+    /// Where a retention is new or keeps less than before, the rows that it does not keep go at once.
+    pub(super) fn forget(&mut self, decision: &Decision<'_>) {
+        let target = &decision.target;
+        let Some(retention) = &target.mart.retention else { return };
+        let before = target.recorded.and_then(|recorded| recorded.mart.retention.as_ref());
+        if before.is_some_and(|before| before.column == retention.column && before.keep <= retention.keep) {
+            return;
+        }
+        let column = target.columns.iter().find(|column| column.name == retention.column);
+        if let Some(oldest) = column.and_then(|column| oldest_kept(retention, &column.type_name)) {
+            let (name, column) = (&target.mart.name, quote_ident(&retention.column));
+            self.push_with_settings(decision, format!("DELETE FROM {name} WHERE {column} < {oldest}"));
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A query without the rows that are too old to be kept.
+
+use crate::state::{Mart, Retention, quote_ident};
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+/// The oldest value that is kept in a column of this type, in the session's time zone; `None` where the type is not of
+/// time. Days are the calendar's.
+pub fn oldest_kept(retention: &Retention, type_name: &str) -> Option<String> {
+    let keep = match retention.keep % DAY {
+        0 => format!("pg_catalog.make_interval(days => {})", retention.keep / DAY),
+        _ => format!("pg_catalog.make_interval(secs => {})", retention.keep),
+    };
+    let (base, zone) = type_name.split_once(' ').unwrap_or((type_name, ""));
+    let base = base.split('(').next().unwrap_or(base);
+    let cast = match (base, zone) {
+        ("timestamp", "with time zone") => "",
+        ("timestamp", "without time zone") => "::timestamp",
+        // The whole day counts.
+        ("date", "") => "::date",
+        _ => return None,
+    };
+    Some(format!("(pg_catalog.now() - {keep}){cast}"))
+}
+
+/// What a table mart is filled with: `query`, without the rows that its retention does not keep. `type_of` answers for
+/// the columns of the query. What has no time is never too old.
+pub fn retained(mart: &Mart, query: &str, type_of: impl Fn(&str) -> Option<String>) -> String {
+    let oldest = |retention: &Retention| oldest_kept(retention, &type_of(&retention.column)?);
+    let Some((retention, oldest)) = mart.retention.as_ref().and_then(|r| Some((r, oldest(r)?))) else {
+        return query.to_owned();
+    };
+    let column = quote_ident(&retention.column);
+    format!(
+        "SELECT kept.* FROM (\n{}\n) AS kept\nWHERE kept.{column} >= {oldest} OR kept.{column} IS NULL",
+        query.trim()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::oldest_kept;
+    use crate::state::Retention;
+
+    #[test]
+    fn only_times_have_an_age() {
+        let oldest = |keep, type_name: &str| oldest_kept(&Retention { column: "day".into(), keep }, type_name);
+        for (keep, type_name, wanted) in [
+            (7_776_000, "date", Some("(pg_catalog.now() - pg_catalog.make_interval(days => 90))::date")),
+            (5_400, "timestamp with time zone", Some("(pg_catalog.now() - pg_catalog.make_interval(secs => 5400))")),
+            (
+                86_400,
+                "timestamp(3) without time zone",
+                Some("(pg_catalog.now() - pg_catalog.make_interval(days => 1))::timestamp"),
+            ),
+            (86_400, "time without time zone", None),
+            (86_400, "date[]", None),
+            (86_400, "text", None),
+        ] {
+            assert_eq!(oldest(keep, type_name).as_deref(), wanted, "{type_name}");
+        }
+    }
+}
