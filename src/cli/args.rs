@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use given::arguments;
-pub use version::RollbackArgs;
+pub use version::{DiffArgs, RollbackArgs};
 
 pub use super::format::Format;
 use super::format::{self, Form};
@@ -109,6 +109,8 @@ pub enum Command {
     Versions(NameArgs),
     /// Publish an older version of a mart, at once, and pin it in its manifest
     Rollback(RollbackArgs),
+    /// Compare two versions of a mart: definitions and rows
+    Diff(DiffArgs),
     /// Show the plan of the refresh that would run now, its method and why
     Explain(NameArgs),
     /// Remove a mart that no manifest declares

@@ -7,6 +7,7 @@ mod check_migration;
 mod claim;
 mod completions;
 pub mod context;
+mod diff;
 mod drift;
 mod drop;
 pub mod error;
@@ -109,6 +110,7 @@ fn dispatch(command: Command, globals: &Globals, style: Style) -> Result<Exit, C
         Command::Preview(args) => wait(stoppable(preview::run(&args, globals, style))),
         Command::History(args) => wait(stoppable(history::run(&args, globals, style))),
         Command::Versions(args) => wait(stoppable(versions::run(&args, globals, style))),
+        Command::Diff(args) => wait(stoppable(diff::run(&args, globals, style))),
         Command::Rollback(args) => wait(rollback::run(&args, globals, style)),
         Command::Explain(args) => wait(stoppable(explain::run(&args, globals, style))),
         Command::Graph(args) => wait(stoppable(graph::run(&args, globals, style))),

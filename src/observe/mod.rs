@@ -2,6 +2,7 @@
 
 mod ages;
 mod check;
+mod diff;
 mod explain;
 mod graph;
 mod mart;
@@ -21,6 +22,7 @@ use crate::manifest::Desired;
 pub use crate::state::human_size;
 pub use ages::{Ages, Freshness};
 pub use check::check;
+pub use diff::diff;
 pub use explain::{Explained, explain};
 pub use graph::{Graph, GraphEdge, GraphNode, Live, NodeKind, graph};
 pub use mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus};

@@ -17,3 +17,19 @@ pub struct RollbackArgs {
     #[arg(long, value_name = "DURATION", value_parser = super::duration, default_value = "0s")]
     pub lock_timeout: std::time::Duration,
 }
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The mart: name or schema.name
+    pub name: String,
+    /// A version; the one before B unless given
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub a: Option<u32>,
+    /// Another one; the published one unless given
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub b: Option<u32>,
+    /// How many rows of each kind are shown at most
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub limit: u32,
+}

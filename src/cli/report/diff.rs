@@ -1,5 +1,4 @@
 //! What two versions of a mart have not in common: their definitions and their rows.
-#![allow(dead_code, reason = "the command that prints it comes with versions")]
 
 use std::fmt::Write as _;
 
