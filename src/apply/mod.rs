@@ -16,6 +16,7 @@ pub use event::Event;
 pub use execute::apply;
 pub use ledger::By;
 pub use limited::apply_within;
+pub(crate) use record::write as record;
 
 /// What an apply did.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -24,7 +24,7 @@ struct Entry<'a> {
 }
 
 /// Writes the rows of one transaction: as declared, and as the server shows it now.
-pub(super) async fn write(
+pub(crate) async fn write(
     conn: &mut PgConnection,
     registry: &str,
     project: &str,

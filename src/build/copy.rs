@@ -8,7 +8,7 @@ use super::session::{Frame, SessionState};
 use super::statement;
 use crate::catalog::Relation;
 use crate::database::{ErrorKind, SqlError};
-use crate::state::{Mart, QName, is_aside_mark, next_mark, next_name};
+use crate::state::{Kind, Mart, QName, is_aside_mark, next_mark, next_name};
 
 /// What was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +57,17 @@ async fn fill(
 ) -> Result<Built, SqlError> {
     let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *conn).await?;
     let rows = run(conn, session, frame, &statement::create_next(mart, live, name)).await?;
-    run(conn, session, frame, &statement::mark_next(&mart.name, name)).await?;
+    run(conn, session, frame, &statement::mark_next(Kind::Table, &mart.name, name)).await?;
     session.leave(conn).await?;
+    same_columns(conn, name, live).await?;
+    Ok(Built { name: name.clone(), rows, snapshot: row.try_get(0)? })
+}
+
+/// Whether what was built has the columns of the live relation.
+///
+/// # Errors
+/// It has others, by name.
+pub(super) async fn same_columns(conn: &mut PgConnection, name: &QName, live: &Relation) -> Result<(), SqlError> {
     let columns = sqlx::query(
         "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute \
          WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
@@ -81,7 +90,7 @@ async fn fill(
             ),
         ));
     }
-    Ok(Built { name: name.clone(), rows, snapshot: row.try_get(0)? })
+    Ok(())
 }
 
 /// Commits what went well, rolls back what did not.

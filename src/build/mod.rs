@@ -11,6 +11,7 @@ mod run;
 mod session;
 mod statement;
 mod swap;
+mod version;
 
 pub use check::{CheckResult, CheckStatus, SAMPLE, check, check_all, failure};
 pub use compare::{ChangedColumn, ChangedRows, ComparedBy, ComparedColumn, Comparison, OnlyIn, TypeChange, compare};
@@ -21,3 +22,4 @@ pub use room::lacking_room;
 pub use run::{Halted, PUBLICATION_TRIES, Tries, run, run_all};
 pub use session::{Frame, SessionState};
 pub use swap::{Obstacle, obstacles, swap};
+pub use version::{build_version, publish_version};

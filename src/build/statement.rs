@@ -1,29 +1,33 @@
 //! The text of the statements that build, merge and exchange relations.
 
+use std::collections::BTreeMap;
+
 use crate::catalog::{Column, Index, Relation};
 use crate::sql::{index_body, option_value, retained};
-use crate::state::{Mart, QName, next_mark, next_name, quote_ident, quote_idents, quote_literal, quote_role};
+use crate::state::{Kind, Mart, QName, next_mark, next_name, quote_ident, quote_idents, quote_literal, quote_role};
 
 /// The table a refresh fills, as the live one is stored.
 pub(crate) fn create_next(mart: &Mart, live: &Relation, name: &QName) -> String {
-    let options: Vec<String> = live
-        .options
-        .iter()
-        .map(|(key, value)| {
-            let key: Vec<String> = key.split('.').map(quote_ident).collect();
-            format!("{} = {}", key.join("."), option_value(value))
-        })
-        .collect();
-    let with = if options.is_empty() { String::new() } else { format!("\nWITH ({})", options.join(", ")) };
+    let with = with(&live.options);
     let tablespace = live.tablespace.as_ref().map(|t| format!("\nTABLESPACE {}", quote_ident(t))).unwrap_or_default();
     let type_of = |name: &str| Some(live.columns.iter().find(|column| column.name == name)?.type_name.clone());
     let query = retained(mart, &mart.query, type_of);
     format!("CREATE TABLE {name}{with}{tablespace} AS\n{}", query.trim())
 }
 
+/// Storage parameters, or a view's options, as a relation has them.
+pub(crate) fn with(options: &BTreeMap<String, String>) -> String {
+    let option = |(key, value): (&String, &String)| {
+        let key: Vec<String> = key.split('.').map(quote_ident).collect();
+        format!("{} = {}", key.join("."), option_value(value))
+    };
+    let options: Vec<String> = options.iter().map(option).collect();
+    if options.is_empty() { String::new() } else { format!("\nWITH ({})", options.join(", ")) }
+}
+
 /// The comment that marks it.
-pub(crate) fn mark_next(mart: &QName, name: &QName) -> String {
-    format!("COMMENT ON TABLE {name} IS {}", quote_literal(&next_mark(mart)))
+pub(crate) fn mark_next(kind: Kind, mart: &QName, name: &QName) -> String {
+    format!("COMMENT ON {} {name} IS {}", kind.sql(), quote_literal(&next_mark(mart)))
 }
 
 /// What makes the built table complete before it takes the live one's place: constraints and indexes.

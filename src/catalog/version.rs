@@ -2,7 +2,7 @@
 
 use super::actual::{Actual, Relation};
 use super::recorded::{Recorded, RecordedVersion};
-use crate::state::{Mart, QName, VersionOn};
+use crate::state::{Mart, QName, VersionOn, Versions};
 
 impl Recorded {
     /// The version that is published.
@@ -15,11 +15,11 @@ impl Recorded {
         self.versions.iter().map(|version| version.number).max().unwrap_or(0) + 1
     }
 
-    /// Whether a refresh makes another version: asked for, and the newest is published.
+    /// Whether a refresh makes another version: asked for, and no older one is pinned.
     pub fn makes_versions(&self) -> bool {
         let newest = self.versions.iter().max_by_key(|version| version.number);
-        let asked = self.mart.versions.is_some_and(|versions| versions.on == VersionOn::Refresh);
-        asked && newest.is_some_and(|newest| newest.published)
+        let asked = |versions: Versions| versions.on == VersionOn::Refresh && versions.pin.is_none();
+        self.mart.versions.is_some_and(asked) && newest.is_some_and(|newest| newest.published)
     }
 
     /// A version by its number.

@@ -2,7 +2,7 @@
 
 use datamart::catalog::Relation;
 use datamart::observe;
-use datamart::refresh::{Choice, choose};
+use datamart::refresh::{self, Choice, choose};
 use datamart::state::QName;
 use serde_json::json;
 
@@ -52,6 +52,9 @@ fn method(seen: &Seen, name: &QName) -> (Option<&'static str>, String) {
     let (Some(recorded), Some(live)) = (actual.recorded.get(name), actual.stored(name)) else {
         return (None, "not applied yet: `datamart apply` builds it".to_owned());
     };
+    if recorded.makes_versions() {
+        return (Some("swap"), refresh::another_version(recorded));
+    }
     match choose(&recorded.stored(), live, None) {
         Choice::Method(method, reason) => (Some(method.as_str()), reason),
         // Merging needs a key; whether it pays is known once the new rows are there.

@@ -49,7 +49,9 @@ pub async fn run(args: &RollbackArgs, globals: &Globals, style: Style) -> Result
     if !plan.refused.is_empty() {
         return Ok(report::plan::refused(&plan, style));
     }
-    remember(&mut plan, &name, &hold);
+    if !remember(&mut plan, &name, &hold) {
+        return Err(CommandError::internal(format!("version {} of {name} cannot be published", goal.number)));
+    }
     apply::lock_marts(&mut locks, &plan, args.lock_timeout).await?;
     apply::execute(&mut context, &plan, Some(locks.pid())).await?;
     let written = save::write(&context.desired.dir, &file);
@@ -111,20 +113,22 @@ impl Context {
         let hold = Held { pin: goal.number, file: plan::file_fingerprint(desired) };
         let versions = row.mart.versions.map(|versions| datamart::state::Versions { pin: goal.pin, ..versions });
         desired.mart = Mart { versions, ..row.mart.clone() };
-        if let Some(file) = file.first() {
-            desired.text = file.text.as_str().into();
-        }
+        // An earlier rollback does not decide here, whatever file it remembers.
+        desired.text = format!("{}\0rollback", desired.text).into();
         Ok((hold, file))
     }
 }
 
-/// The registry remembers the rollback with the change it makes.
-fn remember(plan: &mut Plan, name: &QName, hold: &Held) {
+/// The registry remembers the rollback with the change it makes. `false` where the plan makes none.
+fn remember(plan: &mut Plan, name: &QName, hold: &Held) -> bool {
+    let mut remembered = false;
     for record in plan.records.iter_mut().filter(|record| record.mart == *name) {
-        if let RecordRow::Upsert { part: Some(PartRow::Stable { held, .. }), .. } = &mut record.row {
+        if let RecordRow::Upsert { part: Some(PartRow::Stable { held, number, .. }), .. } = &mut record.row {
             *held = Some(hold.clone());
+            remembered |= *number == hold.pin;
         }
     }
+    remembered
 }
 
 fn tell(name: &QName, goal: &Goal, file: Option<&str>, style: Style) -> Exit {

@@ -11,7 +11,7 @@ impl Builder<'_> {
         let desired = decision.target.desired;
         let Some(Part::Stable { whole, .. }) = &desired.part else { return };
         let newest = version::newest(self.desired, &whole.name);
-        for version in version::expired(desired, newest, self.actual) {
+        for version in version::expired_of(desired, newest, self.actual) {
             if let Some(owner) = &version.owner {
                 let sql = format!("DROP {} {}", version.mart.kind.sql(), version.mart.name);
                 self.publish(&whole.name, sql, self.role(Some(owner)));

@@ -149,7 +149,7 @@ fn wholes<'a>(desired: &'a Desired, actual: &'a Actual) -> BTreeMap<QName, Whole
             before,
             was,
             number: *number,
-            expired: version::expired(desired_mart, version::newest(desired, &whole.name), actual),
+            expired: version::expired_of(desired_mart, version::newest(desired, &whole.name), actual),
             file: desired_mart.file.display().to_string(),
             origins: desired_mart.origins.clone(),
         };

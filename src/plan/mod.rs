@@ -49,7 +49,10 @@ pub use model::{
 };
 pub use moved::{moved, read_scope};
 pub use parts::{Parts, file_fingerprint, parts};
+pub(crate) use rename::one as renamed;
 pub use scope::scope;
+pub(crate) use statement::create;
+pub(crate) use version::{Expired, expired};
 
 use crate::state::QName;
 

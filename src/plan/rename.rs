@@ -15,6 +15,11 @@ pub(crate) fn in_definition(definition: &str, renames: &[(QName, QName)]) -> Str
     text
 }
 
+/// The same with one relation of another name.
+pub(crate) fn one(definition: &str, old: &QName, new: &QName) -> String {
+    in_definition(definition, &[(old.clone(), new.clone())])
+}
+
 /// Replaces `from` where it does not continue a word on either side.
 fn replace_word(text: &str, from: &str, to: &str) -> String {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '"' || c == '.';

@@ -8,7 +8,7 @@ use super::difference::differences;
 use super::parts::{as_it_was_made, pin, stable, version};
 use super::target::Target;
 use super::{Options, rename};
-use crate::catalog::{Actual, Relation};
+use crate::catalog::{Actual, Recorded, Relation};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, DesiredMart};
 use crate::state::{Mart, Part, QName, version_name};
@@ -115,7 +115,7 @@ pub(super) fn newest(desired: &Desired, of: &QName) -> u32 {
 
 /// A version that goes because newer ones are kept.
 #[derive(Debug, Clone)]
-pub(super) struct Expired {
+pub(crate) struct Expired {
     /// Its number.
     pub number: u32,
     /// Its row.
@@ -124,18 +124,23 @@ pub(super) struct Expired {
     pub owner: Option<String>,
 }
 
-/// The versions of a mart that go when its view is as wanted: those beyond `keep`, but never one that something else reads.
-/// `newest` is the newest one then.
-pub(super) fn expired(desired: &DesiredMart, newest: u32, actual: &Actual) -> Vec<Expired> {
-    let Some(Part::Stable { whole, number: published }) = &desired.part else { return Vec::new() };
+/// The versions of a mart that go when its view is as wanted.
+pub(super) fn expired_of(desired: &DesiredMart, newest: u32, actual: &Actual) -> Vec<Expired> {
+    let Some(Part::Stable { whole, number }) = &desired.part else { return Vec::new() };
     let Some(row) = recorded_for(whole, actual) else { return Vec::new() };
+    expired(whole, row, *number, newest, actual)
+}
+
+/// The versions of a mart that go when `published` is, and `newest` is there: those beyond `keep`, but never one that
+/// something else reads.
+pub(crate) fn expired(whole: &Mart, row: &Recorded, published: u32, newest: u32, actual: &Actual) -> Vec<Expired> {
     let Some(versions) = whole.versions else { return Vec::new() };
     let mut numbers: Vec<u32> = row.versions.iter().map(|version| version.number).chain([newest]).collect();
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     numbers.dedup();
     let others = usize::try_from(versions.keep).unwrap_or(usize::MAX).saturating_sub(1);
-    let mut kept: BTreeSet<u32> = numbers.into_iter().filter(|number| number != published).take(others).collect();
-    kept.insert(*published);
+    let mut kept: BTreeSet<u32> = numbers.into_iter().filter(|number| *number != published).take(others).collect();
+    kept.insert(published);
     let goes = row.versions.iter().filter(|version| !kept.contains(&version.number));
     goes.filter_map(|version| {
         let live = actual.relations.get(&version.mart.name);

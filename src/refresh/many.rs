@@ -9,7 +9,9 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use sqlx::{Connection, PgConnection, Row};
 
-use super::{Choice, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, history, one};
+use super::{
+    Choice, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, history, one, outcome,
+};
 use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
 use crate::state::{Kind, QName};
 
@@ -194,7 +196,10 @@ async fn locked(
         ));
         return record_not_begun(worker, item, options, run).await;
     };
-    let choice = one::choice(item, live, options);
+    let choice = match &item.series {
+        Some(series) => Choice::Method(Method::Swap, series.reason()),
+        None => one::choice(item, live, options),
+    };
     let (method, reason) = match &choice {
         Choice::Method(method, reason) => (*method, reason.clone()),
         Choice::ByDifferences => (Method::Merge, "by how many rows differ".to_owned()),
@@ -237,7 +242,7 @@ async fn locked(
     Ok(run)
 }
 
-fn complete(run: &mut Run, outcome: Result<one::Outcome, SqlError>, took: Duration) {
+fn complete(run: &mut Run, outcome: Result<outcome::Outcome, SqlError>, took: Duration) {
     run.finished_at = Utc::now();
     run.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     match outcome {

@@ -5,6 +5,8 @@ mod event;
 mod history;
 mod many;
 mod one;
+mod outcome;
+mod version;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -17,6 +19,7 @@ use crate::state::QName;
 pub use choose::{Choice, choose};
 pub use event::Event;
 pub use many::refresh;
+pub use version::{Series, another_version};
 
 /// How new data comes into a mart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -154,6 +157,8 @@ pub struct Item {
     pub live: Option<Relation>,
     /// Items it has to wait for.
     pub upstream: Vec<QName>,
+    /// Where the refresh makes another version: what that needs.
+    pub series: Option<Box<Series>>,
 }
 
 impl Item {
@@ -164,6 +169,7 @@ impl Item {
             recorded: row.stored(),
             live: actual.stored(&row.mart.name).cloned(),
             upstream,
+            series: Series::new(row, actual).map(Box::new),
         }
     }
 }
@@ -195,6 +201,17 @@ pub struct Options {
     pub registry: String,
     /// The project.
     pub project: String,
+}
+
+impl Options {
+    /// The roles that default privileges give something to, where `creator` makes a relation in the schema of `name`.
+    pub(crate) fn defaults_of(&self, creator: &str, name: &QName) -> Vec<String> {
+        self.defaults
+            .iter()
+            .filter(|acl| acl.owner == creator && acl.schema.as_ref().is_none_or(|schema| *schema == name.schema))
+            .map(|acl| acl.role.clone())
+            .collect()
+    }
 }
 
 /// Why refreshing could not begin.

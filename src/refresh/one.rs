@@ -2,31 +2,17 @@
 
 use std::cell::Cell;
 
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 
-use super::{Choice, Item, Method, Options, Run, choose};
+use super::outcome::{Outcome, keep, measure};
+use super::{Choice, Item, Method, Options, Run, choose, version};
 use crate::build::{self, CheckResult, Frame, SessionState, SizeLimit};
 use crate::catalog::Relation;
-use crate::database::lock::still_held;
 use crate::database::{ErrorKind, SqlError};
-use crate::state::{Mart, Publish, quote_ident};
+use crate::state::{Mart, Publish};
 
 /// Merge while at most this part of the rows differs: beyond it an exchange writes less.
 const MERGE_BELOW: f64 = 0.2;
-
-/// What a run found out while it worked.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub method: Option<Method>,
-    pub reason: Option<String>,
-    pub inserted: Option<i64>,
-    pub updated: Option<i64>,
-    pub deleted: Option<i64>,
-    pub row_count: Option<i64>,
-    pub size_bytes: Option<i64>,
-    pub newest: Option<String>,
-    pub snapshot: Option<String>,
-}
 
 /// The role, settings and timeouts of a mart's refresh.
 pub(super) fn frame(mart: &Mart, live: &Relation, options: &Options, user: &str) -> Frame {
@@ -58,6 +44,11 @@ pub(super) async fn one(
     let mart = &item.recorded.mart;
     if let Some(error) = build::lacking_room(conn, &[&live.name]).await? {
         return Err(error);
+    }
+    if let Some(series) = &item.series {
+        let mut outcome = version::another(conn, item, series, live, options, (frame, holder), checks).await?;
+        measure(conn, item, live, frame, &mut outcome).await?;
+        return Ok(outcome);
     }
     let mut outcome = match choice {
         Choice::Method(method @ (Method::Plain | Method::Concurrently), _) => {
@@ -135,14 +126,6 @@ async fn checked(
     Ok(snapshot)
 }
 
-/// Nothing is published without the lock.
-async fn keep(conn: &mut PgConnection, holder: i32) -> Result<(), SqlError> {
-    match still_held(conn, holder).await? {
-        true => Ok(()),
-        false => Err(SqlError::new(ErrorKind::Lock, "the lock of this refresh was taken away; the old rows stay")),
-    }
-}
-
 /// Runs statements outside transactions, with the mart's role and settings.
 async fn alone(conn: &mut PgConnection, frame: &Frame, statements: &[String]) -> Result<(), SqlError> {
     let mut session = SessionState::alone();
@@ -193,13 +176,7 @@ async fn publish(
         _ => by_differences(conn, live, built, frame).await?,
     };
     if method == Method::Swap {
-        let creator = frame.role.as_ref().unwrap_or(&live.owner);
-        let defaults: Vec<String> = options
-            .defaults
-            .iter()
-            .filter(|acl| acl.owner == *creator && acl.schema.as_ref().is_none_or(|s| *s == live.name.schema))
-            .map(|acl| acl.role.clone())
-            .collect();
+        let defaults = options.defaults_of(frame.role.as_ref().unwrap_or(&live.owner), &live.name);
         let swapped = build::swap(conn, live, built, frame, options.publish_lock_timeout_ms, &defaults).await;
         match swapped {
             Ok(()) => {
@@ -239,40 +216,6 @@ async fn by_differences(
     let part = differ as f64 / rows;
     let reason = format!("{differ} of {} rows differ", built.rows);
     Ok(if part <= MERGE_BELOW { (Method::Merge, reason) } else { (Method::Swap, reason) })
-}
-
-/// Rows, bytes and newest data afterwards.
-async fn measure(
-    conn: &mut PgConnection,
-    item: &Item,
-    live: &Relation,
-    frame: &Frame,
-    outcome: &mut Outcome,
-) -> Result<(), SqlError> {
-    let name = &live.name;
-    let newest = match item.recorded.mart.freshness.as_ref().and_then(|f| f.column.as_ref()) {
-        Some(column) => format!("to_jsonb(max({})) #>> '{{}}'", quote_ident(column)),
-        None => "NULL::text".to_owned(),
-    };
-    let count = if outcome.row_count.is_some() { "NULL::bigint" } else { "count(*)" };
-    let from =
-        if outcome.row_count.is_some() && newest.starts_with("NULL") { String::new() } else { format!(" FROM {name}") };
-    let sql = format!("SELECT {count} AS rows, {newest} AS newest{from}");
-    let mut session = SessionState::alone();
-    session.enter(conn, frame).await?;
-    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *conn).await;
-    session.leave(conn).await?;
-    let row = row?;
-    if let Some(rows) = row.try_get::<Option<i64>, _>("rows")? {
-        outcome.row_count = Some(rows);
-    }
-    outcome.newest = row.try_get("newest")?;
-    let size = sqlx::query("SELECT pg_catalog.pg_total_relation_size(to_regclass($1))")
-        .bind(name.to_string())
-        .fetch_one(conn)
-        .await?;
-    outcome.size_bytes = size.try_get(0)?;
-    Ok(())
 }
 
 /// A run that is about to begin.

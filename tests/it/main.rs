@@ -17,5 +17,6 @@ mod publication;
 mod registry;
 mod roundtrip;
 mod sample;
+mod snapshots;
 mod support;
 mod upgrade;
