@@ -95,7 +95,8 @@ fn notes(relation: &Relation, kind: Kind, notes: &mut Vec<Note>) {
         let kind = kind.sql().to_lowercase();
         let label = &extra.label;
         match extra.kind {
-            // What a table's writers see of it matters to no query.
+            // Grants are the manifest's business; what only a table's writers see is nobody's here.
+            ExtraKind::OwnerRights => {}
             ExtraKind::Default | ExtraKind::Sequence | ExtraKind::Key if table => {}
             ExtraKind::Stays => {
                 note(format!("{label} stays as it is; no manifest says it, and replacing the {kind} would lose it"))

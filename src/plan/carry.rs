@@ -140,7 +140,7 @@ fn of_columns(place: &Place<'_>) -> Vec<Made> {
 fn clustered(place: &Place<'_>) -> Option<Made> {
     let (index, _) = place.live.indexes.iter().find(|(_, index)| index.clustered)?;
     let index = place.indexes.get(index)?;
-    Some(owners(format!("ALTER {} {} CLUSTER ON {}", place.kind.sql(), place.aside, quote_ident(&next(&index)))))
+    Some(owners(format!("ALTER {} {} CLUSTER ON {}", place.kind.sql(), place.aside, quote_ident(&next(index)))))
 }
 
 /// Enabled other than a new one is.

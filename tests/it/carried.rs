@@ -118,7 +118,7 @@ fn the_catalog_says_the_same_after_a_swap() {
         assert_eq!(database.value(stats).await, "2", "extended statistics are taken before the exchange");
         assert_eq!(database.value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next'").await, "0");
         // What was put back works.
-        database.script("DELETE FROM copy WHERE id = 7; UPDATE copy SET amount = 5 WHERE id = 8").await;
+        database.script("DELETE FROM copy WHERE id = 7; UPDATE copy SET amount = 5 WHERE id = 80").await;
         assert_eq!(database.value("SELECT count(*) FROM child WHERE id = 7").await, "0");
         assert_eq!(database.value("SELECT string_agg(what, ',') FROM log").await, "ON copy");
     });
