@@ -7,7 +7,7 @@ use super::live::{self, kind};
 use super::merge;
 use super::place::Places;
 use super::{Adoption, Adoptions, Findings, Note};
-use crate::catalog::Relation;
+use crate::catalog::{ExtraKind, Relation};
 use crate::manifest::DesiredMart;
 use crate::state::{Kind, QName, Strategy};
 
@@ -90,11 +90,21 @@ fn earlier_name(relation: &Relation, findings: &Findings<'_>) -> Option<(QName, 
 /// What of a relation no manifest says.
 fn notes(relation: &Relation, kind: Kind, notes: &mut Vec<Note>) {
     let mut note = |message: String| notes.push(Note { relation: relation.name.clone(), message });
+    let table = kind == Kind::Table;
     for extra in &relation.extras {
-        note(format!(
-            "{extra} stays as it is; no manifest says it, and replacing the {} would lose it",
-            kind.sql().to_lowercase()
-        ));
+        let kind = kind.sql().to_lowercase();
+        let label = &extra.label;
+        match extra.kind {
+            // Grants are the manifest's business; what only a table's writers see is nobody's here.
+            ExtraKind::OwnerRights => {}
+            ExtraKind::Default | ExtraKind::Sequence | ExtraKind::Key if table => {}
+            ExtraKind::Stays => {
+                note(format!("{label} stays as it is; no manifest says it, and replacing the {kind} would lose it"))
+            }
+            _ => note(format!(
+                "{label} stays as it is; no manifest says it, and it goes along where the {kind} is replaced"
+            )),
+        }
     }
     for (name, index) in relation.indexes.iter().filter(|(_, index)| !index.valid) {
         note(format!("index {name} is invalid ({}); it was left out", index.definition));

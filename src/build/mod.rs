@@ -1,5 +1,6 @@
 //! Statements and checks, run; relations, built aside and published. Serves `apply` and `refresh`.
 
+mod along;
 mod check;
 mod compare;
 mod copy;
@@ -13,6 +14,7 @@ mod statement;
 mod swap;
 mod version;
 
+pub use along::still_referenced;
 pub use check::{CheckResult, CheckStatus, SAMPLE, check, check_all, failure};
 pub use compare::{ChangedColumn, ChangedRows, ComparedBy, ComparedColumn, Comparison, OnlyIn, TypeChange, compare};
 pub use copy::{Built, Needed, build_aside, close, remove_leftovers};

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::{Column, Index, Relation};
-use crate::sql::{index_body, option_value, retained};
-use crate::state::{Kind, Mart, QName, next_mark, next_name, quote_ident, quote_idents, quote_literal, quote_role};
+use crate::plan::carry::{comment_on, comment_on_column, rights, stored_body};
+use crate::sql::{option_value, retained};
+use crate::state::{Kind, Mart, QName, next_mark, next_name, quote_ident, quote_idents, quote_literal};
 
 /// The table a refresh fills, as the live one is stored.
 pub(crate) fn create_next(mart: &Mart, live: &Relation, name: &QName) -> String {
@@ -12,7 +13,9 @@ pub(crate) fn create_next(mart: &Mart, live: &Relation, name: &QName) -> String 
     let tablespace = live.tablespace.as_ref().map(|t| format!("\nTABLESPACE {}", quote_ident(t))).unwrap_or_default();
     let type_of = |name: &str| Some(live.columns.iter().find(|column| column.name == name)?.type_name.clone());
     let query = retained(mart, &mart.query, type_of);
-    format!("CREATE TABLE {name}{with}{tablespace} AS\n{}", query.trim())
+    let unlogged = if live.unlogged { "UNLOGGED " } else { "" };
+    let method = live.access_method.as_ref().map(|m| format!("\nUSING {}", quote_ident(m))).unwrap_or_default();
+    format!("CREATE {unlogged}TABLE {name}{method}{with}{tablespace} AS\n{}", query.trim())
 }
 
 /// Storage parameters, or a view's options, as a relation has them.
@@ -30,56 +33,39 @@ pub(crate) fn mark_next(kind: Kind, mart: &QName, name: &QName) -> String {
     format!("COMMENT ON {} {name} IS {}", kind.sql(), quote_literal(&next_mark(mart)))
 }
 
-/// What makes the built table complete before it takes the live one's place: constraints and indexes.
+/// What makes the built table complete before it takes the live one's place: NOT NULL and indexes.
 pub(crate) fn indexes(live: &Relation, name: &QName) -> Vec<String> {
     let mut sql = Vec::new();
     for column in live.columns.iter().filter(|c| c.not_null) {
         sql.push(format!("ALTER TABLE {name} ALTER COLUMN {} SET NOT NULL", quote_ident(&column.name)));
     }
-    for (index, is) in &live.indexes {
-        sql.push(index_on_next(index, is, name));
+    for (index, is) in own_indexes(live) {
+        let aside = quote_ident(&next_name(index));
+        let unique = if is.unique { "UNIQUE " } else { "" };
+        sql.push(format!("CREATE {unique}INDEX {aside} ON {name} {}", stored_body(is)));
+        if is.primary {
+            sql.push(format!("ALTER TABLE {name} ADD CONSTRAINT {aside} PRIMARY KEY USING INDEX {aside}"));
+        }
+        if let Some(comment) = &is.comment {
+            sql.push(format!("COMMENT ON INDEX {} IS {}", name.sibling(next_name(index)), quote_literal(comment)));
+        }
     }
     sql
 }
 
-fn index_on_next(index: &str, is: &Index, name: &QName) -> String {
-    let aside = quote_ident(&next_name(index));
-    let tablespace = is.tablespace.as_ref().map(|t| quote_ident(t));
-    if is.primary {
-        let tablespace = tablespace.map(|t| format!(" USING INDEX TABLESPACE {t}")).unwrap_or_default();
-        return format!(
-            "ALTER TABLE {name} ADD CONSTRAINT {aside} PRIMARY KEY ({}){tablespace}",
-            quote_idents(&is.keys)
-        );
-    }
-    let unique = if is.unique { "UNIQUE " } else { "" };
-    let body = index_body(&is.definition);
-    let create = format!("CREATE {unique}INDEX {aside} ON {name} ");
-    // TABLESPACE stands before WHERE, which `pg_get_indexdef` prints last.
-    match (tablespace, body.rfind(" WHERE ").filter(|_| is.partial)) {
-        (None, _) => format!("{create}{body}"),
-        (Some(t), Some(at)) => format!("{create}{} TABLESPACE {t}{}", &body[..at], &body[at..]),
-        (Some(t), None) => format!("{create}{body} TABLESPACE {t}"),
-    }
+/// The indexes that are not those of constraints, but for the primary key's.
+fn own_indexes(live: &Relation) -> impl Iterator<Item = (&String, &Index)> {
+    live.indexes.iter().filter(|(_, index)| index.valid && (index.primary || index.constraint.is_none()))
 }
 
 /// Comments and grants of the live table, exactly: what default privileges gave the new one goes first.
 pub(crate) fn rights_and_comments(live: &Relation, name: &QName, defaults: &[String]) -> Vec<String> {
-    let comment = |text: &Option<String>| text.as_ref().map_or_else(|| "NULL".to_owned(), |c| quote_literal(c));
-    let mut sql = vec![format!("COMMENT ON TABLE {name} IS {}", comment(&live.comment))];
+    let mut sql = vec![comment_on(Kind::Table, name, live.comment.as_ref())];
     for column in live.columns.iter().filter(|c| c.comment.is_some()) {
-        sql.push(format!("COMMENT ON COLUMN {name}.{} IS {}", quote_ident(&column.name), comment(&column.comment)));
+        sql.push(comment_on_column(name, &column.name, column.comment.as_ref()));
     }
-    for role in defaults {
-        sql.push(format!("REVOKE ALL ON {name} FROM {}", quote_role(role)));
-    }
-    for grant in &live.grants {
-        let columns =
-            if grant.columns.is_empty() { String::new() } else { format!(" ({})", quote_idents(&grant.columns)) };
-        let privileges: Vec<String> = grant.privileges.iter().map(|p| format!("{p}{columns}")).collect();
-        let option = if grant.grant_option { " WITH GRANT OPTION" } else { "" };
-        sql.push(format!("GRANT {} ON {name} TO {}{option}", privileges.join(", "), quote_role(&grant.role)));
-    }
+    // The server has each privilege by its own word, so that no version matters.
+    sql.extend(rights(name, defaults.iter(), &live.grants, 0));
     sql
 }
 
@@ -89,7 +75,7 @@ pub(crate) fn exchange(live: &Relation, name: &QName) -> Vec<String> {
         format!("DROP TABLE {}", live.name),
         format!("ALTER TABLE {name} RENAME TO {}", quote_ident(&live.name.name)),
     ];
-    for index in live.indexes.keys() {
+    for (index, _) in own_indexes(live) {
         let aside = live.name.sibling(next_name(index));
         sql.push(format!("ALTER INDEX {aside} RENAME TO {}", quote_ident(index)));
     }

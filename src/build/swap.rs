@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use sqlx::{PgConnection, Row};
 
+use super::along::place;
 use super::copy::{Built, close};
 use super::run::{Tries, run};
 use super::session::{Frame, SessionState};
 use super::statement;
 use crate::catalog::Relation;
 use crate::database::SqlError;
+use crate::plan::carry::{self, Made};
+use crate::plan::lost::losses;
 use crate::sql::{Query, option_value};
 use crate::state::{QName, quote_ident};
 
@@ -21,14 +24,8 @@ pub struct Obstacle(pub String);
 pub fn obstacles(live: &Relation) -> Vec<Obstacle> {
     let dependents =
         live.dependents.iter().filter(|d| d.kind != "view").map(|d| format!("the {} {} depends on it", d.kind, d.name));
-    let extras = live.extras.iter().map(|extra| format!("it has {extra}"));
-    let keys = live
-        .indexes
-        .values()
-        .filter(|i| !i.primary && i.constraint.is_some())
-        .filter_map(|i| i.constraint.clone())
-        .map(|c| format!("it has constraint {c}"));
-    dependents.chain(extras).chain(keys).map(Obstacle).collect()
+    let lost = losses(&place(live, &live.name)).into_iter().map(|loss| loss.message);
+    dependents.chain(lost).map(Obstacle).collect()
 }
 
 /// A view that reads the table, as it is re-pointed.
@@ -46,7 +43,8 @@ struct Reader {
 /// that order too. Renaming first deadlocks with them.
 ///
 /// # Errors
-/// What PostgreSQL says; the old table serves on then, and what was built stays for a merge.
+/// What PostgreSQL says; the old table serves on then, and what was built stays for a merge. What goes wrong once the new one serves is
+/// given back in words.
 pub async fn swap(
     conn: &mut PgConnection,
     live: &Relation,
@@ -54,35 +52,59 @@ pub async fn swap(
     frame: &Frame,
     publish_lock_timeout_ms: u64,
     defaults: &[String],
-) -> Result<(), SqlError> {
+) -> Result<Option<String>, SqlError> {
     complete(conn, live, built, frame).await?;
-    let frame = Frame { settings: Vec::new(), lock_timeout_ms: publish_lock_timeout_ms, ..frame.clone() };
+    let brief = Frame { settings: Vec::new(), lock_timeout_ms: publish_lock_timeout_ms, ..frame.clone() };
     let mut tries = Tries::default();
     loop {
         let mut session = SessionState::in_transaction();
         sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
-        let outcome = exchange(conn, &mut session, live, built, &frame, defaults).await;
+        let outcome = exchange(conn, &mut session, live, built, &brief, defaults).await;
         match close(conn, outcome).await {
             Err(error) if tries.again(&error).await => {}
-            done => return done,
+            done => {
+                done?;
+                break;
+            }
         }
     }
+    let validated = alone(conn, frame, carry::last(&place(live, &built.name))).await;
+    Ok(validated.err().map(|error| format!("a foreign key that refers to it is not validated: {error}")))
 }
 
-/// Indexes, statistics and visibility map, while the old table serves.
+/// Indexes, what goes along, statistics and visibility map, while the old table serves.
 async fn complete(conn: &mut PgConnection, live: &Relation, built: &Built, frame: &Frame) -> Result<(), SqlError> {
+    let place = place(live, &built.name);
+    let owners = |sql: String| Made { sql, ours: false };
+    let mut made: Vec<Made> = statement::indexes(live, &built.name).into_iter().map(owners).collect();
+    made.extend(carry::aside(&place));
+    for (add, validate) in carry::foreign_keys(&place, &built.name) {
+        made.extend(add);
+        made.extend(validate);
+    }
+    made.push(owners(format!("VACUUM (ANALYZE) {}", built.name)));
+    alone(conn, frame, made).await
+}
+
+/// Runs statements outside transactions.
+async fn alone(conn: &mut PgConnection, frame: &Frame, made: Vec<Made>) -> Result<(), SqlError> {
     let mut session = SessionState::alone();
     let mut outcome = Ok(0);
-    let mut statements = statement::indexes(live, &built.name);
-    statements.push(format!("VACUUM (ANALYZE) {}", built.name));
-    for sql in statements {
-        outcome = run(conn, &mut session, frame, &sql).await;
+    for made in made {
+        outcome = run(conn, &mut session, &of(frame, &made), &made.sql).await;
         if outcome.is_err() {
             break;
         }
     }
     session.leave(conn).await?;
     outcome.map(|_| ())
+}
+
+/// As who makes it, with nothing on the search path but the system's own: the server prints every other name whole.
+fn of(frame: &Frame, made: &Made) -> Frame {
+    let mut settings = frame.settings.clone();
+    settings.retain(|(key, _)| key != "search_path");
+    Frame { role: frame.role.clone().filter(|_| !made.ours), settings, ..frame.clone() }
 }
 
 async fn exchange(
@@ -104,8 +126,15 @@ async fn exchange(
         let sql = reader.replace(&repointed(&reader.definition, &live.name, &built.name));
         run(conn, session, &of_reader(reader), &sql).await?;
     }
+    let place = place(live, &built.name);
+    for made in carry::before(&place) {
+        run(conn, session, &of(frame, &made), &made.sql).await?;
+    }
     for sql in statement::exchange(live, &built.name) {
         run(conn, session, frame, &sql).await?;
+    }
+    for made in carry::after(&place) {
+        run(conn, session, &of(frame, &made), &made.sql).await?;
     }
     // Re-pointing gave the table an alias, which PostgreSQL would go on printing: the views get their own words back.
     for reader in &readers {

@@ -9,6 +9,7 @@ use super::session::{Frame, SessionState};
 use super::statement;
 use crate::catalog::Relation;
 use crate::database::SqlError;
+use crate::plan::carry::{comment_on, rights};
 use crate::plan::create;
 use crate::sql::{create_index, retained};
 use crate::state::{Kind, Mart, derived_name, next_name, quote_ident, quote_idents};
@@ -55,7 +56,7 @@ async fn fill(
     let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *conn).await?;
     let type_of = |name: &str| Some(like.columns.iter().find(|column| column.name == name)?.type_name.clone());
     let query = retained(version, &version.query, type_of);
-    let rows = run(conn, session, frame, &create(version, &name, &query)).await?;
+    let rows = run(conn, session, frame, &create(version, &name, &query, Some(like))).await?;
     run(conn, session, frame, &statement::mark_next(version.kind, &version.name, &name)).await?;
     session.leave(conn).await?;
     same_columns(conn, &name, like).await?;
@@ -106,10 +107,11 @@ pub fn publish_version(
     view: &Relation,
     built: &Built,
     defaults: &[String],
+    major: i32,
 ) -> [Vec<String>; 2] {
-    let like = Relation { comment: version.description.clone(), ..like.clone() };
     let kind = version.kind.sql();
-    let mut sql = statement::rights_and_comments(&like, &built.name, defaults);
+    let mut sql = rights(&built.name, defaults.iter(), &like.grants, major);
+    sql.push(comment_on(version.kind, &built.name, version.description.as_ref()));
     sql.push(format!("ALTER {kind} {} RENAME TO {}", built.name, quote_ident(&version.name.name)));
     let key = (!version.primary_key.is_empty()).then(|| primary_key(version));
     for index in version.indexes.iter().map(|index| index.name.clone()).chain(key) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::columns::{Column, Index};
+use super::extra::Extra;
 use super::recorded::Recorded;
 use crate::state::{Fingerprint, GrantDecl, Kind, QName, aside_prefix, is_aside_mark, next_mark, next_name};
 
@@ -200,8 +201,12 @@ pub struct Relation {
     pub tuples: f64,
     /// Part of an extension.
     pub extension: bool,
-    /// What would not follow a relation that takes its place: triggers, policies, publications …
-    pub extras: Vec<String>,
+    /// Its access method, where it is not what new relations get.
+    pub access_method: Option<String>,
+    /// A table whose rows are not written to the log.
+    pub unlogged: bool,
+    /// What else hangs on it: triggers, policies, publications …
+    pub extras: Vec<Extra>,
     /// Its columns, in order.
     pub columns: Vec<Column>,
     /// Its indexes by name.
@@ -223,7 +228,7 @@ impl Relation {
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&(
             (self.oid, self.kind, &self.owner, &self.comment, &self.options),
-            (&self.tablespace, self.populated, &self.definition),
+            (&self.tablespace, self.populated, &self.definition, &self.access_method, self.unlogged),
             (&self.columns, &self.indexes, &self.grants, &self.dependents, &self.extras),
         ))
     }

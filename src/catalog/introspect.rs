@@ -9,9 +9,9 @@ use super::actual::{Actual, DefaultAcl, Dependent, Relation, RelationKind, Serve
 use super::aside::{left, taken};
 use super::columns::{Column, Index};
 use super::recorded::Recorded;
-use super::{CatalogError, marts};
+use super::{CatalogError, extra, marts};
 use crate::manifest::version_mart;
-use crate::state::{GrantDecl, Mart, QName, quote_ident, version_name};
+use crate::state::{GrantDecl, Mart, QName, version_name};
 
 /// What to look for.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +75,8 @@ pub async fn relations(
     managed: &BTreeSet<QName>,
     sources: &BTreeSet<QName>,
 ) -> Result<HashMap<QName, Relation>, CatalogError> {
+    // Compiling the queries would cost many times what they do.
+    sqlx::query("SELECT pg_catalog.set_config('jit', 'off', true)").execute(&mut *conn).await?;
     let wanted = || managed.iter().map(|n| (n, true)).chain(sources.difference(managed).map(|n| (n, false)));
     let schemas: Vec<&str> = wanted().map(|(n, _)| n.schema.as_str()).collect();
     let names: Vec<&str> = wanted().map(|(n, _)| n.name.as_str()).collect();
@@ -100,7 +102,7 @@ pub async fn relations(
     indexes(conn, &whole, &numbers, &mut found).await?;
     grants(conn, &whole, &mut found).await?;
     dependents(conn, &whole, &mut found).await?;
-    extras(conn, &whole, &mut found).await?;
+    extra::extras(conn, &whole, &mut found).await?;
     Ok(found.into_values().map(|r| (r.name.clone(), r)).collect())
 }
 
@@ -148,6 +150,8 @@ fn relation(row: &PgRow) -> Result<Relation, sqlx::Error> {
         empty: row.try_get("empty")?,
         tuples: row.try_get("tuples")?,
         extension: row.try_get("extension")?,
+        access_method: row.try_get("access_method")?,
+        unlogged: row.try_get("unlogged")?,
         extras: Vec::new(),
         columns: Vec::new(),
         indexes: BTreeMap::new(),
@@ -176,21 +180,11 @@ async fn columns(
                 comment: row.try_get("comment")?,
                 statistics: row.try_get("statistics")?,
             };
-            let extras: Option<&str> = row.try_get("extras")?;
-            relation.extras.extend(column_extras(relation.kind, &column, extras.unwrap_or_default()));
+            relation.extras.extend(extra::of_column(&row, &column.name)?);
             relation.columns.push(column);
         }
     }
     Ok(numbers)
-}
-
-/// What hangs on a column and would not follow a relation that takes its relation's place.
-fn column_extras(kind: RelationKind, column: &Column, extras: &str) -> Vec<String> {
-    // A table's default is nothing that a query's rows need; a view's is what those who write through it count on.
-    let counts = |what: &&str| !what.is_empty() && (*what != "default" || kind == RelationKind::View);
-    let statistics = (kind == RelationKind::Table && column.statistics.is_some()).then_some("statistics target");
-    let all = extras.split(',').filter(counts).chain(statistics);
-    all.map(|what| format!("{what} of column {}", quote_ident(&column.name))).collect()
 }
 
 async fn indexes(
@@ -286,16 +280,6 @@ async fn dependents(
         };
         if let Some(of) = found.get_mut(&row.try_get::<i64, _>("oid")?) {
             of.dependents.push(Dependent { kind, name, relation });
-        }
-    }
-    Ok(())
-}
-
-async fn extras(conn: &mut PgConnection, oids: &[i64], found: &mut HashMap<i64, Relation>) -> Result<(), CatalogError> {
-    let rows = sqlx::query(include_str!("sql/extras.sql")).bind(oids).fetch_all(conn).await?;
-    for row in rows {
-        if let Some(relation) = found.get_mut(&row.try_get::<i64, _>("oid")?) {
-            relation.extras.push(row.try_get("what")?);
         }
     }
     Ok(())

@@ -66,10 +66,11 @@ impl<'a> Builder<'a> {
         let role = self.builder_role(decision);
         let live = target.live.filter(|_| decision.exchanges());
         let query = target.retained(&query_text(decision, aside));
-        self.push_with_settings(decision, statement::create(mart, &name, &query));
+        self.push_with_settings(decision, statement::create(mart, &name, &query, live));
         for sql in statement::complete(target, &name, live, self.actual, role.as_deref()) {
             self.push_with_settings(decision, sql);
         }
+        self.carry_aside(decision);
     }
 
     /// The fingerprint of everything that makes what is built: the statements, and the relations that they read.

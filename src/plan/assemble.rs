@@ -6,7 +6,7 @@ use super::aspect::Mode;
 use super::builder::{Assembly, Builder};
 use super::decision::Decision;
 use super::statement::{self, next};
-use super::{Action, Adopted, Record, RecordRow, expire};
+use super::{Adopted, Record, RecordRow, expire};
 use crate::catalog::{Actual, Recorded};
 use crate::manifest::Desired;
 use crate::state::QName;
@@ -91,6 +91,7 @@ impl Builder<'_> {
         let (steps, records) = (self.out.steps.len(), self.out.records.len());
         let mut later = Later::default();
         self.publish_all(members, &aside);
+        later.alone = self.carry_after(members);
         for decision in members.iter().filter(|d| matches!(d.mode, Mode::Alter | Mode::InPlace)) {
             self.alter(decision, &mut later);
             self.forget(decision);
@@ -124,7 +125,7 @@ impl Builder<'_> {
 
     fn record(&mut self, decision: &Decision<'_>, renamed_from: Option<QName>) {
         let target = &decision.target;
-        let action = action(decision);
+        let action = decision.action();
         let declared = match (&renamed_from, target.recorded) {
             // In the transaction of the rename the rest is still as it was.
             (Some(_), Some(recorded)) => {
@@ -171,15 +172,5 @@ impl Builder<'_> {
                 self.drop(recorded);
             }
         }
-    }
-}
-
-/// What the summary counts a decision as.
-pub(crate) fn action(decision: &Decision<'_>) -> Action {
-    match decision.mode {
-        Mode::Create => Action::Create,
-        Mode::Rebuild => Action::Replace,
-        _ if decision.target.renamed_from().is_some() => Action::Rename,
-        _ => Action::Update,
     }
 }

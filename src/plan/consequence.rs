@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::along;
 use super::aspect::{Difference, Fix, Mode};
 use super::target::Target;
 use super::{Hazard, HazardKind, Refusal};
@@ -14,6 +15,7 @@ pub(super) fn refuse_lost(
     live: &Relation,
     managed: &BTreeSet<&QName>,
     target: &Target<'_>,
+    differences: &[Difference],
 ) {
     for dependent in &live.dependents {
         let ours = dependent.kind != "rule" && dependent.relation.as_ref().is_some_and(|name| managed.contains(name));
@@ -30,12 +32,12 @@ pub(super) fn refuse_lost(
             });
         }
     }
-    for extra in &live.extras {
+    for loss in along::lost(target, differences, live) {
         refused.push(Refusal {
             address: target.address(),
             hazard: HazardKind::BreaksDependents,
-            message: format!("{extra} on {} would not follow to the relation that takes its place", live.name),
-            allowable: true,
+            message: loss.message,
+            allowable: loss.allowable,
         });
     }
     // A versioned mart loses nothing: what is published stays as an older version.
@@ -90,6 +92,7 @@ pub(super) fn hazards(
             ));
         }
     }
+    hazards.extend(along::published(live).filter(|_| mode == Mode::Rebuild));
     for difference in accepted {
         match &difference.fix {
             Fix::CreateIndex(name) | Fix::ReplaceIndex(name) if mode != Mode::Rebuild => {

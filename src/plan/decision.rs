@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::aspect::{Cause, Difference, Fix, Mode};
 use super::difference::differences;
 use super::target::Target;
-use super::{Drift, Hazard, Heal, Options, Refusal, consequence, declared, drift};
+use super::{Action, Drift, Hazard, Heal, Options, Refusal, consequence, declared, drift};
 use crate::catalog::{Actual, Relation};
 use crate::compile::Compiled;
 use crate::manifest::Desired;
@@ -40,6 +40,16 @@ impl Decision<'_> {
     /// Whether a mart gets a query that readers of its view see at once.
     pub(crate) fn redefined(&self) -> bool {
         self.mode == Mode::InPlace && self.differences.iter().any(|d| d.aspect == "definition")
+    }
+
+    /// What the summary counts it as.
+    pub(crate) fn action(&self) -> Action {
+        match self.mode {
+            Mode::Create => Action::Create,
+            Mode::Rebuild => Action::Replace,
+            _ if self.target.renamed_from().is_some() => Action::Rename,
+            _ => Action::Update,
+        }
     }
 
     /// Shown to the user.
@@ -121,7 +131,7 @@ pub(crate) fn decide<'a>(
         decided.insert(name);
         let target = &decision.target;
         if let Some(live) = target.live.filter(|_| decision.mode == Mode::Rebuild) {
-            consequence::refuse_lost(&mut decisions.refused, live, &managed, target);
+            consequence::refuse_lost(&mut decisions.refused, live, &managed, target, &decision.differences);
             upstream.exchange(target, live);
         }
         upstream.note(&decision);

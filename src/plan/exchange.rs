@@ -3,6 +3,7 @@
 use super::aside::Aside;
 use super::aspect::{Fix, Mode};
 use super::builder::Builder;
+use super::carry::comment_on;
 use super::decision::Decision;
 use super::order::{Old, dependents_first, query_text};
 use super::statement::{self, next};
@@ -25,6 +26,7 @@ impl Builder<'_> {
         for decision in in_place(true) {
             self.replace_view(decision, aside);
         }
+        self.carry_before(members);
         for old in dependents_first(members, &self.dropped, self.actual) {
             match old {
                 Old::Exchanged(decision) => self.drop_old(decision),
@@ -44,7 +46,7 @@ impl Builder<'_> {
         let target = &decision.target;
         let Some(name) = aside.get(&target.mart.name) else { return };
         let comment = statement::comment(target, target.live.filter(|_| decision.exchanges()));
-        let sql = statement::comment_on(target.mart.kind, name, comment.as_ref());
+        let sql = comment_on(target.mart.kind, name, comment.as_ref());
         self.push_as_builder(decision, sql);
     }
 

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::aspect::{Difference, Mode};
-use super::assemble::action;
 use super::decision::Decision;
 use super::version::Expired;
 use super::{Action, Change, Hazard, HazardKind, declared, drift};
@@ -113,7 +112,7 @@ impl Parts<'_, '_> {
         } else if first && whole.before.is_none() {
             Action::Create
         } else {
-            let actions = || all.clone().map(action);
+            let actions = || all.clone().map(|decision| decision.action());
             let missing = self.stable.is_none_or(|decision| decision.mode == Mode::Create);
             match () {
                 _ if first || actions().any(|action| action == Action::Replace) => Action::Replace,
@@ -219,7 +218,7 @@ fn change(decision: &Decision<'_>, adopted: bool) -> Change {
     Change {
         address: target.address(),
         kind: target.mart.kind,
-        action: action(decision),
+        action: decision.action(),
         reason: reasons.join("; "),
         before: target.recorded.map_or(Value::Null, |r| value(&r.mart)),
         after: value(target.mart),

@@ -1,8 +1,9 @@
 //! How one difference is mended on the live relation, without keeping readers waiting.
 
 use super::aspect::Fix;
+use super::carry::{comment_on, comment_on_column};
 use super::grants::{self, GrantFix};
-use super::statement::{comment_on, comment_on_column, next, option_name};
+use super::statement::{next, option_name};
 use super::target::Target;
 use crate::catalog::Relation;
 use crate::sql::{create_index, option_value};

@@ -2,11 +2,13 @@
 //!
 //! Pure: no clock, no connection. `plan` is never a mode of `apply`.
 
+mod along;
 mod alter;
 mod aside;
 mod aspect;
 mod assemble;
 mod builder;
+pub(crate) mod carry;
 mod consequence;
 mod decision;
 mod declared;
@@ -18,6 +20,7 @@ mod fold;
 mod grants;
 mod hazard;
 mod indexes;
+pub(crate) mod lost;
 mod make;
 mod mend;
 mod model;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{HazardKind, Options, Orphan, Refusal};
-use crate::catalog::{Actual, Recorded, RelationKind};
+use crate::catalog::{Actual, ExtraKind, Recorded, RelationKind};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, DesiredMart};
 use crate::sql::parse_qualified_name;
@@ -168,6 +168,13 @@ pub(crate) fn refusals(
         let managed = dependent.relation.as_ref().is_some_and(|r| dropped.contains(r) || readers.live.contains(r));
         if !managed {
             let what = format!("the {} depends on {name} and is not managed", dependent.label());
+            refused.push(refuse(HazardKind::BreaksDependents, what, false));
+        }
+    }
+    for key in live.extras.iter().filter(|extra| extra.kind == ExtraKind::Referencing) {
+        // That of a mart that goes as well, dependents first, has gone by then.
+        if key.other.as_ref().is_none_or(|other| !dropped.contains(other)) {
+            let what = format!("the {} depends on {name} and is not managed", key.label);
             refused.push(refuse(HazardKind::BreaksDependents, what, false));
         }
     }

@@ -1,21 +1,25 @@
 //! The text of the statements a plan is made of.
 
-use super::grants;
+use super::carry::{comment_on, comment_on_column, rights};
 use super::target::Target;
 use crate::catalog::{Actual, Relation};
 use crate::sql::{create_index, index_body, option_value};
-use crate::state::{GrantDecl, Kind, Mart, QName, quote_ident, quote_idents, quote_literal, quote_role};
+use crate::state::{GrantDecl, Kind, Mart, QName, quote_ident, quote_idents, quote_literal};
 
 pub(crate) use crate::state::next_name as next;
 
-/// `CREATE …` of the relation itself, under `name`, from `query`.
-pub(crate) fn create(mart: &Mart, name: &QName, query: &str) -> String {
+/// `CREATE …` of the relation itself, under `name`, from `query`. `live` is the relation whose place it takes: it is stored as that is.
+pub(crate) fn create(mart: &Mart, name: &QName, query: &str, live: Option<&Relation>) -> String {
+    let live = live.filter(|live| live.kind.is(mart.kind));
+    let unlogged = if live.is_some_and(|live| live.unlogged) { "UNLOGGED " } else { "" };
+    let method = live.and_then(|live| live.access_method.as_ref());
+    let method = method.map(|method| format!("\nUSING {}", quote_ident(method))).unwrap_or_default();
     let options = with(&mart.with);
     let tablespace = match &mart.tablespace {
         Some(tablespace) => format!("\nTABLESPACE {}", quote_ident(tablespace)),
         None => String::new(),
     };
-    format!("CREATE {} {name}{options}{tablespace} AS\n{}", mart.kind.sql(), query.trim())
+    format!("CREATE {unlogged}{} {name}{method}{options}{tablespace} AS\n{}", mart.kind.sql(), query.trim())
 }
 
 /// `CREATE OR REPLACE VIEW` in place.
@@ -37,7 +41,7 @@ pub(super) fn option_name(key: &str) -> String {
     key.split('.').map(quote_ident).collect::<Vec<_>>().join(".")
 }
 
-/// What makes a new relation complete: keys, indexes, comments, grants, statistics.
+/// What makes a new relation what its manifest says: keys, indexes, comments, grants.
 /// `live` is the relation whose place it takes. The comment of what is built aside is its mark until it is published.
 pub(crate) fn complete(
     target: &Target<'_>,
@@ -74,25 +78,6 @@ pub(crate) fn complete(
             quote_ident(&index_name(index)),
             index_body(&is.definition)
         ));
-    }
-    if let (Kind::MaterializedView, Some(live)) = (mart.kind, live) {
-        let made = |index: &String| {
-            mart.indexes.iter().any(|i| i.name == *index)
-                || carried_indexes(target, Some(live)).iter().any(|(name, _)| *name == index)
-        };
-        let clustered = live.indexes.iter().find(|(name, index)| index.clustered && made(name));
-        sql.extend(clustered.map(|(index, _)| {
-            format!("ALTER {} {name} CLUSTER ON {}", mart.kind.sql(), quote_ident(&index_name(index)))
-        }));
-        let targets = live.columns.iter().filter(|was| target.columns.iter().any(|column| column.name == was.name));
-        sql.extend(targets.filter_map(|column| {
-            let column_name = quote_ident(&column.name);
-            Some(format!(
-                "ALTER {} {name} ALTER COLUMN {column_name} SET STATISTICS {}",
-                mart.kind.sql(),
-                column.statistics?
-            ))
-        }));
     }
     sql.extend(index_comments(target, name, live, index_name));
     if let Some(comment) = comment(target, live).filter(|_| !aside) {
@@ -168,18 +153,6 @@ fn column_comments(target: &Target<'_>, name: &QName, live: Option<&Relation>) -
     sql
 }
 
-/// `COMMENT ON` a relation.
-pub(crate) fn comment_on(kind: Kind, name: &QName, comment: Option<&String>) -> String {
-    let text = comment.map_or_else(|| "NULL".to_owned(), |c| quote_literal(c));
-    format!("COMMENT ON {} {name} IS {text}", kind.sql())
-}
-
-/// `COMMENT ON COLUMN`.
-pub(crate) fn comment_on_column(name: &QName, column: &str, comment: Option<&String>) -> String {
-    let text = comment.map_or_else(|| "NULL".to_owned(), |c| quote_literal(c));
-    format!("COMMENT ON COLUMN {name}.{} IS {text}", quote_ident(column))
-}
-
 /// Exact grants on a new relation: what default privileges add is revoked again.
 fn grants_on_new(
     target: &Target<'_>,
@@ -194,18 +167,13 @@ fn grants_on_new(
         (None, None) => return Vec::new(),
     };
     let creator = role.unwrap_or(&actual.server.user);
-    let mut sql: Vec<String> = actual
+    let defaults = actual
         .default_acls
         .iter()
         .filter(|acl| acl.owner == creator)
         .filter(|acl| acl.schema.as_ref().is_none_or(|schema| *schema == name.schema))
-        .map(|acl| format!("REVOKE ALL ON {name} FROM {}", quote_role(&acl.role)))
-        .collect();
-    sql.dedup();
-    for (_, _, _, fix) in grants::differences(wanted, &[], actual.server.major()) {
-        sql.extend(grants::statements(&fix, name));
-    }
-    sql
+        .map(|acl| &acl.role);
+    rights(name, defaults, wanted, actual.server.major())
 }
 
 /// The statements of a rename, schema first.

@@ -20,7 +20,7 @@ impl Builder<'_> {
         for decision in views {
             let mart = decision.target.mart;
             let name = mart.name.sibling(next(&mart.name.name));
-            let create = statement::create(mart, &name, &query_text(decision, &aside));
+            let create = statement::create(mart, &name, &query_text(decision, &aside), None);
             self.push_with_settings(decision, create);
             aside.insert(mart.name.clone(), name);
         }

@@ -2,7 +2,7 @@
 
 use super::Method;
 use crate::build::obstacles;
-use crate::catalog::{Recorded, Relation};
+use crate::catalog::{ExtraKind, Recorded, Relation};
 use crate::state::{Kind, Publish};
 
 /// The method of a refresh, and the reason people are told.
@@ -51,10 +51,15 @@ fn materialized_view(recorded: &Recorded, live: &Relation, concurrent: Option<bo
 fn table(recorded: &Recorded, live: &Relation) -> Choice {
     let method = |method, reason: String| Choice::Method(method, reason);
     let obstacle = obstacles(live).into_iter().next();
+    let publication = live.extras.iter().find(|e| e.kind == ExtraKind::Publication).map(|e| e.label.clone());
     match (recorded.mart.publish, obstacle) {
         (Publish::Merge, _) => method(Method::Merge, "publish = \"merge\"".to_owned()),
         (_, Some(obstacle)) => method(Method::Merge, format!("not exchanged: {}", obstacle.0)),
         (Publish::Swap, None) => method(Method::Swap, "publish = \"swap\"".to_owned()),
+        // Its subscribers get what is written to it, and would not see it exchanged.
+        (Publish::Auto, None) if publication.is_some() => {
+            method(Method::Merge, format!("its rows are replicated: {}", publication.unwrap_or_default()))
+        }
         (Publish::Auto, None) if live.empty => method(Method::Swap, "it holds no rows yet".to_owned()),
         (Publish::Auto, None) => Choice::ByDifferences,
     }

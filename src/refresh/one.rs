@@ -175,17 +175,27 @@ async fn publish(
         Choice::Method(method, reason) => (*method, reason.clone()),
         _ => by_differences(conn, live, built, frame).await?,
     };
+    if method == Method::Swap
+        && let Some(why) = build::still_referenced(conn, live, built, frame).await?
+    {
+        (method, reason) = (Method::Merge, why);
+    }
     if method == Method::Swap {
         let defaults = options.defaults_of(frame.role.as_ref().unwrap_or(&live.owner), &live.name);
         let swapped = build::swap(conn, live, built, frame, options.publish_lock_timeout_ms, &defaults).await;
         match swapped {
-            Ok(()) => {
+            Ok(left) => {
+                reason = [Some(reason), left].into_iter().flatten().collect::<Vec<_>>().join("; ");
                 // An exchange does not count what differs: every row is new.
                 outcome.inserted = i64::try_from(built.rows).ok();
             }
             Err(error) if error.is("55P03") && mart.publish != Publish::Swap => {
                 method = Method::Merge;
                 reason = format!("no exclusive lock in {} tries, so merged", build::PUBLICATION_TRIES);
+            }
+            Err(error) if error.is("42501") => {
+                method = Method::Merge;
+                reason = format!("no right to exchange it, so merged: {error}");
             }
             Err(error) => return Err(error),
         }

@@ -123,7 +123,8 @@ impl Publication<'_> {
             ..self.frame.clone()
         };
         let defaults = self.options.defaults_of(self.frame.role.as_ref().unwrap_or(&self.live.owner), &self.view.name);
-        let [of_version, of_view] = build::publish_version(self.version, self.live, self.view, built, &defaults);
+        let major = self.series.major;
+        let [of_version, of_view] = build::publish_version(self.version, self.live, self.view, built, &defaults, major);
         let mut session = SessionState::in_transaction();
         for sql in of_version {
             build::run(conn, &mut session, &as_owner(&self.live.owner), &sql).await?;

@@ -1,6 +1,7 @@
 //! What a query says: parsed for PostgreSQL's grammar, its references, rewrites. Pure.
 
 mod check;
+mod cut;
 mod expression;
 mod grouping;
 mod identifier;
@@ -16,6 +17,7 @@ mod rewrite;
 mod tests;
 
 pub use check::{CheckQuery, check_query};
+pub use cut::cut_at_name;
 pub use expression::Expression;
 pub use grouping::{Grouping, grouping};
 pub use identifier::{fold_identifier, parse_name_list, parse_qualified_name};

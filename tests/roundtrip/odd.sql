@@ -1,4 +1,4 @@
--- note s.with_statistics: statistics "Some stats" stays as it is; no manifest says it, and replacing the materialized view would lose it
+-- note s.with_statistics: statistics "Some stats" stays as it is; no manifest says it, and it goes along where the materialized view is replaced
 -- left s.ends_in__next
 -- What years of changes leave: dropped and renamed columns, system columns, names of types and functions that are names of others.
 CREATE SCHEMA s;

@@ -1,7 +1,7 @@
 -- What a view is told: check options, barriers, whose rights; column lists; what hangs on it beside its query.
--- note s.ruled: rule log_it stays as it is; no manifest says it, and replacing the view would lose it
--- note s.triggered: INSTEAD OF trigger write_it stays as it is; no manifest says it, and replacing the view would lose it
--- note s.triggered: default of column id stays as it is; no manifest says it, and replacing the view would lose it
+-- note s.ruled: rule log_it stays as it is; no manifest says it, and it goes along where the view is replaced
+-- note s.triggered: INSTEAD OF trigger write_it stays as it is; no manifest says it, and it goes along where the view is replaced
+-- note s.triggered: default of column id stays as it is; no manifest says it, and it goes along where the view is replaced
 CREATE SCHEMA s;
 CREATE TABLE s.t (id int PRIMARY KEY, name text, amount numeric(10, 2), at timestamptz);
 CREATE TABLE s.log (what text);

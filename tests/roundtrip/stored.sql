@@ -1,6 +1,6 @@
 -- Materialized views: options, statistics targets, no rows, indexes of every sort.
--- note s.kept: options of column b stays as it is; no manifest says it, and replacing the materialized view would lose it
--- note s.kept: storage of column d stays as it is; no manifest says it, and replacing the materialized view would lose it
+-- note s.kept: options of column b stays as it is; no manifest says it, and it goes along where the materialized view is replaced
+-- note s.kept: storage of column d stays as it is; no manifest says it, and it goes along where the materialized view is replaced
 CREATE SCHEMA s;
 CREATE TABLE s.t (id int PRIMARY KEY, a int, b text, c timestamptz, d jsonb, e tsvector, f int4range, g point, h text[], "I j" text, k varchar(30), l inet);
 INSERT INTO s.t SELECT i, i % 7, 'b' || i, timestamptz '2024-01-01 00:00+00' + i * interval '1 h', '{"a": 1}', 'x', int4range(i, i + 5), point(i, i), ARRAY['x'], 'ij', 'k', '10.0.0.1' FROM generate_series(1, 50) AS i;

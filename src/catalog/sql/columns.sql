@@ -4,9 +4,14 @@ SELECT a.attrelid::bigint AS oid, a.attnum AS number, a.attname::text AS name,
        a.attnotnull AS not_null,
        CASE WHEN a.attcollation <> t.typcollation THEN (SELECT c.collname::text FROM pg_catalog.pg_collation c WHERE c.oid = a.attcollation) END AS collation,
        d.description AS comment, NULLIF(a.attstattarget, -1)::int AS statistics,
-       CASE WHEN a.attstorage <> t.typstorage OR a.attcompression <> '' OR a.attoptions IS NOT NULL OR a.atthasdef
-            THEN concat_ws(',', CASE WHEN a.attstorage <> t.typstorage THEN 'storage' END, CASE WHEN a.attcompression <> '' THEN 'compression' END,
-                           CASE WHEN a.attoptions IS NOT NULL THEN 'options' END, CASE WHEN a.atthasdef THEN 'default' END) END AS extras
+       CASE WHEN a.attstorage <> t.typstorage OR a.attcompression <> '' OR a.attoptions IS NOT NULL
+            THEN ARRAY(SELECT w.setting FROM (VALUES
+              (CASE WHEN a.attstorage <> t.typstorage
+                    THEN 'storage:SET STORAGE ' || CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END),
+              (CASE a.attcompression WHEN 'p' THEN 'compression:SET COMPRESSION pglz' WHEN 'l' THEN 'compression:SET COMPRESSION lz4' END),
+              ('options:SET (' || array_to_string(ARRAY(SELECT format('%I = %L', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1))
+                                                          FROM unnest(a.attoptions) AS o), ', ') || ')')
+            ) AS w (setting) WHERE w.setting <> 'options:SET ()') END AS settings
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_description d

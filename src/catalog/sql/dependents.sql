@@ -1,4 +1,5 @@
--- What depends on relations: rules (views, materialized views), functions, policies, foreign keys, columns of a row's type.
+-- What depends on relations: rules (views, materialized views), functions, policies, constraints, columns of a row's type. Foreign keys that
+-- refer to them are among what else hangs on them.
 WITH wanted AS (SELECT unnest($1::bigint[]::oid[]) AS oid),
 refs AS (
   SELECT w.oid, d.classid, d.objid, d.objsubid
@@ -26,8 +27,12 @@ FROM refs r
 LEFT JOIN pg_catalog.pg_rewrite w ON r.classid = 'pg_catalog.pg_rewrite'::regclass AND w.oid = r.objid
 LEFT JOIN pg_catalog.pg_constraint k ON r.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = r.objid
 LEFT JOIN pg_catalog.pg_policy p ON r.classid = 'pg_catalog.pg_policy'::regclass AND p.oid = r.objid
+LEFT JOIN pg_catalog.pg_trigger t ON r.classid = 'pg_catalog.pg_trigger'::regclass AND t.oid = r.objid
+LEFT JOIN pg_catalog.pg_statistic_ext s ON r.classid = 'pg_catalog.pg_statistic_ext'::regclass AND s.oid = r.objid
+LEFT JOIN pg_catalog.pg_publication_rel u ON r.classid = 'pg_catalog.pg_publication_rel'::regclass AND u.oid = r.objid
 LEFT JOIN pg_catalog.pg_class c
        ON c.oid = COALESCE(w.ev_class, CASE WHEN r.classid = 'pg_catalog.pg_class'::regclass THEN r.objid END)
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE COALESCE(w.ev_class, k.conrelid, p.polrelid, CASE WHEN r.classid = 'pg_catalog.pg_class'::regclass THEN r.objid END, 0) <> r.oid
+WHERE COALESCE(w.ev_class, k.conrelid, p.polrelid, t.tgrelid, s.stxrelid, u.prrelid, CASE WHEN r.classid = 'pg_catalog.pg_class'::regclass THEN r.objid END, 0) <> r.oid
+  AND (k.confrelid IS NULL OR k.confrelid <> r.oid)
 ORDER BY 1, 2, 3, 4

@@ -234,8 +234,8 @@ fn what_is_not_a_mart_stays_and_is_told() {
         public.locked
 
     To know:
-      public."Top Products": rule quiet stays as it is; no manifest says it, and replacing the view would lose it
-      public."top products": INSTEAD OF trigger act stays as it is; no manifest says it, and replacing the view would lose it
+      public."Top Products": rule quiet stays as it is; no manifest says it, and it goes along where the view is replaced
+      public."top products": INSTEAD OF trigger act stays as it is; no manifest says it, and it goes along where the view is replaced
 
     Imported 3 marts from DB on SOCKET into datamarts: 3 new, 0 changed, 0 as they were. Adopted 3: nothing of them was changed.
     "#);

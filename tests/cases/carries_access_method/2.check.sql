@@ -1,0 +1,1 @@
+SELECT (SELECT count(*) FROM was0) > 0 AND NOT EXISTS (TABLE was0 EXCEPT (SELECT amname || relpersistence::text AS fact FROM pg_class c JOIN pg_am a ON a.oid = relam WHERE c.oid = 't'::regclass)) AND NOT EXISTS ((SELECT amname || relpersistence::text AS fact FROM pg_class c JOIN pg_am a ON a.oid = relam WHERE c.oid = 't'::regclass) EXCEPT TABLE was0);

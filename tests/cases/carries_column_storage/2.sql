@@ -1,0 +1,6 @@
+ALTER TABLE t ALTER COLUMN category SET STORAGE EXTERNAL, ALTER COLUMN category SET COMPRESSION pglz, ALTER COLUMN day SET (n_distinct = -0.5, n_distinct_inherited = 3), ALTER COLUMN day SET DEFAULT date '2024-01-01';
+CREATE SEQUENCE t_ids OWNED BY t.id; ALTER TABLE t ALTER COLUMN id SET DEFAULT nextval('t_ids'); ALTER TABLE t CLUSTER ON t_pkey; SELECT nextval('t_ids');
+CREATE INDEX mi ON m (id); ALTER MATERIALIZED VIEW m CLUSTER ON mi; ALTER MATERIALIZED VIEW m ALTER COLUMN category SET STORAGE EXTERNAL, ALTER COLUMN id SET STATISTICS 77, ALTER COLUMN id SET (n_distinct = 5); CREATE STATISTICS ms ON id, day FROM m;
+CREATE TABLE was0 AS SELECT attrelid::regclass::text || attname || attstorage::text || attcompression::text || coalesce(attoptions::text, '') || coalesce(pg_get_expr(adbin, adrelid), '') || coalesce(attstattarget, -1) AS fact FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid IN ('t'::regclass, 'm'::regclass) AND attnum BETWEEN 1 AND 4;
+CREATE TABLE was1 AS SELECT pg_get_serial_sequence('t', 'id') || (SELECT last_value FROM t_ids) || (SELECT string_agg(indexrelid::regclass::text, ',' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indisclustered) AS fact;
+CREATE TABLE was2 AS SELECT pg_get_statisticsobjdef(oid) AS fact FROM pg_statistic_ext;

@@ -1,0 +1,1 @@
+GRANT EXECUTE ON FUNCTION noted() TO {db}_o;

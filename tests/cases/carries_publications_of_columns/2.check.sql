@@ -1,0 +1,1 @@
+SELECT (SELECT count(*) FROM was0) > 0 AND NOT EXISTS (TABLE was0 EXCEPT (SELECT to_jsonb(p)::text AS fact FROM pg_publication_tables p)) AND NOT EXISTS ((SELECT to_jsonb(p)::text AS fact FROM pg_publication_tables p) EXCEPT TABLE was0);

@@ -1,0 +1,2 @@
+ALTER TABLE t REPLICA IDENTITY USING INDEX t_pkey; ALTER TABLE u REPLICA IDENTITY FULL; ALTER TABLE v REPLICA IDENTITY USING INDEX v_category_id_idx; ALTER TABLE w REPLICA IDENTITY NOTHING;
+CREATE TABLE was0 AS SELECT c.relname || c.relreplident::text || coalesce((SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = c.oid AND indisreplident), '') AS fact FROM pg_class c WHERE relname IN ('t', 'u', 'v', 'w');

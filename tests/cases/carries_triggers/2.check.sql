@@ -1,0 +1,2 @@
+SELECT (SELECT count(*) FROM was0) > 0 AND NOT EXISTS (TABLE was0 EXCEPT (SELECT pg_get_triggerdef(oid) || tgenabled::text || coalesce(obj_description(oid, 'pg_trigger'), '') AS fact FROM pg_trigger WHERE tgrelid = 't'::regclass AND NOT tgisinternal)) AND NOT EXISTS ((SELECT pg_get_triggerdef(oid) || tgenabled::text || coalesce(obj_description(oid, 'pg_trigger'), '') AS fact FROM pg_trigger WHERE tgrelid = 't'::regclass AND NOT tgisinternal) EXCEPT TABLE was0);
+SELECT count(*) = 0 FROM log;

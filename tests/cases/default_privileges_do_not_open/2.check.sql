@@ -1,0 +1,2 @@
+SELECT (SELECT count(*) FROM was0) > 0 AND NOT EXISTS (TABLE was0 EXCEPT (SELECT coalesce(relacl, acldefault('r', relowner))::text AS fact FROM pg_class WHERE oid = 't'::regclass)) AND NOT EXISTS ((SELECT coalesce(relacl::text, 'none') AS fact FROM pg_class WHERE oid = 't'::regclass) EXCEPT TABLE was0);
+SELECT NOT has_table_privilege('{db}_spy', 't', 'SELECT') AND has_column_privilege('{db}_spy', 't', 'id', 'SELECT');
