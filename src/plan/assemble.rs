@@ -95,7 +95,9 @@ impl Builder<'_> {
             self.alter(decision, &mut later);
             self.forget(decision);
         }
-        for decision in members.iter().filter(|d| exchanges || !d.builds()) {
+        // What is not ours has no row.
+        let ours = members.iter().filter(|d| d.target.follower.is_none());
+        for decision in ours.filter(|d| exchanges || !d.builds()) {
             if !later.after.contains_key(&decision.target.mart.name) {
                 self.record(decision, None);
             }
@@ -179,6 +181,7 @@ pub(crate) fn action(decision: &Decision<'_>) -> Action {
     match decision.mode {
         Mode::Create => Action::Create,
         Mode::Rebuild => Action::Replace,
+        Mode::Drop => Action::Delete,
         _ if decision.target.renamed_from().is_some() => Action::Rename,
         _ => Action::Update,
     }
