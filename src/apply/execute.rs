@@ -311,7 +311,10 @@ impl Worker<'_> {
     /// Marts whose changes are not committed.
     fn undone(&self) -> Vec<String> {
         let done: BTreeSet<&String> = self.done.marts.iter().collect();
-        self.plan.changes.iter().map(|c| &c.address).filter(|a| !done.contains(a)).cloned().collect()
+        // What followed them is no mart, and has no row.
+        let marts: BTreeSet<String> = self.plan.records.iter().map(|record| record.mart.to_string()).collect();
+        let changed = self.plan.changes.iter().map(|c| &c.address);
+        changed.filter(|a| marts.contains(*a) && !done.contains(a)).cloned().collect()
     }
 }
 

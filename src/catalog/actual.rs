@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::columns::{Column, Index};
 use super::extra::Extra;
 use super::recorded::Recorded;
-use crate::state::{Fingerprint, GrantDecl, Kind, QName, aside_prefix, is_aside_mark, next_mark, next_name};
+use crate::state::{Fingerprint, GrantDecl, Kind, Mart, QName, aside_prefix, is_aside_mark, next_mark, next_name};
 
 /// What one snapshot of a database showed.
 #[derive(Debug, Clone, Default)]
@@ -16,8 +16,10 @@ pub struct Actual {
     pub server: Server,
     /// The marts the registry knows, of this project.
     pub recorded: BTreeMap<QName, Recorded>,
-    /// The relations that exist among those asked for.
+    /// The relations that exist among those asked for, and the followers.
     pub relations: HashMap<QName, Relation>,
+    /// Views and materialized views that depend on marts, directly or through each other, and are no marts of this project.
+    pub followers: BTreeMap<QName, Follower>,
     /// What default privileges give to new relations.
     pub default_acls: Vec<DefaultAcl>,
     /// Who has the names that marts need beside their own: of indexes, and of what is built aside.
@@ -58,6 +60,21 @@ impl Server {
     pub fn major(&self) -> i32 {
         self.version_num / 10_000
     }
+}
+
+/// A view or materialized view that is no mart of this project and depends on one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Follower {
+    /// A mart reads it.
+    pub is_read: bool,
+    /// The connection's role may act as its owner.
+    pub assumable: bool,
+    /// What its owner lacks to make it again, as GRANT says it.
+    pub lacks: Vec<String>,
+    /// The time zone that sessions of this database have.
+    pub timezone: String,
+    /// The other project whose mart it is, and what that declared.
+    pub declared: Option<(String, Box<Mart>)>,
 }
 
 /// What default privileges of `owner` (in `schema`, or everywhere) give to `role`.

@@ -9,9 +9,9 @@ use super::actual::{Actual, DefaultAcl, Dependent, Relation, RelationKind, Serve
 use super::aside::{left, taken};
 use super::columns::{Column, Index};
 use super::recorded::Recorded;
-use super::{CatalogError, extra, marts};
+use super::{CatalogError, extra, followers, marts};
 use crate::manifest::version_mart;
-use crate::state::{GrantDecl, Mart, QName, version_name};
+use crate::state::{GrantDecl, Mart, QName, next_name, version_name};
 
 /// What to look for.
 #[derive(Debug, Clone, Default)]
@@ -62,11 +62,28 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
             names.extend(version.mart.names_beside().into_iter().chain(wanted.names_beside()));
         }
     }
-    let relations = relations(conn, &managed, &sources).await?;
-    let taken = taken(conn, &names).await?;
+    let mut found = relations(conn, &managed, &sources).await?;
     let left = left(conn, &scope.project).await?;
+    // What applies left is nobody's.
+    let known = managed.iter().chain(left.keys()).cloned().collect();
+    let mut followers = followers::followers(conn, &known, &found).await?;
+    if !followers.is_empty() {
+        if let Some(schema) = &scope.registry {
+            followers::declared(conn, schema, &scope.project, &mut followers).await?;
+        }
+        let whole = relations(conn, &followers.keys().cloned().collect(), &BTreeSet::new()).await?;
+        names.extend(whole.values().flat_map(names_aside));
+        found.extend(whole);
+    }
+    let taken = taken(conn, &names).await?;
     let default_acls = default_acls(conn).await?;
-    Ok(Actual { taken, left, server, recorded, relations, default_acls })
+    Ok(Actual { taken, left, server, recorded, relations: found, followers, default_acls })
+}
+
+/// The names a relation and its indexes have while another is built in its place.
+fn names_aside(relation: &Relation) -> Vec<QName> {
+    let names = relation.indexes.keys().chain([&relation.name.name]);
+    names.map(|name| relation.name.sibling(next_name(name))).collect()
 }
 
 /// Describes relations by name: `managed` whole, `sources` without definition, indexes and grants.

@@ -5,6 +5,7 @@ mod columns;
 mod aside;
 mod existing;
 mod extra;
+mod followers;
 mod introspect;
 mod marts;
 mod recorded;
@@ -12,7 +13,7 @@ mod stats;
 mod trust;
 mod version;
 
-pub use actual::{Actual, DefaultAcl, Dependent, Left, Relation, RelationKind, Server, Taken};
+pub use actual::{Actual, DefaultAcl, Dependent, Follower, Left, Relation, RelationKind, Server, Taken};
 pub use columns::{Column, Index};
 pub use existing::{CronJob, Existing, TimeZone, cron_jobs, existing, others_marts, time_zone};
 pub use extra::{Extra, ExtraKind};

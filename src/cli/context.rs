@@ -185,6 +185,10 @@ impl Context {
         let compiled = compile::compile(&mut self.conn, &marts, lock_timeout)
             .await
             .map_err(|error| CommandError::compile(error, desired))?;
+        let following = plan::following(desired, &compiled, actual, &options);
+        let compiled = compile::follow(&mut self.conn, &following.asked(actual), &compiled, lock_timeout)
+            .await
+            .map_err(|error| CommandError::compile(error, desired))?;
         options.respelled = compile::respelled(&mut self.conn, desired, &compiled, actual)
             .await
             .map_err(|error| CommandError::compile(error, desired))?;

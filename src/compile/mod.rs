@@ -4,31 +4,49 @@
 
 mod canonical;
 mod checks;
+mod follow;
 mod needed;
 mod place;
 mod respelled;
 mod restate;
 mod savepoint;
 mod scratch;
+mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use canonical::canonical;
+pub use follow::{Asked, follow, follow_within};
 pub use needed::needed;
 pub(crate) use needed::{recorded_for, settings_changed};
 pub use respelled::respelled;
 pub use restate::{Restated, Stated, StatedIndex, restate};
 pub use scratch::{attempt, attempt_within, compile};
+pub(crate) use upstream::upstream_first;
 
 use crate::catalog::Column;
 use crate::database::{ErrorKind, SqlError};
+use crate::manifest::DesiredMart;
 use crate::state::QName;
 
 /// What the server says about the marts that were compiled.
 #[derive(Debug, Clone, Default)]
 pub struct Compiled {
-    /// By name.
+    /// By name; those that follow marts and can are among them.
     pub marts: BTreeMap<QName, CompiledMart>,
+    /// What depends on marts, is none, and may have to follow them.
+    pub followers: Vec<Following>,
+}
+
+/// A view or materialized view that is no mart and may have to follow one.
+#[derive(Debug, Clone)]
+pub struct Following {
+    /// As if it were declared: its own definition, owner and options.
+    pub desired: DesiredMart,
+    /// Why it cannot follow: mostly PostgreSQL's words.
+    pub lost: Option<String>,
+    /// What its owner lacks to make it again, in PostgreSQL's words.
+    pub denied: Option<String>,
 }
 
 /// What the server says about one mart's query.

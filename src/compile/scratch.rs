@@ -176,7 +176,7 @@ async fn one(
     let view = scratch.view(mart);
     let (prefix, query) = statement(desired, scratch, known, &view);
     let mut tried = savepoint(conn, &format!("{prefix}{query}\n")).await?;
-    if tried.as_ref().is_err_and(|error| error.is("42501")) && mart.owner.is_some() {
+    if tried.as_ref().is_err_and(|error| error.is("42501")) && mart.owner.is_some() && desired.is_declared() {
         // What a query means can be told by whoever may read; that its owner may not is told when it is built.
         let ourselves = DesiredMart { mart: Mart { owner: None, ..mart.clone() }, ..desired.clone() };
         let (prefix, query) = statement(&ourselves, scratch, known, &view);

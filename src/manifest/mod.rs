@@ -97,6 +97,11 @@ pub struct QuerySource {
 }
 
 impl DesiredMart {
+    /// Whether a manifest says it. What follows marts and is none has no file, and its text is somebody else's.
+    pub fn is_declared(&self) -> bool {
+        !self.path.is_empty()
+    }
+
     /// Where in which file a character of the mart's query is; `position` counts from 1, as PostgreSQL's errors do.
     pub fn place_of(&self, position: usize) -> Option<(PathBuf, Place)> {
         let source = &self.query_source;

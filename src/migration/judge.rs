@@ -9,7 +9,7 @@ use super::{At, Checked, Effect, EffectKind, MartEffects, SourceChange};
 use crate::catalog::Relation;
 use crate::manifest::{Desired, DesiredMart};
 use crate::observe::human_size;
-use crate::plan::{Action, Change, HazardKind};
+use crate::plan::{Action, Change, HazardKind, Refusal};
 use crate::sql::index_body;
 use crate::state::{Kind, QName};
 
@@ -175,7 +175,9 @@ impl Judge<'_> {
         if let Some(change) = self.after.changes.get(&address).filter(|is| !same(is)) {
             effects.push(self.change(change));
         }
-        for refusal in self.after.refused.iter().filter(|refusal| refusal.address == address) {
+        let below = self.followers();
+        let of_it = |refusal: &&Refusal| refusal.address == address || below.contains(&refusal.address);
+        for refusal in self.after.refused.iter().filter(of_it) {
             if !self.before.refused.contains(refusal) {
                 let message = format!("the next apply is refused: {}: {}", refusal.hazard, refusal.message);
                 effects.push(Effect { kind: EffectKind::Rebuilds, message, at: At::Mart });
@@ -193,6 +195,14 @@ impl Judge<'_> {
             effects.push(Effect { kind, message, at: At::Mart });
         }
         effects
+    }
+
+    /// What depends on it directly and is no mart.
+    fn followers(&self) -> BTreeSet<String> {
+        let actual = self.after.actual;
+        let dependents = actual.relations.get(self.name()).map(|live| live.dependents.as_slice()).unwrap_or_default();
+        let relations = dependents.iter().filter_map(|dependent| dependent.relation.as_ref());
+        relations.filter(|name| actual.followers.contains_key(*name)).map(ToString::to_string).collect()
     }
 
     fn change(&self, change: &Change) -> Effect {

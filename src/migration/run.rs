@@ -10,7 +10,7 @@ use super::side::Side;
 use super::watch::{Trace, Watch, Watched, indexes};
 use super::{Checked, MigrationError, Script, Subject};
 use crate::catalog::{self, Actual};
-use crate::compile::{self, Tried};
+use crate::compile::{self, CompileError, Tried};
 use crate::database::{SqlError, registry};
 use crate::manifest::{Desired, DesiredMart};
 use crate::plan;
@@ -35,6 +35,7 @@ pub async fn check(
     // All that needs none of the migration's locks comes before it.
     let tried = compile::attempt(conn, &marts, wait).await?;
     let needed = needed(&tried, desired, actual);
+    let needed = following(conn, subject, actual, needed, false).await?;
     let respelled = compile::respelled(conn, desired, &needed.compiled, actual).await?;
     let reads = reads(desired, &tried, actual);
     sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
@@ -54,8 +55,7 @@ pub async fn check(
     options.respelled = respelled;
     let before = Side::new(desired, actual, needed, &options, subject.now);
     options.respelled.retain(|name, _| same(name));
-    let after_tried = self::needed(&found.tried, desired, &found.actual);
-    let after = Side::new(desired, &found.actual, after_tried, &options, subject.now);
+    let after = Side::new(desired, &found.actual, found.tried, &options, subject.now);
     Ok(judge(desired, &before, &after, &found.watch, &reads))
 }
 
@@ -72,6 +72,30 @@ fn needed(tried: &Tried, desired: &Desired, actual: &Actual) -> Tried {
     let mut tried = tried.clone();
     tried.compiled.marts.retain(|name, _| needed.contains(name));
     tried
+}
+
+/// With what would follow the marts that compile, as the next apply sees it; `within` a transaction that goes on.
+async fn following(
+    conn: &mut PgConnection,
+    subject: &Subject<'_>,
+    actual: &Actual,
+    tried: Tried,
+    within: bool,
+) -> Result<Tried, MigrationError> {
+    let Subject { desired, options, .. } = *subject;
+    let wait = desired.project.database.lock_timeout_ms;
+    let following = plan::following(desired, &tried.compiled, actual, options);
+    let asked = following.asked(actual);
+    let followed = match within {
+        true => compile::follow_within(conn, &asked, &tried.compiled, wait).await,
+        false => compile::follow(conn, &asked, &tried.compiled, wait).await,
+    };
+    match followed {
+        Ok(compiled) => Ok(Tried { compiled, ..tried }),
+        // Marts that do not compile are told of already.
+        Err(CompileError::Refused { .. }) => Ok(tried),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What each mart reads directly.
@@ -134,6 +158,7 @@ async fn within(
     let may = rights(conn, marts, reads, actual).await?;
     let actual = look(conn, desired, actual).await?;
     let tried = compile::attempt_within(conn, marts, wait).await?;
+    let tried = following(conn, subject, &actual, needed(&tried, desired, &actual), true).await?;
     Ok(Found { actual, tried, watch: Watch { watched, trace, rights: (might, may), indexes } })
 }
 

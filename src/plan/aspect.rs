@@ -70,6 +70,8 @@ pub(crate) enum Mode {
     InPlace,
     /// Built aside under another name, then exchanged.
     Rebuild,
+    /// What is no mart and cannot follow one goes.
+    Drop,
     /// Indexes, grants, comments, options, names, or only what the registry keeps.
     Alter,
     /// Nothing a user would see: the registry's row is brought up to date.

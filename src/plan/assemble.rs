@@ -96,7 +96,9 @@ impl Builder<'_> {
             self.alter(decision, &mut later);
             self.forget(decision);
         }
-        for decision in members.iter().filter(|d| exchanges || !d.builds()) {
+        // What is not ours has no row.
+        let ours = members.iter().filter(|d| d.target.follower.is_none());
+        for decision in ours.filter(|d| exchanges || !d.builds()) {
             if !later.after.contains_key(&decision.target.mart.name) {
                 self.record(decision, None);
             }

@@ -67,7 +67,8 @@ pub(super) fn hazards(
 ) -> Vec<Hazard> {
     let mut hazards = Vec::new();
     let rows = live.tuples.max(0.0) as i64;
-    if mode == Mode::Rebuild && target.has_data() {
+    let filled = target.follower.is_none() || live.populated;
+    if mode == Mode::Rebuild && target.has_data() && filled {
         let message = if live.kind.is(Kind::View) {
             format!("{} is computed, aside, while the view serves", live.name)
         } else {
@@ -75,8 +76,10 @@ pub(super) fn hazards(
         };
         hazards.push(Hazard::new(HazardKind::RebuildsData, message));
         let sources: Vec<_> = target.reads.iter().filter_map(|name| actual.relations.get(name)).collect();
+        // Of what others read not everything is known.
+        let known = target.follower.is_none() || sources.len() == target.reads.len();
         let stored: Vec<_> = sources.iter().filter(|s| s.kind.is(Kind::Table)).collect();
-        if !live.empty && !stored.is_empty() && stored.iter().all(|s| s.empty) {
+        if known && !live.empty && !stored.is_empty() && stored.iter().all(|s| s.empty) {
             hazards.push(Hazard::new(
                 HazardKind::DeletesData,
                 format!("every table that {} reads is empty; its rows could not be computed again", live.name),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::aspect::{Cause, Difference, Fix, Mode};
 use super::difference::differences;
 use super::target::Target;
-use super::{Action, Drift, Hazard, Heal, Options, Refusal, consequence, declared, drift};
+use super::{Action, Drift, Hazard, Heal, Options, Refusal, consequence, declared, drift, follower};
 use crate::catalog::{Actual, Relation};
 use crate::compile::Compiled;
 use crate::manifest::Desired;
@@ -37,6 +37,17 @@ impl Decision<'_> {
         self.mode == Mode::Rebuild
     }
 
+    /// The relation that is there goes.
+    pub(crate) fn goes(&self) -> bool {
+        matches!(self.mode, Mode::Rebuild | Mode::Drop)
+    }
+
+    /// A materialized view that is not ours and holds no rows: it goes on so.
+    pub(crate) fn stays_empty(&self) -> bool {
+        let live = self.target.live.filter(|_| self.target.follower.is_some());
+        live.is_some_and(|live| !live.populated)
+    }
+
     /// Whether a mart gets a query that readers of its view see at once.
     pub(crate) fn redefined(&self) -> bool {
         self.mode == Mode::InPlace && self.differences.iter().any(|d| d.aspect == "definition")
@@ -47,6 +58,7 @@ impl Decision<'_> {
         match self.mode {
             Mode::Create => Action::Create,
             Mode::Rebuild => Action::Replace,
+            Mode::Drop => Action::Delete,
             _ if self.target.renamed_from().is_some() => Action::Rename,
             _ => Action::Update,
         }
@@ -87,13 +99,13 @@ struct Upstream {
 /// Decides about every mart of `desired`. `dropped` are the marts that go in the same plan.
 pub(crate) fn decide<'a>(
     desired: &'a Desired,
-    compiled: &Compiled,
+    compiled: &'a Compiled,
     actual: &'a Actual,
     options: &Options,
     dropped: &BTreeSet<QName>,
     aside: &BTreeSet<QName>,
 ) -> Decisions<'a> {
-    let targets: Vec<Target<'a>> = desired.marts.iter().map(|mart| Target::new(mart, compiled, actual)).collect();
+    let targets = follower::targets(desired, compiled, actual);
     let renames: Vec<(QName, QName)> = targets
         .iter()
         .filter(|t| options.selects(&t.mart.name))
@@ -105,7 +117,7 @@ pub(crate) fn decide<'a>(
     let mut decided: HashSet<QName> = HashSet::new();
     for target in targets {
         let follows = follow_reasons(&target, &upstream);
-        let selected = options.selects(&target.mart.name);
+        let selected = target.follower.is_none() && options.selects(&target.mart.name);
         let name = target.mart.name.clone();
         if target.mart.kind == Kind::View && upstream.restates(&target) {
             // A view keeps no rows, and passes on that they are others.
@@ -130,9 +142,12 @@ pub(crate) fn decide<'a>(
         };
         decided.insert(name);
         let target = &decision.target;
-        if let Some(live) = target.live.filter(|_| decision.mode == Mode::Rebuild) {
-            consequence::refuse_lost(&mut decisions.refused, live, &managed, target, &decision.differences);
-            upstream.exchange(target, live);
+        if let Some(live) = target.live.filter(|_| decision.goes()) {
+            if decision.mode == Mode::Rebuild {
+                consequence::refuse_lost(&mut decisions.refused, live, &managed, target, &decision.differences);
+            }
+            let how = if decision.mode == Mode::Drop { "dropped" } else { "replaced" };
+            upstream.exchange(target, live, how);
         }
         upstream.note(&decision);
         decisions.marts.push(decision);
@@ -172,10 +187,10 @@ impl Decisions<'_> {
 }
 
 impl Upstream {
-    fn exchange(&mut self, target: &Target<'_>, live: &Relation) {
+    fn exchange(&mut self, target: &Target<'_>, live: &Relation, how: &str) {
         for dependent in &live.dependents {
             let Some(relation) = &dependent.relation else { continue };
-            let why = format!("reads {}, which is replaced", target.address());
+            let why = format!("reads {}, which is {how}", target.address());
             self.pulled.entry(relation.clone()).or_default().insert(why);
             if dependent.kind == "table" {
                 self.retyped.insert(relation.clone());
@@ -218,7 +233,8 @@ fn follow_reasons(target: &Target<'_>, upstream: &Upstream) -> Vec<String> {
         return Vec::new();
     };
     let mut reasons = upstream.pulled.get(&live.name).cloned().unwrap_or_default();
-    if target.has_data() {
+    // What is not ours keeps its rows until whoever refreshes it does.
+    if target.has_data() && target.follower.is_none() {
         let restated = upstream.reasons(target);
         reasons.extend(restated.map(|(name, why)| format!("reads {name}, {why}")));
     }
@@ -262,7 +278,10 @@ fn one<'a>(
     let view = target.mart.kind == Kind::View && live.kind.is(Kind::View);
     let retyped = upstream.retyped.contains(&live.name);
     let in_place = view && !retyped && target.extends(&live.columns) && !aside.contains(&target.mart.name);
-    let mode = if rebuilt || ((redefined || !follows.is_empty()) && !in_place) {
+    let lost = target.follower.is_some_and(|follower| follower.lost.is_some()) && !follows.is_empty();
+    let mode = if lost {
+        Mode::Drop
+    } else if rebuilt || ((redefined || !follows.is_empty()) && !in_place) {
         Mode::Rebuild
     } else if redefined || !follows.is_empty() {
         Mode::InPlace
@@ -284,7 +303,11 @@ fn one<'a>(
     reasons.extend(metadata.iter().map(|key| format!("{key} changed")));
     reasons.extend(follows);
     reasons.dedup();
-    let hazards = consequence::hazards(&target, live, mode, &accepted, actual);
+    let mut hazards = consequence::hazards(&target, live, mode, &accepted, actual);
+    if let Some(following) = target.follower {
+        reasons = follower::reasons(&target, reasons, mode, actual);
+        hazards.extend(lost.then(|| follower::lost(live, following)));
+    }
     Some(Decision { mode, differences: accepted, reasons, hazards, drifted, adopted: None, target })
 }
 

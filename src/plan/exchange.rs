@@ -36,8 +36,18 @@ impl Builder<'_> {
         for decision in members.iter().filter(|d| d.builds()) {
             self.take_place(decision, aside);
         }
+        self.own_words(members);
         for decision in members {
             self.expire(decision);
+        }
+    }
+
+    /// Views that are not ours get their own words back: PostgreSQL would go on printing the aliases that came with pointing them at what was
+    /// built aside.
+    fn own_words(&mut self, members: &[&Decision<'_>]) {
+        let views = members.iter().filter(|d| d.target.follower.is_some() && d.target.mart.kind == Kind::View);
+        for decision in views.filter(|d| d.mode != Mode::Drop) {
+            self.replace_view(decision, &Aside::new());
         }
     }
 

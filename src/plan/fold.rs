@@ -203,6 +203,10 @@ fn change(decision: &Decision<'_>, adopted: bool) -> Change {
     if decision.mode == Mode::Create {
         diff.push_str(&drift::unified("", &target.mart.query, "nothing", "query"));
     }
+    if decision.mode == Mode::Drop {
+        let definition = target.live.and_then(|live| live.definition.as_deref()).unwrap_or_default();
+        diff = drift::unified(definition, "", "definition (now)", "nothing");
+    }
     let value = |mart| serde_json::to_value(mart).unwrap_or(Value::Null);
     let mut reasons = decision.reasons.clone();
     if target.desired.part.is_none() && target.recorded.is_some_and(|recorded| recorded.part.is_some()) {
@@ -221,10 +225,11 @@ fn change(decision: &Decision<'_>, adopted: bool) -> Change {
         action: decision.action(),
         reason: reasons.join("; "),
         before: target.recorded.map_or(Value::Null, |r| value(&r.mart)),
-        after: value(target.mart),
+        // What is not ours is declared by nobody.
+        after: if target.follower.is_some() { Value::Null } else { value(target.mart) },
         diff,
         hazards: decision.hazards.clone(),
-        file: Some(target.desired.file.display().to_string()),
+        file: target.follower.is_none().then(|| target.desired.file.display().to_string()),
         origins: target.desired.origins.clone(),
     }
 }

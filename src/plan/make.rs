@@ -11,7 +11,7 @@ use super::fold::{self, Whole};
 use super::problem::problems;
 use super::schedule::{Schedule, schedule};
 use super::{Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusal, Summary};
-use super::{aside, drift, moved, orphan, version};
+use super::{aside, drift, kept, moved, orphan, version};
 use crate::catalog::{Actual, Recorded};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, Prune};
@@ -33,22 +33,18 @@ pub fn plan(
     let cleared = (!actual.left.is_empty()).then(|| actual.without_left());
     let actual = cleared.as_ref().unwrap_or(actual);
     let policy = &desired.project.policy;
-    let prune = options.prune || policy.prune == Prune::Always;
     let orphans = orphan::orphans(desired, actual);
-    let unversioned: BTreeSet<&QName> = desired.marts.iter().map(|desired| &desired.mart.name).collect();
-    // Versions of a mart that has none any more go, whoever prunes.
-    let left_over =
-        |recorded: &Recorded| matches!(&recorded.part, Some(Part::Version { of, .. }) if unversioned.contains(of));
-    let goes = |r: &Recorded| options.selects(&r.mart.name) && (prune || left_over(r));
-    let dropped: Vec<&Recorded> = orphans.iter().filter(|r| goes(r)).copied().collect();
+    let dropped = dropped(desired, actual, options);
     let dropped_names: BTreeSet<QName> = dropped.iter().map(|r| r.mart.name.clone()).collect();
     let (decisions, transactions) = decided(desired, compiled, actual, options, &dropped_names);
     let aside = aside::marts(&decisions.marts, &transactions);
     let problems = problems(&decisions.marts, &dropped_names, &aside, desired, actual);
+    let kept = kept::refusals(&decisions, actual);
     if !problems.is_empty() {
         return Err(PlanError::Problems { problems });
     }
     let mut refused = decisions.refused;
+    refused.extend(kept);
     // Nothing declared at all looks like a folder that was not read: whoever means it says the names.
     if desired.marts.is_empty() && options.select.is_none() {
         let whole = dropped.iter().filter(|recorded| !is_version(recorded));
@@ -68,8 +64,10 @@ pub fn plan(
     refuse_hazards(&changes, options, &mut refused);
     refused.retain(|r| !(r.allowable && options.allow.contains(&r.hazard)));
     let summary = summarise(&changes);
+    let followers = decisions.marts.iter().filter(|d| d.target.follower.is_some()).map(|d| &d.target.mart.name);
+    let whole = desired.marts.iter().map(|d| &d.mart.name).chain(followers).cloned().collect();
     // Readers that are no one's loss are there all the same when it is applied.
-    let mut reads = moved::reads(&desired.marts.iter().map(|d| d.mart.name.clone()).collect(), seen);
+    let mut reads = moved::reads(&whole, seen);
     reads.extend(moved::asides(&aside, seen));
     let listed = if policy.prune == Prune::Never { Vec::new() } else { orphans };
     let listed = listed.into_iter().filter(|r| !dropped_names.contains(&r.mart.name) && !is_version(r));
@@ -95,10 +93,22 @@ pub fn plan(
     })
 }
 
+/// The marts that go: they have no manifest any more, dependents first.
+pub(super) fn dropped<'a>(desired: &Desired, actual: &'a Actual, options: &Options) -> Vec<&'a Recorded> {
+    let prune = options.prune || desired.project.policy.prune == Prune::Always;
+    let unversioned: BTreeSet<&QName> = desired.marts.iter().map(|desired| &desired.mart.name).collect();
+    // Versions of a mart that has none any more go, whoever prunes.
+    let left_over =
+        |recorded: &Recorded| matches!(&recorded.part, Some(Part::Version { of, .. }) if unversioned.contains(of));
+    let mut orphans = orphan::orphans(desired, actual);
+    orphans.retain(|r| options.selects(&r.mart.name) && (prune || left_over(r)));
+    orphans
+}
+
 /// Decides, and decides again with views built aside where a schedule cannot be found otherwise.
-fn decided<'a>(
+pub(super) fn decided<'a>(
     desired: &'a Desired,
-    compiled: &Compiled,
+    compiled: &'a Compiled,
     actual: &'a Actual,
     options: &Options,
     dropped: &BTreeSet<QName>,
@@ -116,7 +126,7 @@ fn decided<'a>(
 }
 
 /// The same options with the parts of the marts that are selected.
-fn with_parts(options: &Options, desired: &Desired, actual: &Actual) -> Options {
+pub(super) fn with_parts(options: &Options, desired: &Desired, actual: &Actual) -> Options {
     let mut options = options.clone();
     if let Some(selected) = &mut options.select {
         let declared = desired.marts.iter().map(|desired| (&desired.mart.name, &desired.part));

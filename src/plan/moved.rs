@@ -21,7 +21,10 @@ pub(crate) fn reads(declared: &BTreeSet<QName>, actual: &Actual) -> Vec<Read> {
         };
         reads.insert(name, read);
     }
-    for (name, relation) in actual.relations.iter().filter(|(name, _)| !managed.contains(name)) {
+    // Of what follows marts only that matters which does, or which marts read.
+    let aside = |name: &QName| actual.followers.get(name).is_some_and(|follower| !follower.is_read);
+    let sources = actual.relations.iter().filter(|(name, _)| !managed.contains(name) && !aside(name));
+    for (name, relation) in sources {
         let read =
             Read { name: name.clone(), managed: false, relation: Some(relation.signature()), row: None, aside: false };
         reads.insert(name, read);

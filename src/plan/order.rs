@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::aspect::Mode;
 use super::decision::Decision;
 use crate::catalog::{Actual, Recorded};
 use crate::sql::Query;
@@ -24,7 +23,7 @@ pub(super) fn dependents_first<'a, 'b>(
     actual: &Actual,
 ) -> Vec<Old<'a, 'b>> {
     let exchanged: BTreeMap<&QName, &'b Decision<'a>> =
-        members.iter().filter(|d| d.mode == Mode::Rebuild).filter_map(|d| Some((&d.target.live?.name, *d))).collect();
+        members.iter().filter(|d| d.goes()).filter_map(|d| Some((&d.target.live?.name, *d))).collect();
     let mut order = Vec::new();
     let mut seen: BTreeSet<&QName> = BTreeSet::new();
     // Without recursion: a chain may be long.
@@ -49,8 +48,13 @@ pub(super) fn dependents_first<'a, 'b>(
     order
 }
 
-/// The query as declared, with references to what is built aside pointing there.
+/// The query as declared, with references to what is built aside pointing there, and whether rows are asked for.
 pub(super) fn query_text(decision: &Decision<'_>, aside: &BTreeMap<QName, QName>) -> String {
+    let rows = if decision.stays_empty() { "\nWITH NO DATA" } else { "" };
+    format!("{}{rows}", pointed(decision, aside))
+}
+
+fn pointed(decision: &Decision<'_>, aside: &BTreeMap<QName, QName>) -> String {
     let mart = decision.target.mart;
     if aside.is_empty() {
         return mart.query.clone();

@@ -23,7 +23,8 @@ pub(super) fn problems(
     let declared: HashSet<&QName> = desired.marts.iter().map(|d| &d.mart.name).collect();
     let planned: HashSet<&QName> = decisions.iter().map(|d| &d.target.mart.name).collect();
     let moving: HashSet<&QName> = decisions.iter().filter_map(|d| Some(&d.target.live?.name)).chain(dropped).collect();
-    for decision in decisions {
+    // What stands against followers is told as such.
+    for decision in decisions.iter().filter(|decision| decision.target.follower.is_none()) {
         let target = &decision.target;
         let mut problem = |key: &str, message: String, help: String| {
             problems.push(PlanProblem {

@@ -24,7 +24,7 @@ pub(crate) enum Schedule {
 ///
 /// A relation that is exchanged and everything that reads it are published together, all old or all new: a view between
 /// two of them is built aside as well, so that what reads it need not wait. What is built from a view that can only be
-/// changed in place (somebody else's relation depends on it) waits until that view is published; where both are asked for,
+/// changed in place (it is somebody else's, or such a relation depends on it) waits until that view is published; where both are asked for,
 /// the view is built aside all the same.
 ///
 /// What a function of a mart's query reads (`depends_on`) cannot be pointed at what is built aside: the mart waits until
@@ -57,6 +57,7 @@ fn movable(decision: &Decision<'_>, declared: &BTreeSet<QName>) -> bool {
     let ours = |relation: &Option<QName>| relation.as_ref().is_some_and(|name| declared.contains(name));
     let guarded = target.mart.prevent_destroy && target.recorded.is_some_and(|r| r.mart.prevent_destroy);
     decision.mode == Mode::InPlace
+        && target.follower.is_none()
         && !guarded
         && target.live.is_some_and(|live| {
             live.extras.is_empty() && live.dependents.iter().all(|d| d.kind != "rule" && ours(&d.relation))
@@ -112,7 +113,7 @@ fn ties(decisions: &[Decision<'_>], dropped: &BTreeSet<QName>, actual: &Actual) 
         decisions.iter().enumerate().filter_map(|(i, d)| Some((&d.target.live?.name, i))).collect();
     let mut ties = Vec::new();
     for (i, decision) in decisions.iter().enumerate() {
-        if decision.mode != Mode::Rebuild {
+        if !decision.goes() {
             continue;
         }
         let mut relations: Vec<_> = decision.target.live.into_iter().collect();

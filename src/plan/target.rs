@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{PlanProblem, rename};
 use crate::catalog::{Actual, Column, ReadSignature, Recorded, Relation};
-use crate::compile::{Compiled, recorded_for};
+use crate::compile::{Compiled, Following, recorded_for};
 use crate::manifest::DesiredMart;
 use crate::sql::{canonical_index, index_body};
 use crate::state::{IndexDecl, Kind, Mart, QName, derived_name};
@@ -30,6 +30,8 @@ pub(crate) struct Target<'a> {
     pub indexes: BTreeMap<String, TargetIndex<'a>>,
     /// What the query reads.
     pub reads: BTreeSet<QName>,
+    /// It is no mart: it follows what it depends on, as it is.
+    pub follower: Option<&'a Following>,
 }
 
 /// A declared index in the server's spelling.
@@ -78,7 +80,18 @@ impl<'a> Target<'a> {
                 (decl.name.clone(), TargetIndex { decl, body })
             })
             .collect();
-        Self { desired, mart, recorded, live, definition, compiled: compiled.is_some(), columns, indexes, reads }
+        Self {
+            desired,
+            mart,
+            recorded,
+            live,
+            definition,
+            compiled: compiled.is_some(),
+            columns,
+            indexes,
+            reads,
+            follower: None,
+        }
     }
 
     /// Schema and name, quoted where needed.

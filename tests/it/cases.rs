@@ -2,7 +2,8 @@
 //!
 //! A stage is a folder `1`, `2`, … of manifests; `1.sql` runs before it, `1.options` holds words (`prune`, `heal`,
 //! `allow=HAZARD`, `select=NAME`, `drift` where drift stays, `interrupted` where its last transaction fails), `1.plan` is the plan expected, each statement of
-//! `1.check.sql` is true after it. `{db}` is the database's name everywhere. `postgresql` holds the least major version.
+//! `1.check.sql` is true after it. `{db}` is the database's name everywhere, `{facts}` are functions that tell whether a relation kept
+//! everything (`support/facts.sql`). `postgresql` holds the least major version.
 //!
 //! For every stage: the plan is as written, a failing step changes nothing (one of a publication leaves what was built,
 //! and the next plan publishes that), apply succeeds, what was built holds what its query gives, nothing is left lying about, and planning again is empty and compiles nothing. A stage that cannot
@@ -11,11 +12,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use datamart::compile::needed;
 use datamart::manifest::Desired;
 use datamart::plan::{Action, Change, HazardKind, Heal, Options, Plan, PlanError, Step};
 use globset::Glob;
+use regex::Regex;
 use sqlx::PgConnection;
 use tempfile::TempDir;
 
@@ -79,7 +82,8 @@ async fn one(case: &Path) {
         }
         let sql = std::fs::read_to_string(case.join(format!("{stage}.sql"))).ok();
         if let Some(sql) = &sql {
-            database.script(&sql.replace("{db}", &database.name)).await;
+            let facts = include_str!("support/facts.sql");
+            database.script(&sql.replace("{facts}", facts).replace("{db}", &database.name)).await;
         }
         let words = std::fs::read_to_string(case.join(format!("{stage}.options"))).unwrap_or_default();
         let copy = with_names(&dir, &database.name);
@@ -321,10 +325,27 @@ fn written(plan: &Plan) -> String {
             false => step.sql.clone(),
         };
         let sql = sql.lines().map(str::trim_end).collect::<Vec<_>>().join("\n      ");
+        let sql = if follows(plan, step) { unqualified(&sql) } else { sql };
         let _ = writeln!(text, "[{place}]{role} {sql}");
     }
     if text.is_empty() {
         text.push_str("nothing\n");
     }
-    text
+    COLUMN.replace_all(&text, "column $1 does not exist").into_owned()
 }
+
+/// Whether a statement is for what follows and no manifest says.
+fn follows(plan: &Plan, step: &Step) -> bool {
+    plan.changes.iter().any(|change| change.address == step.mart && change.file.is_none())
+}
+
+/// From 16 on PostgreSQL prints columns without their relation where there is one only: the first line stays, the rest loses its qualifiers.
+fn unqualified(sql: &str) -> String {
+    let (first, rest) = sql.split_once('\n').unwrap_or((sql, ""));
+    let rest = QUALIFIER.replace_all(rest, "");
+    [first, &*rest].join("\n").trim_end().to_owned()
+}
+
+static QUALIFIER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"("[^"]+"|\b[a-z_]\w*)\."#).expect("a pattern"));
+static COLUMN: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"column (?:\w+\.)?"?(\w+)"? does not exist"#).expect("a pattern"));

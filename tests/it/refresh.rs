@@ -49,6 +49,21 @@ fn a_materialized_view_is_refreshed_concurrently_where_it_can_be() {
     });
 }
 
+/// Other tools refresh by name, and the one that reads gets the rows of yesterday.
+#[test]
+fn a_materialized_view_is_refreshed_after_the_one_it_reads() {
+    run(async {
+        let a = "type = \"materialized_view\"\nquery = \"SELECT sum(n) AS n FROM m\"\n";
+        let m = "type = \"materialized_view\"\nquery = \"SELECT sum(n) AS n FROM z GROUP BY category\"\n";
+        let z = "type = \"materialized_view\"\nquery = \"SELECT category, count(*) AS n FROM orders GROUP BY 1\"\n";
+        let (database, folder) = shop(&[("a.toml", a), ("m.toml", m), ("z.toml", z)]).await;
+        database.script("CREATE VIEW theirs AS SELECT n FROM a; INSERT INTO orders VALUES (2000, 'new', 5)").await;
+        let runs = refresh(&database, folder.path(), &refresh_options()).await;
+        assert!(runs.iter().all(|r| r.status == RunStatus::Success && r.method == Some(Method::Plain)), "{runs:#?}");
+        assert_eq!(database.value("SELECT n FROM theirs").await, "1001");
+    });
+}
+
 #[test]
 fn few_differences_are_merged_into_the_same_table() {
     run(async {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod check;
+mod followers;
 mod graph;
 mod import;
 mod import_again;

@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::Utc;
 use datamart::apply::{self, ApplyError, By};
 use datamart::catalog::{Actual, introspect};
-use datamart::compile::{compile, needed};
+use datamart::compile::{compile, follow, needed};
 use datamart::database::registry;
 use datamart::manifest::{self, Desired, LoadOptions, ManifestError};
 use datamart::plan::{self, Options, Plan, PlanError};
@@ -51,6 +51,9 @@ pub async fn plan(conn: &mut PgConnection, desired: &Desired, options: &Options)
         Ok(compiled) => compiled,
         Err(error) => panic!("{error:?}"),
     };
+    let following = plan::following(desired, &compiled, actual, options);
+    let followed = follow(conn, &following.asked(actual), &compiled, 3_000).await;
+    let compiled = followed.unwrap_or_else(|error| panic!("{error:?}"));
     plan::plan(desired, &compiled, actual, options, Utc::now())
 }
 

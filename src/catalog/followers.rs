@@ -1,0 +1,68 @@
+//! What depends on marts and is none: views and materialized views of others, which follow a mart that is exchanged.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::CatalogError;
+use super::actual::{Follower, Relation};
+use super::existing::time_zone;
+use crate::state::{Mart, QName, quote_ident};
+
+/// The views and materialized views that depend on `relations`, directly or through each other, and are none of `managed`.
+/// Asks nothing where there are none.
+pub(super) async fn followers(
+    conn: &mut PgConnection,
+    managed: &BTreeSet<QName>,
+    relations: &HashMap<QName, Relation>,
+) -> Result<BTreeMap<QName, Follower>, CatalogError> {
+    let dependents = relations.values().flat_map(|relation| &relation.dependents);
+    let views = dependents.filter(|dependent| matches!(dependent.kind.as_str(), "view" | "materialized view"));
+    let direct: BTreeSet<&QName> =
+        views.filter_map(|view| view.relation.as_ref()).filter(|name| !managed.contains(name)).collect();
+    let mut found = BTreeMap::new();
+    if direct.is_empty() {
+        return Ok(found);
+    }
+    let schemas: Vec<&str> = direct.iter().map(|name| name.schema.as_str()).collect();
+    let names: Vec<&str> = direct.iter().map(|name| name.name.as_str()).collect();
+    let sql = include_str!("sql/followers.sql");
+    let rows = sqlx::query(sql).bind(&schemas).bind(&names).fetch_all(&mut *conn).await?;
+    let timezone = time_zone(conn).await?.name;
+    for row in rows {
+        let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
+        if !managed.contains(&name) {
+            let follower = Follower {
+                is_read: relations.contains_key(&name),
+                assumable: row.try_get("assumable")?,
+                lacks: row.try_get("lacks")?,
+                timezone: timezone.clone(),
+                declared: None,
+            };
+            found.insert(name, follower);
+        }
+    }
+    Ok(found)
+}
+
+/// Which of them other projects declare, in the registry in `schema`.
+pub(super) async fn declared(
+    conn: &mut PgConnection,
+    schema: &str,
+    project: &str,
+    followers: &mut BTreeMap<QName, Follower>,
+) -> Result<(), CatalogError> {
+    let schemas: Vec<&str> = followers.keys().map(|name| name.schema.as_str()).collect();
+    let names: Vec<&str> = followers.keys().map(|name| name.name.as_str()).collect();
+    let sql = include_str!("sql/others_declared.sql").replace("{registry}", &quote_ident(schema));
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(project).bind(&schemas).bind(&names).fetch_all(&mut *conn).await?;
+    for row in rows {
+        let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
+        let mart: Mart = serde_json::from_str(row.try_get("declared")?)
+            .map_err(|error| CatalogError::Registry { mart: name.to_string(), message: error.to_string() })?;
+        if let Some(follower) = followers.get_mut(&name) {
+            follower.declared = Some((row.try_get("project")?, Box::new(mart)));
+        }
+    }
+    Ok(())
+}

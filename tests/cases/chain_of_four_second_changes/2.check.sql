@@ -1,0 +1,12 @@
+SELECT is_kept('theirs_a');
+SELECT is_kept('theirs_b');
+SELECT is_kept('theirs_c');
+SELECT is_kept('theirs_d');
+SELECT is_kept('a');
+SELECT is_kept('c');
+SELECT has_its_oid('theirs_a');
+SELECT has_its_oid('theirs_b');
+SELECT has_its_oid('theirs_c');
+SELECT has_its_oid('theirs_d');
+SELECT has_its_oid('a');
+SELECT has_its_oid('c');

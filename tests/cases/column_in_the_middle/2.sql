@@ -1,0 +1,3 @@
+{facts}
+GRANT SELECT ON star, stored, named TO PUBLIC;
+SELECT keep('named');

@@ -1,0 +1,2 @@
+SELECT is_kept('days');
+SELECT has_its_oid('days');

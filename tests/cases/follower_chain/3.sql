@@ -1,0 +1,5 @@
+{facts}
+CREATE ROLE {db}_bi; GRANT SELECT ON v TO {db}_bi; COMMENT ON VIEW v IS 'Between';
+CREATE MATERIALIZED VIEW mv AS SELECT day, total + 1 AS more FROM b; CREATE UNIQUE INDEX ON mv (day); GRANT SELECT ON mv TO {db}_bi;
+CREATE VIEW w AS SELECT day FROM mv;
+SELECT keep('w');

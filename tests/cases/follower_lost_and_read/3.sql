@@ -1,0 +1,1 @@
+CREATE FUNCTION uses(x broken) RETURNS int LANGUAGE sql AS 'SELECT 1';

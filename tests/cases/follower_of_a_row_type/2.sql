@@ -1,0 +1,1 @@
+CREATE VIEW rows AS SELECT a AS whole FROM a; CREATE VIEW fields AS SELECT (whole).day FROM rows; GRANT SELECT ON rows TO PUBLIC;

@@ -1,0 +1,1 @@
+CREATE TABLE holds (one a);

@@ -1,0 +1,5 @@
+SELECT is_kept('w');
+SELECT is_kept('mv');
+SELECT has_its_oid('w');
+SELECT has_its_oid('mv');
+SELECT has_its_oid('w') AND (SELECT count(*) FROM both_read) = 200;

@@ -1,0 +1,4 @@
+{facts}
+CREATE VIEW w AS SELECT day, id FROM x; CREATE MATERIALIZED VIEW mv AS SELECT id FROM w; CREATE VIEW both_read AS SELECT a.id, b.day FROM x a JOIN x_v1 b USING (id); GRANT SELECT ON w TO PUBLIC;
+SELECT keep('w');
+SELECT keep('mv');

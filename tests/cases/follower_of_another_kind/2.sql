@@ -1,0 +1,4 @@
+{facts}
+CREATE VIEW w AS SELECT day, id FROM a; CREATE MATERIALIZED VIEW mv AS SELECT id FROM w; CREATE UNIQUE INDEX ON mv (id);
+SELECT keep('w');
+SELECT keep('mv');

@@ -1,0 +1,3 @@
+SELECT is_kept('theirs.v');
+SELECT is_kept('theirs.mv');
+SELECT has_its_oid('theirs.v');

@@ -1,0 +1,1 @@
+CREATE VIEW v AS SELECT day, count(*) AS n FROM a GROUP BY 1;

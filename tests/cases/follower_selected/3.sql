@@ -1,0 +1,4 @@
+{facts}
+CREATE VIEW w AS SELECT n FROM b;
+SELECT keep('v');
+SELECT keep('w');

@@ -1,0 +1,3 @@
+{facts}
+GRANT USAGE ON SCHEMA public TO {db}_bi;
+SELECT keep('theirs.v');
