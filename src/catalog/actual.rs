@@ -20,6 +20,8 @@ pub struct Actual {
     pub relations: HashMap<QName, Relation>,
     /// Views and materialized views that depend on marts, directly or through each other, and are no marts of this project.
     pub followers: BTreeMap<QName, Follower>,
+    /// Versions of marts among them: they follow like those once nothing is declared of them any more.
+    pub frozen: BTreeMap<QName, Follower>,
     /// What default privileges give to new relations.
     pub default_acls: Vec<DefaultAcl>,
     /// Who has the names that marts need beside their own: of indexes, and of what is built aside.

@@ -65,8 +65,12 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
     let mut found = relations(conn, &managed, &sources).await?;
     let left = left(conn, &scope.project).await?;
     // What applies left is nobody's.
-    let known = managed.iter().chain(left.keys()).cloned().collect();
-    let mut followers = followers::followers(conn, &known, &found).await?;
+    let versions: BTreeSet<&QName> =
+        recorded.values().flat_map(|row| &row.versions).map(|version| &version.mart.name).collect();
+    let known = managed.iter().filter(|name| !versions.contains(name)).chain(left.keys()).cloned().collect();
+    let followers = followers::followers(conn, &known, &found).await?;
+    let (frozen, mut followers): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        followers.into_iter().partition(|(name, _)| versions.contains(name));
     if !followers.is_empty() {
         if let Some(schema) = &scope.registry {
             followers::declared(conn, schema, &scope.project, &mut followers).await?;
@@ -77,7 +81,7 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
     }
     let taken = taken(conn, &names).await?;
     let default_acls = default_acls(conn).await?;
-    Ok(Actual { taken, left, server, recorded, relations: found, followers, default_acls })
+    Ok(Actual { taken, left, server, recorded, relations: found, followers, frozen, default_acls })
 }
 
 /// The names a relation and its indexes have while another is built in its place.

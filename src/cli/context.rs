@@ -186,7 +186,7 @@ impl Context {
             .await
             .map_err(|error| CommandError::compile(error, desired))?;
         let following = plan::following(desired, &compiled, actual, &options);
-        let compiled = compile::follow(&mut self.conn, &following.asked(actual), &compiled, lock_timeout)
+        let compiled = compile::follow(&mut self.conn, &following.asked(), &compiled, lock_timeout)
             .await
             .map_err(|error| CommandError::compile(error, desired))?;
         options.respelled = compile::respelled(&mut self.conn, desired, &compiled, actual)

@@ -87,7 +87,7 @@ fn together(asked: &Asked<'_>) -> (Vec<DesiredMart>, Vec<Following>) {
         let (desired, lost) = declared(relation, follower, upstream, &renames);
         // Text of others runs with their rights, or not at all: the plan asks for the right to act as its owner.
         match lost.is_some() || !follower.assumable {
-            true => followers.push(Following { desired, lost, denied: None }),
+            true => followers.push(Following { desired, compiled: None, lost, denied: None }),
             false => list.push(desired),
         }
     }
@@ -99,12 +99,17 @@ fn together(asked: &Asked<'_>) -> (Vec<DesiredMart>, Vec<Following>) {
         match lost {
             Some(at) => {
                 let why = "a mart that it reads is to read it".to_owned();
-                followers.push(Following { desired: list.remove(at), lost: Some(why), denied: None });
+                followers.push(Following { desired: list.remove(at), compiled: None, lost: Some(why), denied: None });
             }
             None => {
                 let list: Vec<DesiredMart> = order.into_iter().map(|at| list[at].clone()).collect();
                 let known = list.iter().filter(|desired| actual.followers.contains_key(&desired.mart.name));
-                followers.extend(known.map(|desired| Following { desired: desired.clone(), lost: None, denied: None }));
+                followers.extend(known.map(|desired| Following {
+                    desired: desired.clone(),
+                    compiled: None,
+                    lost: None,
+                    denied: None,
+                }));
                 return (list, followers);
             }
         }
@@ -257,7 +262,13 @@ fn joined(
             break;
         }
     }
-    compiled.marts.extend(tried.compiled.marts.into_iter().filter(|(name, _)| !gone.contains(name)));
+    // A version that is one no more has the name that its mart's newest was compiled under: they stand apart.
+    let mut tried = tried.compiled.marts;
+    for follower in &mut followers {
+        let name = &follower.desired.mart.name;
+        follower.compiled = tried.remove(name).filter(|_| !gone.contains(name));
+    }
+    compiled.marts.extend(tried);
     compiled.followers = followers;
     Ok(compiled)
 }

@@ -43,6 +43,8 @@ pub struct Compiled {
 pub struct Following {
     /// As if it were declared: its own definition, owner and options.
     pub desired: DesiredMart,
+    /// What the server says about it; `None` where it was not asked, or refuses.
+    pub compiled: Option<CompiledMart>,
     /// Why it cannot follow: mostly PostgreSQL's words.
     pub lost: Option<String>,
     /// What its owner lacks to make it again, in PostgreSQL's words.

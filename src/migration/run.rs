@@ -85,7 +85,7 @@ async fn following(
     let Subject { desired, options, .. } = *subject;
     let wait = desired.project.database.lock_timeout_ms;
     let following = plan::following(desired, &tried.compiled, actual, options);
-    let asked = following.asked(actual);
+    let asked = following.asked();
     let followed = match within {
         true => compile::follow_within(conn, &asked, &tried.compiled, wait).await,
         false => compile::follow(conn, &asked, &tried.compiled, wait).await,

@@ -307,6 +307,7 @@ fn one<'a>(
     if let Some(following) = target.follower {
         reasons = follower::reasons(&target, reasons, mode, actual);
         hazards.extend(lost.then(|| follower::lost(live, following)));
+        hazards.extend(follower::recomputed(&target, live, mode, actual));
     }
     Some(Decision { mode, differences: accepted, reasons, hazards, drifted, adopted: None, target })
 }

@@ -15,13 +15,14 @@ use crate::state::QName;
 #[derive(Debug, Clone)]
 pub struct Following<'a> {
     desired: Cow<'a, Desired>,
+    actual: Cow<'a, Actual>,
     names: BTreeSet<QName>,
 }
 
 impl Following<'_> {
     /// As `compile::follow` takes it.
-    pub fn asked<'a>(&'a self, actual: &'a Actual) -> Asked<'a> {
-        Asked { desired: &self.desired, actual, names: &self.names }
+    pub fn asked(&self) -> Asked<'_> {
+        Asked { desired: &self.desired, actual: &self.actual, names: &self.names }
     }
 }
 
@@ -33,13 +34,13 @@ pub fn following<'a>(
     actual: &'a Actual,
     options: &Options,
 ) -> Following<'a> {
-    if actual.followers.is_empty() {
-        return Following { desired: Cow::Borrowed(desired), names: BTreeSet::new() };
+    if actual.followers.is_empty() && actual.frozen.is_empty() {
+        return Following { desired: Cow::Borrowed(desired), actual: Cow::Borrowed(actual), names: BTreeSet::new() };
     }
     let options = &with_parts(options, desired, actual);
     let versioned = version::versioned(desired, compiled, actual, options);
     let names = names(&versioned, options);
-    Following { desired: versioned.desired, names }
+    Following { desired: versioned.desired, actual: versioned.actual, names }
 }
 
 fn names(versioned: &version::Versioned<'_>, options: &Options) -> BTreeSet<QName> {

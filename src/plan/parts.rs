@@ -61,7 +61,20 @@ pub fn parts<'a>(desired: &'a Desired, actual: &'a Actual) -> Parts<'a> {
     }
     let mut apart = desired.clone();
     apart.marts = marts;
-    Parts { desired: Cow::Owned(apart), actual: Cow::Owned(Actual { recorded, ..actual.clone() }) }
+    let mut actual = Actual { recorded, ..actual.clone() };
+    let frozen = actual.frozen.keys().filter(|name| !actual.recorded.contains_key(*name)).cloned();
+    for name in frozen.collect::<Vec<_>>() {
+        freeze(&mut actual, &name);
+    }
+    Parts { desired: Cow::Owned(apart), actual: Cow::Owned(actual) }
+}
+
+/// Nothing is declared of a version any more: it follows what it reads as it is.
+pub(super) fn freeze(actual: &mut Actual, version: &QName) {
+    actual.recorded.remove(version);
+    if let Some(follower) = actual.frozen.remove(version) {
+        actual.followers.insert(version.clone(), follower);
+    }
 }
 
 /// The version whose number is asked for: by a rollback that still holds, else by the manifest.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::aspect::{Cause, Difference, Fix};
 use super::difference::differences;
-use super::parts::{as_it_was_made, pin, stable, version};
+use super::parts::{as_it_was_made, freeze, pin, stable, version};
 use super::target::Target;
 use super::{Options, rename};
 use crate::catalog::{Actual, Recorded, Relation};
@@ -86,7 +86,7 @@ impl Versioned<'_> {
         }
         marts[newest] = another;
         if !pinned {
-            self.actual.to_mut().recorded.remove(old);
+            freeze(self.actual.to_mut(), old);
         }
         let compiled = self.compiled.to_mut();
         if let Some(mut of_version) = compiled.marts.remove(old) {

@@ -52,7 +52,7 @@ pub async fn plan(conn: &mut PgConnection, desired: &Desired, options: &Options)
         Err(error) => panic!("{error:?}"),
     };
     let following = plan::following(desired, &compiled, actual, options);
-    let followed = follow(conn, &following.asked(actual), &compiled, 3_000).await;
+    let followed = follow(conn, &following.asked(), &compiled, 3_000).await;
     let compiled = followed.unwrap_or_else(|error| panic!("{error:?}"));
     plan::plan(desired, &compiled, actual, options, Utc::now())
 }
