@@ -11,6 +11,8 @@ mod import;
 mod marts;
 mod plan;
 mod program;
+mod readers;
+mod refresh;
 mod report;
 mod start;
 
@@ -28,6 +30,8 @@ Usage: cargo run --release --example benchmark -- NAME [--runs N]
   apply   the first `apply` of 500 materialized views, against the same statements through psql
   import  `import` of a database that has grown, and `plan` after it was adopted, with and without foreign partitions
   diff    two versions of 1,000,000 rows compared, 1% different, against the bare join: time and memory
+  readers 8 readers of 1,000,000 rows beside 20 changes: failed reads, and the longest stall beyond the builds alone
+  refresh a full refresh of 1,000,000 rows with two indexes, against the bare statements
   start   `--help`, `validate` of 500 marts, the binary's size, the embedded server
   all     all of them
 
@@ -56,8 +60,8 @@ fn run(args: &[String]) -> Result<()> {
             println!("{USAGE}");
             return Ok(());
         }
-        "all" => vec!["plan", "apply", "import", "diff", "start"],
-        "plan" | "apply" | "import" | "diff" | "start" => vec![name],
+        "all" => vec!["plan", "apply", "import", "diff", "refresh", "readers", "start"],
+        "plan" | "apply" | "import" | "diff" | "refresh" | "readers" | "start" => vec![name],
         other => return Err(format!("there is no benchmark {other:?}\n\n{USAGE}").into()),
     };
     let program = Program::find()?;
@@ -68,6 +72,8 @@ fn run(args: &[String]) -> Result<()> {
                 "plan" => plan::measure(&program, runs.unwrap_or(9)).await?,
                 "apply" => apply::measure(&program, runs.unwrap_or(5)).await?,
                 "import" => import::measure(&program, runs.unwrap_or(5)).await?,
+                "refresh" => refresh::measure(&program, runs.unwrap_or(5)).await?,
+                "readers" => readers::measure(&program, runs.unwrap_or(5)).await?,
                 "diff" => diff::measure(runs.unwrap_or(5)).await?,
                 _ => start::measure(&program, runs.unwrap_or(15)).await?,
             }

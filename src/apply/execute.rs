@@ -105,8 +105,10 @@ impl Worker<'_> {
                 }
                 Unit::Transaction { steps, records } => {
                     self.until_published(&steps, &records, events).await?;
-                    let marts: BTreeSet<String> = records.iter().map(|record| record.of().to_string()).collect();
-                    let marts: Vec<String> = marts.into_iter().collect();
+                    // A versioned mart is recorded in several rows.
+                    let mut seen = BTreeSet::new();
+                    let marts = records.iter().map(|record| record.of()).filter(|mart| seen.insert(*mart));
+                    let marts: Vec<String> = marts.map(ToString::to_string).collect();
                     self.aside.retain(|built| !marts.contains(built));
                     self.stays_aside(&steps);
                     self.done.marts.extend(marts.iter().cloned());

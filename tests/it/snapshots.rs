@@ -76,7 +76,8 @@ fn every_refresh_is_a_version_and_older_ones_stay_as_they_were() {
             ))
             .await;
         let view = database.value("SELECT 'sales'::regclass::oid").await;
-        // One after the other: what sees old rows keeps a VACUUM from calling them visible to all.
+        // VACUUM takes for visible only what is safely on disk, and what no older snapshot may still see otherwise.
+        database.script(&format!("ALTER DATABASE {} SET synchronous_commit = on", database.name)).await;
         let options = datamart::refresh::Options { parallel: 1, ..refresh_options() };
         let runs = refresh(&database, folder.path(), &options).await;
         assert!(runs.iter().all(|r| r.status == RunStatus::Success && r.method == Some(Method::Swap)), "{runs:#?}");

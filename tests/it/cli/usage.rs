@@ -27,6 +27,9 @@ fn help_lists_what_is_built() {
       stats            Show one mart: exact rows, size, columns, use of indexes, ages
       preview          Show some rows of a mart
       history          Show the runs of one or all marts
+      versions         List the versions of a mart: number, rows, size, which one is published
+      rollback         Publish an older version of a mart, at once, and pin it in its manifest
+      diff             Compare two versions of a mart: definitions and rows
       explain          Show the plan of the refresh that would run now, its method and why
       drop             Remove a mart that no manifest declares
       graph            Draw the marts, what they read and how they are: Mermaid, Graphviz or JSON
@@ -37,7 +40,7 @@ fn help_lists_what_is_built() {
       unlock           Show who holds our locks; end a session by its pid
       claim            Take over a registry that came with a restored or cloned database
     ");
-    for missing in ["daemon", "versions", "verify", "advise", "suspend", "approve"] {
+    for missing in ["daemon", "verify", "advise", "suspend", "approve"] {
         assert!(!help.stdout.contains(&format!("  {missing} ")), "{missing} is not built yet");
         assert_eq!(nowhere(&[missing]).ended(1).stdout, "");
     }
@@ -103,7 +106,7 @@ fn usage_errors_are_1() {
     exit 1
     --- stderr
     error: 'datamart' requires a subcommand but one was not provided
-      [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, check, status, list, stats, preview, history, explain, drop, graph, schema, completions, psql, url, unlock, claim]
+      [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, check, status, list, stats, preview, history, versions, rollback, diff, explain, drop, graph, schema, completions, psql, url, unlock, claim]
 
     Usage: datamart [OPTIONS] <COMMAND>
 
@@ -115,7 +118,7 @@ fn usage_errors_are_1() {
     {
       "error": {
         "kind": "usage",
-        "message": "'datamart' requires a subcommand but one was not provided [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, check, status, list, stats, preview, history, explain, drop, graph, schema, completions, psql, url, unlock, claim]",
+        "message": "'datamart' requires a subcommand but one was not provided [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, check, status, list, stats, preview, history, versions, rollback, diff, explain, drop, graph, schema, completions, psql, url, unlock, claim]",
         "file": null,
         "line": null,
         "column": null,
