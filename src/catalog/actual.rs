@@ -16,6 +16,8 @@ pub struct Actual {
     pub server: Server,
     /// The marts the registry knows, of this project.
     pub recorded: BTreeMap<QName, Recorded>,
+    /// The marts that are to be renamed, and the names under which their rows and relations stand.
+    pub renamed: BTreeMap<QName, QName>,
     /// The relations that exist among those asked for, and the followers.
     pub relations: HashMap<QName, Relation>,
     /// Views and materialized views that depend on marts, directly or through each other, and are no marts of this project.

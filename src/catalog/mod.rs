@@ -9,6 +9,7 @@ mod followers;
 mod introspect;
 mod marts;
 mod recorded;
+mod renamed;
 mod stats;
 mod trust;
 mod version;
@@ -22,6 +23,7 @@ pub use marts::recorded;
 pub use recorded::{Applied, Held, ReadSignature, Recorded, RecordedVersion};
 pub use stats::{IndexUse, RelationStats, exact_rows, sizes, statistics};
 pub use trust::{Untrusted, untrusted};
+pub(crate) use version::next_version;
 
 use crate::database::{ErrorKind, SqlError};
 

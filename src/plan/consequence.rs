@@ -75,7 +75,7 @@ pub(super) fn hazards(
             format!("{} is computed anew, aside, while the old rows serve (about {rows} rows now)", live.name)
         };
         hazards.push(Hazard::new(HazardKind::RebuildsData, message));
-        let sources: Vec<_> = target.reads.iter().filter_map(|name| actual.relations.get(name)).collect();
+        let sources: Vec<_> = target.reads.iter().filter_map(|name| actual.relation(name)).collect();
         // Of what others read not everything is known.
         let known = target.follower.is_none() || sources.len() == target.reads.len();
         let stored: Vec<_> = sources.iter().filter(|s| s.kind.is(Kind::Table)).collect();

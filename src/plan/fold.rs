@@ -93,7 +93,7 @@ impl Parts<'_, '_> {
             });
             diff.extend(differences.iter().map(difference_text));
             let rows = whole.was.and_then(|was| {
-                let relation = actual.recorded.get(&whole.mart.name)?.version(was)?.mart.name.clone();
+                let relation = actual.row(whole.mart)?.version(was)?.mart.name.clone();
                 Some(actual.relations.get(&relation)?.tuples.max(0.0) as i64)
             });
             let message = format!(

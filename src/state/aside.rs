@@ -15,6 +15,13 @@ pub fn next_name(name: &str) -> String {
     derived_name(name, &format!("_{hash}{NEXT}"))
 }
 
+/// The name that something passes through where names are exchanged, within one transaction; nobody else chooses it.
+pub fn passing_name(of: &QName) -> String {
+    let hash = Fingerprint::of(of).0;
+    let hash = &hash[hash.len() - 8..];
+    derived_name(&of.name, &format!("__swap_{hash}"))
+}
+
 impl Mart {
     /// The names a mart needs beside its own, sooner or later: of its indexes, and of what is built aside.
     pub fn names_beside(&self) -> Vec<QName> {

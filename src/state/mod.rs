@@ -12,7 +12,7 @@ mod size;
 pub mod selector;
 mod version;
 
-pub use aside::{NEXT, aside_fingerprint, aside_mark, aside_prefix, is_aside_mark, next_mark, next_name};
+pub use aside::{NEXT, aside_fingerprint, aside_mark, aside_prefix, is_aside_mark, next_mark, next_name, passing_name};
 pub use check::{CheckDecl, CheckForm, CheckSeverity};
 pub use duration::{format_duration, parse_duration};
 pub use fingerprint::Fingerprint;
