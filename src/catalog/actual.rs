@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{Column, Index};
 use super::extra::Extra;
+use super::measures::Measures;
 use super::recorded::Recorded;
 use crate::state::{Fingerprint, GrantDecl, Kind, Mart, QName, aside_prefix, is_aside_mark, next_mark, next_name};
 
@@ -28,6 +29,8 @@ pub struct Actual {
     pub taken: HashMap<QName, Taken>,
     /// What applies of this project built aside and did not publish.
     pub left: BTreeMap<QName, Left>,
+    /// What changes would cost, where somebody looked.
+    pub measures: Measures,
 }
 
 /// The server and this connection.

@@ -8,6 +8,7 @@ use sqlx::{PgConnection, Row};
 use super::actual::{Actual, DefaultAcl, Dependent, Relation, RelationKind, Server};
 use super::aside::{left, taken};
 use super::columns::{Column, Index};
+use super::measures::Measures;
 use super::renamed::renamed;
 use super::version::next_version;
 use super::{CatalogError, extra, followers, marts};
@@ -85,7 +86,17 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
     }
     let taken = taken(conn, &names).await?;
     let default_acls = default_acls(conn).await?;
-    Ok(Actual { taken, left, server, recorded, renamed, relations: found, followers, default_acls })
+    Ok(Actual {
+        taken,
+        left,
+        server,
+        recorded,
+        renamed,
+        relations: found,
+        followers,
+        default_acls,
+        measures: Measures::default(),
+    })
 }
 
 /// The names a relation and its indexes have while another is built in its place.

@@ -8,6 +8,7 @@ mod extra;
 mod followers;
 mod introspect;
 mod marts;
+mod measures;
 mod recorded;
 mod renamed;
 mod stats;
@@ -20,6 +21,7 @@ pub use existing::{CronJob, Existing, TimeZone, cron_jobs, existing, others_mart
 pub use extra::{Extra, ExtraKind};
 pub use introspect::{Scope, introspect, relations};
 pub use marts::recorded;
+pub use measures::{IndexMeasure, Measures, measures};
 pub use recorded::{Applied, Held, ReadSignature, Recorded, RecordedVersion};
 pub use stats::{IndexUse, RelationStats, exact_rows, sizes, statistics};
 pub use trust::{Untrusted, untrusted};

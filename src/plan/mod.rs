@@ -42,6 +42,7 @@ mod statement;
 mod target;
 mod trial;
 mod version;
+mod weight;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

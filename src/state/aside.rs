@@ -2,6 +2,9 @@
 
 use super::{Fingerprint, MAX_NAME_BYTES, Mart, QName, derived_name, quote_ident};
 
+/// How often a publication tries for its short locks before it gives up.
+pub const PUBLICATION_TRIES: u32 = 20;
+
 /// The suffix of what is built aside.
 pub const NEXT: &str = "__next";
 
