@@ -32,6 +32,11 @@ pub(crate) async fn write(
     major: i32,
     records: &[&Record],
 ) -> Result<(), ApplyError> {
+    let renames = records.iter().filter_map(|record| match &record.row {
+        RecordRow::Upsert { renamed_from: Some(old), .. } => Some((old, &record.mart)),
+        _ => None,
+    });
+    rename(conn, registry, project, &renames.collect::<Vec<_>>()).await.map_err(ApplyError::Registry)?;
     let mut rows = Vec::new();
     for record in records {
         match &record.row {
@@ -39,10 +44,7 @@ pub(crate) async fn write(
             RecordRow::Forget { of, number } => {
                 version::forget(conn, registry, project, of, *number).await.map_err(ApplyError::Registry)?;
             }
-            RecordRow::Upsert { declared, file, definition, reads, renamed_from, drifted, adopted, part, .. } => {
-                if let Some(old) = renamed_from {
-                    rename(conn, registry, project, old, &record.mart).await?;
-                }
+            RecordRow::Upsert { declared, file, definition, reads, drifted, adopted, part, .. } => {
                 rows.push(Entry { declared, file, definition, reads, drifted, adopted: *adopted, part: part.as_ref() });
             }
         }
@@ -276,30 +278,33 @@ fn keep(applied: &mut Applied, before: &Applied, aspect: &str) {
     }
 }
 
+/// Rows get the new names of their marts, all at once: names may be exchanged.
 async fn rename(
     conn: &mut PgConnection,
     registry: &str,
     project: &str,
-    old: &QName,
-    new: &QName,
-) -> Result<(), ApplyError> {
-    sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/forget.sql"), registry)))
-        .bind(project)
-        .bind(&new.schema)
-        .bind(&new.name)
-        .execute(&mut *conn)
-        .await
-        .map_err(|error| ApplyError::Registry(error.into()))?;
-    sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/rename.sql"), registry)))
-        .bind(project)
-        .bind(&old.schema)
-        .bind(&old.name)
-        .bind(&new.schema)
-        .bind(&new.name)
-        .execute(conn)
-        .await
-        .map_err(|error| ApplyError::Registry(error.into()))?;
+    renames: &[(&QName, &QName)],
+) -> Result<(), SqlError> {
+    if renames.is_empty() {
+        return Ok(());
+    }
+    let (schemas, names): (Vec<&str>, Vec<&str>) = renames.iter().map(|(old, _)| parts(old)).unzip();
+    let (new_schemas, new_names): (Vec<&str>, Vec<&str>) = renames.iter().map(|(_, new)| parts(new)).unzip();
+    for sql in [include_str!("sql/forget.sql"), include_str!("sql/depart.sql"), include_str!("sql/arrive.sql")] {
+        sqlx::query(AssertSqlSafe(in_schema(sql, registry)))
+            .bind(project)
+            .bind(&schemas)
+            .bind(&names)
+            .bind(&new_schemas)
+            .bind(&new_names)
+            .execute(&mut *conn)
+            .await?;
+    }
     Ok(())
+}
+
+fn parts(name: &QName) -> (&str, &str) {
+    (&name.schema, &name.name)
 }
 
 async fn delete(conn: &mut PgConnection, registry: &str, project: &str, name: &QName) -> Result<(), ApplyError> {

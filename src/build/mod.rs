@@ -21,7 +21,7 @@ pub use copy::{Built, Needed, build_aside, close, remove_leftovers};
 pub use limit::{SizeLimit, within};
 pub use merge::{Merged, differences, merge};
 pub use room::lacking_room;
-pub use run::{Halted, PUBLICATION_TRIES, Tries, run, run_all};
+pub use run::{Halted, Tries, run, run_all};
 pub use session::{Frame, SessionState};
 pub use swap::{Obstacle, obstacles, swap};
 pub use version::{build_version, publish_version};

@@ -8,9 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::session::{Frame, SessionState};
 use crate::database::SqlError;
 use crate::database::retry::Backoff;
-
-/// How often a publication tries for its short locks before it gives up.
-pub const PUBLICATION_TRIES: u32 = 20;
+use crate::state::PUBLICATION_TRIES;
 
 /// Runs one statement within `frame`.
 pub async fn run(

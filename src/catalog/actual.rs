@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{Column, Index};
 use super::extra::Extra;
+use super::measures::Measures;
 use super::recorded::Recorded;
 use crate::state::{Fingerprint, GrantDecl, Kind, Mart, QName, aside_prefix, is_aside_mark, next_mark, next_name};
 
@@ -16,6 +17,8 @@ pub struct Actual {
     pub server: Server,
     /// The marts the registry knows, of this project.
     pub recorded: BTreeMap<QName, Recorded>,
+    /// The marts that are to be renamed, and the names under which their rows and relations stand.
+    pub renamed: BTreeMap<QName, QName>,
     /// The relations that exist among those asked for, and the followers.
     pub relations: HashMap<QName, Relation>,
     /// Views and materialized views that depend on marts, directly or through each other, and are no marts of this project.
@@ -28,6 +31,8 @@ pub struct Actual {
     pub taken: HashMap<QName, Taken>,
     /// What applies of this project built aside and did not publish.
     pub left: BTreeMap<QName, Left>,
+    /// What changes would cost, where somebody looked.
+    pub measures: Measures,
 }
 
 /// The server and this connection.

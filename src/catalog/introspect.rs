@@ -8,7 +8,9 @@ use sqlx::{PgConnection, Row};
 use super::actual::{Actual, DefaultAcl, Dependent, Relation, RelationKind, Server};
 use super::aside::{left, taken};
 use super::columns::{Column, Index};
-use super::recorded::Recorded;
+use super::measures::Measures;
+use super::renamed::renamed;
+use super::version::next_version;
 use super::{CatalogError, extra, followers, marts};
 use crate::manifest::version_mart;
 use crate::state::{GrantDecl, Mart, QName, next_name, version_name};
@@ -28,6 +30,8 @@ pub struct Scope {
     pub taken: BTreeSet<QName>,
     /// Roles to look for.
     pub roles: BTreeSet<String>,
+    /// The names that marts had, of those that had others.
+    pub earlier: BTreeMap<QName, Vec<QName>>,
     /// Versioned marts: what their next version needs is looked for as well.
     pub versioned: Vec<Mart>,
 }
@@ -39,6 +43,8 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         Some(schema) => marts::recorded(conn, schema, &scope.project).await?,
         None => BTreeMap::new(),
     };
+    let said = recorded.iter().map(|(name, row)| (name, row.mart.renamed_from.as_slice())).collect();
+    let renamed = renamed(&scope.earlier, &said);
     let mut managed = scope.names.clone();
     managed.extend(recorded.keys().cloned());
     let mut sources = scope.sources.clone();
@@ -50,12 +56,15 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         sources.extend(version.applied.reads.values().map(|r| r.name.clone()));
     }
     let mut names = scope.taken.clone();
+    let versions = recorded.values().flat_map(|row| &row.versions).map(|version| &version.mart.name);
+    let versions: BTreeSet<&QName> = versions.collect();
     for mart in &scope.versioned {
-        let number = recorded.get(&mart.name).map_or(1, Recorded::next_version);
+        let row = recorded.get(renamed.get(&mart.name).unwrap_or(&mart.name));
+        let number = next_version(row, &mart.name, |name| versions.contains(name));
         let next = version_mart(mart, version_name(&mart.name, number), number);
         names.extend(next.names_beside());
         managed.insert(next.name);
-        let known = recorded.get(&mart.name).map(|row| row.versions.as_slice()).unwrap_or_default();
+        let known = row.map(|row| row.versions.as_slice()).unwrap_or_default();
         for version in known {
             // As it is, and as it is wanted now.
             let wanted = version_mart(mart, version.mart.name.clone(), version.number);
@@ -81,7 +90,18 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
     }
     let taken = taken(conn, &names).await?;
     let default_acls = default_acls(conn).await?;
-    Ok(Actual { taken, left, server, recorded, relations: found, followers, frozen, default_acls })
+    Ok(Actual {
+        taken,
+        left,
+        server,
+        recorded,
+        renamed,
+        relations: found,
+        followers,
+        frozen,
+        default_acls,
+        measures: Measures::default(),
+    })
 }
 
 /// The names a relation and its indexes have while another is built in its place.

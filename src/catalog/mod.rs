@@ -8,7 +8,9 @@ mod extra;
 mod followers;
 mod introspect;
 mod marts;
+mod measures;
 mod recorded;
+mod renamed;
 mod stats;
 mod trust;
 mod version;
@@ -19,9 +21,11 @@ pub use existing::{CronJob, Existing, TimeZone, cron_jobs, existing, others_mart
 pub use extra::{Extra, ExtraKind};
 pub use introspect::{Scope, introspect, relations};
 pub use marts::recorded;
+pub use measures::{IndexMeasure, Measures, measures};
 pub use recorded::{Applied, Held, ReadSignature, Recorded, RecordedVersion};
 pub use stats::{IndexUse, RelationStats, exact_rows, sizes, statistics};
 pub use trust::{Untrusted, untrusted};
+pub(crate) use version::next_version;
 
 use crate::database::{ErrorKind, SqlError};
 

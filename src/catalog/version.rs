@@ -2,7 +2,17 @@
 
 use super::actual::{Actual, Relation};
 use super::recorded::{Recorded, RecordedVersion};
-use crate::state::{Mart, QName, VersionOn, Versions};
+use crate::state::{Mart, QName, VersionOn, Versions, version_name};
+
+/// The number of the version of `mart` that is made next. Versions keep their names when marts are renamed: a number whose
+/// name is `taken` by another mart's version is passed over.
+pub(crate) fn next_version(row: Option<&Recorded>, mart: &QName, taken: impl Fn(&QName) -> bool) -> u32 {
+    let mut number = row.map_or(1, Recorded::next_version);
+    while taken(&version_name(mart, number)) {
+        number += 1;
+    }
+    number
+}
 
 impl Recorded {
     /// The version that is published.

@@ -193,6 +193,15 @@ impl Context {
             .await
             .map_err(|error| CommandError::compile(error, desired))?;
         let mut plan = plan::plan(desired, &compiled, actual, &options, Utc::now())?;
+        if !plan.changes.is_empty() {
+            // What it costs is asked only where there is something to tell.
+            let registry = seen.registry.as_ref().map(|_| self.desired.project.registry_schema.as_str());
+            let addresses = plan.changes.iter().map(|change| change.address.as_str()).collect();
+            let (project, whole) = (&self.desired.project.name, &seen.actual);
+            let measures = catalog::measures(&mut self.conn, whole, &addresses, registry, project).await?;
+            let measured = Actual { measures, ..actual.clone() };
+            plan = plan::plan(desired, &compiled, &measured, &options, Utc::now())?;
+        }
         if self.desired.project.policy.on_drift == OnDrift::Off && !flags.show_drift {
             plan.drift.clear();
         }

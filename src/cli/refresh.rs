@@ -6,7 +6,7 @@ use std::time::Duration;
 use datamart::catalog::Recorded;
 use datamart::database::{LockError, SqlError};
 use datamart::refresh::{self, Event, Item, Options, RefreshError, Run, RunStatus};
-use datamart::state::{Kind, QName};
+use datamart::state::{Kind, QName, thousands};
 use serde_json::{Value, json};
 
 use super::Exit;
@@ -189,7 +189,7 @@ fn report(found: &[Run], style: Style) {
     let mut line = format!(
         "Refreshed {} in {seconds:.1} s, {} row{}.",
         count(counted(RunStatus::Success), "mart"),
-        super::report::thousands(rows),
+        thousands(rows),
         if rows == 1 { "" } else { "s" }
     );
     for (status, word) in

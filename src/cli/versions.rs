@@ -14,7 +14,7 @@ use super::error::{CommandError, Result};
 use super::print::{self, Style};
 use super::report::mart::{dash, moment};
 use super::report::table::table;
-use super::report::thousands;
+use datamart::state::thousands;
 
 /// Lists the versions, the newest first.
 ///

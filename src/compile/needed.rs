@@ -36,7 +36,7 @@ pub fn needed(marts: &[DesiredMart], actual: &Actual) -> BTreeSet<QName> {
 
 /// The registry's row of a mart, under its name or the one it had before.
 pub(crate) fn recorded_for<'a>(mart: &Mart, actual: &'a Actual) -> Option<&'a Recorded> {
-    actual.recorded.get(&mart.name).or_else(|| mart.renamed_from.iter().find_map(|old| actual.recorded.get(old)))
+    actual.row(mart)
 }
 
 /// Whether settings changed that a query's result may depend on; memory and planner settings are none.

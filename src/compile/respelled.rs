@@ -24,7 +24,10 @@ pub async fn respelled(
 ) -> Result<BTreeMap<QName, bool>, CompileError> {
     let mut live = Vec::new();
     let mut base = Vec::new();
-    let declared: BTreeSet<&QName> = desired.marts.iter().map(|desired| &desired.mart.name).collect();
+    let mut declared: BTreeSet<&QName> = desired.marts.iter().map(|desired| &desired.mart.name).collect();
+    // What stands under such a name now belongs to another mart.
+    let leaves: BTreeSet<&QName> = actual.renamed.values().collect();
+    declared.retain(|name| !leaves.contains(name));
     for (name, recorded) in actual.recorded.iter().filter(|(name, _)| declared.contains(name)) {
         let relation = actual.relations.get(name).filter(|_| !actual.server.in_recovery);
         let definition = relation.and_then(|relation| relation.definition.as_deref());

@@ -138,13 +138,20 @@ fn registry(declared: &[Declared], project: &Project, problems: &mut Vec<Problem
     }
 }
 
+/// Whether a mart has its name from a rename, so that another may have had it before: names swap, or move along a chain.
+/// Which of the two a relation belongs to is told by the registry.
+fn moves_on(mart: &Declared) -> bool {
+    let name = &mart.desired.mart.name;
+    mart.desired.mart.renamed_from.iter().any(|old| old != name)
+}
+
 fn renames(declared: &[Declared], known: &HashMap<QName, usize>, problems: &mut Vec<Problem>) {
     let mut claimed: HashMap<&QName, usize> = HashMap::new();
     for (i, mart) in declared.iter().enumerate() {
         for (old, span) in mart.desired.mart.renamed_from.iter().zip(&mart.spans.renamed_from) {
             let problem = if *old == mart.desired.mart.name {
                 Some(("this is the mart's own name".to_owned(), "remove it".to_owned()))
-            } else if let Some(other) = known.get(old) {
+            } else if let Some(other) = known.get(old).filter(|other| !moves_on(&declared[**other])) {
                 let help = format!("it is declared in {}; remove one of them", file(&declared[*other]));
                 Some((format!("{old} is still a mart"), help))
             } else if let Some(other) = claimed.insert(old, i) {

@@ -187,5 +187,6 @@ async fn look(conn: &mut PgConnection, desired: &Desired, before: &Actual) -> Re
     scope.sources.extend(recorded.flat_map(|row| row.applied.reads.values().map(|read| read.name.clone())));
     let mut after = catalog::introspect(conn, &scope).await?;
     after.recorded = before.recorded.clone();
+    after.renamed = before.renamed.clone();
     Ok(after)
 }

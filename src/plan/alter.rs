@@ -41,7 +41,8 @@ impl Builder<'_> {
                 settings: this.allowances(decision),
                 ..this.step(name, sql, role.clone())
             };
-            for mend in mend(target, &difference.fix) {
+            let Some(fix) = self.after_renames(name, &difference.fix) else { continue };
+            for mend in mend(target, &fix) {
                 match mend {
                     Mend::InTransaction(sql) => self.push(name, sql, role.clone()),
                     Mend::Briefly(sql) => self.publish(name, sql, role.clone()),

@@ -80,8 +80,8 @@ impl<'a> Builder<'a> {
         let reads: Vec<_> = reads
             .into_iter()
             .filter(|name| !aside.contains_key(*name))
-            .filter_map(|name| self.actual.relations.get(name))
-            .map(|relation| (&relation.name, relation.oid, relation.signature()))
+            .filter_map(|name| Some((name, self.actual.relation(name)?)))
+            .map(|(name, relation)| (name, relation.oid, relation.signature()))
             .collect();
         Fingerprint::of(&(made, reads))
     }

@@ -1,11 +1,13 @@
 //! From decisions to statements, in the order that cannot block readers.
 
+use std::collections::BTreeMap;
+
 use super::alter::Later;
 use super::aside::{self, Aside};
 use super::aspect::Mode;
 use super::builder::{Assembly, Builder};
 use super::decision::Decision;
-use super::statement::{self, next};
+use super::statement::next;
 use super::{Adopted, Record, RecordRow, expire};
 use crate::catalog::{Actual, Recorded};
 use crate::manifest::Desired;
@@ -16,7 +18,6 @@ pub(crate) fn assemble<'a>(
     decisions: &[Decision<'a>],
     transactions: &[Vec<usize>],
     dropped: &[&'a Recorded],
-    renames: &[(QName, QName)],
     actual: &'a Actual,
     desired: &'a Desired,
 ) -> Assembly {
@@ -27,6 +28,7 @@ pub(crate) fn assemble<'a>(
         transaction: 0,
         schemas: actual.server.schemas.clone(),
         dropped: dropped.iter().map(|recorded| (&recorded.mart.name, *recorded)).collect(),
+        indexes: BTreeMap::new(),
         out: Assembly::default(),
     };
     let left = builder.left(decisions);
@@ -34,7 +36,7 @@ pub(crate) fn assemble<'a>(
         builder.begin();
     }
     let first = builder.transaction;
-    builder.renames(decisions, renames);
+    builder.renames(decisions);
     for members in transactions {
         let members: Vec<&Decision<'_>> = members.iter().map(|i| &decisions[*i]).collect();
         builder.transaction(&members);
@@ -45,27 +47,6 @@ pub(crate) fn assemble<'a>(
 }
 
 impl Builder<'_> {
-    fn renames(&mut self, decisions: &[Decision<'_>], renames: &[(QName, QName)]) {
-        if renames.is_empty() {
-            return;
-        }
-        self.begin();
-        for decision in decisions {
-            let target = &decision.target;
-            let (Some(from), Some(live)) = (target.renamed_from(), target.live) else {
-                continue;
-            };
-            self.schema(&target.mart.name, target.mart.owner.as_ref());
-            let kind = target.recorded.map_or(target.mart.kind, |r| r.mart.kind);
-            let role = self.role(Some(&live.owner));
-            for sql in statement::rename(kind, from, &target.mart.name) {
-                self.publish(&target.mart.name, sql, role.clone());
-            }
-            // The row moves with the relation; what else changes is recorded with its own transaction.
-            self.record(decision, target.renamed_from().cloned());
-        }
-    }
-
     /// What is built is committed before anything of it is published: only then it can be vacuumed, the locks of a
     /// publication are held for catalog work alone, and a publication that fails leaves it to the next apply. Where nothing
     /// but new marts comes, there is nobody to wait for, and one transaction does.
@@ -125,17 +106,13 @@ impl Builder<'_> {
         }
     }
 
-    fn record(&mut self, decision: &Decision<'_>, renamed_from: Option<QName>) {
+    pub(super) fn record(&mut self, decision: &Decision<'_>, renamed_from: Option<QName>) {
         let target = &decision.target;
         let action = decision.action();
-        let declared = match (&renamed_from, target.recorded) {
+        let (declared, part) = match (&renamed_from, target.recorded) {
             // In the transaction of the rename the rest is still as it was.
-            (Some(_), Some(recorded)) => {
-                let mut mart = recorded.mart.clone();
-                mart.name = target.mart.name.clone();
-                mart
-            }
-            _ => target.mart.clone(),
+            (Some(_), Some(recorded)) => self.moved_row(decision, recorded),
+            _ => (target.mart.clone(), expire::part_row(decision)),
         };
         let definition = match (&renamed_from, target.recorded) {
             (Some(_), Some(recorded)) => recorded.applied.compiled.clone(),
@@ -156,7 +133,7 @@ impl Builder<'_> {
                 renamed_from,
                 action,
                 adopted,
-                part: expire::part_row(decision),
+                part,
                 // What is built anew is as declared.
                 drifted: if decision.builds() { Vec::new() } else { decision.drifted.clone() },
             },

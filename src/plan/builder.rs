@@ -30,6 +30,8 @@ pub(super) struct Builder<'a> {
     pub(super) schemas: BTreeSet<String>,
     /// Marts that go, and have not gone yet.
     pub(super) dropped: BTreeMap<&'a QName, &'a Recorded>,
+    /// Indexes of renamed marts that have made room for another's: by mart and name, the name they have now; `None` if gone.
+    pub(super) indexes: BTreeMap<(QName, String), Option<String>>,
     pub(super) out: Assembly,
 }
 

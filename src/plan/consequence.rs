@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::along;
 use super::aspect::{Difference, Fix, Mode};
+use super::grants::GrantFix;
 use super::target::Target;
-use super::{Hazard, HazardKind, Refusal};
+use super::{Hazard, HazardKind, Refusal, weight};
 use crate::catalog::{Actual, Relation};
-use crate::state::{Kind, QName};
+use crate::state::{Kind, PUBLICATION_TRIES, QName, quote_ident, quote_role};
 
 /// What hangs on a relation that is exchanged and will not follow.
 pub(super) fn refuse_lost(
@@ -64,18 +65,21 @@ pub(super) fn hazards(
     mode: Mode,
     accepted: &[Difference],
     actual: &Actual,
+    publish_lock_timeout_ms: u64,
 ) -> Vec<Hazard> {
     let mut hazards = Vec::new();
-    let rows = live.tuples.max(0.0) as i64;
     let filled = target.follower.is_none() || live.populated;
     if mode == Mode::Rebuild && target.has_data() && filled {
+        let (name, readers) = (&live.name, weight::readers(live));
         let message = if live.kind.is(Kind::View) {
-            format!("{} is computed, aside, while the view serves", live.name)
+            format!("{name} is computed, aside, while the view serves{readers}")
         } else {
-            format!("{} is computed anew, aside, while the old rows serve (about {rows} rows now)", live.name)
+            let cost = weight::size(live, actual) + &weight::computed(&target.mart.name, live, actual);
+            format!("{name} is computed anew, aside, while the old rows serve: {cost}{readers}")
         };
+        let message = message + &published(publish_lock_timeout_ms);
         hazards.push(Hazard::new(HazardKind::RebuildsData, message));
-        let sources: Vec<_> = target.reads.iter().filter_map(|name| actual.relations.get(name)).collect();
+        let sources: Vec<_> = target.reads.iter().filter_map(|name| actual.relation(name)).collect();
         // Of what others read not everything is known.
         let known = target.follower.is_none() || sources.len() == target.reads.len();
         let stored: Vec<_> = sources.iter().filter(|s| s.kind.is(Kind::Table)).collect();
@@ -88,10 +92,7 @@ pub(super) fn hazards(
         if actual.server.replicas > 0 {
             hazards.push(Hazard::new(
                 HazardKind::ConflictsWithReplicaQueries,
-                format!(
-                    "long queries on {} attached replica(s) that read {} may be cancelled",
-                    actual.server.replicas, live.name
-                ),
+                format!("long queries on {} that read {} may be cancelled", weight::replicas(actual), live.name),
             ));
         }
     }
@@ -99,38 +100,58 @@ pub(super) fn hazards(
     for difference in accepted {
         match &difference.fix {
             Fix::CreateIndex(name) | Fix::ReplaceIndex(name) if mode != Mode::Rebuild => {
-                hazards.push(Hazard::new(
-                    HazardKind::IndexBuild,
-                    format!("index {name} is built CONCURRENTLY over about {rows} rows; writes go on, readers too"),
-                ));
+                hazards.push(Hazard::new(HazardKind::IndexBuild, concurrently(&format!("index {name}"), live, actual)));
             }
             Fix::PrimaryKey { old } if mode != Mode::Rebuild && target.mart.primary_key.is_empty() => {
                 let old = old.as_deref().unwrap_or_default();
-                hazards
-                    .push(Hazard::new(HazardKind::IndexDropped, format!("the primary key {old} goes, and its index")));
+                hazards.push(Hazard::new(
+                    HazardKind::IndexDropped,
+                    format!("the primary key {old} goes, and its index{}", weight::index(live, old, actual)),
+                ));
             }
-            Fix::PrimaryKey { .. } if mode != Mode::Rebuild => hazards.push(Hazard::new(
-                HazardKind::IndexBuild,
-                format!("the primary key's index is built CONCURRENTLY over about {rows} rows"),
-            )),
+            Fix::PrimaryKey { .. } if mode != Mode::Rebuild => {
+                hazards.push(Hazard::new(HazardKind::IndexBuild, concurrently("the primary key's index", live, actual)))
+            }
             Fix::DropIndex(name) | Fix::DropConstraint(name) => hazards.push(Hazard::new(
                 HazardKind::IndexDropped,
-                format!("index {name} goes; queries that used it become slower"),
+                format!("index {name} goes{}", weight::index(live, name, actual)),
             )),
-            Fix::Owner(owner) => {
-                hazards.push(Hazard::new(HazardKind::AuthzUpdate, format!("the owner becomes {owner}")))
-            }
-            Fix::Grant(_) => hazards.push(Hazard::new(
+            Fix::Owner(owner) => hazards.push(Hazard::new(
                 HazardKind::AuthzUpdate,
-                format!(
-                    "{}: {} instead of {}",
-                    difference.aspect,
-                    difference.expected.as_deref().unwrap_or("nothing"),
-                    difference.actual.as_deref().unwrap_or("nothing")
-                ),
+                format!("{owner} owns it instead of {}, who keeps what is granted", live.owner),
             )),
+            Fix::Grant(fix) => hazards.push(Hazard::new(HazardKind::AuthzUpdate, granted(fix))),
             _ => {}
         }
     }
     hazards
+}
+
+/// The lock that takes its place: for catalog work alone, never waited for longer than readers may wait behind it.
+fn published(lock_timeout_ms: u64) -> String {
+    format!(
+        "; published under ACCESS EXCLUSIVE, waited for {lock_timeout_ms} ms a try, at most {PUBLICATION_TRIES} times"
+    )
+}
+
+/// What building an index beside readers and writers means.
+fn concurrently(what: &str, live: &Relation, actual: &Actual) -> String {
+    let cost = weight::size(live, actual) + &weight::indexed(live, actual);
+    format!("{what} is built CONCURRENTLY over {cost}; its lock, SHARE UPDATE EXCLUSIVE, lets reads and writes go on")
+}
+
+/// Who gains and loses what.
+fn granted(fix: &GrantFix) -> String {
+    let list = |items: &[(String, Option<String>, bool)], option: &str| {
+        let words = items.iter().map(|(privilege, column, grantable)| {
+            let column = column.as_ref().map(|column| format!(" ({})", quote_ident(column))).unwrap_or_default();
+            format!("{privilege}{column}{}", if *grantable { option } else { "" })
+        });
+        words.collect::<Vec<_>>().join(", ")
+    };
+    let gains = list(&fix.grant, " with grant option");
+    let loses = list(&fix.revoke, "'s grant option");
+    let parts = [("gains", gains), ("loses", loses)].into_iter().filter(|(_, what)| !what.is_empty());
+    let parts: Vec<String> = parts.map(|(verb, what)| format!("{verb} {what}")).collect();
+    format!("{} {}", quote_role(&fix.role), parts.join(", "))
 }

@@ -79,6 +79,8 @@ pub(crate) struct Decisions<'a> {
     pub refused: Vec<Refusal>,
     /// Old name, new name.
     pub renames: Vec<(QName, QName)>,
+    /// How long each try to publish waits for its locks.
+    pub publish_lock_timeout_ms: u64,
     /// Of views about which nothing is decided: the decided marts that they read, directly or through such views.
     pub through: HashMap<QName, BTreeSet<QName>>,
 }
@@ -112,7 +114,8 @@ pub(crate) fn decide<'a>(
         .filter_map(|t| Some((t.renamed_from()?.clone(), t.mart.name.clone())))
         .collect();
     let managed: BTreeSet<&QName> = targets.iter().filter_map(|t| Some(&t.live?.name)).chain(dropped).collect();
-    let mut decisions = Decisions { renames, ..Decisions::default() };
+    let publish_lock_timeout_ms = desired.project.database.publish_lock_timeout_ms;
+    let mut decisions = Decisions { renames, publish_lock_timeout_ms, ..Decisions::default() };
     let mut upstream = Upstream::default();
     let mut decided: HashSet<QName> = HashSet::new();
     for target in targets {
@@ -303,7 +306,7 @@ fn one<'a>(
     reasons.extend(metadata.iter().map(|key| format!("{key} changed")));
     reasons.extend(follows);
     reasons.dedup();
-    let mut hazards = consequence::hazards(&target, live, mode, &accepted, actual);
+    let mut hazards = consequence::hazards(&target, live, mode, &accepted, actual, decisions.publish_lock_timeout_ms);
     if let Some(following) = target.follower {
         reasons = follower::reasons(&target, reasons, mode, actual);
         hazards.extend(lost.then(|| follower::lost(live, following)));

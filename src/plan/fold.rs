@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::aspect::{Difference, Mode};
 use super::decision::Decision;
 use super::version::Expired;
+use super::weight;
 use super::{Action, Change, Hazard, HazardKind, declared, drift};
 use crate::catalog::Actual;
 use crate::state::{Mart, Part, QName};
@@ -92,14 +93,16 @@ impl Parts<'_, '_> {
                 false => format!("version {number} is built, version {} stays published", whole.number),
             });
             diff.extend(differences.iter().map(difference_text));
-            let rows = whole.was.and_then(|was| {
-                let relation = actual.recorded.get(&whole.mart.name)?.version(was)?.mart.name.clone();
-                Some(actual.relations.get(&relation)?.tuples.max(0.0) as i64)
+            let serves = whole.was.and_then(|was| {
+                let relation = actual.row(whole.mart)?.version(was)?.mart.name.clone();
+                actual.relations.get(&relation)
+            });
+            let cost = serves.map_or_else(String::new, |live| {
+                format!(": {}{}", weight::size(live, actual), weight::computed(&whole.mart.name, live, actual))
             });
             let message = format!(
-                "version {number} is computed, while version {} serves (about {} rows now)",
-                whole.was.unwrap_or(whole.number),
-                rows.unwrap_or(0)
+                "version {number} is computed, while version {} serves{cost}",
+                whole.was.unwrap_or(whole.number)
             );
             if whole.mart.kind.has_data() {
                 hazards.insert(0, Hazard::new(HazardKind::RebuildsData, message));

@@ -57,7 +57,7 @@ pub fn plan(
             refused.extend(orphan::refusals(recorded, &dropped_names, &readers, actual, options));
         }
     }
-    let assembly = assemble(&decisions.marts, &transactions, &dropped, &decisions.renames, actual, desired);
+    let assembly = assemble(&decisions.marts, &transactions, &dropped, actual, desired);
     let wholes = wholes(desired, actual);
     let mut changes = fold::changes(&decisions.marts, &wholes, &versioned.news, &assembly.adopted, actual);
     changes.extend(dropped.iter().filter_map(|recorded| deletion(recorded)));

@@ -54,9 +54,8 @@ pub(crate) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
         }
         // After those that are new are there.
         Fix::DropIndex(old) => vec![Last(format!("DROP INDEX CONCURRENTLY {}", index(old)))],
-        Fix::RenameIndex { from, to } => {
-            vec![InTransaction(format!("ALTER INDEX {} RENAME TO {}", index(from), quote_ident(to)))]
-        }
+        // Where the mart is renamed; see `renaming.rs`.
+        Fix::RenameIndex { .. } => Vec::new(),
         Fix::DropConstraint(constraint) => vec![Briefly(drop_constraint(name, constraint))],
         Fix::PrimaryKey { old } => primary_key(target, old.as_ref()),
         Fix::SetNotNull(column) => set_not_null(target, column),

@@ -31,8 +31,10 @@ mod moved;
 mod order;
 mod orphan;
 mod parts;
+mod passing;
 mod problem;
 mod rename;
+mod renaming;
 mod retention;
 mod schedule;
 mod scope;
@@ -40,6 +42,7 @@ mod statement;
 mod target;
 mod trial;
 mod version;
+mod weight;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -57,6 +57,7 @@ pub fn read_scope(plan: &Plan, registry: Option<String>) -> Scope {
         sources: names(false),
         roles: BTreeSet::new(),
         taken: plan.reads.iter().filter(|r| r.aside).map(|r| r.name.clone()).collect(),
+        earlier: BTreeMap::new(),
         versioned: Vec::new(),
     }
 }

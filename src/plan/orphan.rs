@@ -11,16 +11,8 @@ use crate::state::{Part, QName};
 
 /// The orphans, dependents first.
 pub(crate) fn orphans<'a>(desired: &Desired, actual: &'a Actual) -> Vec<&'a Recorded> {
-    let declared: BTreeSet<&QName> = desired
-        .marts
-        .iter()
-        .flat_map(|d| {
-            let earlier = d.mart.renamed_from.iter();
-            let renamed =
-                earlier.filter(|old| !actual.recorded.contains_key(&d.mart.name) && actual.recorded.contains_key(*old));
-            std::iter::once(&d.mart.name).chain(renamed)
-        })
-        .collect();
+    let declared: BTreeSet<&QName> =
+        desired.marts.iter().flat_map(|d| [&d.mart.name, actual.former(&d.mart.name)]).collect();
     let orphans: BTreeMap<&QName, &Recorded> =
         actual.recorded.iter().filter(|(name, _)| !declared.contains(name)).collect();
     let mut order = Vec::new();

@@ -6,6 +6,7 @@ use super::PlanProblem;
 use super::aspect::{Fix, Mode};
 use super::decision::Decision;
 use super::statement::next;
+use super::target::Target;
 use crate::catalog::Actual;
 use crate::compile::recorded_for;
 use crate::manifest::{Desired, DesiredMart};
@@ -37,7 +38,13 @@ pub(super) fn problems(
         };
         if let Some(live) = actual.relations.get(&target.mart.name) {
             let ours = target.recorded.is_some_and(|r| r.mart.name == live.name && live.kind.is(r.mart.kind));
-            if !ours && decision.adopted.is_none() {
+            if let Some(to) = actual.renamed.iter().find(|(_, old)| **old == live.name).map(|(to, _)| to) {
+                if !planned.contains(to) {
+                    let message =
+                        format!("the name {} is free once {to} has its own, which is not selected", live.name);
+                    problem("renamed_from", message, format!("select it too: --select '{}'", to.name));
+                }
+            } else if !ours && decision.adopted.is_none() {
                 let message =
                     format!("{} of that name exists and is not managed by datamart", with_article(live.kind.label()));
                 if let Some(Part::Version { number, .. }) = &target.desired.part {
@@ -119,6 +126,7 @@ pub(super) fn problems(
             problem("grants.privileges", message, "it needs PostgreSQL 17 or later".to_owned());
         }
         problems.extend(target.problems());
+        problems.extend(still_there(target, &declared, actual));
         problems.extend(missing_pin(target.desired, actual));
         problems.extend(target.ageless());
         let missing =
@@ -126,6 +134,19 @@ pub(super) fn problems(
         problems.extend(missing_upstream(decision, missing));
     }
     problems
+}
+
+/// An earlier name whose row another mart keeps: nobody is renamed, and what stands there stays another mart's.
+fn still_there(target: &Target<'_>, declared: &HashSet<&QName>, actual: &Actual) -> Option<PlanProblem> {
+    let mut earlier = target.mart.renamed_from.iter().filter(|_| target.recorded.is_none());
+    let old = earlier.find(|old| declared.contains(old) && actual.recorded.contains_key(*old))?;
+    Some(PlanProblem {
+        mart: target.mart.name.clone(),
+        file: target.desired.file.clone(),
+        key: "renamed_from".into(),
+        message: format!("{old} is still a mart: nothing that was applied is renamed to it"),
+        help: "take it out here, or apply first what takes its name".into(),
+    })
 }
 
 /// A version that is pinned and not there.

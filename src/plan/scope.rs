@@ -13,6 +13,9 @@ pub fn scope(desired: &Desired, registry: Option<String>) -> Scope {
         let mart = &desired.mart;
         scope.names.insert(mart.name.clone());
         scope.names.extend(mart.renamed_from.iter().cloned());
+        if !mart.renamed_from.is_empty() {
+            scope.earlier.insert(mart.name.clone(), mart.renamed_from.clone());
+        }
         scope.taken.extend(mart.names_beside());
         scope.versioned.extend(mart.versions.is_some().then(|| mart.clone()));
         scope.roles.extend(mart.owner.iter().cloned());

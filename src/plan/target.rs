@@ -134,7 +134,7 @@ impl<'a> Target<'a> {
         self.reads
             .iter()
             .map(|name| {
-                let signature = match actual.relations.get(name) {
+                let signature = match actual.relation(name) {
                     Some(relation) => relation.signature(),
                     None => crate::state::Fingerprint(String::new()),
                 };

@@ -8,7 +8,7 @@ use super::difference::differences;
 use super::parts::{as_it_was_made, freeze, pin, stable, version};
 use super::target::Target;
 use super::{Options, rename};
-use crate::catalog::{Actual, Recorded, Relation};
+use crate::catalog::{Actual, Recorded, Relation, next_version};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, DesiredMart};
 use crate::state::{Mart, Part, QName, version_name};
@@ -68,7 +68,8 @@ impl Versioned<'_> {
         let Some(row) = recorded_for(&whole, &self.actual).cloned() else { return };
         let Some(before) = row.versions.iter().find(|version| version.mart.name == *old) else { return };
         let Some(versions) = whole.versions else { return };
-        let number = row.next_version();
+        let known = || self.actual.recorded.values().flat_map(|row| &row.versions);
+        let number = next_version(Some(&row), of, |name| known().any(|version| version.mart.name == *name));
         let relation = version_name(of, number);
         let names = |desired: &DesiredMart| -> Vec<String> {
             desired.mart.indexes.iter().map(|index| index.name.clone()).collect()

@@ -191,7 +191,7 @@ async fn publish(
             }
             Err(error) if error.is("55P03") && mart.publish != Publish::Swap => {
                 method = Method::Merge;
-                reason = format!("no exclusive lock in {} tries, so merged", build::PUBLICATION_TRIES);
+                reason = format!("no exclusive lock in {} tries, so merged", crate::state::PUBLICATION_TRIES);
             }
             Err(error) if error.is("42501") => {
                 method = Method::Merge;

@@ -2,6 +2,9 @@
 
 use super::{Fingerprint, MAX_NAME_BYTES, Mart, QName, derived_name, quote_ident};
 
+/// How often a publication tries for its short locks before it gives up.
+pub const PUBLICATION_TRIES: u32 = 20;
+
 /// The suffix of what is built aside.
 pub const NEXT: &str = "__next";
 
@@ -13,6 +16,13 @@ pub fn next_name(name: &str) -> String {
     let hash = Fingerprint::of(&name).0;
     let hash = &hash[hash.len() - 8..];
     derived_name(name, &format!("_{hash}{NEXT}"))
+}
+
+/// The name that something passes through where names are exchanged, within one transaction; nobody else chooses it.
+pub fn passing_name(of: &QName) -> String {
+    let hash = Fingerprint::of(of).0;
+    let hash = &hash[hash.len() - 8..];
+    derived_name(&of.name, &format!("__swap_{hash}"))
 }
 
 impl Mart {

@@ -2,6 +2,7 @@
 
 mod aside;
 mod check;
+mod count;
 mod duration;
 mod fingerprint;
 mod mart;
@@ -12,8 +13,12 @@ mod size;
 pub mod selector;
 mod version;
 
-pub use aside::{NEXT, aside_fingerprint, aside_mark, aside_prefix, is_aside_mark, next_mark, next_name};
+pub use aside::{
+    NEXT, PUBLICATION_TRIES, aside_fingerprint, aside_mark, aside_prefix, is_aside_mark, next_mark, next_name,
+    passing_name,
+};
 pub use check::{CheckDecl, CheckForm, CheckSeverity};
+pub use count::thousands;
 pub use duration::{format_duration, parse_duration};
 pub use fingerprint::Fingerprint;
 pub use mart::{ColumnDecl, Freshness, GrantDecl, IndexDecl, IndexKey, Kind, Mart, Publish, Retention};

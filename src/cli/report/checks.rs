@@ -9,8 +9,9 @@ use super::super::print::Style;
 use super::findings::findings;
 use super::mart::dash;
 use super::paint::Paint;
+use super::seconds;
 use super::table::table;
-use super::{seconds, thousands};
+use datamart::state::thousands;
 
 /// So many marts without checks are named.
 const NAMED: usize = 5;

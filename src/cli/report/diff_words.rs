@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::table::short;
-use super::thousands;
+use datamart::state::thousands;
 
 /// The widest a cell is shown.
 const CELL: usize = 32;

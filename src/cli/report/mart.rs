@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::print::Style;
 use super::paint::Paint;
 use super::table::{LAST, short, table as lines};
-use super::thousands;
+use datamart::state::thousands;
 
 /// `status`: one row per mart, and what is wrong below.
 pub fn status(marts: &[MartStatus], style: Style) -> String {

@@ -21,22 +21,6 @@ pub mod rows;
 pub mod runs;
 pub mod table;
 
-/// A number with its thousands apart: `1,234,567`.
-pub fn thousands(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
-    if number < 0 {
-        text.push('-');
-    }
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Milliseconds as seconds.
 pub fn seconds(milliseconds: f64) -> String {
     format!("{:.2}s", milliseconds / 1_000.0)
@@ -50,16 +34,10 @@ pub fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{plain, thousands};
+    use super::plain;
 
     #[test]
     fn a_terminal_acts_on_nothing() {
         assert_eq!(plain("a\u{1b}]0;b\u{7}\nñ"), "a\\u{1b}]0;b\\u{7}\\nñ");
-    }
-
-    #[test]
-    fn thousands_stand_apart() {
-        let told: Vec<String> = [0, 999, 1_000, -1_234_567].into_iter().map(thousands).collect();
-        assert_eq!(told, ["0", "999", "1,000", "-1,234,567"]);
     }
 }

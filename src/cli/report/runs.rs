@@ -8,8 +8,9 @@ use super::super::print::Style;
 use super::findings::findings;
 use super::mart::{dash, moment};
 use super::paint::Paint;
+use super::seconds;
 use super::table::{LAST, short, table as lines};
-use super::{seconds, thousands};
+use datamart::state::thousands;
 
 /// `history`: one row per run, newest first.
 pub fn history(runs: &[PastRun], _style: Style) -> String {

@@ -94,18 +94,39 @@ fn order_and_upstream() {
 #[test]
 fn renames_and_dependencies() {
     let folder = Folder::new(&[
-        ("a.toml", &view("renamed_from = ['a', 'b', 'gone']\ndepends_on = ['a', 'unknown']\n")),
+        ("a.toml", &view("renamed_from = ['a', 'd', 'gone']\ndepends_on = ['a', 'unknown']\n")),
         ("b.toml", &view("renamed_from = ['public.gone']\n")),
         ("c.toml", &view("schema = 'datamart'\n")),
+        ("d.toml", &view("")),
     ]);
     assert_eq!(
         folder.told(),
         [
             "a.toml:3:17 this is the mart's own name «'a'» (remove it)",
-            "a.toml:3:22 public.b is still a mart «'b'» (it is declared in b.toml; remove one of them)",
+            "a.toml:3:22 public.d is still a mart «'d'» (it is declared in d.toml; remove one of them)",
             "a.toml:4:15 a mart cannot depend on itself «'a'» (remove it)",
             "b.toml:3:17 two marts were renamed from public.gone «'public.gone'» (keep it in one of them: a.toml)",
             "c.toml:3:10 the schema \"datamart\" is datamart's own «'datamart'» (choose another schema, or set `registry_schema` in project.toml)",
         ]
+    );
+}
+
+#[test]
+fn names_may_swap_and_move_along() {
+    let folder = Folder::new(&[
+        ("a.toml", &view("renamed_from = ['b']\n")),
+        ("b.toml", &view("renamed_from = ['a']\n")),
+        ("d.toml", &view("renamed_from = ['c']\n")),
+        ("e.toml", &view("renamed_from = ['d']\n")),
+    ]);
+    assert_eq!(folder.desired().marts.len(), 4);
+    let folder = Folder::new(&[
+        ("a.toml", &view("renamed_from = ['b']\n")),
+        ("b.toml", &view("renamed_from = ['a']\n")),
+        ("c.toml", &view("renamed_from = ['a']\n")),
+    ]);
+    assert_eq!(
+        folder.told(),
+        ["c.toml:3:17 two marts were renamed from public.a «'a'» (keep it in one of them: b.toml)"]
     );
 }

@@ -4,6 +4,7 @@ mod apply;
 mod check;
 mod followers;
 mod graph;
+mod hazards;
 mod import;
 mod import_again;
 mod import_faithful;

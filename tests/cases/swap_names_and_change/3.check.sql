@@ -1,0 +1,1 @@
+SELECT string_agg(indexrelid::regclass || ' on ' || indrelid::regclass, ', ' ORDER BY indexrelid::regclass::text) = 'a_least_idx on a, a_pkey on a, b_best_idx on b, b_pkey on b' FROM pg_index WHERE indrelid IN ('public.a'::regclass, 'public.b'::regclass);

@@ -1,0 +1,1 @@
+CREATE VIEW theirs AS SELECT a.total, b.best, b.category FROM a, b;

@@ -1,0 +1,1 @@
+SELECT string_agg(name || ' ' || version || ' ' || relation || ' ' || published, ', ' ORDER BY name, version) = 'a 1 public.b_v1 true, b 1 public.a_v1 false, b 2 public.a_v2 true, q 1 public.p_v1 true' FROM datamart.versions;
