@@ -90,18 +90,8 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
     }
     let taken = taken(conn, &names).await?;
     let default_acls = default_acls(conn).await?;
-    Ok(Actual {
-        taken,
-        left,
-        server,
-        recorded,
-        renamed,
-        relations: found,
-        followers,
-        frozen,
-        default_acls,
-        measures: Measures::default(),
-    })
+    let measures = Measures::default();
+    Ok(Actual { taken, left, server, recorded, renamed, relations: found, followers, frozen, default_acls, measures })
 }
 
 /// The names a relation and its indexes have while another is built in its place.

@@ -55,5 +55,5 @@ fn hazards_say_what_they_cost_here_and_now() {
     let granted = told(&sales.replace(&role, &other));
     is(&granted, &format!("AUTHZ_UPDATE: {role} loses SELECT"), &[]);
     is(&granted, &format!("AUTHZ_UPDATE: {other} gains SELECT"), &[]);
-    assert_eq!(told(&sales), [String::new(); 0], "nothing changes, nothing is told");
+    assert!(told(&sales).is_empty(), "nothing changes, nothing is told");
 }
