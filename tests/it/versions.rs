@@ -15,7 +15,7 @@ const APPLY: &[&str] = &["apply", "--auto-approve"];
 
 /// A mart whose rows say of which generation they are; every other generation has other columns in another order.
 fn generation(rig: &Rig, number: u32) {
-    let columns = if number % 2 == 0 { "count(*) AS n, of, day" } else { "day, of" };
+    let columns = if number.is_multiple_of(2) { "count(*) AS n, of, day" } else { "day, of" };
     rig.write(
         "sales.toml",
         &format!(
