@@ -273,7 +273,7 @@ impl Worker<'_> {
         for step in steps {
             let Some(check) = &step.check else { continue };
             events(begins(self.done.steps + 1, step));
-            let found = build::check(self.conn, session, &frame(step), &step.mart, check, &step.sql).await;
+            let found = build::check(self.conn, session, &frame(step), &self.mart_of(step), check, &step.sql).await;
             self.done.checks.push(found.map_err(|source| self.failed(step, source))?);
             self.done.steps += 1;
         }
@@ -300,7 +300,7 @@ impl Worker<'_> {
 
     fn failed(&self, step: &Step, source: SqlError) -> ApplyError {
         ApplyError::Step {
-            mart: step.mart.clone(),
+            mart: self.mart_of(step),
             sql: step.sql.clone(),
             publication: step.publication,
             source,
@@ -311,6 +311,12 @@ impl Worker<'_> {
     }
 
     /// Marts whose changes are not committed.
+    /// The mart that a step is about: of a version its mart.
+    fn mart_of(&self, step: &Step) -> String {
+        let record = self.plan.records.iter().find(|record| record.mart.to_string() == step.mart);
+        record.map_or_else(|| step.mart.clone(), |record| record.of().to_string())
+    }
+
     fn undone(&self) -> Vec<String> {
         let done: BTreeSet<&String> = self.done.marts.iter().collect();
         // What followed them is no mart, and has no row.

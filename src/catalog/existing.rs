@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::CatalogError;
 use super::actual::RelationKind;
+use crate::sql::parse_qualified_name;
 use crate::state::{QName, quote_ident};
 
 /// A user's own relation.
@@ -57,21 +58,33 @@ pub async fn existing(conn: &mut PgConnection) -> Result<Vec<Existing>, CatalogE
         .collect()
 }
 
-/// The marts that the registry in `schema` knows of other projects, and whose they are.
+/// What a relation is to the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// Whose mart it belongs to.
+    pub project: String,
+    /// That mart.
+    pub mart: QName,
+    /// It belongs to a versioned mart: as its view, or as a version.
+    pub versioned: bool,
+}
+
+/// The relations of all marts that the registry in `schema` knows, whatever project they are of.
 ///
 /// # Errors
 /// What the server says.
-pub async fn others_marts(
-    conn: &mut PgConnection,
-    schema: &str,
-    project: &str,
-) -> Result<BTreeMap<QName, String>, CatalogError> {
-    let sql = include_str!("sql/others_marts.sql").replace("{registry}", &quote_ident(schema));
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(project).fetch_all(conn).await?;
+pub async fn registered(conn: &mut PgConnection, schema: &str) -> Result<BTreeMap<QName, Registered>, CatalogError> {
+    let sql = include_str!("sql/registered.sql").replace("{registry}", &quote_ident(schema));
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(conn).await?;
     rows.iter()
         .map(|row| {
-            let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
-            Ok((name, row.try_get("project")?))
+            let mart = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
+            let relation = row.try_get::<Option<String>, _>("relation")?;
+            let name = match relation.as_deref().and_then(parse_qualified_name).as_deref() {
+                Some([schema, name]) => QName::new(schema.as_str(), name.as_str()),
+                _ => mart.clone(),
+            };
+            Ok((name, Registered { project: row.try_get("project")?, mart, versioned: row.try_get("versioned")? }))
         })
         .collect()
 }

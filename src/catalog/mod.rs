@@ -17,7 +17,7 @@ mod version;
 
 pub use actual::{Actual, DefaultAcl, Dependent, Follower, Left, Relation, RelationKind, Server, Taken};
 pub use columns::{Column, Index};
-pub use existing::{CronJob, Existing, TimeZone, cron_jobs, existing, others_marts, time_zone};
+pub use existing::{CronJob, Existing, Registered, TimeZone, cron_jobs, existing, registered, time_zone};
 pub use extra::{Extra, ExtraKind};
 pub use introspect::{Scope, introspect, relations};
 pub use marts::recorded;

@@ -1,6 +1,6 @@
 //! What the registry has of marts, as types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,9 @@ pub struct Held {
     pub pin: u32,
     /// The fingerprint of the mart's file when it was rolled back.
     pub file: Fingerprint,
+    /// What other checkouts may say still: the mart as it was applied last, and what rollbacks before this one held against.
+    #[serde(default)]
+    pub others: BTreeSet<Fingerprint>,
 }
 
 /// What the database had right after an apply: what drift is measured against.

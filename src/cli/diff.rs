@@ -6,11 +6,11 @@ use datamart::plan::unified;
 
 use super::Exit;
 use super::args::{DiffArgs, Globals};
-use super::context::Context;
+use super::context::{Context, Seen};
 use super::error::{CommandError, Result};
 use super::print::Style;
 use super::report::diff::{Diff, print};
-use super::versions::versioned;
+use super::versions::{numbers, present, version, versioned};
 
 /// Compares A with B; exits 0 whatever it finds.
 ///
@@ -21,7 +21,7 @@ pub async fn run(args: &DiffArgs, globals: &Globals, style: Style) -> Result<Exi
     let seen = context.actual().await?;
     let name = context.find(&seen, &args.name)?;
     let row = versioned(&seen, &name)?;
-    let (a, b) = sides(row, args)?;
+    let (a, b) = sides(row, args, &seen)?;
     let database = &context.desired.project.database;
     let timeouts = (database.lock_timeout_ms, database.statement_timeout_ms);
     let (looked, conn) = context.looked(&seen);
@@ -35,21 +35,18 @@ pub async fn run(args: &DiffArgs, globals: &Globals, style: Style) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// The two versions: those that are named; else the published one, and the one before it.
-fn sides<'a>(row: &'a Recorded, args: &DiffArgs) -> Result<(&'a RecordedVersion, &'a RecordedVersion)> {
-    let name = &row.mart.name;
-    let list = || row.versions.iter().map(|version| version.number.to_string()).collect::<Vec<_>>().join(", ");
-    let version = |number: u32| {
-        row.version(number).ok_or_else(|| {
-            CommandError::input(format!("{name} has no version {number}")).help(format!("there are {}", list()))
-        })
-    };
+/// The two versions: those that are named; else the published one, and the one before it that is there.
+fn sides<'a>(row: &'a Recorded, args: &DiffArgs, seen: &Seen) -> Result<(&'a RecordedVersion, &'a RecordedVersion)> {
     let published = row.published().map_or(0, |version| version.number);
-    let b = version(args.b.unwrap_or(published))?;
-    let before = || row.versions.iter().map(|version| version.number).filter(|number| *number < b.number).max();
-    match args.a.or_else(before) {
-        Some(a) => Ok((version(a)?, b)),
-        None => Err(CommandError::input(format!("{name} has no version before {}", b.number))
-            .help(format!("there are {}; name two of them", list()))),
-    }
+    let b = version(row, args.b.unwrap_or(published))?;
+    let there = row.versions.iter().filter(|version| seen.actual.relations.contains_key(&version.mart.name));
+    let before = there.map(|version| version.number).filter(|number| *number < b.number).max();
+    let Some(a) = args.a.or(before) else {
+        let message = format!("{} has no version before {}", row.mart.name, b.number);
+        return Err(CommandError::input(message).help(format!("{}; name two of them", numbers(row))));
+    };
+    let a = version(row, a)?;
+    present(a, row, seen)?;
+    present(b, row, seen)?;
+    Ok((a, b))
 }

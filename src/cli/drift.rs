@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use datamart::catalog::{Actual, Recorded};
+use datamart::catalog::{Actual, Applied, Recorded};
 use datamart::plan::Drift;
-use datamart::state::QName;
+use datamart::state::{Mart, QName};
 
 use super::Exit;
 use super::args::Globals;
@@ -25,8 +25,8 @@ pub async fn run(globals: &Globals, style: Style) -> Result<Exit> {
     let mut items = gone(&seen.actual, &declared);
     items.retain(|item| !ignored.iter().any(|glob| glob.is_match(&item.aspect)));
     items.extend(plan.drift);
-    items.sort_by(|a, b| (&a.address, &a.aspect).cmp(&(&b.address, &b.aspect)));
-    items.dedup_by(|a, b| a.address == b.address && a.aspect == b.aspect);
+    items.sort_by(|a, b| (&a.address, &a.aspect, &a.message).cmp(&(&b.address, &b.aspect, &b.message)));
+    items.dedup_by(|a, b| a.address == b.address && a.aspect == b.aspect && a.message == b.message);
     context.close().await?;
     report::drift::print(&items, style);
     Ok(if items.is_empty() { Exit::Done } else { Exit::Differences })
@@ -36,34 +36,60 @@ pub async fn run(globals: &Globals, style: Style) -> Result<Exit> {
 fn gone(actual: &Actual, declared: &BTreeSet<&QName>) -> Vec<Drift> {
     let mut items = Vec::new();
     for (name, row) in actual.recorded.iter().filter(|(name, _)| declared.contains(name)) {
-        let Some(live) = actual.relations.get(name) else {
-            items.push(item(row, "relation".to_owned(), "its relation", &row.applied.definition));
-            continue;
-        };
-        for (index, applied) in &row.applied.indexes {
-            let ours = applied.primary || row.mart.indexes.iter().any(|declared| declared.name == *index);
-            let there = live.indexes.get(index).is_some_and(|found| found.valid);
-            if ours && !there {
-                items.push(item(row, format!("indexes:{index}"), &format!("index {index}"), &applied.definition));
-            }
+        let whole = Piece { row, relation: name, mart: &row.mart, applied: &row.applied, of: String::new() };
+        whole.gone(actual, &mut items);
+        // Older versions may go: nothing is made of them again.
+        let newest = row.versions.last().map(|version| version.number);
+        for version in row.versions.iter().filter(|v| v.published || Some(v.number) == newest) {
+            let (mart, applied, of) = (&version.mart, &version.applied, format!(" of version {}", version.number));
+            Piece { row, relation: &mart.name, mart, applied, of }.gone(actual, &mut items);
         }
     }
     items
 }
 
-fn item(row: &Recorded, aspect: String, subject: &str, expected: &str) -> Drift {
-    let removed: String = expected.trim_end().lines().map(|line| format!("-{line}\n")).collect();
-    let lines = match removed.lines().count() {
-        1 => "1".to_owned(),
-        count => format!("1,{count}"),
-    };
-    Drift {
-        address: row.mart.name.to_string(),
-        kind: row.mart.kind,
-        message: format!("{subject} was removed"),
-        aspect,
-        expected: Some(expected.to_owned()),
-        actual: None,
-        diff: format!("--- as applied\n+++ in the database\n@@ -{lines} +0,0 @@\n{removed}"),
+/// A relation of a mart, and what it was.
+struct Piece<'a> {
+    row: &'a Recorded,
+    relation: &'a QName,
+    mart: &'a Mart,
+    applied: &'a Applied,
+    /// What it is to a versioned mart, behind what is told.
+    of: String,
+}
+
+impl Piece<'_> {
+    fn gone(&self, actual: &Actual, items: &mut Vec<Drift>) {
+        let of = &self.of;
+        let Some(live) = actual.relations.get(self.relation) else {
+            let subject = if of.is_empty() { "its relation".to_owned() } else { format!("the relation{of}") };
+            items.push(self.item("relation".to_owned(), &subject, &self.applied.definition));
+            return;
+        };
+        for (index, applied) in &self.applied.indexes {
+            let ours = applied.primary || self.mart.indexes.iter().any(|declared| declared.name == *index);
+            let there = live.indexes.get(index).is_some_and(|found| found.valid);
+            if ours && !there {
+                let subject = format!("index {index}{of}");
+                items.push(self.item(format!("indexes:{index}"), &subject, &applied.definition));
+            }
+        }
+    }
+
+    fn item(&self, aspect: String, subject: &str, expected: &str) -> Drift {
+        let removed: String = expected.trim_end().lines().map(|line| format!("-{line}\n")).collect();
+        let lines = match removed.lines().count() {
+            1 => "1".to_owned(),
+            count => format!("1,{count}"),
+        };
+        Drift {
+            address: self.row.mart.name.to_string(),
+            kind: self.row.mart.kind,
+            message: format!("{subject} was removed"),
+            aspect,
+            expected: Some(expected.to_owned()),
+            actual: None,
+            diff: format!("--- as applied\n+++ in the database\n@@ -{lines} +0,0 @@\n{removed}"),
+        }
     }
 }

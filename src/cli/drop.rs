@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use datamart::catalog::Actual;
 use datamart::manifest::Desired;
+use datamart::plan::HazardKind;
 use datamart::state::QName;
 
 use super::Exit;
@@ -30,7 +31,8 @@ pub async fn run(args: &DropArgs, globals: &Globals, style: Style) -> Result<Exi
         return Err(CommandError::input(message).help("--cascade drops these managed marts, too"));
     }
     let flags = PlanFlags {
-        change: ChangeArgs { prune: true, ..ChangeArgs::default() },
+        // Who names a mart means its versions, too, and rows that cannot be computed again.
+        change: ChangeArgs { prune: true, allow: vec![HazardKind::DeletesData.to_string()], ..ChangeArgs::default() },
         only: Some(names),
         ..PlanFlags::default()
     };

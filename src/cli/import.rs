@@ -109,14 +109,14 @@ async fn look(context: &mut Context, args: &ImportArgs) -> Result<Seen> {
     let schema = desired.project.registry_schema.clone();
     snapshot(&mut context.conn, desired, async |conn| {
         let registry = registry::state(conn, &schema).await?.usable(&schema)?.map(|_| schema.clone());
-        let others = match &registry {
-            Some(schema) => catalog::others_marts(conn, schema, &desired.project.name).await?,
+        let known = match &registry {
+            Some(schema) => catalog::registered(conn, schema).await?,
             None => BTreeMap::new(),
         };
         let existing = catalog::existing(conn).await?;
         let mut scope = plan::scope(desired, registry);
         let schemas = catalog::introspect(conn, &Scope::default()).await?.server.schemas;
-        let chosen = choose::choose(existing, &others, &schemas, desired, args)?;
+        let chosen = choose::choose(existing, &known, &schemas, desired, args)?;
         scope.names.extend(chosen.names.iter().cloned());
         let actual = catalog::introspect(conn, &scope).await?;
         let jobs = catalog::cron_jobs(conn).await?;

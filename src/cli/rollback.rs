@@ -12,11 +12,12 @@ use serde_json::json;
 use super::Exit;
 use super::apply;
 use super::args::{ChangeArgs, Globals, RollbackArgs};
-use super::context::{Context, PlanFlags};
+use super::context::{Context, PlanFlags, Seen};
 use super::error::{CommandError, Result};
 use super::print::{self, Style};
 use super::refresh::held;
 use super::report;
+use super::versions::{numbers, present, version, versioned};
 
 /// Publishes the version through the same plan and apply as everything else: nothing but the view changes. The pin is
 /// written into the manifest, so that git stays the truth; until that is committed the registry remembers it.
@@ -30,16 +31,20 @@ pub async fn run(args: &RollbackArgs, globals: &Globals, style: Style) -> Result
     let (schema, project) = (context.registry_schema().to_owned(), context.project().to_owned());
     let mut locks = LockSession::open(&endpoint, &schema, &project, "apply lock").await?;
     locks.acquire("apply", args.lock_timeout).await.map_err(held)?;
-    let seen = context.actual().await?;
+    let mut seen = context.actual().await?;
     let name = context.find(&seen, &args.name)?;
-    let row = super::versions::versioned(&seen, &name)?;
-    let goal = Goal::of(row, args.to)?;
+    let row = versioned(&seen, &name)?;
+    let goal = Goal::of(row, args.to, &seen)?;
     if goal.number == goal.was {
         locks.close().await?;
         context.close().await?;
         return Ok(tell(&name, &goal, None, style));
     }
     let (hold, file) = context.pin(row, &goal)?;
+    // What an earlier rollback asked for is over.
+    if let Some(row) = seen.actual.recorded.get_mut(&name) {
+        row.held = None;
+    }
     let flags = PlanFlags {
         change: ChangeArgs { allow: args.allow.clone(), ..ChangeArgs::default() },
         only: Some(BTreeSet::from([name.clone()])),
@@ -78,24 +83,17 @@ struct Goal {
 }
 
 impl Goal {
-    fn of(row: &Recorded, to: Option<u32>) -> Result<Self> {
-        let name = &row.mart.name;
-        let numbers: Vec<u32> = row.versions.iter().map(|version| version.number).collect();
-        let list = numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    fn of(row: &Recorded, to: Option<u32>, seen: &Seen) -> Result<Self> {
         let was = row.published().map_or(0, |version| version.number);
-        let number = match to {
-            Some(number) => number,
-            None => numbers.iter().copied().filter(|number| *number < was).max().ok_or_else(|| {
-                CommandError::input(format!("{name} has no version before {was}")).help(format!("there are {list}"))
-            })?,
-        };
-        if !numbers.contains(&number) {
-            let message = format!("{name} has no version {number}");
-            return Err(
-                CommandError::input(message).help(format!("there are {list}; see `datamart versions {}`", name.name))
-            );
-        }
-        let newest = numbers.iter().max() == Some(&number);
+        let there = row.versions.iter().filter(|version| seen.actual.relations.contains_key(&version.mart.name));
+        let before = there.map(|version| version.number).filter(|number| *number < was).max();
+        let number = to.or(before).ok_or_else(|| {
+            let message = format!("{} has no version before {was}", row.mart.name);
+            CommandError::input(message).help(numbers(row))
+        })?;
+        let version = version(row, number)?;
+        present(version, row, seen)?;
+        let newest = row.versions.iter().map(|version| version.number).max() == Some(number);
         Ok(Self { number, was, pin: (!newest).then_some(number) })
     }
 }
@@ -110,7 +108,9 @@ impl Context {
                 .help("a rollback is written into its manifest; bring that back first"));
         };
         let file = save::pin(desired, goal.pin)?;
-        let hold = Held { pin: goal.number, file: plan::file_fingerprint(desired) };
+        let before = row.held.iter().flat_map(|held| held.others.iter().chain([&held.file]));
+        let others = before.cloned().chain([row.mart.fingerprint()]).collect();
+        let hold = Held { pin: goal.number, file: plan::file_fingerprint(desired), others };
         let versions = row.mart.versions.map(|versions| datamart::state::Versions { pin: goal.pin, ..versions });
         desired.mart = Mart { versions, ..row.mart.clone() };
         // An earlier rollback does not decide here, whatever file it remembers.

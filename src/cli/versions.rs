@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use datamart::catalog::{self, Recorded};
+use datamart::catalog::{self, Recorded, RecordedVersion};
 use datamart::observe::human_size;
 use datamart::state::QName;
 use serde_json::{Value, json};
@@ -68,6 +68,43 @@ pub fn versioned<'a>(seen: &'a Seen, name: &QName) -> Result<&'a Recorded> {
     }
 }
 
+/// A version by its number.
+///
+/// # Errors
+/// A number that no version has.
+pub fn version(row: &Recorded, number: u32) -> Result<&RecordedVersion> {
+    row.version(number)
+        .ok_or_else(|| CommandError::input(format!("{} has no version {number}", row.mart.name)).help(numbers(row)))
+}
+
+/// The relation of a version has to be there for it to be published or compared.
+///
+/// # Errors
+/// A version whose relation somebody dropped.
+pub fn present(version: &RecordedVersion, row: &Recorded, seen: &Seen) -> Result<()> {
+    match seen.actual.relations.contains_key(&version.mart.name) {
+        true => Ok(()),
+        false => {
+            let (number, relation) = (version.number, &version.mart.name);
+            let message = format!("version {number} of {} is gone: {relation} is not in the database", row.mart.name);
+            Err(CommandError::new("absent", message).help(numbers(row)))
+        }
+    }
+}
+
+/// Which versions a mart has, as a way out.
+pub fn numbers(row: &Recorded) -> String {
+    let list: Vec<String> = row.versions.iter().map(|version| version.number.to_string()).collect();
+    let noun = if list.len() == 1 { "version is" } else { "versions are" };
+    format!("its {noun} {}; see `datamart versions {}`", list.join(", "), shown(&row.mart.name))
+}
+
+/// A mart's name as a command takes it.
+fn shown(name: &QName) -> String {
+    let text = name.to_string();
+    if text.contains('"') { format!("'{text}'") } else { text }
+}
+
 /// A version, as it is told.
 struct Told {
     number: u32,
@@ -82,7 +119,7 @@ struct Told {
 }
 
 impl Told {
-    fn of(version: &catalog::RecordedVersion, seen: &Seen, bytes: &HashMap<i64, i64>) -> Self {
+    fn of(version: &RecordedVersion, seen: &Seen, bytes: &HashMap<i64, i64>) -> Self {
         let live = seen.actual.relations.get(&version.mart.name);
         let stored = live.filter(|_| version.mart.kind.has_data());
         Self {

@@ -286,6 +286,16 @@ fn check_method(index: &IndexDecl, section: &Section<'_>, report: &mut Report) {
 
 /// The name PostgreSQL would choose: numbered column names joined, shortened, numbered again where it is taken.
 pub(super) fn chosen_name(relation: &str, columns: &[String], taken: &mut BTreeSet<String>) -> String {
+    chosen_name_with(relation, columns, "", taken)
+}
+
+/// The same with an ending that is not shortened.
+pub(super) fn chosen_name_with(
+    relation: &str,
+    columns: &[String],
+    ending: &str,
+    taken: &mut BTreeSet<String>,
+) -> String {
     let mut distinct: Vec<String> = Vec::new();
     for column in columns {
         let mut name = column.clone();
@@ -309,7 +319,7 @@ pub(super) fn chosen_name(relation: &str, columns: &[String], taken: &mut BTreeS
     }
     let mut number = 0usize;
     loop {
-        let label = if number == 0 { "idx".to_owned() } else { format!("idx{number}") };
+        let label = if number == 0 { format!("idx{ending}") } else { format!("idx{number}{ending}") };
         let name = object_name(relation, &joined, &label);
         if taken.insert(name.clone()) {
             return name;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::indexes::{chosen_name, key_names};
+use super::indexes::{chosen_name, chosen_name_with, key_names};
 use super::refresh::Defaults;
 use super::report::Report;
 use super::section::Section;
@@ -106,7 +106,12 @@ fn version_indexes(mart: &Mart, relation: &QName, number: u32) -> Vec<IndexDecl>
         let columns = key_names(index);
         let chosen = chosen_name(&mart.name.name, &columns, &mut of_mart);
         if chosen == index.name {
-            chosen_name(&relation.name, &columns, &mut of_version)
+            let name = chosen_name(&relation.name, &columns, &mut of_version);
+            match name.starts_with(&relation.name) {
+                true => name,
+                // Its relation's name is cut, so that another version's would be the same.
+                false => chosen_name_with(&mart.name.name, &columns, &format!("_v{number}"), &mut of_version),
+            }
         } else {
             of_mart.remove(&chosen);
             derived_name(&index.name, &format!("_v{number}"))

@@ -7,7 +7,7 @@ use super::parts;
 use super::target::Target;
 use crate::catalog::{Actual, Recorded};
 use crate::compile::settings_changed;
-use crate::state::Part;
+use crate::state::{Mart, Part, Versions};
 
 /// Keys that only the registry keeps and that changed: `refresh.schedule`, `tags` …
 pub(crate) fn changed_keys(target: &Target<'_>) -> Vec<String> {
@@ -44,6 +44,7 @@ pub(crate) fn changed_keys(target: &Target<'_>) -> Vec<String> {
             (_, old, new) if old == new => {}
             // The defaults of another kind are others.
             ("refresh", ..) if recorded.mart.kind != target.mart.kind => {}
+            ("versions", ..) if waits(target, recorded) => {}
             ("timezone" | "session", ..) if settings_changed(target.mart, &recorded.mart) && target.has_data() => {}
             ("refresh", Some(old), Some(new)) => {
                 for inner in keys(old, new) {
@@ -56,6 +57,12 @@ pub(crate) fn changed_keys(target: &Target<'_>) -> Vec<String> {
         }
     }
     changed
+}
+
+/// Whether nothing but the pin differs, and a rollback decides about that still.
+fn waits(target: &Target<'_>, recorded: &Recorded) -> bool {
+    let without = |mart: &Mart| mart.versions.map(|versions| Versions { pin: None, ..versions });
+    parts::holds(target.desired, recorded).is_some() && without(target.mart) == without(&recorded.mart)
 }
 
 fn keys(old: &Value, new: &Value) -> Vec<String> {
@@ -85,8 +92,7 @@ pub(crate) fn record_is_old(target: &Target<'_>, actual: &Actual) -> bool {
 fn part_is_old(target: &Target<'_>, recorded: &Recorded) -> bool {
     match (&target.desired.part, &recorded.part) {
         (Some(Part::Stable { whole, .. }), Some(Part::Stable { whole: known, .. })) => {
-            whole.fingerprint() != known.fingerprint()
-                || (recorded.held.is_some() && parts::holds(target.desired, recorded).is_none())
+            whole.fingerprint() != known.fingerprint() || parts::overtaken(target.desired, recorded)
         }
         _ => false,
     }

@@ -6,6 +6,7 @@ use super::Drift;
 use super::aspect::Difference;
 use super::declared::subject;
 use super::target::Target;
+use crate::state::Part;
 
 /// One drifted aspect of a mart.
 pub(crate) fn item(target: &Target<'_>, difference: &Difference) -> Drift {
@@ -16,10 +17,15 @@ pub(crate) fn item(target: &Target<'_>, difference: &Difference) -> Drift {
         (Some(_), None) => "removed",
         _ => "changed",
     };
-    let message = format!("{subject} {} {verb}", if many { "were" } else { "was" });
+    let (name, kind, of) = match &target.desired.part {
+        None => (&target.mart.name, target.mart.kind, String::new()),
+        Some(Part::Stable { whole, .. }) => (&whole.name, whole.kind, String::new()),
+        Some(Part::Version { of, number, .. }) => (of, target.mart.kind, format!(" of version {number}")),
+    };
+    let message = format!("{subject}{of} {} {verb}", if many { "were" } else { "was" });
     Drift {
-        address: target.address(),
-        kind: target.mart.kind,
+        address: name.to_string(),
+        kind,
         aspect: difference.aspect.clone(),
         message,
         expected: difference.expected.clone(),

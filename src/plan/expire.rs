@@ -30,7 +30,10 @@ pub(super) fn part_row(decision: &Decision<'_>) -> Option<PartRow> {
         Part::Stable { whole, number } => PartRow::Stable {
             whole: whole.clone(),
             number: *number,
-            held: target.recorded.and_then(|recorded| parts::holds(target.desired, recorded)).cloned(),
+            held: target
+                .recorded
+                .filter(|recorded| !parts::overtaken(target.desired, recorded))
+                .and_then(|recorded| recorded.held.clone()),
         },
     })
 }

@@ -174,6 +174,7 @@ fn deletion(recorded: &Recorded) -> Option<Change> {
         Some(Part::Stable { whole, .. }) => whole,
         Some(Part::Version { .. }) => return None,
     };
+    let definition = recorded.published().map_or(&recorded.applied.definition, |version| &version.applied.definition);
     Some(Change {
         address: recorded.mart.name.to_string(),
         kind: mart.kind,
@@ -181,7 +182,7 @@ fn deletion(recorded: &Recorded) -> Option<Change> {
         reason: format!("no manifest declares it any more ({})", recorded.file),
         before: serde_json::to_value(mart).unwrap_or(Value::Null),
         after: Value::Null,
-        diff: drift::unified(&recorded.applied.definition, "", "definition (now)", "nothing"),
+        diff: drift::unified(definition, "", "definition (now)", "nothing"),
         hazards: Vec::new(),
         file: None,
         origins: BTreeMap::new(),

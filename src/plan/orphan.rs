@@ -47,7 +47,10 @@ fn visit<'a>(
 pub(crate) fn listed(recorded: &Recorded) -> Orphan {
     Orphan {
         address: recorded.mart.name.to_string(),
-        kind: recorded.mart.kind,
+        kind: match &recorded.part {
+            Some(Part::Stable { whole, .. }) => whole.kind,
+            _ => recorded.mart.kind,
+        },
         file: recorded.file.clone(),
         prevent_destroy: recorded.mart.prevent_destroy,
     }

@@ -82,18 +82,34 @@ pub(super) fn pin(desired: &DesiredMart, versions: Versions, recorded: Option<&R
     recorded.and_then(|recorded| holds(desired, recorded)).map_or(versions.pin, |held| Some(held.pin))
 }
 
-/// The rollback that still decides which version is published: the mart's file is what it was then.
+/// The rollback that still decides which version is published: the mart's file is what it was then, or says what was applied
+/// before it.
 pub(super) fn holds<'a>(desired: &DesiredMart, recorded: &'a Recorded) -> Option<&'a Held> {
-    recorded.held.as_ref().filter(|held| held.file == file_fingerprint(desired))
+    let held = recorded.held.as_ref()?;
+    let file = file_fingerprint(desired);
+    let known = held.file == file || held.others.contains(&file) || held.others.contains(&whole(desired).fingerprint());
+    known.then_some(held)
+}
+
+/// Whether a mart's file says by itself what a rollback asks for, or something newer: then nothing is remembered any more, so
+/// that whoever writes another pin is heard.
+pub(super) fn overtaken(desired: &DesiredMart, recorded: &Recorded) -> bool {
+    let Some(held) = &recorded.held else { return false };
+    let newest = recorded.versions.iter().map(|version| version.number).max();
+    let says = whole(desired).versions.and_then(|versions| versions.pin).or(newest);
+    holds(desired, recorded).is_none() || says == Some(held.pin)
+}
+
+fn whole(desired: &DesiredMart) -> &Mart {
+    match &desired.part {
+        Some(Part::Stable { whole, .. }) => whole,
+        _ => &desired.mart,
+    }
 }
 
 /// What a rollback remembers of a mart's file: it holds until that changes.
 pub fn file_fingerprint(desired: &DesiredMart) -> Fingerprint {
-    let mart = match &desired.part {
-        Some(Part::Stable { whole, .. }) => whole,
-        _ => &desired.mart,
-    };
-    Fingerprint::of(&(&*desired.text, &mart.query))
+    Fingerprint::of(&(&*desired.text, &whole(desired).query))
 }
 
 /// The newest version as the manifest says it, the pinned one as it was made, and the view; in this order.
@@ -185,13 +201,14 @@ fn stable_row(row: &Recorded) -> Recorded {
     stable
 }
 
-/// What a plan compares to see whether a row of the registry is what it was. The same before and after it is taken apart.
+/// What a plan compares to see whether a row of the registry is what it was. The same before and after it is taken apart; what
+/// a rollback remembers is left out, since it publishes something else or changes nothing.
 pub(super) fn row_fingerprint(actual: &Actual, name: &QName) -> Option<Fingerprint> {
     let whole = |row: &Recorded, mart: &Mart| match row.versions.is_empty() {
         true => row.fingerprint.clone(),
         false => {
             let versions: Vec<_> = row.versions.iter().map(|v| (v.number, v.published)).collect();
-            Fingerprint::of(&(mart.fingerprint(), versions, &row.held))
+            Fingerprint::of(&(mart.fingerprint(), versions))
         }
     };
     if let Some(row) = actual.recorded.get(name) {

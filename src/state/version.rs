@@ -28,9 +28,12 @@ pub struct Versions {
     pub pin: Option<u32>,
 }
 
-/// The name of a mart's version: `sales_v3`.
+/// The name of a mart's version: `sales_v3`. A long one leaves room for `_pkey`, so that the names of the primary keys of two
+/// versions differ, too.
 pub fn version_name(mart: &QName, number: u32) -> QName {
-    mart.sibling(derived_name(&mart.name, &format!("_v{number}")))
+    let mut name = derived_name(&mart.name, &format!("_v{number}_pkey"));
+    name.truncate(name.len() - "_pkey".len());
+    mart.sibling(name)
 }
 
 /// What a relation is to its versioned mart.
@@ -74,6 +77,8 @@ mod tests {
         assert_eq!(version_name(&mart, 12), QName::new("public", "sales_v12"));
         let long = QName::new("public", "x".repeat(63));
         assert!(version_name(&long, 3).name.ends_with("x_v3"));
-        assert_eq!(version_name(&long, 3).name.len(), 63);
+        assert_eq!(version_name(&long, 3).name.len(), 58);
+        let umlauts = QName::new("public", "ä".repeat(31));
+        assert_eq!(version_name(&umlauts, 12).name, format!("{}_v12", "ä".repeat(27)));
     }
 }

@@ -14,7 +14,7 @@ use crate::support::folder::Folder;
 use crate::support::wait::until;
 
 /// What a killed or broken apply must leave no trace of: everything that is ours in the database, without times and numbers.
-const DUMP: &str = "
+pub const DUMP: &str = "
     SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
         SELECT format('%s %s.%s %s %s %s %s %s %s', c.relkind, n.nspname, c.relname, c.relowner::regrole, c.reloptions, c.relacl,
                       c.relispopulated, obj_description(c.oid), CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END)
@@ -42,7 +42,7 @@ const DUMP: &str = "
     ) AS dump (line)";
 
 /// Stops every apply before its `k`-th statement that changes the catalog or the registry, at a lock that the test holds.
-const HALT: &str = "
+pub const HALT: &str = "
     DO $$ BEGIN CREATE ROLE bi_reader; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
     CREATE SCHEMA faults;
     CREATE SEQUENCE faults.step;
@@ -61,11 +61,11 @@ const HALT: &str = "
     END $$;
     CREATE FUNCTION faults.at_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN PERFORM faults.pause(); RETURN NULL; END';
     CREATE EVENT TRIGGER halt ON ddl_command_start EXECUTE FUNCTION faults.at_ddl();";
-const HALT_AT_ROWS: &str = "
+pub const HALT_AT_ROWS: &str = "
     CREATE TRIGGER halt AFTER INSERT OR UPDATE OR DELETE ON datamart.marts EXECUTE FUNCTION faults.at_row();
     CREATE TRIGGER halt AFTER INSERT OR UPDATE ON datamart.applies EXECUTE FUNCTION faults.at_row();";
 
-const PROJECT: &str =
+pub const PROJECT: &str =
     "[project]\nname = \"shop\"\n[database]\nlock_timeout = \"60s\"\npublish_lock_timeout = \"60s\"\n";
 
 /// Before: what is there.
@@ -135,14 +135,19 @@ fn undisturbed() -> (Rig, String, u32) {
 }
 
 /// Runs an apply up to its `at`-th statement and does something to it there. `None` where it ended before.
-fn stopped_at(rig: &Rig, at: u32, args: &[&str], fault: impl FnOnce(&Running)) -> Out {
+pub fn stopped_at(rig: &Rig, at: u32, args: &[&str], fault: impl FnOnce(&Running)) -> Out {
+    stopped_in(rig, "apply", at, args, fault)
+}
+
+/// The same with a command whose session is `datamart: <purpose>`.
+pub fn stopped_in(rig: &Rig, purpose: &str, at: u32, args: &[&str], fault: impl FnOnce(&Running)) -> Out {
     rig.sql_as_superuser(&format!("UPDATE faults.stop SET at = {at}"));
     let held = rig.hold("SELECT pg_advisory_xact_lock(4711)");
     let command = rig.start(args);
-    rig.until(
-        "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'datamart: apply' \
-         AND wait_event = 'advisory'",
-    );
+    rig.until(&format!(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'datamart: {purpose}' \
+         AND wait_event = 'advisory'"
+    ));
     fault(&command);
     let out = command.finish();
     rig.sql_as_superuser("UPDATE faults.stop SET at = 0");

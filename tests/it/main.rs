@@ -21,3 +21,4 @@ mod sample;
 mod snapshots;
 mod support;
 mod upgrade;
+mod versions;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datamart::catalog::{Existing, RelationKind};
+use datamart::catalog::{Existing, Registered, RelationKind};
 use datamart::manifest::Desired;
 use datamart::state::QName;
 use globset::{Glob, GlobMatcher};
@@ -26,7 +26,7 @@ pub struct Chosen {
 /// A schema that does not exist; a pattern that is none.
 pub fn choose(
     existing: Vec<Existing>,
-    others: &BTreeMap<QName, String>,
+    known: &BTreeMap<QName, Registered>,
     schemas: &BTreeSet<String>,
     desired: &Desired,
     args: &ImportArgs,
@@ -54,11 +54,22 @@ pub fn choose(
             continue;
         }
         let kind = found.kind.label();
+        let registered = known.get(name);
+        let other = registered.filter(|mart| mart.project != desired.project.name);
+        if let Some(mart) = registered.filter(|mart| mart.versioned && other.is_none()) {
+            // Its manifest says all there is to say of it, and of its versions.
+            if mart.mart == *name && !declared.contains(name) {
+                chosen.left.push(Left::new(name, kind, ORPHAN));
+            }
+            continue;
+        }
         match found.kind {
             RelationKind::View | RelationKind::MaterializedView
                 if !args.kind.is_none_or(|kind| kind.is(found.kind)) => {}
-            RelationKind::View | RelationKind::MaterializedView => match others.get(name) {
-                Some(project) => chosen.left.push(Left::new(name, kind, format!("project {project} manages it"))),
+            RelationKind::View | RelationKind::MaterializedView => match other {
+                Some(mart) => {
+                    chosen.left.push(Left::new(name, kind, format!("project {} manages it", mart.project)));
+                }
                 None if found.continuous => {
                     let reason = "a continuous aggregate of TimescaleDB, which manifests cannot say yet";
                     chosen.left.push(Left::new(name, kind, reason));
@@ -68,7 +79,7 @@ pub fn choose(
                 }
             },
             // A table mart has its manifest.
-            _ if declared.contains(name) || others.contains_key(name) || args.kind.is_some() => {}
+            _ if declared.contains(name) || other.is_some() || args.kind.is_some() => {}
             RelationKind::PartitionedTable => {
                 let left = Left { partitions: found.partitions, ..Left::new(name, kind, NO_QUERY) };
                 chosen.left.push(left);
@@ -81,6 +92,9 @@ pub fn choose(
     }
     Ok(chosen)
 }
+
+/// Why a versioned mart without a manifest is not imported: a new one would know nothing of its versions.
+const ORPHAN: &str = "a versioned mart of this project without a manifest: bring that back, or `datamart drop` it";
 
 /// Why tables are not imported.
 pub const NO_QUERY: &str =

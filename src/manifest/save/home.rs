@@ -72,9 +72,9 @@ impl<'a> Home<'a> {
             Self::Inline(table) => match table.get_mut(key) {
                 Some(old) => replace(old, value),
                 None => {
-                    end(table, "");
+                    let blanks = end(table, "");
                     table.insert(key, value);
-                    end(table, " ");
+                    end(table, blanks.as_deref().unwrap_or(" "));
                 }
             },
         }
@@ -85,8 +85,9 @@ impl<'a> Home<'a> {
         match self {
             Self::Table(table) => drop(table.remove(key)),
             Self::Inline(table) => {
+                let blanks = end(table, "");
                 table.remove(key);
-                end(table, " ");
+                end(table, blanks.as_deref().unwrap_or(" "));
             }
         }
     }
@@ -125,13 +126,15 @@ fn indent(table: &Table) -> String {
     if line.trim().is_empty() { line.to_owned() } else { String::new() }
 }
 
-/// What stands behind the last value of a table in braces, where it is blanks only.
-fn end(table: &mut InlineTable, blanks: &str) {
-    let Some((_, value)) = table.iter_mut().last() else {
-        return;
-    };
+/// Puts other blanks behind the last value of a table in braces, and gives those that stood there; `None` where there was no
+/// value, or more than blanks, which stay.
+fn end(table: &mut InlineTable, blanks: &str) -> Option<String> {
+    let (_, value) = table.iter_mut().last()?;
     let decor = value.decor_mut();
-    if decor.suffix().and_then(|suffix| suffix.as_str()).is_none_or(|suffix| suffix.trim_matches(' ').is_empty()) {
-        decor.set_suffix(blanks);
+    let old = decor.suffix().and_then(|suffix| suffix.as_str()).unwrap_or_default().to_owned();
+    if !old.trim_matches(' ').is_empty() {
+        return None;
     }
+    decor.set_suffix(blanks);
+    Some(old)
 }

@@ -16,7 +16,10 @@ pub fn pin(old: &DesiredMart, number: Option<u32>) -> Result<Vec<FileText>, Mani
     let item = document.entry("versions").or_insert_with(|| Item::Table(Table::new()));
     let mut versions = Home::of(item).ok_or_else(changed)?;
     versions.set_or_remove("pin", number.map(|number| i64::from(number).into()));
-    let text = document.to_string();
+    let mut text = document.to_string();
+    if !old.text.ends_with('\n') && text.ends_with('\n') {
+        text.pop();
+    }
     if text == *old.text {
         return Ok(Vec::new());
     }

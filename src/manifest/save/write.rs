@@ -11,7 +11,7 @@ use crate::manifest::load::{plain, walk};
 
 /// Writes all files or none, below `dir`; folders are made. Each text is written beside its place first and renamed then, so
 /// that nobody reads half a file. Where one fails, what had been replaced is put back and what was new is removed. A file
-/// that is replaced keeps its `\r\n`, if all of its lines end so.
+/// that is replaced keeps its byte order mark, and its `\r\n` if all of its lines end so.
 ///
 /// # Errors
 /// [`ManifestError::Write`] with the file that could not be written, [`ManifestError::Changed`] where it is not what is
@@ -62,6 +62,9 @@ fn as_expected(place: &Path, path: &Path, file: &FileText) -> Result<Option<Vec<
         Err(source) => Err(ManifestError::Write { path, source }),
     }
 }
+
+/// The byte order mark that some editors begin a file with.
+const MARK: &str = "\u{feff}";
 
 /// Whether all lines end with `\r\n`.
 fn is_windows(text: &[u8]) -> bool {
@@ -118,11 +121,10 @@ impl Undo {
     fn prepare(&mut self, place: PathBuf, text: &str, old: Option<&[u8]>) -> io::Result<Prepared> {
         let (new, copy) = (beside(&place, "new"), beside(&place, "old"));
         self.steps.push(Step::Remove(new.clone()));
-        if old.is_some_and(is_windows) {
-            std::fs::write(&new, text.replace('\n', "\r\n"))?;
-        } else {
-            std::fs::write(&new, text)?;
-        }
+        let mark = if old.is_some_and(|old| old.starts_with(MARK.as_bytes())) { MARK } else { "" };
+        let text = text.strip_prefix(MARK).unwrap_or(text);
+        let text = if old.is_some_and(is_windows) { text.replace('\n', "\r\n") } else { text.to_owned() };
+        std::fs::write(&new, format!("{mark}{text}"))?;
         if old.is_none() {
             return Ok(Prepared { place, new, old: None });
         }

@@ -15,3 +15,5 @@ mod migration;
 mod migration_stop;
 pub mod rig;
 mod usage;
+mod versions;
+mod versions_rollback;
