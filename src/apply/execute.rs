@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{Applied, ApplyError, By, Event, ledger, limited, record};
+use super::{Applied, ApplyError, By, Event, ledger, record, room};
 use crate::build::{self, Frame, Halted, SessionState, Tries};
 use crate::catalog::introspect;
 use crate::database::lock::still_held;
@@ -35,7 +35,7 @@ pub async fn apply(
     if plan.steps.is_empty() && plan.records.is_empty() {
         return Ok(Applied::default());
     }
-    limited::room(conn, plan).await?;
+    room::room(conn, plan).await?;
     transaction(conn, "BEGIN").await?;
     registry::migrate(conn, registry).await?;
     transaction(conn, "COMMIT").await?;

@@ -5,10 +5,9 @@ use std::cell::Cell;
 use sqlx::{PgConnection, Row};
 
 use super::{Applied, ApplyError, By, Event, execute};
-use crate::build::{SizeLimit, lacking_room, within};
+use crate::build::{SizeLimit, within};
 use crate::database::{ErrorKind, SqlError};
-use crate::plan::{Action, Plan, Step};
-use crate::state::QName;
+use crate::plan::Plan;
 
 /// As [`super::apply`], with `watcher`, a session of its own, over the size of each mart's build.
 ///
@@ -49,23 +48,4 @@ pub async fn apply_within(
 
 async fn backend(conn: &mut PgConnection) -> Result<i32, SqlError> {
     Ok(sqlx::query("SELECT pg_catalog.pg_backend_pid()").fetch_one(conn).await?.try_get(0)?)
-}
-
-/// Refuses a plan that builds marts anew for which the disk has no room.
-pub(super) async fn room(conn: &mut PgConnection, plan: &Plan) -> Result<(), ApplyError> {
-    let replaced = |mart: &QName| {
-        let address = mart.to_string();
-        let built = |step: &Step| step.mart == address && !step.publication && step.sql.starts_with("CREATE ");
-        // What an interrupted apply had built has its room already.
-        plan.changes.iter().any(|change| change.action == Action::Replace && change.address == address)
-            && plan.steps.iter().any(built)
-    };
-    let marts: Vec<&QName> = plan.records.iter().map(|record| &record.mart).filter(|mart| replaced(mart)).collect();
-    if marts.is_empty() {
-        return Ok(());
-    }
-    match lacking_room(conn, &marts).await.map_err(ApplyError::Room)? {
-        Some(error) => Err(ApplyError::Room(error)),
-        None => Ok(()),
-    }
 }

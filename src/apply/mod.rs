@@ -5,6 +5,7 @@ mod execute;
 mod ledger;
 mod limited;
 mod record;
+mod room;
 mod version;
 
 use crate::build::CheckResult;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{Column, Index};
 use super::extra::Extra;
-use super::measures::Measures;
+use super::measured::Measures;
 use super::recorded::Recorded;
 use crate::state::{Fingerprint, GrantDecl, Kind, Mart, QName, aside_prefix, is_aside_mark, next_mark, next_name};
 

@@ -8,10 +8,10 @@ use sqlx::{PgConnection, Row};
 use super::actual::{Actual, DefaultAcl, Dependent, Relation, RelationKind, Server};
 use super::aside::{left, taken};
 use super::columns::{Column, Index};
-use super::measures::Measures;
+use super::measured::Measures;
 use super::renamed::renamed;
 use super::version::next_version;
-use super::{CatalogError, extra, followers, marts};
+use super::{CatalogError, extras, followers, marts};
 use crate::manifest::version_mart;
 use crate::state::{GrantDecl, Mart, QName, next_name, version_name};
 
@@ -133,7 +133,7 @@ pub async fn relations(
     indexes(conn, &whole, &numbers, &mut found).await?;
     grants(conn, &whole, &mut found).await?;
     dependents(conn, &whole, &mut found).await?;
-    extra::extras(conn, &whole, &mut found).await?;
+    extras::extras(conn, &whole, &mut found).await?;
     Ok(found.into_values().map(|r| (r.name.clone(), r)).collect())
 }
 
@@ -211,7 +211,7 @@ async fn columns(
                 comment: row.try_get("comment")?,
                 statistics: row.try_get("statistics")?,
             };
-            relation.extras.extend(extra::of_column(&row, &column.name)?);
+            relation.extras.extend(extras::of_column(&row, &column.name)?);
             relation.columns.push(column);
         }
     }

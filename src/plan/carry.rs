@@ -3,10 +3,9 @@
 
 use super::grants;
 use super::lost::{Place, is_lost};
-use super::statement::next;
 use crate::catalog::{Extra, ExtraKind, Index};
 use crate::sql::index_body;
-use crate::state::{GrantDecl, Kind, QName, quote_ident, quote_literal, quote_role};
+use crate::state::{GrantDecl, Kind, QName, next_name as next, quote_ident, quote_literal, quote_role};
 
 /// One statement.
 #[derive(Debug, Clone, PartialEq, Eq)]

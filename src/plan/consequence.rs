@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::along;
 use super::aspect::{Difference, Fix, Mode};
 use super::grants::GrantFix;
 use super::target::Target;
-use super::{Hazard, HazardKind, Refusal, weight};
+use super::{Hazard, HazardKind, Refusal, place, weight};
 use crate::catalog::{Actual, Relation};
 use crate::state::{Kind, PUBLICATION_TRIES, QName, quote_ident, quote_role};
 
@@ -33,7 +32,7 @@ pub(super) fn refuse_lost(
             });
         }
     }
-    for loss in along::lost(target, differences, live) {
+    for loss in place::lost(target, differences, live) {
         refused.push(Refusal {
             address: target.address(),
             hazard: HazardKind::BreaksDependents,
@@ -96,7 +95,7 @@ pub(super) fn hazards(
             ));
         }
     }
-    hazards.extend(along::published(live).filter(|_| mode == Mode::Rebuild));
+    hazards.extend(place::published(live).filter(|_| mode == Mode::Rebuild));
     for difference in accepted {
         match &difference.fix {
             Fix::CreateIndex(name) | Fix::ReplaceIndex(name) if mode != Mode::Rebuild => {

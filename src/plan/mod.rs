@@ -31,6 +31,7 @@ mod moved;
 mod order;
 mod orphan;
 mod parts;
+mod place;
 mod passing;
 mod problem;
 mod rename;
