@@ -220,7 +220,7 @@ grants = [{ role = "r", privileges = ["SELECT"] }]
     type = "table"
     query = "SELECT 1 AS a"
     with = { fillfactor = 70, autovacuum_enabled = false }
-    refresh = {strategy = "full", timezone = "UTC" }
+    refresh = {strategy = "full", timezone = "UTC"}
     indexes = [{ columns = ["a"] }, { name = "named", columns = ["c"] }]
     "##);
 }
