@@ -146,6 +146,7 @@ fn a_version_whose_check_fails_is_not_published() {
         let runs = refresh(&database, folder.path(), &refresh_options()).await;
         assert_eq!(runs[0].status, RunStatus::Failed, "{runs:#?}");
         assert_eq!(runs[0].checks[0].sample.len(), 1, "{runs:#?}");
+        assert_eq!(runs[0].checks[0].mart, "public.sales");
         assert_eq!(database.value(VERSIONS).await, "sales 1 published");
         assert_eq!(database.value("SELECT count(*) FROM sales WHERE total < 0").await, "0");
         is_calm(&database, &folder).await;

@@ -231,8 +231,7 @@ fn what_would_break_is_refused_before_anything_changes() {
     rig.sql("CREATE VIEW theirs AS SELECT most FROM sales");
     let out = rig.run(&["rollback", "sales"]).ended(1);
     assert!(
-        out.stdout
-            .contains("Refused\n  BREAKS_DEPENDENTS public.theirs: the view public.theirs cannot follow and would be dropped: column sales.most"),
+        out.stdout.contains("Refused\n  BREAKS_DEPENDENTS public.theirs: the view public.theirs cannot follow"),
         "{out}"
     );
     let out = rig.run(&["rollback", "sales", "--format", "json"]).ended(1).json();
