@@ -1,15 +1,17 @@
 //! Running a plan.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::still::still;
 use super::{Applied, ApplyError, By, Event, ledger, record, room};
 use crate::build::{self, Frame, Halted, SessionState, Tries};
-use crate::catalog::introspect;
+use crate::catalog::{Relation, introspect};
 use crate::database::lock::still_held;
 use crate::database::{SqlError, registry};
 use crate::plan::{Action, Plan, Record, RecordRow, Step, moved, read_scope};
+use crate::state::QName;
 
 /// A transaction of a plan, or a statement that runs alone.
 enum Unit<'a> {
@@ -31,7 +33,7 @@ pub async fn apply(
     if !plan.refused.is_empty() {
         return Err(ApplyError::Refused { refused: plan.refused.clone() });
     }
-    let major = check(conn, plan, registry).await?;
+    let (major, was) = check(conn, plan, registry).await?;
     if plan.steps.is_empty() && plan.records.is_empty() {
         return Ok(Applied::default());
     }
@@ -45,8 +47,9 @@ pub async fn apply(
         false => Some(ledger::begin(conn, registry, plan, by).await.map_err(ApplyError::Registry)?),
     };
     events(Event::Started { steps: plan.steps.len() });
-    let mut worker =
-        Worker { conn, plan, registry, by, major, id, done: Applied { id, ..Applied::default() }, aside: Vec::new() };
+    let done = Applied { id, ..Applied::default() };
+    let changed = BTreeSet::new();
+    let mut worker = Worker { conn, plan, registry, by, major, id, done, aside: Vec::new(), was, changed };
     let outcome = worker.run(events).await;
     let done = std::mem::take(&mut worker.done);
     if let Some(id) = id {
@@ -60,8 +63,12 @@ pub async fn apply(
     Ok(done)
 }
 
-/// Looks again, and refuses a plan that no longer holds. Gives the server's major version.
-async fn check(conn: &mut PgConnection, plan: &Plan, registry: &str) -> Result<i32, ApplyError> {
+/// Looks again, and refuses a plan that no longer holds. Gives the server's major version, and what it saw.
+async fn check(
+    conn: &mut PgConnection,
+    plan: &Plan,
+    registry: &str,
+) -> Result<(i32, HashMap<QName, Relation>), ApplyError> {
     transaction(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TimeZone = 'UTC'").await?;
     let known = registry::state(conn, registry).await?.usable(registry)?;
     let scope = read_scope(plan, known.map(|_| registry.to_owned()));
@@ -74,7 +81,7 @@ async fn check(conn: &mut PgConnection, plan: &Plan, registry: &str) -> Result<i
     if !moved.is_empty() {
         return Err(ApplyError::Stale { moved });
     }
-    Ok(actual.server.major())
+    Ok((actual.server.major(), actual.relations))
 }
 
 async fn transaction(conn: &mut PgConnection, sql: &'static str) -> Result<(), ApplyError> {
@@ -92,6 +99,10 @@ struct Worker<'a> {
     done: Applied,
     /// What is built aside and committed, and not published yet.
     aside: Vec<String>,
+    /// The relations when it began.
+    was: HashMap<QName, Relation>,
+    /// The marts of which it changed something that is no longer aside.
+    changed: BTreeSet<String>,
 }
 
 impl Worker<'_> {
@@ -121,6 +132,8 @@ impl Worker<'_> {
 
     /// Of what is committed now, what a later transaction publishes.
     fn stays_aside(&mut self, steps: &[&Step]) {
+        let aside = |mart: &String| steps.iter().any(|step| step.aside && step.mart == *mart);
+        self.changed.extend(steps.iter().map(|step| &step.mart).filter(|mart| !aside(mart)).cloned());
         for step in steps.iter().filter(|step| step.aside) {
             if !self.aside.contains(&step.mart) {
                 self.aside.push(step.mart.clone());
@@ -167,6 +180,8 @@ impl Worker<'_> {
         events: &mut dyn FnMut(Event),
     ) -> Result<(), ApplyError> {
         transaction(self.conn, "BEGIN").await?;
+        let exchanged = self.exchanged(steps);
+        still(self.conn, &self.was, exchanged).await?;
         let mut session = SessionState::in_transaction();
         let together = |a: &&Step, b: &&Step| {
             let checks = a.check.is_some() && b.check.is_some();
@@ -203,6 +218,16 @@ impl Worker<'_> {
             .map_err(ApplyError::Registry)?;
         self.still_locked().await?;
         transaction(self.conn, "COMMIT").await
+    }
+
+    /// The relations that a transaction exchanges for what was built in an earlier one, where nothing of this apply changed them.
+    fn exchanged(&self, steps: &[&Step]) -> BTreeSet<QName> {
+        let published: HashSet<&str> = steps.iter().filter(|s| s.publication).map(|s| s.mart.as_str()).collect();
+        let among = |name: &&QName| {
+            let name = name.to_string();
+            published.contains(name.as_str()) && self.aside.contains(&name) && !self.changed.contains(&name)
+        };
+        self.was.keys().filter(among).cloned().collect()
     }
 
     /// Whether the session with our locks lives: `unlock --kill` and a broken connection end it without us.

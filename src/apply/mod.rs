@@ -6,6 +6,7 @@ mod ledger;
 mod limited;
 mod record;
 mod room;
+mod still;
 mod version;
 
 use crate::build::CheckResult;

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use sqlx::{Connection, PgConnection, Row};
 
+use super::again::again;
 use super::{
     Choice, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, history, one, outcome,
 };
@@ -163,7 +164,16 @@ async fn work(
         }
         Err(error) => return Err(error.into()),
     }
-    let run = locked(worker, endpoint, item, options, tell).await?;
+    // Who had the lock until now may have changed the mart.
+    let run = match again(&mut worker.conn, item, options).await {
+        Ok(item) => locked(worker, endpoint, &item, options, tell).await?,
+        Err(error) => {
+            let mut run = one::beginning(item, "it is not what it was", Utc::now());
+            run.status = RunStatus::Failed;
+            run.error = Some(RunError::of(&error));
+            record_not_begun(worker, item, options, run).await?
+        }
+    };
     if worker.locks.release(&lock).await.is_err() {
         // The session ended, and the lock with it; what the run did stands, the next mart needs another one.
         worker.locks = LockSession::open(endpoint, &options.registry, &options.project, "refresh lock").await?;

@@ -1,5 +1,6 @@
 //! Keeping data fresh: how each mart is refreshed, in dependency order, with a row of history for each run.
 
+mod again;
 mod choose;
 mod event;
 mod history;

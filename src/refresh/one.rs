@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use sqlx::{PgConnection, Row};
 
+use super::again::before_publishing;
 use super::outcome::{Outcome, keep, measure};
 use super::{Choice, Item, Method, Options, Run, choose, version};
 use crate::build::{self, CheckResult, Frame, SessionState, SizeLimit};
@@ -54,7 +55,7 @@ pub(super) async fn one(
         Choice::Method(method @ (Method::Plain | Method::Concurrently), _) => {
             materialized_view(conn, mart, live, *method, (frame, holder), checks).await?
         }
-        _ => table(conn, mart, live, choice, options, (frame, holder), checks).await?,
+        _ => table(conn, item, live, options, (frame, holder), checks).await?,
     };
     measure(conn, item, live, frame, &mut outcome).await?;
     Ok(outcome)
@@ -143,17 +144,24 @@ async fn alone(conn: &mut PgConnection, frame: &Frame, statements: &[String]) ->
 
 async fn table(
     conn: &mut PgConnection,
-    mart: &Mart,
+    item: &Item,
     live: &Relation,
-    choice: &Choice,
     options: &Options,
     (frame, holder): (&Frame, i32),
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
+    let mart = &item.recorded.mart;
     let built = build::build_aside(conn, mart, live, frame, checks).await?;
     // Without it what was built may be another refresh's business by now: whoever has the lock next removes it.
     keep(conn, holder).await?;
-    let published = publish(conn, mart, live, choice, options, frame, &built).await;
+    let published = match before_publishing(conn, item, live, options).await {
+        Ok((_, live)) => {
+            // By what hangs on it now: what came meanwhile may forbid to exchange it.
+            let choice = choose(&item.recorded, &live, options.concurrent);
+            publish(conn, mart, &live, &choice, options, frame, &built).await
+        }
+        Err(error) => Err(error),
+    };
     if published.is_err() {
         // What was built goes; where the connection is gone, the next refresh removes it.
         let _ = build::remove_leftovers(conn, &mart.name, build::Needed::Yes, frame).await;
@@ -192,6 +200,10 @@ async fn publish(
             Err(error) if error.is("55P03") && mart.publish != Publish::Swap => {
                 method = Method::Merge;
                 reason = format!("no exclusive lock in {} tries, so merged", crate::state::PUBLICATION_TRIES);
+            }
+            Err(error) if error.is("2BP01") && mart.publish != Publish::Swap => {
+                method = Method::Merge;
+                reason = format!("something came to depend on it meanwhile, so merged: {error}");
             }
             Err(error) if error.is("42501") => {
                 method = Method::Merge;

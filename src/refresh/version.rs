@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::again::before_publishing;
 use super::outcome::{Outcome, keep};
 use super::{Item, Options};
 use crate::apply;
@@ -45,6 +46,18 @@ impl Series {
         })
     }
 
+    fn view(&self, mart: &QName) -> Result<&Relation, SqlError> {
+        self.view.as_ref().ok_or_else(|| {
+            let message = format!("the view {mart} is not there; `datamart apply` makes it again");
+            SqlError::new(ErrorKind::Missing, message)
+        })
+    }
+
+    /// The mart's row.
+    pub(super) fn row(&self) -> &Recorded {
+        &self.row
+    }
+
     /// Why there is one.
     pub(super) fn reason(&self) -> String {
         another_version(&self.row)
@@ -62,16 +75,16 @@ pub(super) async fn another(
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let row = &series.row;
-    let Some(view) = &series.view else {
-        let message = format!("the view {} is not there; `datamart apply` makes it again", item.mart);
-        return Err(SqlError::new(ErrorKind::Missing, message));
-    };
+    series.view(&item.mart)?;
     let number = row.next_version();
     let version = version_mart(&row.mart, version_name(&item.mart, number), number);
     let built = build::build_version(conn, &version, live, frame, checks).await?;
     let published = async {
         keep(conn, holder).await?;
-        let publication = Publication { row, version: &version, number, view, live, series, options, frame };
+        let (now, live) = before_publishing(conn, item, live, options).await?;
+        let series = now.series.as_deref().unwrap_or(series);
+        let view = series.view(&item.mart)?;
+        let publication = Publication { row, version: &version, number, view, live: &live, series, options, frame };
         publication.publish(conn, &built).await
     }
     .await;

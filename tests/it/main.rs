@@ -13,6 +13,7 @@ mod limits;
 mod locks;
 mod majors;
 mod manifests;
+mod meanwhile;
 mod refresh;
 mod publication;
 mod registry;

@@ -1,0 +1,93 @@
+//! A mart looked at again: while a run waits for the mart's lock or computes rows, others change the mart and what hangs on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::{Item, Options};
+use crate::catalog::{Actual, CatalogError, Recorded, Relation, Server, recorded, relations};
+use crate::database::{ErrorKind, SqlError};
+use crate::state::{QName, quote_ident};
+
+/// The mart as it is now. Whoever had the lock before may have made another version of it, or have applied another query.
+pub(super) async fn again(conn: &mut PgConnection, item: &Item, options: &Options) -> Result<Item, SqlError> {
+    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *conn).await?;
+    let found = look(conn, item, options).await;
+    sqlx::raw_sql("ROLLBACK").execute(conn).await?;
+    found
+}
+
+async fn look(conn: &mut PgConnection, item: &Item, options: &Options) -> Result<Item, SqlError> {
+    let Some(changed_at) = changed_at(conn, &item.mart, options).await? else {
+        return Err(changed(&item.mart, "was dropped or renamed"));
+    };
+    let known = item.series.as_ref().map(|series| series.row().clone());
+    let row = match known {
+        _ if changed_at != item.recorded.changed_at => {
+            let rows = recorded(conn, &options.registry, &options.project).await.map_err(unreadable)?;
+            rows.get(&item.mart).cloned().ok_or_else(|| changed(&item.mart, "was dropped or renamed"))?
+        }
+        Some(row) => row,
+        None => {
+            let live = by_name(conn, [item.recorded.mart.name.clone()].into()).await?;
+            return Ok(Item { live: live.into_values().next(), ..item.clone() });
+        }
+    };
+    let names = row.versions.iter().map(|version| version.mart.name.clone()).chain([row.mart.name.clone()]);
+    let found = by_name(conn, names.collect()).await?;
+    let version_num = conn.server_version_num().and_then(|number| i32::try_from(number).ok()).unwrap_or_default();
+    let actual = Actual {
+        server: Server { version_num, ..Server::default() },
+        relations: found.into_iter().collect(),
+        recorded: BTreeMap::from([(item.mart.clone(), row.clone())]),
+        ..Actual::default()
+    };
+    Ok(Item::new(&row, &actual, item.upstream.clone()))
+}
+
+async fn by_name(conn: &mut PgConnection, names: BTreeSet<QName>) -> Result<BTreeMap<QName, Relation>, SqlError> {
+    Ok(relations(conn, &names, &BTreeSet::new()).await.map_err(unreadable)?.into_iter().collect())
+}
+
+async fn changed_at(
+    conn: &mut PgConnection,
+    mart: &QName,
+    options: &Options,
+) -> Result<Option<DateTime<Utc>>, SqlError> {
+    let sql = include_str!("sql/changed_at.sql").replace("{registry}", &quote_ident(&options.registry));
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(&options.project)
+        .bind(&mart.schema)
+        .bind(&mart.name)
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| Ok(row.try_get(0)?)).transpose()
+}
+
+/// What hangs on the mart now that its rows are computed: rights, policies and readers that came meanwhile go along too.
+pub(super) async fn before_publishing(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    options: &Options,
+) -> Result<(Item, Relation), SqlError> {
+    let now = again(conn, item, options).await?;
+    let same = |is: &&Relation| is.oid == live.oid && is.signature() == live.signature() && is.owner == live.owner;
+    let unmoved = |was: &Recorded, is: &Recorded| was.changed_at == is.changed_at;
+    match now.live.as_ref().filter(same).cloned() {
+        Some(is) if unmoved(&item.recorded, &now.recorded) => Ok((now, is)),
+        _ => Err(changed(&item.mart, "changed while its rows were computed; the old rows stay, refresh it again")),
+    }
+}
+
+fn changed(mart: &QName, what: &str) -> SqlError {
+    SqlError::new(ErrorKind::Conflict, format!("{mart} {what}"))
+}
+
+fn unreadable(error: CatalogError) -> SqlError {
+    match error {
+        CatalogError::Sql(error) => error,
+        error => SqlError::new(ErrorKind::Internal, error.to_string()),
+    }
+}

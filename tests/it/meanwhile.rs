@@ -1,0 +1,154 @@
+//! What others do to a mart while a run waits for it, or computes its rows.
+
+use datamart::apply::ApplyError;
+use datamart::plan::Options;
+use datamart::refresh::{self, RunStatus};
+use sqlx::PgConnection;
+
+use crate::support::database::{Database, run};
+use crate::support::folder::Folder;
+use crate::support::project::{self, converge, items, load, refresh_options};
+use crate::support::wait::until;
+
+/// A query that uses `busy()` does not end while somebody else has this lock.
+const BUSY: &str = "CREATE FUNCTION busy() RETURNS int LANGUAGE plpgsql AS \
+    'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN 1; END'; \
+    CREATE TABLE orders AS SELECT i AS id FROM generate_series(1, 10) AS i;";
+const RIGHTS: &str = "SELECT relrowsecurity || ' ' || has_table_privilege('pg_monitor', oid, 'SELECT') || ' ' || \
+    (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid) FROM pg_class c WHERE oid = 'x'::regclass";
+const SECURED: &str = "ALTER TABLE x ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON x USING (id = 1); \
+    GRANT SELECT ON x TO pg_monitor;";
+
+async fn shop(columns: &str, more: &str) -> (Database, Folder) {
+    let database = Database::new().await;
+    database.script(BUSY).await;
+    let folder = Folder::of(&[("x.toml", &manifest(columns, more))]);
+    converge(&database, folder.path(), &Options::default()).await;
+    (database, folder)
+}
+
+fn manifest(columns: &str, more: &str) -> String {
+    format!("type = \"table\"\nquery = \"SELECT id, busy(){columns} FROM orders\"\n{more}")
+}
+
+/// Runs `sql` once something waits for the lock that `holder` has, and gives the lock back.
+async fn while_it_builds(database: &Database, holder: &mut PgConnection, sql: &str) {
+    until("a build", async || {
+        database.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted").await
+            != "0"
+    })
+    .await;
+    database.script(sql).await;
+    sqlx::raw_sql("SELECT pg_advisory_unlock(42)").execute(holder).await.expect("an unlock");
+}
+
+async fn holder(database: &Database) -> PgConnection {
+    let mut holder = database.session().await;
+    sqlx::raw_sql("SELECT pg_advisory_lock(42)").execute(&mut holder).await.expect("a lock");
+    holder
+}
+
+#[test]
+fn rights_given_while_an_apply_builds_are_not_lost() {
+    run(async {
+        let (database, folder) = shop("", "").await;
+        folder.write("x.toml", &manifest(", 1 AS more", ""));
+        let desired = load(folder.path());
+        let mut conn = database.session().await;
+        let plan = project::plan(&mut conn, &desired, &Options::default()).await.expect("a plan");
+        let mut holder = holder(&database).await;
+        let (outcome, ()) =
+            tokio::join!(project::apply(&mut conn, &plan, &desired), while_it_builds(&database, &mut holder, SECURED));
+        let Err(ApplyError::Stale { moved }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(moved, ["public.x changed meanwhile"]);
+        assert_eq!(database.value(RIGHTS).await, "true true 1");
+        drop(conn);
+        converge(&database, folder.path(), &Options::default()).await;
+        assert_eq!(database.value(RIGHTS).await, "true true 1");
+        assert_eq!(database.value("SELECT sum(more) FROM x").await, "10");
+    });
+}
+
+#[test]
+fn rights_given_while_a_refresh_builds_go_along() {
+    run(async {
+        let (database, folder) = shop("", "publish = \"swap\"\n").await;
+        let oid = database.value("SELECT 'x'::regclass::oid").await;
+        let mut holder = holder(&database).await;
+        let options = refresh_options();
+        let (runs, ()) = tokio::join!(
+            project::refresh(&database, folder.path(), &options),
+            while_it_builds(&database, &mut holder, SECURED)
+        );
+        assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
+        assert_ne!(database.value("SELECT 'x'::regclass::oid").await, oid);
+        assert_eq!(database.value(RIGHTS).await, "true true 1");
+    });
+}
+
+#[test]
+fn a_reader_that_comes_while_a_refresh_builds_follows() {
+    run(async {
+        let (database, folder) = shop("", "").await;
+        let mut holder = holder(&database).await;
+        let options = refresh_options();
+        let reader = "CREATE VIEW reader AS SELECT id FROM x; INSERT INTO orders VALUES (11);";
+        let (runs, ()) = tokio::join!(
+            project::refresh(&database, folder.path(), &options),
+            while_it_builds(&database, &mut holder, reader)
+        );
+        assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
+        let view = "SELECT count(*) FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid \
+            WHERE r.ev_class = 'reader'::regclass AND d.refobjid = 'x'::regclass";
+        assert_ne!(database.value(view).await, "0");
+    });
+}
+
+#[test]
+fn a_refresh_that_waited_works_on_what_was_applied_meanwhile() {
+    run(async {
+        let (database, folder) = shop("", "").await;
+        let mut conn = database.session().await;
+        let waited = items(&mut conn, &load(folder.path())).await;
+        folder.write("x.toml", &manifest(", 1 AS more", ""));
+        converge(&database, folder.path(), &Options::default()).await;
+        database.script("INSERT INTO orders VALUES (11)").await;
+        let done = refresh::refresh(&database.endpoint, &waited, &refresh_options(), &|| false, &mut |_| {}).await;
+        let runs = done.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
+        assert_eq!(database.value("SELECT sum(more) FROM x").await, "11");
+        assert!(converge(&database, folder.path(), &Options::default()).await.is_empty());
+    });
+}
+
+#[test]
+fn a_refresh_that_waited_for_another_makes_the_version_after_it() {
+    run(async {
+        let (database, folder) = shop("", "[versions]\nkeep = 5\non = \"refresh\"\n").await;
+        let mut conn = database.session().await;
+        let waited = items(&mut conn, &load(folder.path())).await;
+        for _ in 0..2 {
+            let options = refresh_options();
+            let done = refresh::refresh(&database.endpoint, &waited, &options, &|| false, &mut |_| {}).await;
+            let runs = done.unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
+        }
+        let versions = "SELECT string_agg(version || ' ' || published, ',' ORDER BY version) FROM datamart.versions";
+        assert_eq!(database.value(versions).await, "1 false,2 false,3 true");
+        assert!(converge(&database, folder.path(), &Options::default()).await.is_empty());
+    });
+}
+
+#[test]
+fn a_mart_that_went_while_a_refresh_waited_is_told() {
+    run(async {
+        let (database, folder) = shop("", "").await;
+        let mut conn = database.session().await;
+        let waited = items(&mut conn, &load(folder.path())).await;
+        database.script("UPDATE datamart.marts SET status = 'dropped'; DROP TABLE x").await;
+        let done = refresh::refresh(&database.endpoint, &waited, &refresh_options(), &|| false, &mut |_| {}).await;
+        let runs = done.unwrap_or_else(|error| panic!("{error}"));
+        let error = runs[0].error.as_ref().expect("an error");
+        assert_eq!((runs[0].status, error.message.as_str()), (RunStatus::Failed, "public.x was dropped or renamed"));
+    });
+}
