@@ -54,7 +54,7 @@ pub async fn run(args: &RollbackArgs, globals: &Globals, style: Style) -> Result
     if !plan.refused.is_empty() {
         return Ok(report::plan::refused(&plan, style));
     }
-    if !remember(&mut plan, &name, &hold) {
+    if !remember(&mut plan, &name, goal.number, hold.as_ref()) {
         return Err(CommandError::internal(format!("version {} of {name} cannot be published", goal.number)));
     }
     apply::lock_marts(&mut locks, &plan, args.lock_timeout).await?;
@@ -101,7 +101,7 @@ impl Goal {
 impl Context {
     /// The mart as it was applied, but for its pin: what else its manifest says by now waits for the next apply. Gives what
     /// the registry is to remember, and the manifest's new text.
-    fn pin(&mut self, row: &Recorded, goal: &Goal) -> Result<(Held, Vec<FileText>)> {
+    fn pin(&mut self, row: &Recorded, goal: &Goal) -> Result<(Option<Held>, Vec<FileText>)> {
         let name = &row.mart.name;
         let Some(desired) = self.desired.marts.iter_mut().find(|desired| desired.mart.name == *name) else {
             return Err(CommandError::input(format!("no manifest declares {name}"))
@@ -110,7 +110,9 @@ impl Context {
         let file = save::pin(desired, goal.pin)?;
         let before = row.held.iter().flat_map(|held| held.others.iter().chain([&held.file]));
         let others = before.cloned().chain([row.mart.fingerprint()]).collect();
+        // A file that says it already decides by itself: a rollback to the newest would else hold back those that come.
         let hold = Held { pin: goal.number, file: plan::file_fingerprint(desired), others };
+        let hold = (!file.is_empty()).then_some(hold);
         let versions = row.mart.versions.map(|versions| datamart::state::Versions { pin: goal.pin, ..versions });
         desired.mart = Mart { versions, ..row.mart.clone() };
         // An earlier rollback does not decide here, whatever file it remembers.
@@ -120,12 +122,12 @@ impl Context {
 }
 
 /// The registry remembers the rollback with the change it makes. `false` where the plan makes none.
-fn remember(plan: &mut Plan, name: &QName, hold: &Held) -> bool {
+fn remember(plan: &mut Plan, name: &QName, published: u32, hold: Option<&Held>) -> bool {
     let mut remembered = false;
     for record in plan.records.iter_mut().filter(|record| record.mart == *name) {
         if let RecordRow::Upsert { part: Some(PartRow::Stable { held, number, .. }), .. } = &mut record.row {
-            *held = Some(hold.clone());
-            remembered |= *number == hold.pin;
+            *held = hold.cloned();
+            remembered |= *number == published;
         }
     }
     remembered
