@@ -79,13 +79,18 @@ pub(super) async fn another(
     let number = row.next_version();
     let version = version_mart(&row.mart, version_name(&item.mart, number), number);
     let built = build::build_version(conn, &version, live, frame, checks).await?;
-    let published = async {
+    let published: Result<(), SqlError> = async {
         keep(conn, holder).await?;
         let (now, live) = before_publishing(conn, item, live, options).await?;
         let series = now.series.as_deref().unwrap_or(series);
         let view = series.view(&item.mart)?;
         let publication = Publication { row, version: &version, number, view, live: &live, series, options, frame };
-        publication.publish(conn, &built).await
+        publication.publish(conn, &built).await?;
+        // It is published, whatever comes of those before it: the next refresh tries again.
+        for expired in &series.expired {
+            let _ = publication.expire(conn, expired).await;
+        }
+        Ok(())
     }
     .await;
     if published.is_err() {
@@ -127,42 +132,61 @@ impl Publication<'_> {
         }
     }
 
-    async fn exchange(&self, conn: &mut PgConnection, built: &build::Built) -> Result<(), SqlError> {
-        let wait = self.options.publish_lock_timeout_ms;
-        let as_owner = |owner: &String| Frame {
-            role: self.frame.role.as_ref().map(|_| owner.clone()),
+    fn as_owner(&self, owner: &str) -> Frame {
+        Frame {
+            role: self.frame.role.as_ref().map(|_| owner.to_owned()),
             settings: Vec::new(),
-            lock_timeout_ms: wait,
+            lock_timeout_ms: self.options.publish_lock_timeout_ms,
             ..self.frame.clone()
-        };
+        }
+    }
+
+    async fn exchange(&self, conn: &mut PgConnection, built: &build::Built) -> Result<(), SqlError> {
         let defaults = self.options.defaults_of(self.frame.role.as_ref().unwrap_or(&self.live.owner), &self.view.name);
         let major = self.series.major;
         let [of_version, of_view] = build::publish_version(self.version, self.live, self.view, built, &defaults, major);
         let mut session = SessionState::in_transaction();
         for sql in of_version {
-            build::run(conn, &mut session, &as_owner(&self.live.owner), &sql).await?;
+            build::run(conn, &mut session, &self.as_owner(&self.live.owner), &sql).await?;
         }
         for sql in of_view {
-            build::run(conn, &mut session, &as_owner(&self.view.owner), &sql).await?;
-        }
-        for expired in &self.series.expired {
-            if let Some(owner) = &expired.owner {
-                let sql = format!("DROP {} {}", expired.mart.kind.sql(), expired.mart.name);
-                build::run(conn, &mut session, &as_owner(owner), &sql).await?;
-            }
+            build::run(conn, &mut session, &self.as_owner(&self.view.owner), &sql).await?;
         }
         session.leave(conn).await?;
+        self.record(conn, &self.records()).await
+    }
+
+    /// A version that is not kept any more goes, where nobody reads it: whoever does holds up neither the new one nor its readers. It
+    /// goes with a later one then.
+    async fn expire(&self, conn: &mut PgConnection, expired: &Expired) -> Result<(), SqlError> {
+        sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
+        let outcome = self.drop(conn, expired).await;
+        build::close(conn, outcome).await
+    }
+
+    async fn drop(&self, conn: &mut PgConnection, expired: &Expired) -> Result<(), SqlError> {
+        if let Some(owner) = &expired.owner {
+            let mut session = SessionState::in_transaction();
+            let sql = format!("DROP {} {}", expired.mart.kind.sql(), expired.mart.name);
+            build::run(conn, &mut session, &self.as_owner(owner), &sql).await?;
+            session.leave(conn).await?;
+        }
+        let row = RecordRow::Forget { of: self.row.mart.name.clone(), number: expired.number };
+        self.record(conn, &[Record { transaction: 0, mart: expired.mart.name.clone(), row }]).await
+    }
+
+    /// The registry's rows wait for locks as long as others do.
+    async fn record(&self, conn: &mut PgConnection, records: &[Record]) -> Result<(), SqlError> {
         let settings = format!("SET LOCAL lock_timeout = {}", self.frame.lock_timeout_ms);
         sqlx::raw_sql(AssertSqlSafe(settings)).execute(&mut *conn).await?;
         let (registry, project) = (&self.options.registry, &self.options.project);
-        let records = self.records();
         let records: Vec<&Record> = records.iter().collect();
         apply::record(conn, registry, project, self.row.revision.as_deref(), self.series.major, &records)
             .await
             .map_err(|error| SqlError::new(ErrorKind::Internal, error.to_string()))
     }
 
-    /// The registry's rows: the new version, the view, those that went.
+    /// The registry's rows: the new version, the view.
     fn records(&self) -> Vec<Record> {
         let name = &self.row.mart.name;
         let Some(before) = self.row.published() else { return Vec::new() };
@@ -189,13 +213,10 @@ impl Publication<'_> {
             held: self.row.held.clone(),
         };
         let of_view = plan::renamed(&self.row.applied.compiled, old, new);
-        let mut rows = vec![
+        let rows = [
             (new, upsert(self.version, before.applied.compiled.clone(), before.applied.reads.clone(), version)),
             (name, upsert(&stable_mart(&self.row.mart, new), of_view, reads(new), stable)),
         ];
-        for expired in &self.series.expired {
-            rows.push((&expired.mart.name, RecordRow::Forget { of: name.clone(), number: expired.number }));
-        }
         rows.into_iter().map(|(mart, row)| Record { transaction: 0, mart: mart.clone(), row }).collect()
     }
 }

@@ -152,3 +152,24 @@ fn a_mart_that_went_while_a_refresh_waited_is_told() {
         assert_eq!((runs[0].status, error.message.as_str()), (RunStatus::Failed, "public.x was dropped or renamed"));
     });
 }
+
+#[test]
+fn who_reads_a_version_that_goes_holds_up_none() {
+    run(async {
+        let (database, folder) = shop("", "[versions]\nkeep = 2\non = \"refresh\"\n").await;
+        let mut reader = database.session().await;
+        sqlx::raw_sql("BEGIN; SELECT count(*) FROM public.x_v1").execute(&mut reader).await.expect("a reader");
+        let versions = "SELECT string_agg(version || ' ' || published, ',' ORDER BY version) FROM datamart.versions";
+        for expected in ["1 false,2 true", "1 false,2 false,3 true"] {
+            let runs = project::refresh(&database, folder.path(), &refresh_options()).await;
+            assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
+            assert_eq!(database.value(versions).await, expected);
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut reader).await.expect("an end");
+        let runs = project::refresh(&database, folder.path(), &refresh_options()).await;
+        assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
+        assert_eq!(database.value(versions).await, "3 false,4 true");
+        assert_eq!(database.value("SELECT count(*) FROM pg_class WHERE relname ~ '^x_v[12]'").await, "0");
+        assert!(converge(&database, folder.path(), &Options::default()).await.is_empty());
+    });
+}

@@ -14,6 +14,7 @@ mod plan;
 mod migration;
 mod migration_stop;
 pub mod rig;
+mod rollback;
 mod usage;
 mod versions;
 mod versions_rollback;
