@@ -208,7 +208,7 @@ impl Worker<'_> {
                     _ if !changed.contains(address.as_str()) => return None,
                     RecordRow::Upsert { action, .. } => action.as_str(),
                     RecordRow::Delete => Action::Delete.as_str(),
-                    RecordRow::Forget { .. } => return None,
+                    RecordRow::Forget { .. } | RecordRow::Behind => return None,
                 };
                 Some((address, action.to_owned()))
             })

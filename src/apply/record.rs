@@ -41,6 +41,11 @@ pub(crate) async fn write(
     for record in records {
         match &record.row {
             RecordRow::Delete => delete(conn, registry, project, &record.mart).await?,
+            RecordRow::Behind => {
+                version::mark(conn, include_str!("sql/behind.sql"), registry, project, &record.mart)
+                    .await
+                    .map_err(ApplyError::Registry)?;
+            }
             RecordRow::Forget { of, number } => {
                 version::forget(conn, registry, project, of, *number).await.map_err(ApplyError::Registry)?;
             }
@@ -81,6 +86,7 @@ async fn versions(
             let oid = relation.map(|relation| relation.oid);
             let row = VersionRow { of, number: *number, declared: row.declared, applied, oid, revision };
             version::write(conn, registry, project, &row).await?;
+            version::mark(conn, include_str!("sql/caught_up.sql"), registry, project, of).await?;
         }
     }
     for row in rows {

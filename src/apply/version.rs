@@ -61,6 +61,19 @@ pub(super) async fn publish(
     Ok(())
 }
 
+/// Says of a mart's row whether it is behind, by one of our statements.
+pub(super) async fn mark(
+    conn: &mut PgConnection,
+    sql: &str,
+    registry: &str,
+    project: &str,
+    mart: &QName,
+) -> Result<(), SqlError> {
+    let query = sqlx::query(AssertSqlSafe(in_schema(sql, registry)));
+    query.bind(project).bind(&mart.schema).bind(&mart.name).execute(conn).await?;
+    Ok(())
+}
+
 /// Forgets a version that is gone.
 pub(super) async fn forget(
     conn: &mut PgConnection,

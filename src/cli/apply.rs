@@ -228,7 +228,7 @@ fn left(done: &[String], undone: &[String]) -> String {
 /// What failed, and where that leaves the database.
 fn failed(error: ApplyError, context: &Context) -> CommandError {
     match error {
-        ApplyError::Step { mart, sql, source, aside, done, undone, .. } => {
+        ApplyError::Step { mart, sql, source, aside, publication, done, undone } => {
             let first = sql.lines().next().unwrap_or_default();
             let declared = context.desired.marts.iter().find(|d| d.mart.name.to_string() == mart);
             let path = declared.map(|d| d.mart.search_path.as_slice()).unwrap_or_default();
@@ -238,6 +238,13 @@ fn failed(error: ApplyError, context: &Context) -> CommandError {
                 path,
                 declared.and_then(|d| d.mart.owner.as_deref()),
             );
+            if publication && source.is("55P03") {
+                failed.hints = vec![format!(
+                    "somebody has it open, perhaps in a long query or an idle transaction: it was asked for {} times, for \
+                     publish_lock_timeout in [database] each; see pg_stat_activity",
+                    datamart::state::PUBLICATION_TRIES
+                )];
+            }
             failed.problems = super::locate::in_query(&sql, &source, &mart, &context.desired);
             failed.hints.push(left(&done, &undone));
             if !aside.is_empty() {

@@ -58,7 +58,17 @@ pub async fn run(args: &RollbackArgs, globals: &Globals, style: Style) -> Result
         return Err(CommandError::internal(format!("version {} of {name} cannot be published", goal.number)));
     }
     apply::lock_marts(&mut locks, &plan, args.lock_timeout).await?;
-    apply::execute(&mut context, &plan, Some(locks.pid())).await?;
+    if let Err(failed) = apply::execute(&mut context, &plan, Some(locks.pid())).await {
+        // The version may be published, and something behind it failed: then the manifest says so, too.
+        let seen = context.actual().await;
+        let published = seen.ok().and_then(|seen| seen.actual.recorded.get(&name)?.published().map(|v| v.number));
+        if published == Some(goal.number) && save::write(&context.desired.dir, &file).is_ok() {
+            let told =
+                format!("version {} of {name} is published, and its manifest says so; the rest failed", goal.number);
+            return Err(failed.help(told));
+        }
+        return Err(failed);
+    }
     let written = save::write(&context.desired.dir, &file);
     locks.close().await?;
     let dir = context.desired.dir.clone();

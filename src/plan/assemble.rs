@@ -11,7 +11,7 @@ use super::statement::next;
 use super::{Adopted, Record, RecordRow, expire};
 use crate::catalog::{Actual, Recorded};
 use crate::manifest::Desired;
-use crate::state::QName;
+use crate::state::{Part, QName};
 
 /// Statements for `decisions` in their transactions, then for the marts that are dropped, dependents first.
 pub(crate) fn assemble<'a>(
@@ -37,9 +37,14 @@ pub(crate) fn assemble<'a>(
     }
     let first = builder.transaction;
     builder.renames(decisions);
-    for members in transactions {
+    for (at, members) in transactions.iter().enumerate() {
         let members: Vec<&Decision<'_>> = members.iter().map(|i| &decisions[*i]).collect();
+        let before = builder.out.records.len();
         builder.transaction(&members);
+        if at == 0 {
+            let later = transactions.iter().skip(1).flatten().map(|i| &decisions[*i]);
+            builder.behind(before, later);
+        }
     }
     builder.drops(dropped);
     builder.remove(left, first);
@@ -103,6 +108,20 @@ impl Builder<'_> {
                 }
                 self.record(decision, None);
             }
+        }
+        for decision in members {
+            self.expire(decision);
+        }
+    }
+
+    /// Marts that are built anew in a later transaction than the first: where that is not reached, the next plan builds them.
+    fn behind<'d>(&mut self, first: usize, later: impl Iterator<Item = &'d Decision<'d>>) {
+        let records = self.out.records.iter().skip(first);
+        let Some(transaction) = records.map(|record| record.transaction).min() else { return };
+        let stored = later.filter(|d| d.exchanges() && d.target.has_data() && d.target.follower.is_none());
+        for target in stored.map(|decision| &decision.target) {
+            let mart = target.desired.part.as_ref().map_or(&target.mart.name, Part::mart).clone();
+            self.out.records.push(Record { transaction, mart, row: RecordRow::Behind });
         }
     }
 

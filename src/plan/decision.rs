@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::aspect::{Cause, Difference, Fix, Mode};
 use super::difference::differences;
 use super::target::Target;
-use super::{Action, Drift, Hazard, Heal, Options, Refusal, consequence, declared, drift, follower};
+use super::{Action, Drift, Hazard, Heal, Options, Refusal, consequence, declared, drift, follower, version};
 use crate::catalog::{Actual, Relation};
 use crate::compile::Compiled;
 use crate::manifest::Desired;
@@ -119,8 +119,11 @@ pub(crate) fn decide<'a>(
     let mut upstream = Upstream::default();
     let mut decided: HashSet<QName> = HashSet::new();
     for target in targets {
-        let follows = follow_reasons(&target, &upstream);
+        let mut follows = follow_reasons(&target, &upstream);
         let selected = target.follower.is_none() && options.selects(&target.mart.name);
+        if selected && target.has_data() && target.recorded.is_some_and(|recorded| recorded.status == "error") {
+            follows.push("an apply ended before it followed".to_owned());
+        }
         let name = target.mart.name.clone();
         if target.mart.kind == Kind::View && upstream.restates(&target) {
             // A view keeps no rows, and passes on that they are others.
@@ -288,7 +291,11 @@ fn one<'a>(
         Mode::Rebuild
     } else if redefined || !follows.is_empty() {
         Mode::InPlace
-    } else if !accepted.is_empty() || !metadata.is_empty() || target.renamed_from().is_some() {
+    } else if !accepted.is_empty()
+        || !metadata.is_empty()
+        || target.renamed_from().is_some()
+        || (selected && version::overdue(target.desired, actual))
+    {
         Mode::Alter
     } else if selected
         && (declared::record_is_old(&target, actual)
@@ -304,6 +311,7 @@ fn one<'a>(
         reasons.insert(0, format!("renamed from {old}"));
     }
     reasons.extend(metadata.iter().map(|key| format!("{key} changed")));
+    reasons.extend(target.rows_that_go());
     reasons.extend(follows);
     reasons.dedup();
     let mut hazards = consequence::hazards(&target, live, mode, &accepted, actual, decisions.publish_lock_timeout_ms);

@@ -95,7 +95,9 @@ fn query(
         .definition
         .as_ref()
         .is_some_and(|text| *text != applied.definition && canonical(text) != canonical(&applied.definition));
-    let is_target = || live.definition.as_deref().is_some_and(|text| canonical(text) == target.definition);
+    // As it will read when marts have their new names: one that reads a mart by name may come to read another one.
+    let reads_as = |text: &str| target.with_new_names(&canonical(text), renames) == target.definition;
+    let is_target = || live.definition.as_deref().is_some_and(reads_as);
     let drifted = respelled.map_or(same_major && reads_otherwise, |same| !same);
     let settings = target.recorded.is_some_and(|r| settings_changed(target.mart, &r.mart));
     if redeclared && !is_target() {

@@ -37,9 +37,6 @@ impl Builder<'_> {
             self.take_place(decision, aside);
         }
         self.own_words(members);
-        for decision in members {
-            self.expire(decision);
-        }
     }
 
     /// Views that are not ours get their own words back: PostgreSQL would go on printing the aliases that came with pointing them at what was

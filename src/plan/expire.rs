@@ -6,12 +6,14 @@ use super::{PartRow, Record, RecordRow, parts, version};
 use crate::state::Part;
 
 impl Builder<'_> {
-    /// Versions beyond those that are kept go once the mart's view has left them.
+    /// Versions beyond those that are kept go once the mart's view has left them, each by itself: who still reads one holds up
+    /// nothing else.
     pub(super) fn expire(&mut self, decision: &Decision<'_>) {
         let desired = decision.target.desired;
         let Some(Part::Stable { whole, .. }) = &desired.part else { return };
         let newest = version::newest(self.desired, &whole.name);
         for version in version::expired_of(desired, newest, self.actual) {
+            self.begin();
             if let Some(owner) = &version.owner {
                 let sql = format!("DROP {} {}", version.mart.kind.sql(), version.mart.name);
                 self.publish(&whole.name, sql, self.role(Some(owner)));

@@ -285,6 +285,8 @@ pub enum RecordRow {
     },
     /// Marked as dropped.
     Delete,
+    /// It follows in a later transaction: until then its rows are old.
+    Behind,
     /// A version that is gone.
     Forget {
         /// Its mart.

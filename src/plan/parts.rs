@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::{Actual, Held, Recorded, RecordedVersion};
+use crate::catalog::{Actual, Held, Recorded, RecordedVersion, next_version};
 use crate::compile::recorded_for;
 use crate::manifest::{Desired, DesiredMart, stable_mart, version_mart};
 use crate::sql::RelationRef;
@@ -121,10 +121,21 @@ fn take_apart(desired: &DesiredMart, versions: Versions, recorded: Option<&Recor
         Some(version) => (version.number, version.mart.name.clone()),
         None => (1, version_name(&mart.name, 1)),
     };
-    let mut published = (number, relation.clone());
-    let mut parts = vec![version(desired, mart, relation, number)];
     // One that is not there is a problem that is told; see `problem.rs`.
     let pinned = pin(desired, versions, recorded).and_then(|pin| known.iter().find(|version| version.number == pin));
+    let other = |pinned: &&RecordedVersion| {
+        let now = version_mart(mart, pinned.mart.name.clone(), pinned.number);
+        pinned.number == number && pinned.mart.query_fingerprint() != now.query_fingerprint()
+    };
+    if let (Some(pinned), Some(recorded)) = (pinned.filter(other), recorded) {
+        // The newest is pinned, and its readers go on with it: what the manifest says now is made beside it.
+        let next = next_version(Some(recorded), &mart.name, |_| false);
+        let made = version(desired, mart, version_name(&mart.name, next), next);
+        let view = stable(desired, mart, pinned.number, &pinned.mart.name);
+        return vec![made, as_it_was_made(desired, mart, pinned), view];
+    }
+    let mut published = (number, relation.clone());
+    let mut parts = vec![version(desired, mart, relation, number)];
     if let Some(pinned) = pinned.filter(|pinned| pinned.number != number) {
         published = (pinned.number, pinned.mart.name.clone());
         parts.push(as_it_was_made(desired, mart, pinned));

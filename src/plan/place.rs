@@ -63,7 +63,30 @@ pub(super) fn place<'a>(
 
 /// What cannot follow to the relation that takes the mart's place.
 pub(super) fn lost(target: &Target<'_>, differences: &[Difference], live: &Relation) -> Vec<Loss> {
-    losses(&place(target, differences, live, live.owner.clone(), BTreeSet::new()))
+    let mut lost = losses(&place(target, differences, live, live.owner.clone(), BTreeSet::new()));
+    lost.extend(lost_indexes(target, live));
+    lost
+}
+
+/// Indexes that nobody declared, on columns that go.
+fn lost_indexes(target: &Target<'_>, live: &Relation) -> Vec<Loss> {
+    let ours = |name: &String| {
+        target.indexes.contains_key(name)
+            || target.recorded.is_some_and(|recorded| recorded.applied.indexes.contains_key(name))
+    };
+    let theirs = live.indexes.iter().filter(|(name, index)| {
+        !ours(name) && index.valid && !index.primary && index.constraint.is_none() && live.kind.is(target.mart.kind)
+    });
+    let going = |index: &crate::catalog::Index| {
+        index.keys.iter().find(|key| target.columns.iter().all(|column| column.name != **key)).cloned()
+    };
+    theirs
+        .filter_map(|(name, index)| {
+            let column = going(index)?;
+            let message = format!("index {name} on {} is on column {column}, which goes", live.name);
+            Some(Loss { message, allowable: true })
+        })
+        .collect()
 }
 
 /// That those who copy a mart's changes do not see it exchanged.

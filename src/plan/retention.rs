@@ -5,12 +5,26 @@ use super::builder::Builder;
 use super::decision::Decision;
 use super::target::Target;
 use crate::sql::{oldest_kept, retained};
-use crate::state::quote_ident;
+use crate::state::{format_duration, quote_ident};
 
 impl Target<'_> {
     /// What a table mart is filled with: of a query's rows those that are kept.
     pub(crate) fn retained(&self, query: &str) -> String {
         retained(self.mart, query, |name| Some(self.columns.iter().find(|c| c.name == name)?.type_name.clone()))
+    }
+
+    /// That rows leave at once, where a retention is new or keeps less than before.
+    pub(crate) fn rows_that_go(&self) -> Option<String> {
+        let retention = self.mart.retention.as_ref().filter(|_| self.keeps_less())?;
+        self.live?;
+        Some(format!("rows whose {} is older than {} are deleted", retention.column, format_duration(retention.keep)))
+    }
+
+    /// Whether fewer rows are kept than before.
+    fn keeps_less(&self) -> bool {
+        let Some(retention) = &self.mart.retention else { return false };
+        let before = self.recorded.and_then(|recorded| recorded.mart.retention.as_ref());
+        before.is_none_or(|before| before.column != retention.column || before.keep > retention.keep)
     }
 
     /// Rows whose age cannot be told.
@@ -31,11 +45,7 @@ impl Builder<'_> {
     /// Where a retention is new or keeps less than before, the rows that it does not keep go at once.
     pub(super) fn forget(&mut self, decision: &Decision<'_>) {
         let target = &decision.target;
-        let Some(retention) = &target.mart.retention else { return };
-        let before = target.recorded.and_then(|recorded| recorded.mart.retention.as_ref());
-        if before.is_some_and(|before| before.column == retention.column && before.keep <= retention.keep) {
-            return;
-        }
+        let Some(retention) = target.mart.retention.as_ref().filter(|_| target.keeps_less()) else { return };
         let column = target.columns.iter().find(|column| column.name == retention.column);
         if let Some(oldest) = column.and_then(|column| oldest_kept(retention, &column.type_name)) {
             let (name, column) = (&target.mart.name, quote_ident(&retention.column));

@@ -43,7 +43,10 @@ pub(super) fn versioned<'a>(
     for mart in &desired.marts {
         let Some(Part::Version { of, declared: true, .. }) = &mart.part else { continue };
         let target = Target::new(mart, compiled, actual);
-        let (Some(live), Some(_)) = (target.live, target.recorded) else { continue };
+        let (Some(live), Some(_)) = (target.live, target.recorded) else {
+            found.beside_the_pinned(of, &target);
+            continue;
+        };
         if !options.selects(&mart.mart.name) {
             continue;
         }
@@ -58,6 +61,33 @@ pub(super) fn versioned<'a>(
 }
 
 impl Versioned<'_> {
+    /// A version that is made beside the newest one, which is pinned: where it says the same, there is none.
+    fn beside_the_pinned(&mut self, of: &QName, target: &Target<'_>) {
+        let name = &target.mart.name;
+        let whole = self.desired.marts.iter().find_map(|mart| match &mart.part {
+            Some(Part::Stable { whole, .. }) if whole.name == *of => Some(whole),
+            _ => None,
+        });
+        let row = whole.and_then(|whole| recorded_for(whole, &self.actual));
+        let Some(newest) = row.and_then(|row| row.versions.iter().max_by_key(|version| version.number)) else { return };
+        if newest.mart.name == *name {
+            return;
+        }
+        let same = target.definition == newest.applied.compiled && target.same_columns(&newest.applied.columns);
+        if same {
+            self.desired.to_mut().marts.retain(|mart| mart.mart.name != *name);
+            return;
+        }
+        let changed = Difference {
+            aspect: "definition".to_owned(),
+            cause: Cause::Declared,
+            expected: Some(target.definition.clone()),
+            actual: Some(newest.applied.compiled.clone()),
+            fix: Fix::Definition,
+        };
+        self.news.insert(name.clone(), vec![changed]);
+    }
+
     /// Another version of a mart in the place of its newest.
     fn another(&mut self, of: &QName, old: &QName, changed: Vec<Difference>) {
         let marts = &mut self.desired.to_mut().marts;
@@ -125,6 +155,13 @@ pub(crate) struct Expired {
     pub owner: Option<String>,
 }
 
+/// Whether a mart has versions that should have gone: somebody read them when they were to.
+pub(super) fn overdue(desired: &DesiredMart, actual: &Actual) -> bool {
+    let Some(Part::Stable { whole, .. }) = &desired.part else { return false };
+    let newest = recorded_for(whole, actual).and_then(|row| row.versions.iter().map(|version| version.number).max());
+    newest.is_some_and(|newest| !expired_of(desired, newest, actual).is_empty())
+}
+
 /// The versions of a mart that go when its view is as wanted.
 pub(super) fn expired_of(desired: &DesiredMart, newest: u32, actual: &Actual) -> Vec<Expired> {
     let Some(Part::Stable { whole, number }) = &desired.part else { return Vec::new() };
@@ -141,7 +178,8 @@ pub(crate) fn expired(whole: &Mart, row: &Recorded, published: u32, newest: u32,
     numbers.dedup();
     let others = usize::try_from(versions.keep).unwrap_or(usize::MAX).saturating_sub(1);
     let mut kept: BTreeSet<u32> = numbers.into_iter().filter(|number| *number != published).take(others).collect();
-    kept.insert(published);
+    // The newest is what the manifest says, published or not.
+    kept.extend([published, newest]);
     let goes = row.versions.iter().filter(|version| !kept.contains(&version.number));
     goes.filter_map(|version| {
         let live = actual.relations.get(&version.mart.name);

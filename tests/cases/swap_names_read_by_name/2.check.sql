@@ -1,0 +1,3 @@
+SELECT n = 2 FROM v;
+SELECT n = 2 FROM m;
+SELECT n = 2 FROM p;
