@@ -259,7 +259,7 @@ fn what_a_killed_apply_built_is_published_and_not_built_again() {
     insta::assert_snapshot!(out.err(), @"
     error: public.a: DROP TABLE public.a
       caused by: canceling statement due to lock timeout
-    help: others hold a lock on it: see pg_stat_activity for long transactions, or raise lock_timeout in [database]
+    help: somebody has it open, perhaps in a long query or an idle transaction: it was asked for 20 times, for publish_lock_timeout in [database] each; see pg_stat_activity
     help: done: nothing; not done: public.a, public.b, public.c, public.e, public.d, public.top
     help: built aside, and published by the next apply if nothing changes until then: public.a, public.b, public.c, public.e, public.d
     help: applying again finishes the job
