@@ -25,6 +25,9 @@ pub(super) async fn still(
     if exchanged.is_empty() {
         return Ok(());
     }
+    // The catalog is read once before the locks are taken, and once while they are held: by then it is planned.
+    let planned = sqlx::raw_sql("SET LOCAL plan_cache_mode = force_generic_plan").execute(&mut *conn).await;
+    planned.map_err(|error| ApplyError::Registry(error.into()))?;
     let now = relations(conn, &exchanged, &BTreeSet::new()).await.map_err(ApplyError::Catalog)?;
     let changed = |name: &&QName| match (was.get(*name), now.get(*name)) {
         (Some(was), Some(now)) => was.oid == now.oid && carried(was) != carried(now),
