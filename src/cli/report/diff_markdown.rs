@@ -3,8 +3,8 @@
 use datamart::build::OnlyIn;
 use serde_json::Value;
 
+use super::comment::{append, escaped, folded};
 use super::diff_words::{Diff, cell, changed_rows, count_lines, of, remarks, rows_line};
-use super::plan_markdown::{MOST, NOTE, escaped, folded};
 
 /// Counts first, then what they are of; at most 48,000 characters.
 pub(super) fn markdown(diff: &Diff) -> String {
@@ -28,17 +28,7 @@ pub(super) fn markdown(diff: &Diff) -> String {
         let table = lines_of(&head, &changed_rows(changed));
         pieces.push(format!("Changed{}:\n\n{table}\n", of(changed.sample.len(), changed.count)));
     }
-    let mut length = text.chars().count();
-    let mut left_out = 0;
-    for piece in pieces {
-        let more = piece.chars().count();
-        if length + more <= MOST - NOTE {
-            text.push_str(&piece);
-            length += more;
-        } else {
-            left_out += 1;
-        }
-    }
+    let left_out = append(&mut text, pieces, false);
     if left_out > 0 {
         text.push_str(&format!("_{left_out} part(s) are too long for a comment; `datamart diff` shows them._\n"));
     }

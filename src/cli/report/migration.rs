@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::super::args::Format;
 use super::super::error::count;
 use super::super::print::{self, Style};
+use super::comment::{append, escaped};
 use super::paint::Paint;
-use super::plan_markdown::{MOST, NOTE, escaped};
 
 /// Where in a file.
 #[derive(Debug, Clone, Default)]
@@ -161,18 +161,7 @@ fn markdown(report: &Report<'_>) -> String {
     lines.extend(report.left_out.iter().map(|(statement, _)| {
         format!("- left out, as it cannot run in a transaction and blocks no reader: {}\n", escaped(statement))
     }));
-    let mut length = text.chars().count();
-    let mut left = 0;
-    for line in lines {
-        let more = line.chars().count();
-        match left == 0 && length + more <= MOST - NOTE {
-            true => {
-                text.push_str(&line);
-                length += more;
-            }
-            false => left += 1,
-        }
-    }
+    let left = append(&mut text, lines, true);
     if left > 0 {
         text.push_str(&format!(
             "\n_{left} line(s) are too many for a comment; `datamart check-migration` shows them._\n"

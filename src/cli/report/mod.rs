@@ -1,6 +1,7 @@
 //! Results, as people, programs and pull requests read them. Pure: `print` writes them.
 
 pub mod checks;
+mod comment;
 pub mod diff;
 mod diff_markdown;
 mod diff_words;

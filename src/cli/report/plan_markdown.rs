@@ -3,12 +3,8 @@
 use datamart::plan::{Change, Plan, Step};
 
 use super::super::error::count;
+use super::comment::{append, escaped, folded};
 use super::plan_words::{allowing, check, summary};
-
-/// Forges take 65,536 characters; some is left for what stands around it.
-pub(super) const MOST: usize = 48_000;
-/// What the note about left-out text may take.
-pub(super) const NOTE: usize = 200;
 
 /// Summary line, a table, folded diffs; at most 48,000 characters.
 pub fn markdown(plan: &Plan) -> String {
@@ -47,17 +43,7 @@ pub fn markdown(plan: &Plan) -> String {
         let lines: String = plan.steps.iter().map(line).collect();
         pieces.push(folded(&format!("SQL: {}", count(plan.steps.len(), "statement")), &lines, "sql"));
     }
-    let mut length = text.chars().count();
-    let mut left_out = 0;
-    for piece in pieces {
-        let more = piece.chars().count();
-        if length + more <= MOST - NOTE {
-            text.push_str(&piece);
-            length += more;
-        } else {
-            left_out += 1;
-        }
-    }
+    let left_out = append(&mut text, pieces, false);
     if left_out > 0 {
         text.push_str(&format!(
             "\n_{left_out} part(s) of this plan are too long for a comment; `datamart plan` shows them._\n"
@@ -95,35 +81,9 @@ fn row(change: &Change) -> String {
     )
 }
 
-pub(super) fn folded(title: &str, body: &str, language: &str) -> String {
-    // A fence longer than any in the text.
-    let longest = body.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("<details><summary>{title}</summary>\n\n{fence}{language}\n{}\n{fence}\n\n</details>\n\n", body.trim_end())
-}
-
 /// Text in a summary, which is HTML and no Markdown.
 fn html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace(['\n', '\r'], " ")
-}
-
-/// Text that neither ends a table's cell nor becomes markup.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '|' | '\\' | '*' | '_' | '`' | '[' | ']' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '\n' | '\r' => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -213,7 +173,7 @@ mod tests {
         change.diff = "+x\n".repeat(5_000);
         plan.changes = vec![change; 40];
         let text = markdown(&plan);
-        assert!(text.chars().count() <= MOST, "{}", text.chars().count());
+        assert!(text.chars().count() <= super::super::comment::MOST, "{}", text.chars().count());
         assert!(text.contains("too long for a comment"));
         assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
     }
