@@ -1,10 +1,9 @@
 //! The text of the statements that build, merge and exchange relations.
 
-use std::collections::BTreeMap;
-
 use crate::catalog::{Column, Index, Relation};
 use crate::plan::carry::{comment_on, comment_on_column, rights, stored_body};
-use crate::sql::{option_value, retained};
+use crate::plan::with;
+use crate::sql::retained;
 use crate::state::{Kind, Mart, QName, next_mark, next_name, quote_ident, quote_idents, quote_literal};
 
 /// The table a refresh fills, as the live one is stored.
@@ -16,16 +15,6 @@ pub(crate) fn create_next(mart: &Mart, live: &Relation, name: &QName) -> String 
     let unlogged = if live.unlogged { "UNLOGGED " } else { "" };
     let method = live.access_method.as_ref().map(|m| format!("\nUSING {}", quote_ident(m))).unwrap_or_default();
     format!("CREATE {unlogged}TABLE {name}{method}{with}{tablespace} AS\n{}", query.trim())
-}
-
-/// Storage parameters, or a view's options, as a relation has them.
-pub(crate) fn with(options: &BTreeMap<String, String>) -> String {
-    let option = |(key, value): (&String, &String)| {
-        let key: Vec<String> = key.split('.').map(quote_ident).collect();
-        format!("{} = {}", key.join("."), option_value(value))
-    };
-    let options: Vec<String> = options.iter().map(option).collect();
-    if options.is_empty() { String::new() } else { format!("\nWITH ({})", options.join(", ")) }
 }
 
 /// The comment that marks it.

@@ -1,6 +1,6 @@
 //! Publishing by swap: the built table takes the live one's place, dependents and names with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{PgConnection, Row};
 
@@ -13,8 +13,9 @@ use crate::catalog::Relation;
 use crate::database::SqlError;
 use crate::plan::carry::{self, Made};
 use crate::plan::lost::losses;
-use crate::sql::{Query, option_value};
-use crate::state::{QName, quote_ident};
+use crate::plan::with;
+use crate::sql::Query;
+use crate::state::QName;
 
 /// Why a table cannot be exchanged for another: its rows are merged instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub fn obstacles(live: &Relation) -> Vec<Obstacle> {
 struct Reader {
     name: QName,
     owner: String,
-    options: Vec<(String, String)>,
+    options: BTreeMap<String, String>,
     definition: String,
 }
 
@@ -169,9 +170,7 @@ async fn readers(conn: &mut PgConnection, live: &Relation) -> Result<Vec<Reader>
 impl Reader {
     /// `CREATE OR REPLACE VIEW` with the view's own options.
     fn replace(&self, definition: &str) -> String {
-        let option = |(key, value): &(String, String)| format!("{} = {}", quote_ident(key), option_value(value));
-        let options: Vec<String> = self.options.iter().map(option).collect();
-        let with = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
+        let with = with(&self.options);
         format!("CREATE OR REPLACE VIEW {}{with} AS\n{definition}", self.name)
     }
 }

@@ -10,7 +10,7 @@ use super::statement;
 use crate::catalog::Relation;
 use crate::database::SqlError;
 use crate::plan::carry::{comment_on, rights};
-use crate::plan::create;
+use crate::plan::{create, with};
 use crate::sql::{create_index, retained};
 use crate::state::{Kind, Mart, derived_name, next_name, quote_ident, quote_idents};
 
@@ -119,7 +119,7 @@ pub fn publish_version(
         sql.push(format!("ALTER INDEX {aside} RENAME TO {}", quote_ident(&index)));
     }
     let columns = quote_idents(view.columns.iter().map(|column| &column.name));
-    let options = statement::with(&view.options);
+    let options = with(&view.options);
     let select = format!("CREATE OR REPLACE VIEW {}{options} AS\nSELECT {columns} FROM {}", view.name, version.name);
     [sql, vec![select]]
 }

@@ -35,12 +35,8 @@ pub async fn follow(
     compiled: &Compiled,
     lock_timeout_ms: u64,
 ) -> Result<Compiled, CompileError> {
-    if asked.names.is_empty() {
-        return Ok(compiled.clone());
-    }
-    let (list, followers) = together(asked);
-    let list: Vec<&DesiredMart> = list.iter().collect();
-    let tried = attempt(conn, &list, lock_timeout_ms).await?;
+    let Some((list, followers)) = together(asked) else { return Ok(compiled.clone()) };
+    let tried = attempt(conn, &list.iter().collect::<Vec<_>>(), lock_timeout_ms).await?;
     joined(compiled.clone(), tried, followers)
 }
 
@@ -54,18 +50,18 @@ pub async fn follow_within(
     compiled: &Compiled,
     lock_timeout_ms: u64,
 ) -> Result<Compiled, CompileError> {
-    if asked.names.is_empty() {
-        return Ok(compiled.clone());
-    }
-    let (list, followers) = together(asked);
-    let list: Vec<&DesiredMart> = list.iter().collect();
-    let tried = attempt_within(conn, &list, lock_timeout_ms).await?;
+    let Some((list, followers)) = together(asked) else { return Ok(compiled.clone()) };
+    let tried = attempt_within(conn, &list.iter().collect::<Vec<_>>(), lock_timeout_ms).await?;
     joined(compiled.clone(), tried, followers)
 }
 
 /// The marts and what follows them, each after what it reads; and all followers, among them those that cannot be compiled at all.
-fn together(asked: &Asked<'_>) -> (Vec<DesiredMart>, Vec<Following>) {
+/// `None` where nothing is asked for.
+fn together(asked: &Asked<'_>) -> Option<(Vec<DesiredMart>, Vec<Following>)> {
     let Asked { desired, actual, names } = *asked;
+    if names.is_empty() {
+        return None;
+    }
     let renames: Vec<(&QName, &QName)> = desired
         .marts
         .iter()
@@ -110,7 +106,7 @@ fn together(asked: &Asked<'_>) -> (Vec<DesiredMart>, Vec<Following>) {
                     lost: None,
                     denied: None,
                 }));
-                return (list, followers);
+                return Some((list, followers));
             }
         }
     }

@@ -62,7 +62,7 @@ pub use moved::{moved, read_scope};
 pub use parts::{Parts, file_fingerprint, parts};
 pub(crate) use rename::one as renamed;
 pub use scope::scope;
-pub(crate) use statement::create;
+pub(crate) use statement::{create, with};
 pub(crate) use version::{Expired, expired};
 
 use crate::state::QName;

@@ -1,5 +1,7 @@
 //! The text of the statements a plan is made of.
 
+use std::collections::BTreeMap;
+
 use super::carry::{comment_on, comment_on_column, rights};
 use super::target::Target;
 use crate::catalog::{Actual, Relation};
@@ -27,7 +29,8 @@ pub(crate) fn replace_view(mart: &Mart, query: &str) -> String {
     format!("CREATE OR REPLACE VIEW {}{} AS\n{}", mart.name, with(&mart.with), query.trim())
 }
 
-fn with(options: &std::collections::BTreeMap<String, String>) -> String {
+/// Storage parameters, or a view's options.
+pub(crate) fn with(options: &BTreeMap<String, String>) -> String {
     if options.is_empty() {
         return String::new();
     }
