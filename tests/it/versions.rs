@@ -204,3 +204,54 @@ fn a_rollback_that_is_killed_at_any_step_is_done_or_not() {
     }
     assert_eq!(Vec::from_iter(done), ["1 20", "2 20"]);
 }
+
+#[test]
+fn who_reads_an_old_version_holds_up_no_new_one() {
+    let rig = Rig::of(&[("project.toml", "[project]\nname = \"shop\"\n[database]\npublish_lock_timeout = \"1ms\"\n")]);
+    rig.sql(ORDERS);
+    let write = |what: &str| {
+        let query = format!("SELECT day, {what}(amount) AS total FROM orders GROUP BY day");
+        rig.write("sales.toml", &format!("type = \"table\"\nquery = \"{query}\"\nversions = {{ keep = 1 }}\n"));
+    };
+    write("sum");
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    let reader = rig.hold("SELECT count(*) FROM sales_v1");
+    write("max");
+    let out = rig.run(&["apply", "--auto-approve", "-q"]).ended(1);
+    assert!(out.stderr.contains("public.sales: DROP TABLE public.sales_v1"), "{out}");
+    let published = "SELECT string_agg(version || ' ' || published, ', ' ORDER BY version) FROM datamart.versions";
+    assert_eq!(rig.value(published), "1 false, 2 true");
+    let plan = rig.run(&["plan", "-q"]).done();
+    assert!(plan.stdout.contains("~ public.sales (table): version 1 goes (keep = 1)"), "{plan}");
+    reader.release();
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    assert_eq!(rig.value(published), "2 true");
+    assert_eq!(rig.value("SELECT to_regclass('sales_v1') IS NULL"), "true");
+    assert!(rig.run(&["plan", "-q"]).done().stdout.starts_with("No changes."));
+}
+
+#[test]
+fn a_rollback_that_is_published_is_in_the_manifest_whatever_fails_behind_it() {
+    let rig = Rig::of(&[("project.toml", "[project]\nname = \"shop\"\n")]);
+    rig.sql(ORDERS);
+    let write = |what: &str| {
+        let query = format!("SELECT day, {what}(amount) AS total FROM orders GROUP BY day");
+        rig.write("sales.toml", &format!("type = \"table\"\nquery = \"{query}\"\nversions = {{ keep = 3 }}\n"));
+    };
+    let most = "type = \"materialized_view\"\nquery = \"SELECT max(total) AS most FROM sales\"\n";
+    write("sum");
+    rig.write("most.toml", most);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    write("max");
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    let small =
+        "[[checks]]\nname = \"small\"\nsql = \"SELECT * FROM {this} WHERE most > (SELECT max(amount) FROM orders)\"\n";
+    rig.write("most.toml", &format!("{most}{small}"));
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    // Somebody else's view keeps its place: what is built from the mart comes after it.
+    rig.sql("CREATE VIEW theirs AS SELECT day FROM sales");
+    rig.run(&["rollback", "sales"]).ended(1);
+    let published = rig.value("SELECT version FROM datamart.versions WHERE published");
+    assert_eq!(rig.read("sales.toml").contains("pin = 1"), published == "1", "version {published} is published");
+    assert_eq!(published, "1");
+}
