@@ -28,6 +28,7 @@
 //! | [`refresh`] | keeping data fresh, with history | writes |
 //! | [`observe`] | telling how the marts are | reads |
 //! | [`migration`] | what someone else's DDL would do to the marts | DDL that never commits |
+//! | [`reconcile`] | again: looking, planning, applying and refreshing in time | clock, tasks, the `git` program |
 //!
 //! Decisions worth knowing before reading on:
 //!
@@ -53,3 +54,4 @@ pub mod apply;
 pub mod refresh;
 pub mod observe;
 pub mod migration;
+pub mod reconcile;

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
 use datamart::build::SizeLimit;
-use datamart::catalog::{self, Actual};
-use datamart::compile;
 use datamart::database::registry::{self, Meta};
 use datamart::database::{self, Reach};
-use datamart::manifest::{self, Desired, DesiredMart, LoadOptions, OnDrift, Prune};
+use datamart::manifest::{self, Desired, LoadOptions, OnDrift, Prune};
 use datamart::observe::{self, Looked, MartStatus};
-use datamart::plan::{self, Action, HazardKind, Heal, Options, Plan};
+use datamart::plan::{Action, HazardKind, Heal, Options, Plan};
+use datamart::reconcile;
+pub use datamart::reconcile::Seen;
 use datamart::state::{QName, Selector, selector};
 use globset::{Glob, GlobMatcher};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -18,7 +18,6 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::args::{ChangeArgs, Globals};
 use super::error::{CommandError, Result, connecting_as};
 use super::print::{self, Style};
-use super::revision::revision;
 use super::select::{self, States};
 
 /// The manifests, read and told about.
@@ -71,15 +70,6 @@ impl From<&ChangeArgs> for PlanFlags {
     fn from(change: &ChangeArgs) -> Self {
         Self { change: change.clone(), ..Self::default() }
     }
-}
-
-/// One snapshot of the database.
-#[derive(Debug)]
-pub struct Seen {
-    /// What is there.
-    pub actual: Actual,
-    /// The registry's own row, where there is a registry.
-    pub registry: Option<Meta>,
 }
 
 /// An open database and what it should be.
@@ -138,15 +128,7 @@ impl Context {
     /// # Errors
     /// A registry that cannot be used; what the server says.
     pub async fn actual(&mut self) -> Result<Seen> {
-        let schema = self.registry_schema().to_owned();
-        let desired = &self.desired;
-        snapshot(&mut self.conn, desired, async |conn| {
-            let registry = registry::state(conn, &schema).await?.usable(&schema)?;
-            let scope = plan::scope(desired, registry.as_ref().map(|_| schema.clone()));
-            let actual = catalog::introspect(conn, &scope).await?;
-            Ok(Seen { actual, registry })
-        })
-        .await
+        Ok(reconcile::look(&mut self.conn, &self.desired).await?)
     }
 
     /// Plans, after reading a snapshot.
@@ -169,43 +151,8 @@ impl Context {
             (None, Some(text)) => Some(self.select(seen, text).await?),
             (None, None) => None,
         };
-        let parts = plan::parts(&self.desired, &seen.actual);
-        let (desired, actual) = (&*parts.desired, &*parts.actual);
-        let needed = compile::needed(&desired.marts, actual);
-        let among = options.select.as_ref().map(|selected| select::concerned(desired, actual, selected));
-        let marts = desired.marts.iter().filter(|m| needed.contains(&m.mart.name));
-        let marts: Vec<_> = marts.filter(|m| among.as_ref().is_none_or(|among| among.contains(&m.mart.name))).collect();
-        // What is taken over as it is, is not built: its owner need not be able to, and no index is made to see its text.
-        let unowned: Vec<DesiredMart> = match flags.adopt.is_empty() {
-            true => Vec::new(),
-            false => marts.iter().map(|mart| query_alone(mart)).collect(),
-        };
-        let marts = if unowned.is_empty() { marts } else { unowned.iter().collect() };
-        let lock_timeout = self.desired.project.database.lock_timeout_ms;
-        let compiled = compile::compile(&mut self.conn, &marts, lock_timeout)
-            .await
-            .map_err(|error| CommandError::compile(error, desired))?;
-        let following = plan::following(desired, &compiled, actual, &options);
-        let compiled = compile::follow(&mut self.conn, &following.asked(), &compiled, lock_timeout)
-            .await
-            .map_err(|error| CommandError::compile(error, desired))?;
-        options.respelled = compile::respelled(&mut self.conn, desired, &compiled, actual)
-            .await
-            .map_err(|error| CommandError::compile(error, desired))?;
-        let mut plan = plan::plan(desired, &compiled, actual, &options, Utc::now())?;
-        if !plan.changes.is_empty() {
-            // What it costs is asked only where there is something to tell.
-            let registry = seen.registry.as_ref().map(|_| self.desired.project.registry_schema.as_str());
-            let addresses = plan.changes.iter().map(|change| change.address.as_str()).collect();
-            let (project, whole) = (&self.desired.project.name, &seen.actual);
-            let measures = catalog::measures(&mut self.conn, whole, &addresses, registry, project).await?;
-            let measured = Actual { measures, ..actual.clone() };
-            plan = plan::plan(desired, &compiled, &measured, &options, Utc::now())?;
-        }
-        if self.desired.project.policy.on_drift == OnDrift::Off && !flags.show_drift {
-            plan.drift.clear();
-        }
-        Ok(plan)
+        let made = reconcile::plan(&mut self.conn, &self.desired, seen, options, flags.show_drift, Utc::now()).await;
+        Ok(made?)
     }
 
     /// The marts that a selector stands for, as the database is now.
@@ -301,7 +248,7 @@ impl Context {
             prune: flags.change.prune || policy.prune == Prune::Always,
             heal,
             select: None,
-            revision: revision(&self.desired.dir),
+            revision: manifest::revision(&self.desired.dir),
             database: self.reach.endpoint.label().to_owned(),
             ignore: self.ignored()?,
             adopt: flags.adopt.clone(),
@@ -330,13 +277,6 @@ impl Context {
         let _ = sqlx::Connection::close(self.conn).await;
         Ok(self.reach.close().await?)
     }
-}
-
-fn query_alone(desired: &DesiredMart) -> DesiredMart {
-    let mut desired = desired.clone();
-    desired.mart.owner = None;
-    desired.mart.indexes.clear();
-    desired
 }
 
 /// Finds the database, and says in one line when it is the embedded server.

@@ -10,6 +10,7 @@ use datamart::database::{DatabaseError, LockError, SqlError};
 use datamart::manifest::{self, Desired, ManifestError, Problem, Severity};
 use datamart::observe::ObserveError;
 use datamart::plan::{PlanError, PlanProblem};
+use datamart::reconcile::ReconcileError;
 use serde_json::{Value, json};
 
 use super::hint::{hint, in_function, of_mart};
@@ -345,5 +346,22 @@ impl From<PlanError> for CommandError {
         let PlanError::Problems { problems } = &error;
         let message = format!("{} with this database", count(problems.len(), "problem"));
         Self { problems: problems.iter().map(at_key).collect(), ..Self::new("plan", message) }
+    }
+}
+
+impl From<ReconcileError> for CommandError {
+    fn from(error: ReconcileError) -> Self {
+        match error {
+            ReconcileError::Manifest(error) => error.into(),
+            ReconcileError::Compile { source, desired } => Self::compile(source, &desired),
+            ReconcileError::Plan(error) => error.into(),
+            ReconcileError::Apply(error) => Self::new(error.kind(), error.to_string()),
+            ReconcileError::Refresh(error) => error.into(),
+            ReconcileError::Observe(error) => error.into(),
+            ReconcileError::Catalog(error) => error.into(),
+            ReconcileError::Database(error) => error.into(),
+            ReconcileError::Lock(error) => error.into(),
+            ReconcileError::Sql(error) => error.into(),
+        }
     }
 }

@@ -29,7 +29,6 @@ mod progress;
 mod psql;
 mod refresh;
 pub mod report;
-mod revision;
 mod rollback;
 mod schema;
 pub mod select;

@@ -1,11 +1,10 @@
 //! `datamart refresh`: brings data up to date, in dependency order, in parallel.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use datamart::catalog::Recorded;
 use datamart::database::{LockError, SqlError};
-use datamart::refresh::{self, Event, Item, Options, RefreshError, Run, RunStatus};
+use datamart::refresh::{self, Event, Options, RefreshError, Run, RunStatus};
 use datamart::state::{Kind, QName, thousands};
 use serde_json::{Value, json};
 
@@ -38,7 +37,10 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
         ));
     }
     let selected = selected(args, &mut context, &seen).await?;
-    let items = items(&seen, &selected)?;
+    let items = refresh::items(&seen.actual, &selected).map_err(|unknown| {
+        let names: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+        CommandError::input(format!("not applied yet: {}", names.join(", "))).help("run `datamart apply` first")
+    })?;
     let options = options(args, &context, &seen);
     let endpoint = context.reach.endpoint.clone();
     let interrupt = Interrupt::new(&endpoint, style);
@@ -80,71 +82,12 @@ fn with_rows(seen: &Seen, mut names: BTreeSet<QName>) -> BTreeSet<QName> {
     names
 }
 
-/// What is refreshed, upstream first; a mart waits for every selected one it reads, through others too.
-fn items(seen: &Seen, selected: &BTreeSet<QName>) -> Result<Vec<Item>> {
-    let recorded = &seen.actual.recorded;
-    let unknown: Vec<String> =
-        selected.iter().filter(|n| !recorded.contains_key(*n)).map(ToString::to_string).collect();
-    if !unknown.is_empty() {
-        let message = format!("not applied yet: {}", unknown.join(", "));
-        return Err(CommandError::input(message).help("run `datamart apply` first"));
-    }
-    let mut closures = BTreeMap::new();
-    for name in selected {
-        closure(name, recorded, &mut closures);
-    }
-    let mut items: Vec<Item> = selected
-        .iter()
-        .filter_map(|name| recorded.get(name))
-        .map(|mart| {
-            let upstream = closures[&mart.mart.name].intersection(selected).cloned().collect();
-            Item::new(mart, &seen.actual, upstream)
-        })
-        .collect();
-    items.sort_by_key(|item| (closures[&item.mart].len(), item.mart.clone()));
-    Ok(items)
-}
-
-/// Every mart that `name` reads, directly or not.
-fn closure<'a>(
-    name: &QName,
-    recorded: &BTreeMap<QName, Recorded>,
-    known: &'a mut BTreeMap<QName, BTreeSet<QName>>,
-) -> &'a BTreeSet<QName> {
-    if !known.contains_key(name) {
-        // A cycle cannot be applied; the empty set ends one all the same.
-        known.insert(name.clone(), BTreeSet::new());
-        let mut all = BTreeSet::new();
-        let reads = recorded.get(name).map(|r| r.applied.reads.values()).into_iter().flatten();
-        for read in reads.filter(|read| recorded.contains_key(&read.name)) {
-            all.insert(read.name.clone());
-            all.extend(closure(&read.name, recorded, known).iter().cloned());
-        }
-        known.insert(name.clone(), all);
-    }
-    &known[name]
-}
-
 fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {
-    let project = &context.desired.project;
-    // Each worker has two sessions: one works, one holds the lock.
-    // A third one watches what it may add to the database.
-    let max_size = context.size_limit();
-    let sessions = if max_size.is_some() { 3 } else { 2 };
-    let parallel = project.limits.parallel_refreshes.min((project.database.connections / sessions).max(1));
     Options {
         concurrent: args.concurrent,
-        parallel: usize::try_from(parallel).unwrap_or(1),
         wait: if args.wait { QUEUE } else { args.lock_timeout },
-        lock_timeout_ms: project.database.lock_timeout_ms,
-        publish_lock_timeout_ms: project.database.publish_lock_timeout_ms,
-        statement_timeout_ms: project.database.statement_timeout_ms,
-        settings: project.limits.settings(),
-        max_size,
-        defaults: seen.actual.default_acls.clone(),
         requested_by: super::who(),
-        registry: project.registry_schema.clone(),
-        project: project.name.clone(),
+        ..Options::of(&context.desired.project, &seen.actual)
     }
 }
 

@@ -11,6 +11,7 @@ mod kinds;
 mod load;
 mod names;
 mod nearest;
+mod operation;
 mod order;
 mod problem;
 mod project;
@@ -19,6 +20,7 @@ mod refresh;
 mod render;
 mod report;
 mod retention;
+mod revision;
 pub mod save;
 pub mod schema;
 mod section;
@@ -36,10 +38,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use load::load;
-
+pub use operation::{HttpConfig, MaintenanceWindow, Notification, PauseWhen};
 pub use problem::{Place, Problem, Severity};
 pub use project::{DatabaseConfig, EmbeddedConfig, Limits, Naming, OnDrift, Policy, Project, Prune};
 pub use render::render;
+pub use revision::revision;
 pub use versions::{stable_mart, version_mart};
 
 use crate::state::{Mart, Part, QName};

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::operation::{HttpConfig, MaintenanceWindow, Notification, PauseWhen};
+
 /// What happens to a mart whose file is gone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -68,6 +70,8 @@ pub struct Limits {
     pub max_parallel_workers: Option<u32>,
     /// Refreshes at once.
     pub parallel_refreshes: u32,
+    /// When no full build starts.
+    pub pause_when: PauseWhen,
 }
 
 impl Limits {
@@ -94,6 +98,8 @@ pub struct Policy {
     pub on_drift: OnDrift,
     /// `aspect:glob` patterns of drift that is nobody's business.
     pub ignore_drift: Vec<String>,
+    /// Seconds between two looks for drift; `None` is five minutes.
+    pub drift_interval: Option<u64>,
 }
 
 /// `[naming]`.
@@ -130,6 +136,12 @@ pub struct Project {
     pub policy: Policy,
     /// `[naming]`.
     pub naming: Option<Naming>,
+    /// `[maintenance_window]`.
+    pub maintenance_window: Option<MaintenanceWindow>,
+    /// `[[notifications]]`.
+    pub notifications: Vec<Notification>,
+    /// `[http]`.
+    pub http: HttpConfig,
     /// Which values come from the environment, and from which variable:
     /// `"limits.max_parallel_workers" → "DATAMART_MAX_PARALLEL_WORKERS"`.
     pub origins: BTreeMap<String, String>,
@@ -165,6 +177,9 @@ impl Default for Project {
             auto_index: false,
             policy: Policy::default(),
             naming: None,
+            maintenance_window: None,
+            notifications: Vec::new(),
+            http: HttpConfig::default(),
             origins: BTreeMap::new(),
         }
     }

@@ -195,6 +195,11 @@ impl Layers<'_> {
             warn_duration: self.pick("warn_duration", own.warn_duration, &project.warn_duration),
             priority: self.pick("priority", own.priority, &project.priority).unwrap_or_default(),
             suspend: self.pick("suspend", own.suspend, &project.suspend).unwrap_or_default(),
+            incremental: None,
+            debounce: None,
+            max_wait: None,
+            channel: None,
+            full_after: None,
         }
     }
 }

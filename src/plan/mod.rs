@@ -61,7 +61,7 @@ pub use model::{
 pub use moved::{moved, read_scope};
 pub use parts::{Parts, file_fingerprint, parts};
 pub(crate) use rename::one as renamed;
-pub use scope::scope;
+pub use scope::{concerned, scope};
 pub(crate) use statement::{create, with};
 pub(crate) use version::{Expired, expired};
 

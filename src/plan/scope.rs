@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::Scope;
+use crate::catalog::{Actual, Scope};
 use crate::manifest::Desired;
 use crate::state::QName;
 
@@ -36,4 +36,22 @@ pub fn scope(desired: &Desired, registry: Option<String>) -> Scope {
     let names: BTreeSet<QName> = scope.names.clone();
     scope.sources.retain(|source| !names.contains(source));
     scope
+}
+
+/// The marts whose queries have to be understood to plan `selected`: these, what may have to follow them, and what they
+/// read and does not exist yet.
+pub fn concerned(desired: &Desired, actual: &Actual, selected: &BTreeSet<QName>) -> BTreeSet<QName> {
+    let mut concerned = selected.clone();
+    let parts = desired.marts.iter().filter(|mart| mart.part.as_ref().is_some_and(|p| selected.contains(p.mart())));
+    concerned.extend(parts.map(|mart| mart.mart.name.clone()));
+    // Upstream stands first: one way down for what follows, one way up for what is missing.
+    for mart in &desired.marts {
+        if mart.upstream.iter().any(|up| concerned.contains(up)) {
+            concerned.insert(mart.mart.name.clone());
+        }
+    }
+    for mart in desired.marts.iter().rev().filter(|mart| selected.contains(&mart.mart.name)) {
+        concerned.extend(mart.upstream.iter().filter(|up| !actual.relations.contains_key(*up)).cloned());
+    }
+    concerned
 }

@@ -4,6 +4,7 @@ mod again;
 mod choose;
 mod event;
 mod history;
+mod items;
 mod many;
 mod one;
 mod outcome;
@@ -19,6 +20,7 @@ use crate::state::QName;
 
 pub use choose::{Choice, choose};
 pub use event::Event;
+pub use items::items;
 pub use many::refresh;
 pub use version::{Series, another_version};
 

@@ -23,7 +23,7 @@ pub use duration::{format_duration, parse_duration};
 pub use fingerprint::Fingerprint;
 pub use mart::{ColumnDecl, Freshness, GrantDecl, IndexDecl, IndexKey, Kind, Mart, Publish, Retention};
 pub use name::{MAX_NAME_BYTES, QName, derived_name, quote_ident, quote_idents, quote_literal, quote_role};
-pub use refresh_policy::{Misfire, RefreshPolicy, Strategy};
+pub use refresh_policy::{Incremental, IncrementalMethod, Misfire, RefreshPolicy, Strategy};
 pub use schedule::{Schedule, ScheduleError};
 pub use selector::Selector;
 pub use size::human_size;

@@ -11,8 +11,14 @@ pub enum Strategy {
     Manual,
     /// By schedule or target lag.
     Scheduled,
+    /// When a source changed, and by schedule if one is given.
+    Triggered,
+    /// By schedule if one is given, always what changed only.
+    Incremental,
     /// By schedule if one is given, always whole.
     Full,
+    /// By schedule if one is given; what changed only, while the newest data is young.
+    Smart,
 }
 
 impl Strategy {
@@ -21,7 +27,10 @@ impl Strategy {
         match self {
             Strategy::Manual => "manual",
             Strategy::Scheduled => "scheduled",
+            Strategy::Triggered => "triggered",
+            Strategy::Incremental => "incremental",
             Strategy::Full => "full",
+            Strategy::Smart => "smart",
         }
     }
 }
@@ -35,6 +44,48 @@ pub enum Misfire {
     Run,
     /// Dropped.
     Skip,
+}
+
+/// The word behind `[refresh.incremental] method`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncrementalMethod {
+    /// The newest part of the time is computed again.
+    Window,
+    /// Rows beyond the newest one are added.
+    Append,
+    /// Rows of the query are merged in by a key.
+    Upsert,
+}
+
+impl IncrementalMethod {
+    /// The word manifests use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Window => "window",
+            Self::Append => "append",
+            Self::Upsert => "upsert",
+        }
+    }
+}
+
+/// Everything under `[refresh.incremental]`. Durations are seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incremental {
+    /// How.
+    pub method: IncrementalMethod,
+    /// The output column that tells old rows from new ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_column: Option<String>,
+    /// How much of the past is computed again, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookback: Option<u64>,
+    /// Output columns by which rows are merged in; empty: the primary key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unique_key: Vec<String>,
+    /// A whole refresh on top, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_schedule: Option<String>,
 }
 
 /// Everything under `[refresh]`. Durations are seconds.
@@ -71,4 +122,19 @@ pub struct RefreshPolicy {
     /// Not scheduled.
     #[serde(default)]
     pub suspend: bool,
+    /// How a refresh computes only what changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incremental: Option<Incremental>,
+    /// Quiet to wait for after a change of a source, in seconds; a second where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debounce: Option<u64>,
+    /// … and how long at most, in seconds; half a minute where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_wait: Option<u64>,
+    /// The channel whose NOTIFY means that a source changed; `datamart_<mart>` where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// Under `smart`, data older than this is computed whole, in seconds; a day where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_after: Option<u64>,
 }

@@ -469,6 +469,9 @@ fn a_registry_of_before_checks_is_read_and_brought_up_to_date() {
     rig.sql(
         "ALTER TABLE datamart.refreshes DROP COLUMN checks; ALTER TABLE datamart.applies DROP COLUMN checks;
          ALTER TABLE datamart.versions DROP COLUMN applied, DROP COLUMN oid, DROP COLUMN revision; ALTER TABLE datamart.marts DROP COLUMN held;
+         ALTER TABLE datamart.refreshes DROP COLUMN request, DROP COLUMN options, DROP COLUMN cause, DROP COLUMN epoch, DROP COLUMN due_at;
+         DROP TABLE datamart.leaders, datamart.overrides, datamart.reconciles, datamart.heals, datamart.told, datamart.totals, datamart.touched;
+         DROP INDEX IF EXISTS datamart.refreshes_open_idx;
          UPDATE datamart.meta SET format = 1",
     );
     rig.run(&["refresh", "sales", "-q"]).done();
@@ -479,7 +482,7 @@ fn a_registry_of_before_checks_is_read_and_brought_up_to_date() {
     rig.run(&["refresh", "sales", "-q"]).done();
     let run = first(&rig.run(&["history", "--format", "json"]).done(), "runs");
     assert_eq!(run["checks"][0]["status"], json!("passed"), "{run:#}");
-    assert_eq!(rig.value("SELECT format FROM datamart.meta"), "3");
+    assert_eq!(rig.value("SELECT format FROM datamart.meta"), datamart::database::registry::FORMAT.to_string());
 }
 
 #[test]

@@ -1,0 +1,7 @@
+//! Again and again: looking, planning, applying and refreshing in time.
+
+mod error;
+mod planning;
+
+pub use error::ReconcileError;
+pub use planning::{Seen, look, plan};

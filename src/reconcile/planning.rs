@@ -1,0 +1,101 @@
+//! One look at the database and one plan from it, as the command line and the daemon make them.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::ReconcileError;
+use crate::catalog::{self, Actual};
+use crate::compile;
+use crate::database::registry::{self, Meta};
+use crate::manifest::{Desired, DesiredMart, OnDrift};
+use crate::observe;
+use crate::plan::{self, Options, Plan};
+
+/// One snapshot of the database.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// What is there.
+    pub actual: Actual,
+    /// The registry's own row, where there is a registry.
+    pub registry: Option<Meta>,
+}
+
+/// Reads everything the manifests and the registry speak of, in one snapshot that changes nothing.
+///
+/// # Errors
+/// A registry that cannot be used; what the server says.
+pub async fn look(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, ReconcileError> {
+    observe::begin(conn).await?;
+    let found = seen(conn, desired).await;
+    let ended = observe::end(conn).await;
+    let found = found?;
+    ended?;
+    Ok(found)
+}
+
+async fn seen(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, ReconcileError> {
+    // Sizes and definitions need a lock that somebody's ALTER TABLE keeps from us.
+    let wait = format!("SET LOCAL lock_timeout = {}", desired.project.database.lock_timeout_ms);
+    sqlx::raw_sql(AssertSqlSafe(wait)).execute(&mut *conn).await?;
+    let schema = &desired.project.registry_schema;
+    let registry = registry::state(conn, schema).await?.usable(schema)?;
+    let scope = plan::scope(desired, registry.as_ref().map(|_| schema.clone()));
+    let actual = catalog::introspect(conn, &scope).await?;
+    Ok(Seen { actual, registry })
+}
+
+/// Plans from a snapshot: compiles what is new or changed, in a transaction that rolls back, and compares. Drift is left out where the
+/// policy says so, unless `show_drift`.
+///
+/// # Errors
+/// Queries PostgreSQL refuses; what the database lacks.
+pub async fn plan(
+    conn: &mut PgConnection,
+    desired: &Desired,
+    seen: &Seen,
+    mut options: Options,
+    show_drift: bool,
+    now: DateTime<Utc>,
+) -> Result<Plan, ReconcileError> {
+    let project = &desired.project;
+    let parts = plan::parts(desired, &seen.actual);
+    let (desired, actual) = (&*parts.desired, &*parts.actual);
+    let needed = compile::needed(&desired.marts, actual);
+    let among: Option<BTreeSet<_>> = options.select.as_ref().map(|selected| plan::concerned(desired, actual, selected));
+    let marts = desired.marts.iter().filter(|m| needed.contains(&m.mart.name));
+    let marts: Vec<_> = marts.filter(|m| among.as_ref().is_none_or(|among| among.contains(&m.mart.name))).collect();
+    // What is taken over as it is, is not built: its owner need not be able to, and no index is made to see its text.
+    let unowned: Vec<DesiredMart> = match options.adopt.is_empty() {
+        true => Vec::new(),
+        false => marts.iter().map(|mart| query_alone(mart)).collect(),
+    };
+    let marts = if unowned.is_empty() { marts } else { unowned.iter().collect() };
+    let lock_timeout = project.database.lock_timeout_ms;
+    let refused = |source| ReconcileError::Compile { source, desired: Box::new(desired.clone()) };
+    let compiled = compile::compile(conn, &marts, lock_timeout).await.map_err(refused)?;
+    let following = plan::following(desired, &compiled, actual, &options);
+    let compiled = compile::follow(conn, &following.asked(), &compiled, lock_timeout).await.map_err(refused)?;
+    options.respelled = compile::respelled(conn, desired, &compiled, actual).await.map_err(refused)?;
+    let mut plan = plan::plan(desired, &compiled, actual, &options, now)?;
+    if !plan.changes.is_empty() {
+        // What it costs is asked only where there is something to tell.
+        let registry = seen.registry.as_ref().map(|_| project.registry_schema.as_str());
+        let addresses = plan.changes.iter().map(|change| change.address.as_str()).collect();
+        let measures = catalog::measures(conn, &seen.actual, &addresses, registry, &project.name).await?;
+        let measured = Actual { measures, ..actual.clone() };
+        plan = plan::plan(desired, &compiled, &measured, &options, now)?;
+    }
+    if project.policy.on_drift == OnDrift::Off && !show_drift {
+        plan.drift.clear();
+    }
+    Ok(plan)
+}
+
+fn query_alone(desired: &DesiredMart) -> DesiredMart {
+    let mut desired = desired.clone();
+    desired.mart.owner = None;
+    desired.mart.indexes.clear();
+    desired
+}
