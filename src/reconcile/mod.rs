@@ -2,6 +2,8 @@
 
 mod error;
 mod planning;
+mod vitals;
 
 pub use error::ReconcileError;
 pub use planning::{Seen, look, plan};
+pub use vitals::{Leadership, Vitals};

@@ -74,6 +74,7 @@ impl Options {
             requested_by: String::new(),
             registry: project.registry_schema.clone(),
             project: project.name.clone(),
+            epoch: None,
         }
     }
 }

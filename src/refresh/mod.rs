@@ -149,6 +149,38 @@ pub struct Run {
     pub snapshot: Option<String>,
 }
 
+/// What part of a mart's rows a refresh computes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// What its manifest says.
+    #[default]
+    AsDeclared,
+    /// All of them.
+    Full,
+    /// Those that changed.
+    Incremental,
+    /// Those that changed while the newest data is young, else all.
+    Smart,
+}
+
+/// How one refresh was asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asked {
+    /// What is computed.
+    pub how: How,
+    /// For `window`: this many days of the past, instead of `lookback`.
+    pub days: Option<u32>,
+    /// Overrides what the manifest says about CONCURRENTLY, for this one.
+    pub concurrent: Option<bool>,
+    /// The number of the run, where its row waits in the history as `queued`.
+    pub run: Option<i64>,
+    /// Why it runs now: `schedule`, `lag`, `after`, `request`, `change`, `notify`, `retry`, `missed`.
+    pub cause: Option<&'static str>,
+    /// When it was due.
+    pub due_at: Option<DateTime<Utc>>,
+}
+
 /// A mart to be refreshed.
 #[derive(Debug, Clone)]
 pub struct Item {
@@ -162,6 +194,8 @@ pub struct Item {
     pub upstream: Vec<QName>,
     /// Where the refresh makes another version: what that needs.
     pub series: Option<Box<Series>>,
+    /// How it was asked for.
+    pub asked: Asked,
 }
 
 impl Item {
@@ -173,6 +207,7 @@ impl Item {
             live: actual.stored(&row.mart.name).cloned(),
             upstream,
             series: Series::new(row, actual).map(Box::new),
+            asked: Asked::default(),
         }
     }
 }
@@ -204,6 +239,8 @@ pub struct Options {
     pub registry: String,
     /// The project.
     pub project: String,
+    /// The leadership under which it runs: a run of an older one than the registry knows is refused. `None` by hand.
+    pub epoch: Option<i64>,
 }
 
 impl Options {
