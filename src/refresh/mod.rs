@@ -9,6 +9,7 @@ mod many;
 mod one;
 mod opening;
 mod outcome;
+mod request;
 mod version;
 mod work;
 mod workers;
@@ -25,6 +26,7 @@ pub use choose::{Choice, choose};
 pub use event::Event;
 pub use items::items;
 pub use many::refresh;
+pub use request::{Stopped, cancel, enqueue, wake};
 pub use version::{Series, another_version};
 pub use workers::Workers;
 
