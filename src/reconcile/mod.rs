@@ -2,6 +2,7 @@
 
 mod error;
 mod planning;
+pub mod queue;
 mod vitals;
 
 pub use error::ReconcileError;
