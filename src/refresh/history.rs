@@ -91,6 +91,7 @@ pub(super) async fn not_begun(
     Ok(row.try_get(0)?)
 }
 
-fn host() -> String {
+/// This machine.
+pub(super) fn host() -> String {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
 }

@@ -8,6 +8,7 @@ mod items;
 mod many;
 mod one;
 mod outcome;
+mod request;
 mod version;
 
 use chrono::{DateTime, Utc};
@@ -22,6 +23,7 @@ pub use choose::{Choice, choose};
 pub use event::Event;
 pub use items::items;
 pub use many::refresh;
+pub use request::{Stopped, cancel, enqueue, wake};
 pub use version::{Series, another_version};
 
 /// How new data comes into a mart.
