@@ -7,5 +7,5 @@ mod text;
 
 pub use audit::{Owner, audit};
 pub use migrate::{claim, migrate};
-pub use state::{FORMAT, Meta, RegistryState, state};
+pub use state::{DAEMONS, FORMAT, Meta, RegistryState, state};
 pub use text::in_schema;
