@@ -10,6 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use sqlx::{Connection, PgConnection, Row};
 
 use super::again::again;
+use super::history::Begun;
 use super::{
     Choice, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, history, one, outcome,
 };
@@ -134,8 +135,7 @@ async fn record_not_begun(
     options: &Options,
     mut run: Run,
 ) -> Result<Run, RefreshError> {
-    let name = &item.mart;
-    run.run = history::not_begun(&mut worker.conn, options, name, &run).await.map_err(RefreshError::History)?;
+    run.run = history::not_begun(&mut worker.conn, options, item, &run).await.map_err(RefreshError::History)?;
     Ok(run)
 }
 
@@ -229,8 +229,23 @@ async fn locked(
     };
     run.method = Some(method);
     run.reason.clone_from(&reason);
+    let begun = history::begin(&mut worker.conn, options, item, method, &run).await.map_err(RefreshError::History)?;
+    let number = match begun {
+        Begun::Run(number) => Ok(number),
+        Begun::Superseded => Err("another daemon leads by now"),
+        Begun::Withdrawn => Err("its request was withdrawn"),
+    };
+    match number {
+        Ok(number) => run.run = number,
+        Err(why) => {
+            run.run = item.asked.run.unwrap_or_default();
+            run.method = None;
+            run.status = RunStatus::Cancelled;
+            run.reason = why.to_owned();
+            return Ok(run);
+        }
+    }
     tell(Event::Started { mart: name.clone(), method, reason });
-    run.run = history::begin(&mut worker.conn, options, name, method, &run).await.map_err(RefreshError::History)?;
     let clock = Instant::now();
     let frame = one::frame(&item.recorded.mart, live, options, &worker.user);
     let held = (&frame, worker.locks.pid());

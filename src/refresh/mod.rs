@@ -1,6 +1,7 @@
 //! Keeping data fresh: how each mart is refreshed, in dependency order, with a row of history for each run.
 
 mod again;
+mod before_totals;
 mod choose;
 mod event;
 mod history;
@@ -20,6 +21,7 @@ use crate::state::QName;
 
 pub use choose::{Choice, choose};
 pub use event::Event;
+pub use history::DURATION_BOUNDS;
 pub use items::items;
 pub use many::refresh;
 pub use version::{Series, another_version};
