@@ -21,5 +21,6 @@ mod roundtrip;
 mod sample;
 mod snapshots;
 mod support;
+mod telling;
 mod upgrade;
 mod versions;

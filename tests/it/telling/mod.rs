@@ -1,0 +1,3 @@
+//! What is told of runs and marts: history, counts, views and procedures in SQL, metrics, notifications, logs, audit.
+
+mod history;
