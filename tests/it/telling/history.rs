@@ -80,7 +80,8 @@ fn ends_are_counted_and_told() {
                 ("datamart_not_refreshed", "public.\"Odd one\""),
             ]
         );
-        let counted = "SELECT string_agg(format('%s %s %s %s', mart, status, runs, buckets[16]), ', ' ORDER BY mart, status)
+        let counted =
+            "SELECT string_agg(format('%s %s %s %s', mart, status, runs, buckets[16]), ', ' ORDER BY mart, status)
                        FROM datamart.totals";
         let value = marts.database.value(counted).await;
         assert_eq!(value, "Odd one failed 1 1, Odd one success 1 1, plain success 2 2");
@@ -88,7 +89,8 @@ fn ends_are_counted_and_told() {
                     JOIN (SELECT mart, status, sum(duration_ms) AS ms FROM datamart.refreshes GROUP BY 1, 2) AS r USING (mart, status)";
         assert_eq!(marts.database.value(sums).await, "true");
         // Each bucket holds those before it.
-        let sorted = "SELECT bool_and(buckets = ARRAY(SELECT unnest(buckets) AS b ORDER BY b) AND cardinality(buckets) = 16)
+        let sorted =
+            "SELECT bool_and(buckets = ARRAY(SELECT unnest(buckets) AS b ORDER BY b) AND cardinality(buckets) = 16)
                       FROM datamart.totals";
         assert_eq!(marts.database.value(sorted).await, "true");
     });
@@ -119,7 +121,8 @@ fn a_row_that_waits_becomes_the_run() {
 fn an_old_leadership_begins_nothing() {
     run(async {
         let marts = Marts::new().await;
-        let leader = "INSERT INTO datamart.leaders (project, epoch, host, process, backend) VALUES ('default', 3, 'here', 1, 1)";
+        let leader =
+            "INSERT INTO datamart.leaders (project, epoch, host, process, backend) VALUES ('default', 3, 'here', 1, 1)";
         marts.database.script(leader).await;
         let options = |epoch| Options { epoch: Some(epoch), ..refresh_options() };
         let refused = marts.refresh("plain", Asked::default(), &options(2)).await;
@@ -143,6 +146,9 @@ fn runs_that_did_not_begin_and_runs_that_never_ended_are_counted_without_a_time(
         let stopped = refresh(&marts.database.endpoint, &items, &refresh_options(), &|| true, &mut |_| {}).await;
         assert!(stopped.expect("runs").iter().all(|run| run.status == RunStatus::Cancelled));
         let counted = "SELECT string_agg(concat_ws(' ', mart, status, runs, buckets[16]), ', ' ORDER BY mart, status) FROM datamart.totals";
-        assert_eq!(marts.database.value(counted).await, "Odd one cancelled 1 0, plain cancelled 2 0, plain success 1 1");
+        assert_eq!(
+            marts.database.value(counted).await,
+            "Odd one cancelled 1 0, plain cancelled 2 0, plain success 1 1"
+        );
     });
 }
