@@ -1,5 +1,6 @@
 //! What may be written on the command line.
 
+mod daemon;
 mod given;
 mod version;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use daemon::{DaemonArgs, LogForm};
 pub use given::arguments;
 pub use version::{DiffArgs, RollbackArgs};
 
@@ -93,6 +95,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Bring data up to date, in dependency order, in parallel
     Refresh(RefreshArgs),
+    /// Reconcile and refresh for ever: fresh on schedule, as the manifests say
+    Daemon(DaemonArgs),
     /// Run the data checks alone, on what is published
     Check(CheckArgs),
     /// Show how the marts are: state, freshness, last run

@@ -7,6 +7,7 @@ mod check_migration;
 mod claim;
 mod completions;
 pub mod context;
+mod daemon;
 mod diff;
 mod drift;
 mod drop;
@@ -52,7 +53,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use args::{Cli, Command, Globals};
+use args::{Cli, Command, Globals, LogForm};
 use error::CommandError;
 use print::Style;
 pub use whoami::{host, who};
@@ -75,7 +76,10 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let style = Style::new(&cli.globals);
-    log(cli.globals.verbose, style);
+    match &cli.command {
+        Command::Daemon(args) => log_of_daemon(args.log, cli.globals.verbose, style),
+        _ => log(cli.globals.verbose, style),
+    }
     let exit = match dispatch(cli.command, &cli.globals, style) {
         Ok(exit) => exit,
         Err(error) => {
@@ -99,6 +103,7 @@ fn dispatch(command: Command, globals: &Globals, style: Style) -> Result<Exit, C
         Command::Plan(args) => wait(stoppable(plan::run(&args, globals, style))),
         Command::Apply(args) => wait(apply::run(&args, globals, style)),
         Command::Refresh(args) => wait(refresh::run(&args, globals, style)),
+        Command::Daemon(args) => wait(daemon::run(&args, globals, style)),
         Command::Check(args) => wait(stoppable(check::run(&args, globals, style))),
         Command::CheckMigration(args) => wait(check_migration::run(&args, globals, style)),
         Command::Drift => wait(stoppable(drift::run(globals, style))),
@@ -164,6 +169,26 @@ fn wants_json(args: impl Iterator<Item = std::ffi::OsString>) -> bool {
     let args: Vec<_> = args.collect();
     args.iter().any(|arg| arg == "--format=json")
         || args.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+}
+
+/// The log of a daemon, to stderr: what it does, with `--quiet` only what goes wrong.
+fn log_of_daemon(form: LogForm, verbose: u8, style: Style) {
+    let level = match (style.quiet, verbose) {
+        (true, _) => LevelFilter::WARN,
+        (false, 0) => LevelFilter::INFO,
+        (false, 1) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
+    };
+    let wanted = Targets::new().with_target("datamart", level);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(style.err_color).with_target(false);
+    match form {
+        LogForm::Text => tracing_subscriber::registry().with(lines.with_filter(wanted)).init(),
+        LogForm::Json => {
+            let lines = lines.json().flatten_event(true);
+            tracing_subscriber::registry().with(lines.with_filter(wanted)).init();
+        }
+    }
 }
 
 /// Logs of the libraries, to stderr and only by `-v`.

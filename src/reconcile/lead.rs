@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::ReconcileError;
 use crate::database::registry::{self, in_schema};
-use crate::database::{Endpoint, ErrorKind, LockSession, SqlError};
+use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
 
 /// The name of the lock.
 pub const LEADER: &str = "leader";
@@ -58,6 +58,16 @@ impl Candidate {
         Ok(Some(epoch))
     }
 
+    /// Who leads, as an error.
+    pub async fn held(&mut self) -> LockError {
+        match self.locks.acquire(LEADER, Duration::ZERO).await {
+            Err(error) => error,
+            Ok(()) => {
+                LockError::Held { name: LEADER.to_owned(), pid: None, host: None, application: None, since: None }
+            }
+        }
+    }
+
     /// Whether there is a registry, for one who follows.
     ///
     /// # Errors
@@ -75,6 +85,11 @@ impl Candidate {
                 return error;
             }
         }
+    }
+
+    /// Its connection, for what only the leader does.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        self.locks.connection()
     }
 
     /// Gives the leadership back.

@@ -1,13 +1,13 @@
 //! Keeping data fresh: how each mart is refreshed, in dependency order, with a row of history for each run.
 
 mod again;
+mod before_totals;
 mod choose;
 mod event;
 mod history;
 mod items;
 mod many;
 mod one;
-mod opening;
 mod outcome;
 mod request;
 mod version;
@@ -24,6 +24,7 @@ use crate::state::QName;
 
 pub use choose::{Choice, choose};
 pub use event::Event;
+pub use history::DURATION_BOUNDS;
 pub use items::items;
 pub use many::refresh;
 pub use request::{Stopped, cancel, enqueue, wake};
@@ -53,6 +54,11 @@ impl Method {
             Self::Merge => "merge",
             Self::Swap => "swap",
         }
+    }
+
+    /// Whether it computes all rows of a mart.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::Plain | Self::Concurrently | Self::Merge | Self::Swap)
     }
 }
 
@@ -276,12 +282,10 @@ pub enum RefreshError {
     #[error("cannot write the history: {0}")]
     History(#[source] SqlError),
     /// Another daemon leads by now.
-    #[error("leadership {epoch} is over: another daemon leads in {newer}")]
+    #[error("leadership {epoch} is over: another daemon leads by now")]
     Superseded {
         /// Under which it was to run.
         epoch: i64,
-        /// The one that the registry knows.
-        newer: i64,
     },
 }
 

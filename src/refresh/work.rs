@@ -3,15 +3,34 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use sqlx::PgConnection;
 
 use super::again::again;
+use super::history::Begun;
 use super::workers::Worker;
 use super::{
-    Choice, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, history, one, opening,
-    outcome,
+    Choice, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, history, one, outcome,
 };
 use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
 
+/// Writes a run that did not begin.
+///
+/// # Errors
+/// What the server says.
+pub(super) async fn record(
+    conn: &mut PgConnection,
+    item: &Item,
+    options: &Options,
+    mut run: Run,
+) -> Result<Run, RefreshError> {
+    run.run = history::not_begun(conn, options, item, &run).await.map_err(RefreshError::History)?;
+    Ok(run)
+}
+
+/// Refreshes one mart.
+///
+/// # Errors
+/// Where it could not begin, or nothing could be written about it.
 pub(super) async fn work(
     worker: &mut Worker,
     endpoint: &Endpoint,
@@ -28,6 +47,8 @@ pub(super) async fn work(
     }
     match taken {
         Ok(()) => {}
+        // A daemon tries again by itself, and what waits goes on waiting.
+        Err(error @ LockError::Held { .. }) if options.epoch.is_some() => return Err(error.into()),
         Err(error @ LockError::Held { .. }) => {
             let mut run = one::beginning(item, "another run holds it", Utc::now());
             run.status = RunStatus::Failed;
@@ -38,7 +59,7 @@ pub(super) async fn work(
                 hint: Some("wait for it with --wait, or see `datamart unlock`".to_owned()),
                 context: None,
             });
-            return opening::record(&mut worker.conn, item, options, run).await;
+            return record(&mut worker.conn, item, options, run).await;
         }
         Err(error) => return Err(error.into()),
     }
@@ -54,7 +75,7 @@ pub(super) async fn work(
             let mut run = one::beginning(item, "it is not what it was", Utc::now());
             run.status = RunStatus::Failed;
             run.error = Some(RunError::of(&error));
-            opening::record(&mut worker.conn, item, options, run).await?
+            record(&mut worker.conn, item, options, run).await?
         }
     };
     if worker.locks.release(&lock).await.is_err() {
@@ -87,7 +108,7 @@ async fn locked(
             format!("{name} does not exist as a {}", item.recorded.mart.kind.as_str()),
             "`datamart apply` builds it again",
         ));
-        return opening::record(&mut worker.conn, item, options, run).await;
+        return record(&mut worker.conn, item, options, run).await;
     };
     let choice = match &item.series {
         Some(series) => Choice::Method(Method::Swap, series.reason()),
@@ -98,7 +119,7 @@ async fn locked(
         Choice::ByDifferences => (Method::Merge, "by how many rows differ".to_owned()),
         Choice::Nothing(reason) => {
             run.reason.clone_from(reason);
-            return opening::record(&mut worker.conn, item, options, run).await;
+            return record(&mut worker.conn, item, options, run).await;
         }
         Choice::Impossible(message) => {
             run.status = RunStatus::Failed;
@@ -107,13 +128,21 @@ async fn locked(
                 message.clone(),
                 "refresh it without --concurrent true; with a unique index in its manifest readers need not wait",
             ));
-            return opening::record(&mut worker.conn, item, options, run).await;
+            return record(&mut worker.conn, item, options, run).await;
         }
     };
     run.method = Some(method);
     run.reason.clone_from(&reason);
-    if !opening::begin(&mut worker.conn, item, options, &mut run).await? {
-        return Ok(run);
+    match history::begin(&mut worker.conn, options, item, method, &run).await.map_err(RefreshError::History)? {
+        Begun::Run(number) => run.run = number,
+        Begun::Superseded => return Err(RefreshError::Superseded { epoch: options.epoch.unwrap_or_default() }),
+        Begun::Withdrawn => {
+            run.run = item.asked.run.unwrap_or_default();
+            run.method = None;
+            run.status = RunStatus::Cancelled;
+            run.reason = "its request was withdrawn".to_owned();
+            return Ok(run);
+        }
     }
     tell(Event::Started { mart: name.clone(), method, reason });
     let clock = Instant::now();

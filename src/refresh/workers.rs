@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use sqlx::{Connection, PgConnection, Row};
 
-use super::{Event, Item, Options, RefreshError, Run, RunStatus, one, opening, work};
+use super::{Event, Item, Options, RefreshError, Run, RunStatus, one, work};
 use crate::database::{Endpoint, LockSession};
 
-/// Which numbers are given away, and which server process works under each; `None` while it rests.
-type Numbers = Rc<RefCell<BTreeMap<usize, Option<i32>>>>;
+/// Which numbers are given away, the server process of each, and whether it works.
+type Numbers = Rc<RefCell<BTreeMap<usize, (i32, bool)>>>;
 
 /// A connection for the work and one that holds the mart's lock.
 pub(super) struct Worker {
@@ -50,7 +50,7 @@ impl Worker {
     }
 
     fn at_work(&self) {
-        self.lease.numbers.borrow_mut().insert(self.lease.number, Some(self.pid));
+        self.lease.numbers.borrow_mut().insert(self.lease.number, (self.pid, true));
     }
 
     async fn close(self) {
@@ -114,10 +114,10 @@ impl Workers {
         let mut worker = self.take(tell).await?;
         let mut run = one::beginning(item, reason, Utc::now());
         run.status = status;
-        let run = match opening::record(&mut worker.conn, item, options, run.clone()).await {
+        let run = match work::record(&mut worker.conn, item, options, run.clone()).await {
             Err(error) if worker.rested && error.kind() == "connection" => {
                 worker.reconnect(&self.endpoint).await?;
-                opening::record(&mut worker.conn, item, options, run).await?
+                work::record(&mut worker.conn, item, options, run).await?
             }
             done => done?,
         };
@@ -127,7 +127,12 @@ impl Workers {
 
     /// The server processes that work now.
     pub fn at_work(&self) -> Vec<i32> {
-        self.numbers.borrow().values().copied().flatten().collect()
+        self.numbers.borrow().values().filter(|(_, works)| *works).map(|(pid, _)| *pid).collect()
+    }
+
+    /// Whether this is the server process of a worker, at work or at rest.
+    pub fn knows(&self, pid: i32) -> bool {
+        self.numbers.borrow().values().any(|(known, _)| *known == pid)
     }
 
     /// Since when the one that rests longest does.
@@ -162,7 +167,7 @@ impl Workers {
     }
 
     fn rest(&self, worker: Worker) {
-        self.numbers.borrow_mut().insert(worker.lease.number, None);
+        self.numbers.borrow_mut().insert(worker.lease.number, (worker.pid, false));
         if !self.closed.get() {
             self.idle.borrow_mut().push((worker, Instant::now()));
         }
@@ -180,7 +185,7 @@ impl Workers {
     fn lease(&self) -> Lease {
         let mut numbers = self.numbers.borrow_mut();
         let number = (1..).find(|number| !numbers.contains_key(number)).unwrap_or_default();
-        numbers.insert(number, None);
+        numbers.insert(number, (0, false));
         Lease { numbers: Rc::clone(&self.numbers), number }
     }
 }

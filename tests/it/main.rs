@@ -22,5 +22,6 @@ mod roundtrip;
 mod sample;
 mod snapshots;
 mod support;
+mod telling;
 mod upgrade;
 mod versions;

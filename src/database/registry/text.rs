@@ -3,8 +3,13 @@
 use crate::state::quote_ident;
 
 /// In order; never changed once released, only added to.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("0001.sql"), include_str!("0002.sql"), include_str!("0003.sql"), include_str!("0004.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("0001.sql"),
+    include_str!("0002.sql"),
+    include_str!("0003.sql"),
+    include_str!("0004.sql"),
+    include_str!("0005.sql"),
+];
 
 /// A statement of ours for this registry: `{registry}` becomes the quoted schema.
 pub fn in_schema(text: &str, schema: &str) -> String {

@@ -1,11 +1,25 @@
--- Runs of this mart that never told their end are over: whoever holds its lock now is the only one. A crash that loses the row of
--- one that runs loses nothing: its end is written with all that stands before it.
-WITH quick AS (SELECT pg_catalog.set_config('synchronous_commit', 'off', true)),
-gone AS (
-    UPDATE {registry}.refreshes SET status = 'cancelled', finished_at = now(),
-           error = '{"kind": "connection", "message": "the process that ran it ended"}'::jsonb
-    WHERE project = $1 AND schema = $2 AND mart = $3 AND status = 'running'
-)
-INSERT INTO {registry}.refreshes (project, schema, mart, method, reason, status, started_at, revision, requested_by, host, pid)
-SELECT $1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, pg_catalog.pg_backend_pid() FROM quick
-RETURNING run
+-- Opens a run's row. Runs of this mart that never told their end are over: whoever holds its lock now is the only one.
+WITH abandoned AS (
+  UPDATE {registry}.refreshes SET status = 'cancelled', finished_at = now(),
+         error = '{"kind": "connection", "message": "the process that ran it ended"}'::jsonb
+  WHERE project = $1 AND schema = $2 AND mart = $3 AND status = 'running'
+  RETURNING project, schema, mart, status, NULL::float8 AS seconds),
+counted AS (
+  {count abandoned}),
+newer AS (
+  SELECT l.epoch FROM {registry}.leaders AS l WHERE l.project = $1 AND l.epoch > $10::bigint),
+taken AS (
+  UPDATE {registry}.refreshes
+  SET status = 'running', method = $4, reason = $5, started_at = $6, revision = $7, host = $9, pid = pg_catalog.pg_backend_pid(),
+      epoch = $10, cause = coalesce(cause, $11), due_at = coalesce(due_at, $12)
+  WHERE run = $13 AND status = 'queued' AND NOT EXISTS (SELECT FROM newer)
+  RETURNING run),
+added AS (
+  INSERT INTO {registry}.refreshes (project, schema, mart, method, reason, status, started_at, revision, requested_by, host, pid,
+                                    epoch, cause, due_at)
+  SELECT $1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, pg_catalog.pg_backend_pid(), $10, $11, $12
+  WHERE $13::bigint IS NULL AND NOT EXISTS (SELECT FROM newer)
+  RETURNING run)
+SELECT coalesce((SELECT run FROM taken), (SELECT run FROM added)) AS run, EXISTS (SELECT FROM newer) AS superseded,
+       -- The end of the run is what has to last; a crash of the server takes a beginning of the last moment with the run.
+       pg_catalog.set_config('synchronous_commit', 'off', true) AS quick

@@ -1,0 +1,35 @@
+//! `daemon`.
+
+use clap::{Args, ValueEnum};
+
+/// `daemon`.
+#[derive(Debug, Args)]
+pub struct DaemonArgs {
+    /// One pass: apply what the policy allows, refresh what is due; for CI and CronJobs
+    #[arg(long)]
+    pub once: bool,
+    /// Read the manifests from this repository, again and again
+    #[arg(long, value_name = "URL")]
+    pub git: Option<String>,
+    /// The branch
+    #[arg(long, value_name = "B", requires = "git", default_value = "main")]
+    pub branch: String,
+    /// The manifests' folder in the repository; else that of --dir
+    #[arg(long, value_name = "P", requires = "git")]
+    pub path: Option<String>,
+    /// Between two looks into the repository
+    #[arg(long, value_name = "DURATION", requires = "git", value_parser = super::duration, default_value = "1m")]
+    pub interval: std::time::Duration,
+    /// The form of the log on stderr
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub log: LogForm,
+}
+
+/// The forms of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogForm {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,117 @@
+//! `datamart daemon`: keeps the marts fresh and the database as the manifests say.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use datamart::apply::By;
+use datamart::manifest::{Desired, LoadOptions};
+use datamart::reconcile::{self, Command, Explain, RevisionOptions, Revisions, Setup, Source, Verdict, Vitals};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+
+use super::Exit;
+use super::args::{DaemonArgs, Globals};
+use super::context;
+use super::error::{CommandError, Result};
+use super::print::Style;
+
+/// Where work trees of repositories are kept, below the folder that holds the manifests' folder.
+const HOME: &str = ".datamart/git";
+
+/// Runs the command: until it is told to stop, or one pass.
+///
+/// # Errors
+/// What keeps it from beginning; in one pass also what keeps it from its work.
+pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<Exit> {
+    // Before anything takes long: who stops us early is heard, too.
+    let signals = Signals::new()?;
+    let options = options(args, globals);
+    let desired = Revisions::new(options.clone()).load().await?;
+    context::warn(&desired, style);
+    let reach = context::reach(globals, style, &desired).await?;
+    let label = reach.endpoint.label();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), project = desired.project.name, database = label, "started");
+    let setup = Setup {
+        endpoint: reach.endpoint.clone(),
+        registry: desired.project.registry_schema.clone(),
+        project: desired.project.name.clone(),
+        desired,
+        revisions: options,
+        host: super::host(),
+        who: "daemon".to_owned(),
+        hear: Rc::new(|_| {}),
+        vitals: watch::Sender::new(Vitals::default()),
+        once: args.once,
+        grace: reconcile::GRACE,
+    };
+    let done = until_told(&setup, signals).await;
+    let closed = reach.close().await;
+    let verdict = done?;
+    closed?;
+    Ok(if verdict == Verdict::Good { Exit::Done } else { Exit::Failed })
+}
+
+async fn until_told(setup: &Setup, signals: Signals) -> Result<Verdict> {
+    let (sender, mut commands) = unbounded_channel();
+    tokio::select! {
+        done = reconcile::run(setup, &mut commands) => Ok(done?),
+        () = signals.hand_on(sender) => Ok(Verdict::Good),
+    }
+}
+
+fn options(args: &DaemonArgs, globals: &Globals) -> RevisionOptions {
+    let explain: Explain = Arc::new(|error, _: Option<&Desired>| CommandError::from(error).json());
+    let load = LoadOptions {
+        dir: globals.dir.clone(),
+        config: globals.config.clone(),
+        environment: context::environment(),
+        ..LoadOptions::default()
+    };
+    let source = match &args.git {
+        None => Source::Folder,
+        Some(url) => Source::Git {
+            url: url.clone(),
+            branch: args.branch.clone(),
+            path: args.path.clone().unwrap_or_else(|| globals.dir.display().to_string()),
+            interval: args.interval,
+            home: globals.dir.parent().map(|parent| parent.join(HOME)).unwrap_or_else(|| HOME.into()),
+        },
+    };
+    let by = By { who: super::who(), host: super::host(), application: "datamart daemon".to_owned(), holder: None };
+    RevisionOptions { load, source, by, explain }
+}
+
+/// What the daemon is told by signals.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Listens from now on.
+    fn new() -> Result<Self> {
+        let listen =
+            |kind| signal(kind).map_err(|error| CommandError::internal(format!("cannot listen for signals: {error}")));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Hands on what is heard, for ever: SIGTERM and SIGINT stop, SIGHUP reads the manifests again.
+    async fn hand_on(mut self, to: UnboundedSender<Command>) {
+        loop {
+            let command = tokio::select! {
+                _ = self.terminate.recv() => Command::Stop,
+                _ = self.interrupt.recv() => Command::Stop,
+                _ = self.hangup.recv() => Command::Reload,
+            };
+            if to.send(command).is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! What is to be refreshed when: the queue, what is known of the marts, and the rows that wait in the history.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+
+use super::Seen;
+use super::ground::{Ground, Went};
+use super::queue::{Cause, Ended, Outcome, Queue, Requested, Skip, Start};
+use super::requests::Rows;
+use super::runs::Finished;
+use crate::database::retry::Backoff;
+use crate::database::{LockError, SqlError};
+use crate::manifest::Desired;
+use crate::refresh::{Asked, Item, Method, Options, RefreshError, RunStatus};
+use crate::state::QName;
+
+/// What cannot begin now is tried again after these pauses.
+const POSTPONED: Backoff = Backoff {
+    attempts: u32::MAX,
+    first: std::time::Duration::from_secs(1),
+    longest: std::time::Duration::from_secs(60),
+};
+
+/// A run that begins, and all that it needs.
+pub(super) struct Begin {
+    pub start: Start,
+    pub item: Item,
+    pub options: Rc<Options>,
+}
+
+/// A run that does not.
+pub(super) struct NotBegun {
+    pub item: Item,
+    pub options: Rc<Options>,
+    pub reason: String,
+    pub joined: Vec<i64>,
+}
+
+/// What is to be refreshed when.
+pub(super) struct Agenda {
+    queue: Queue,
+    rows: Rows,
+    epoch: i64,
+    who: String,
+    ground: Option<Ground>,
+    /// Rows that wait in the history and that the queue knows of.
+    requested: BTreeSet<i64>,
+    /// Rows of marts that nobody knew when they were found: the database is looked at once more before they are refused.
+    unknown: BTreeSet<i64>,
+    /// How often in a row a mart could not begin.
+    postponed: HashMap<QName, u32>,
+    /// Of one pass, its instant: what becomes due while it works is not its business.
+    pass: Option<DateTime<Utc>>,
+}
+
+impl Agenda {
+    /// Nothing is known yet.
+    pub fn new(rows: Rows, epoch: i64, who: &str, pass: Option<DateTime<Utc>>) -> Self {
+        Self {
+            queue: Queue::new(u64::from(std::process::id()) ^ epoch.unsigned_abs()),
+            rows,
+            epoch,
+            who: who.to_owned(),
+            ground: None,
+            requested: BTreeSet::new(),
+            unknown: BTreeSet::new(),
+            postponed: HashMap::new(),
+            pass,
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.pass.unwrap_or_else(Utc::now)
+    }
+
+    /// Whether the marts are known.
+    pub fn is_known(&self) -> bool {
+        self.ground.is_some()
+    }
+
+    /// The project's options for runs.
+    pub fn parallel(&self) -> usize {
+        self.ground.as_ref().map_or(0, |ground| ground.options.parallel.max(1))
+    }
+
+    /// The marts are like this now.
+    ///
+    /// # Errors
+    /// What the server says, as everywhere here.
+    pub async fn settle(
+        &mut self,
+        conn: &mut PgConnection,
+        (desired, seen): (&Desired, Seen),
+        went: &HashMap<QName, Went>,
+    ) -> Result<(), SqlError> {
+        let mut ground = Ground::new(desired, seen, self.epoch, &self.who);
+        let jobs = ground.jobs(desired, went);
+        self.ground = Some(ground);
+        let now = self.now();
+        let gone = self.queue.set(jobs, now);
+        if !gone.is_empty() {
+            self.rows.refuse(conn, &gone, "cancelled", ("there is no such mart any more", Some("missing"))).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads again what holds instead of manifests.
+    pub async fn overrides(&mut self, conn: &mut PgConnection, desired: &Desired) -> Result<(), super::ReconcileError> {
+        let Some(ground) = self.ground.as_mut() else { return Ok(()) };
+        let (registry, project) = (&self.rows.registry, &self.rows.project);
+        ground.seen.actual.overrides = crate::catalog::overrides(&mut *conn, registry, project).await?;
+        let went = super::ground::went(&mut *conn, registry, project).await?;
+        let jobs = ground.jobs(desired, &went);
+        let now = self.now();
+        self.queue.set(jobs, now);
+        Ok(())
+    }
+
+    /// What begins now; `free` at most.
+    pub fn begin(&mut self, free: usize) -> Vec<Begin> {
+        let now = self.now();
+        let Some(ground) = &self.ground else { return Vec::new() };
+        let mut begins = Vec::new();
+        for start in self.queue.start(now, free) {
+            match ground.item(&start.mart, start.asked.clone()) {
+                Some(item) => begins.push(Begin { item, options: ground.options.clone(), start }),
+                // It was dropped since the queue was told of it; the next look tells the queue.
+                None => {
+                    let ended = Ended { started: now, outcome: Outcome::Failed, whole: false };
+                    self.queue.ended(&start.mart, &ended, now);
+                }
+            }
+        }
+        begins
+    }
+
+    /// Takes what was asked for and waits in the history; `true` where there are marts among it that are not known.
+    pub async fn take(&mut self, conn: &mut PgConnection) -> Result<bool, SqlError> {
+        let waiting = self.rows.waiting(&mut *conn).await?;
+        let present: BTreeSet<i64> = waiting.iter().map(|one| one.run).collect();
+        for gone in self.requested.difference(&present).copied().collect::<Vec<_>>() {
+            self.queue.cancel(gone);
+            self.requested.remove(&gone);
+        }
+        let now = self.now();
+        let (mut unknown, mut without) = (BTreeSet::new(), Vec::new());
+        for one in waiting {
+            if self.requested.contains(&one.run) {
+                continue;
+            }
+            match self.queue.request(&one.mart, one.run, &one.asked, now) {
+                Requested::Queued | Requested::Joined(_) => drop(self.requested.insert(one.run)),
+                Requested::NoRows => without.push(one.run),
+                Requested::Unknown => drop(unknown.insert(one.run)),
+            }
+        }
+        if !without.is_empty() {
+            self.rows.refuse(&mut *conn, &without, "noop", ("a view has no rows of its own", None)).await?;
+        }
+        let missing: Vec<i64> = unknown.intersection(&self.unknown).copied().collect();
+        if !missing.is_empty() {
+            self.rows.refuse(conn, &missing, "failed", ("there is no such mart", Some("missing"))).await?;
+        }
+        let look = unknown.len() > missing.len();
+        self.unknown = unknown.into_iter().filter(|run| !missing.contains(run)).collect();
+        Ok(look)
+    }
+
+    /// Somebody else refreshed a mart, perhaps.
+    pub async fn refreshed(&mut self, conn: &mut PgConnection, name: &str) -> Result<(), SqlError> {
+        let Some(mart) = self.ground.as_ref().and_then(|ground| ground.named(name)).cloned() else { return Ok(()) };
+        if let Some(started) = self.rows.elsewhere(conn, &mart, self.epoch).await? {
+            let now = self.now();
+            self.queue.refreshed_elsewhere(&mart, started, now);
+        }
+        Ok(())
+    }
+
+    /// A channel was notified.
+    pub fn notified(&mut self, channel: &str) {
+        let now = self.now();
+        let Some(ground) = &self.ground else { return };
+        for mart in ground.on_channel(channel) {
+            self.queue.changed(mart, Cause::Notify, now);
+        }
+    }
+
+    /// A run ended, or could not begin; what does not run because of it. Its own row is closed already, those joined to it are not.
+    pub fn finished(&mut self, finished: &Finished) -> Vec<NotBegun> {
+        if finished.cause.is_none() {
+            self.forget(finished);
+            return Vec::new();
+        }
+        let now = self.now();
+        let outcome = self.outcome(finished, now);
+        match outcome {
+            // It goes on waiting, and the row with it.
+            Outcome::Postponed(_) => {}
+            _ => {
+                self.postponed.remove(&finished.mart);
+                self.forget(finished);
+            }
+        }
+        let method = finished.result.as_ref().ok().and_then(|run| run.method);
+        let ended = Ended { started: finished.began, outcome, whole: method.is_some_and(Method::is_whole) };
+        let skips = self.queue.ended(&finished.mart, &ended, now);
+        skips.into_iter().flat_map(|skip| self.not_begun(&skip)).collect()
+    }
+
+    /// Its rows wait no longer.
+    fn forget(&mut self, finished: &Finished) {
+        for run in finished.joined.iter().chain(&finished.waited) {
+            self.requested.remove(run);
+        }
+    }
+
+    fn outcome(&mut self, finished: &Finished, now: DateTime<Utc>) -> Outcome {
+        let postponed = match &finished.result {
+            Err(RefreshError::Lock(LockError::Held { .. })) => true,
+            // A request was answered by that.
+            Ok(run) => run.status == RunStatus::Skipped && finished.waited.is_none(),
+            Err(_) => false,
+        };
+        if postponed {
+            let times = self.postponed.entry(finished.mart.clone()).or_default();
+            *times = times.saturating_add(1);
+            let pause = TimeDelta::from_std(POSTPONED.pause(*times)).unwrap_or_default();
+            return Outcome::Postponed(now + pause);
+        }
+        match &finished.result {
+            Ok(run) => Outcome::of(run),
+            Err(error) => Outcome::of_kind(error.kind()),
+        }
+    }
+
+    /// What is written of a run that was due and does not begin: each row that waited for it, or one of its own.
+    fn not_begun(&self, skip: &Skip) -> Option<NotBegun> {
+        let ground = self.ground.as_ref()?;
+        let (first, joined) =
+            skip.runs.split_first().map_or((None, Vec::new()), |(one, more)| (Some(*one), more.to_vec()));
+        let asked =
+            Asked { run: first, cause: Some(skip.cause.as_str()), due_at: Some(skip.due_at), ..Asked::default() };
+        let item = ground.item(&skip.mart, asked)?;
+        Some(NotBegun { item, options: ground.options.clone(), reason: skip.reason(), joined })
+    }
+
+    /// When something is due next.
+    pub fn next(&self) -> Option<DateTime<Utc>> {
+        self.queue.next()
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    /// When every mart is due.
+    pub fn all_next(&self) -> BTreeMap<QName, DateTime<Utc>> {
+        let names = self.ground.iter().flat_map(|ground| ground.seen.actual.recorded.keys());
+        names.filter_map(|name| Some((name.clone(), self.queue.next_of(name)?))).collect()
+    }
+
+    /// The channels to listen on.
+    pub fn channels(&self) -> BTreeSet<String> {
+        self.ground.as_ref().map(Ground::channels).unwrap_or_default()
+    }
+}

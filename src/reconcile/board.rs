@@ -1,0 +1,107 @@
+//! What a daemon shows of itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+
+use super::{Leadership, Vitals};
+use crate::manifest::Desired;
+use crate::state::QName;
+
+/// When every mart is due is not told more often: a thousand of them may change in a second.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Where it is shown.
+#[derive(Debug)]
+pub(super) struct Board {
+    vitals: watch::Sender<Vitals>,
+    shown: Option<Instant>,
+    dirty: bool,
+}
+
+impl Board {
+    pub fn new(vitals: watch::Sender<Vitals>) -> Self {
+        Self { vitals, shown: None, dirty: false }
+    }
+
+    /// PostgreSQL is out of reach, or the registry is.
+    pub fn lost(&self, trouble: &str) {
+        self.vitals.send_modify(|vitals| {
+            vitals.connected = false;
+            vitals.registry = false;
+            vitals.leadership = Leadership::Unknown;
+            vitals.queue_depth = 0;
+            vitals.running = 0;
+            vitals.next.clear();
+            vitals.trouble = Some(trouble.to_owned());
+        });
+    }
+
+    /// PostgreSQL is reached, and who leads is known.
+    pub fn reached(&self, leadership: Leadership, registry: bool) {
+        self.vitals.send_modify(|vitals| {
+            vitals.connected = true;
+            vitals.registry = registry;
+            vitals.leadership = leadership;
+            vitals.trouble = None;
+        });
+    }
+
+    /// These manifests are in force.
+    pub fn in_force(&self, desired: &Arc<Desired>) {
+        self.vitals.send_modify(|vitals| vitals.desired = Some(Arc::clone(desired)));
+    }
+
+    /// Something is wrong, or nothing any more.
+    pub fn trouble(&self, trouble: Option<String>) {
+        self.vitals.send_if_modified(|vitals| {
+            let other = vitals.trouble != trouble;
+            vitals.trouble = trouble;
+            other
+        });
+    }
+
+    /// No full build starts now, and why.
+    pub fn paused(&self, reason: Option<String>) {
+        self.vitals.send_if_modified(|vitals| {
+            let other = vitals.paused != reason;
+            vitals.paused = reason;
+            other
+        });
+    }
+
+    /// How late a run began.
+    pub fn began(&self, late: Duration) {
+        self.vitals.send_modify(|vitals| vitals.schedule_lag = late.as_secs_f64());
+    }
+
+    /// How much waits and runs.
+    pub fn load(&mut self, waiting: usize, running: usize) {
+        self.vitals.send_if_modified(|vitals| {
+            let other = (vitals.queue_depth, vitals.running) != (waiting, running);
+            (vitals.queue_depth, vitals.running) = (waiting, running);
+            other
+        });
+    }
+
+    /// When marts are due is not what it was.
+    pub fn moved(&mut self) {
+        self.dirty = true;
+    }
+
+    /// When to tell it; `None` where nothing is to be told.
+    pub fn due(&self) -> Option<Instant> {
+        self.dirty.then(|| self.shown.map_or_else(Instant::now, |shown| shown + EVERY))
+    }
+
+    /// Tells when every mart is due, if it is time to.
+    pub fn show(&mut self, next: impl FnOnce() -> BTreeMap<QName, DateTime<Utc>>) {
+        if self.due().is_some_and(|due| due <= Instant::now()) {
+            (self.shown, self.dirty) = (Some(Instant::now()), false);
+            self.vitals.send_modify(|vitals| vitals.next = next());
+        }
+    }
+}

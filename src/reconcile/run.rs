@@ -1,0 +1,128 @@
+//! The daemon: reaches the database for ever, leads or follows, and ends when it is told to.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::board::Board;
+use super::lead::Candidate;
+use super::log::told;
+use super::setup::{Command, Setup, Verdict};
+use super::term::{End, Term};
+use super::{Leadership, Reason, ReconcileError, Revisions};
+use crate::database::retry::Backoff;
+
+/// Followers try this often to take over.
+const TRY: Duration = Duration::from_secs(1);
+const CONNECT: Backoff =
+    Backoff { attempts: u32::MAX, first: Duration::from_millis(200), longest: Duration::from_secs(5) };
+
+/// How a try to lead ended.
+enum Tried {
+    Leads(i64),
+    Stopped,
+}
+
+/// Runs the daemon until it is told to stop, or until its one pass is over.
+///
+/// # Errors
+/// In one pass, what keeps it from its work. Without that everything that passes is waited for, and told.
+pub async fn run(setup: &Setup, commands: &mut UnboundedReceiver<Command>) -> Result<Verdict, ReconcileError> {
+    let mut board = Board::new(setup.vitals.clone());
+    board.in_force(&setup.desired);
+    let mut failures: u32 = 0;
+    loop {
+        let mut revisions = Revisions::new(setup.revisions.clone());
+        let tried = attempt(setup, &board, &mut revisions, commands).await;
+        let (mut candidate, epoch) = match tried {
+            Ok((candidate, Tried::Leads(epoch))) => (candidate, epoch),
+            Ok((candidate, Tried::Stopped)) => {
+                candidate.resign().await;
+                return Ok(Verdict::Good);
+            }
+            Err(error) if setup.once => return Err(error),
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                let words = told(&error);
+                board.lost(&words);
+                tracing::warn!(database = setup.endpoint.label(), kind = error.kind(), "out of reach: {words}");
+                if stopped_within(CONNECT.pause(failures), commands).await {
+                    return Ok(Verdict::Good);
+                }
+                continue;
+            }
+        };
+        failures = 0;
+        tracing::info!(epoch, "leading");
+        board.reached(Leadership::Leading(epoch), true);
+        match Term::new(setup, &mut board, revisions, epoch).run(&mut candidate, commands).await {
+            End::Stopped(verdict) => {
+                candidate.resign().await;
+                tracing::info!("stopped");
+                return Ok(verdict);
+            }
+            End::Lost(why) => {
+                drop(candidate);
+                board.lost(&why);
+                tracing::warn!(epoch, "leadership lost: {why}");
+            }
+        }
+    }
+}
+
+/// Opens the session that leads and tries until it does. Meanwhile the manifests are followed, so that whoever asks is answered.
+async fn attempt(
+    setup: &Setup,
+    board: &Board,
+    revisions: &mut Revisions,
+    commands: &mut UnboundedReceiver<Command>,
+) -> Result<(Candidate, Tried), ReconcileError> {
+    let opened = Candidate::open(&setup.endpoint, &setup.registry, &setup.project, &setup.host);
+    let mut candidate = opened.await?;
+    let mut followed = false;
+    loop {
+        if let Some(epoch) = candidate.stand().await? {
+            return Ok((candidate, Tried::Leads(epoch)));
+        }
+        if setup.once {
+            return Err(candidate.held().await.into());
+        }
+        if !followed {
+            followed = true;
+            let registry = candidate.has_registry().await?;
+            tracing::info!("following: {}", candidate.held().await);
+            board.reached(Leadership::Following, registry);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TRY) => {}
+            reason = revisions.next() => follow(reason, board, revisions).await,
+            Some(command) = commands.recv() => match command {
+                Command::Stop => return Ok((candidate, Tried::Stopped)),
+                Command::Reload => revisions.poker().poke(Reason::Asked),
+            },
+        }
+    }
+}
+
+/// Who follows reads manifests, and changes nothing.
+async fn follow(reason: Reason, board: &Board, revisions: &mut Revisions) {
+    if reason == Reason::Drift {
+        return;
+    }
+    match revisions.load().await {
+        Ok(desired) => board.in_force(&desired),
+        Err(error) => tracing::warn!("the manifests cannot be used, the last good ones stay: {}", told(&error)),
+    }
+}
+
+async fn stopped_within(time: Duration, commands: &mut UnboundedReceiver<Command>) -> bool {
+    let stop = async {
+        while let Some(command) = commands.recv().await {
+            if command == Command::Stop {
+                return;
+            }
+        }
+        std::future::pending().await
+    };
+    tokio::time::timeout(time, stop).await.is_ok()
+}

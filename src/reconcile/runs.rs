@@ -1,0 +1,148 @@
+//! The runs at work: each on a worker of its own, several at once.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tracing::Instrument;
+
+use super::log::{self, told};
+use super::queue::{Cause, Start};
+use crate::database::Endpoint;
+use crate::refresh::{Event, Item, Options, RefreshError, Run, RunStatus, Workers};
+use crate::state::QName;
+
+/// Workers that rest this long are closed: an idle daemon holds no more than it hears with.
+const REST: Duration = Duration::from_secs(5);
+
+/// A run that ended, or could not begin.
+pub(super) struct Finished {
+    pub mart: QName,
+    /// Why it ran; `None` where it was only written that it does not.
+    pub cause: Option<Cause>,
+    /// The row that waited for it.
+    pub waited: Option<i64>,
+    /// Rows that waited for the same.
+    pub joined: Vec<i64>,
+    pub began: DateTime<Utc>,
+    pub result: Result<Run, RefreshError>,
+}
+
+/// Who hears what happens in a run.
+pub(super) type Hear = Rc<dyn Fn(Event)>;
+
+/// The runs at work.
+pub(super) struct Runs {
+    endpoint: Endpoint,
+    workers: Rc<Workers>,
+    work: FuturesUnordered<LocalBoxFuture<'static, Finished>>,
+    hear: Hear,
+    running: usize,
+}
+
+impl Runs {
+    pub fn new(endpoint: &Endpoint, registry: &str, project: &str, hear: Hear) -> Self {
+        Self {
+            endpoint: endpoint.clone(),
+            workers: Rc::new(Workers::new(endpoint, registry, project)),
+            work: FuturesUnordered::new(),
+            hear,
+            running: 0,
+        }
+    }
+
+    /// Begins a run.
+    pub fn start(&mut self, start: Start, item: Item, options: Rc<Options>) {
+        let (workers, hear) = (Rc::clone(&self.workers), Rc::clone(&self.hear));
+        let span =
+            tracing::info_span!("run", mart = %start.mart, cause = start.cause.as_str(), run = tracing::field::Empty);
+        let within = span.clone();
+        self.running += 1;
+        let work = async move {
+            let began = Utc::now();
+            let result = workers.run(&item, &options, &*hear).await;
+            match &result {
+                Ok(run) => {
+                    within.record("run", run.run);
+                    log::run(run);
+                }
+                Err(error) => tracing::warn!(error = %told(error), "the run could not begin or be recorded"),
+            }
+            let Start { mart, cause, joined, .. } = start;
+            Finished { mart, cause: Some(cause), waited: item.asked.run, joined, began, result }
+        };
+        self.work.push(Box::pin(work.instrument(span)));
+    }
+
+    /// Writes that a mart is not refreshed, and why.
+    pub fn skip(&mut self, item: Item, options: Rc<Options>, reason: String, joined: Vec<i64>) {
+        let (workers, hear) = (Rc::clone(&self.workers), Rc::clone(&self.hear));
+        self.work.push(Box::pin(async move {
+            let began = Utc::now();
+            let result = workers.skip(&item, &options, (RunStatus::Skipped, &reason), &*hear).await;
+            tracing::info!(mart = %item.mart, reason, "not refreshed");
+            Finished { mart: item.mart.clone(), cause: None, waited: item.asked.run, joined, began, result }
+        }));
+    }
+
+    /// The next one that ends; never, where none is at work.
+    pub async fn next(&mut self) -> Finished {
+        match self.work.next().await {
+            Some(finished) => {
+                if finished.cause.is_some() {
+                    self.running -= 1;
+                }
+                finished
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// How many run.
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Whether nothing is at work, not even a note in the history.
+    pub fn is_idle(&self) -> bool {
+        self.work.is_empty()
+    }
+
+    /// Whether this server process works, or did just now, for one of our runs.
+    pub fn knows(&self, pid: u32) -> bool {
+        i32::try_from(pid).is_ok_and(|pid| self.workers.knows(pid))
+    }
+
+    /// When workers will have rested long enough to be closed.
+    pub fn tired_at(&self) -> Option<Instant> {
+        self.workers.resting_since().map(|since| since + REST)
+    }
+
+    /// Closes those that rested long enough.
+    pub async fn close_resting(&self) {
+        self.workers.close_resting(REST).await;
+    }
+
+    /// Cancels on the server what runs there. Each run ends soon after, and says so in its row.
+    pub async fn cancel(&self) {
+        let pids = self.workers.at_work();
+        if pids.is_empty() {
+            return;
+        }
+        // Without a session there is nothing to cancel with; the server notices our end by itself.
+        if let Ok(mut conn) = self.endpoint.direct().session("daemon cancel").await {
+            let _ = sqlx::query("SELECT pg_catalog.pg_cancel_backend(pid) FROM unnest($1::int[]) AS p (pid)")
+                .bind(&pids)
+                .execute(&mut conn)
+                .await;
+        }
+    }
+
+    /// Ends every session, at once.
+    pub async fn close(&self) {
+        self.workers.close().await;
+    }
+}

@@ -1,0 +1,463 @@
+//! One leadership: from becoming the leader until the session is lost or the daemon is told to stop. Sleeps until something is due or
+//! happens; what takes long is a future beside the others.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
+
+use super::agenda::{Agenda, Begin, NotBegun};
+use super::board::Board;
+use super::desk::{Desk, Heard};
+use super::lead::Candidate;
+use super::log::{self, told};
+use super::requests::Rows;
+use super::runs::{Finished, Runs};
+use super::setup::{Command, Setup, Verdict};
+use super::{Drifted, Poker, Reason, Reconciled, Revisions, Seen, ground};
+use crate::database::retry::Backoff;
+use crate::database::{DatabaseError, SqlError};
+use crate::manifest::Desired;
+use crate::refresh::{RefreshError, RunStatus};
+
+/// No sleep is longer: the clock may be set meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// What is cancelled has this long to end.
+const CANCELLED: Duration = Duration::from_secs(10);
+/// The work of a leader that is gone ends within this, or is left to the locks of its marts.
+const RECOVERY: Duration = Duration::from_secs(4);
+
+const REOPEN: Backoff =
+    Backoff { attempts: u32::MAX, first: Duration::from_millis(100), longest: Duration::from_secs(10) };
+
+/// How a leadership ends.
+pub(super) enum End {
+    /// The daemon was told to stop, or its one pass is over.
+    Stopped(Verdict),
+    /// The session that leads is lost, and why.
+    Lost(String),
+}
+
+/// What takes long, beside the runs.
+enum Errand {
+    Looked(Box<Revisions>, Box<Reconciled>),
+    Drifted(Box<Revisions>, Box<Drifted>),
+    Desk(Result<Desk, DatabaseError>),
+}
+
+/// What the loop wakes up for.
+enum Happened {
+    Lost(SqlError),
+    Heard(Heard),
+    Finished(Box<Finished>),
+    Errand(Errand),
+    Told(Command),
+    Look(Reason),
+    Time,
+}
+
+/// One leadership.
+pub(super) struct Term<'a> {
+    setup: &'a Setup,
+    board: &'a mut Board,
+    epoch: i64,
+    rows: Rows,
+    agenda: Agenda,
+    runs: Runs,
+    errands: FuturesUnordered<LocalBoxFuture<'static, Errand>>,
+    revisions: Option<Box<Revisions>>,
+    poker: Poker,
+    desk: Option<Desk>,
+    desk_failures: u32,
+    desired: Arc<Desired>,
+    take_at: Option<Instant>,
+    stopping: Option<Instant>,
+    cancelled: bool,
+    looked: bool,
+    verdict: Verdict,
+}
+
+impl<'a> Term<'a> {
+    pub fn new(setup: &'a Setup, board: &'a mut Board, revisions: Revisions, epoch: i64) -> Self {
+        let rows = Rows { registry: setup.registry.clone(), project: setup.project.clone() };
+        let pass = setup.once.then(Utc::now);
+        Self {
+            setup,
+            board,
+            epoch,
+            agenda: Agenda::new(rows.clone(), epoch, &setup.who, pass),
+            runs: Runs::new(&setup.endpoint, &rows.registry, &rows.project, setup.hear.clone()),
+            rows,
+            errands: FuturesUnordered::new(),
+            poker: revisions.poker(),
+            revisions: Some(Box::new(revisions)),
+            desk: None,
+            desk_failures: 0,
+            desired: setup.desired.clone(),
+            take_at: None,
+            stopping: None,
+            cancelled: false,
+            looked: false,
+            verdict: Verdict::Good,
+        }
+    }
+
+    /// Leads.
+    pub async fn run(mut self, candidate: &mut Candidate, commands: &mut UnboundedReceiver<Command>) -> End {
+        if let Err(error) = self.recover(candidate).await {
+            return End::Lost(told(&error));
+        }
+        self.reopen();
+        let mut beat = pin!(candidate.keep());
+        loop {
+            self.begin_due();
+            self.show();
+            if let Some(verdict) = self.over() {
+                self.runs.close().await;
+                return End::Stopped(verdict);
+            }
+            let (wake, ready) = (self.wake_at(), self.desk.is_some());
+            let happened = tokio::select! {
+                error = &mut beat => Happened::Lost(error),
+                Some(command) = commands.recv() => Happened::Told(command),
+                finished = self.runs.next() => Happened::Finished(Box::new(finished)),
+                Some(errand) = self.errands.next() => Happened::Errand(errand),
+                heard = hear(&mut self.desk) => Happened::Heard(heard),
+                reason = reason(&mut self.revisions, ready) => Happened::Look(reason),
+                () = tokio::time::sleep_until(wake) => Happened::Time,
+            };
+            match happened {
+                Happened::Lost(error) => return self.lost(told(&error)).await,
+                Happened::Told(command) => self.obey(command).await,
+                Happened::Finished(finished) => {
+                    if let Err(RefreshError::Superseded { .. }) = finished.result {
+                        return self.lost("another daemon leads by now".to_owned()).await;
+                    }
+                    self.finished(*finished).await;
+                }
+                Happened::Errand(errand) => self.done(errand).await,
+                Happened::Heard(heard) => self.heard(heard).await,
+                Happened::Look(reason) => self.look(reason),
+                Happened::Time => self.time().await,
+            }
+        }
+    }
+
+    /// Waits for what a leader before left at work, and closes the rows of its runs.
+    async fn recover(&mut self, candidate: &mut Candidate) -> Result<(), SqlError> {
+        let deadline = Instant::now() + RECOVERY;
+        while self.rows.recover(candidate.connection(), self.epoch).await? > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+
+    /// When to wake up if nothing happens.
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let due = self.agenda.next().filter(|_| self.stopping.is_none() && !self.setup.once);
+        let due = due.map(|at| now + (at - Utc::now()).to_std().unwrap_or_default());
+        let tired = self.runs.tired_at().map(Instant::from_std);
+        let shown = self.board.due().map(Instant::from_std);
+        let times = [due, tired, shown, self.take_at, self.stopping];
+        times.into_iter().flatten().min().unwrap_or(now + LONGEST_SLEEP).min(now + LONGEST_SLEEP)
+    }
+
+    /// Begins what is due and has a place.
+    fn begin_due(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let free = self.agenda.parallel().saturating_sub(self.runs.running());
+        for Begin { start, item, options } in self.agenda.begin(free) {
+            self.board.began((Utc::now() - start.due_at).to_std().unwrap_or_default());
+            self.board.moved();
+            self.runs.start(start, item, options);
+        }
+    }
+
+    fn show(&mut self) {
+        self.board.load(self.agenda.waiting(), self.runs.running());
+        let agenda = &self.agenda;
+        self.board.show(|| agenda.all_next());
+    }
+
+    /// Whether all is done that is to be done.
+    fn over(&self) -> Option<Verdict> {
+        let idle = self.runs.is_idle() && (self.errands.is_empty() || self.cancelled);
+        let late = self.cancelled && self.stopping.is_some_and(|deadline| deadline <= Instant::now());
+        let stopped = self.stopping.is_some() && (idle || late);
+        let passed = self.setup.once && self.looked && idle && self.errands.is_empty();
+        (stopped || passed).then_some(self.verdict)
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match (command, self.stopping) {
+            (Command::Reload, None) => {
+                tracing::info!("told to read the manifests again");
+                self.poker.poke(Reason::Asked);
+            }
+            (Command::Reload, Some(_)) => {}
+            (Command::Stop, None) => {
+                self.stopping = Some(Instant::now() + self.setup.grace);
+                tracing::info!(running = self.runs.running(), "told to stop: nothing begins any more");
+                if self.setup.once {
+                    self.verdict = Verdict::Bad;
+                }
+            }
+            (Command::Stop, Some(_)) => self.cancel().await,
+        }
+    }
+
+    /// What runs has had its time.
+    async fn cancel(&mut self) {
+        if !self.cancelled {
+            tracing::info!(running = self.runs.running(), "cancelling what runs on the server");
+            (self.cancelled, self.stopping) = (true, Some(Instant::now() + CANCELLED));
+        }
+        self.runs.cancel().await;
+    }
+
+    /// The leadership is over: nothing of it goes on.
+    async fn lost(mut self, why: String) -> End {
+        let ended = async {
+            self.runs.cancel().await;
+            while !self.runs.is_idle() {
+                self.runs.next().await;
+            }
+        };
+        // Where the server is out of reach there is nobody to wait for.
+        let _ = tokio::time::timeout(Duration::from_secs(3), ended).await;
+        End::Lost(why)
+    }
+
+    async fn time(&mut self) {
+        if self.stopping.is_some_and(|deadline| deadline <= Instant::now()) && !self.cancelled {
+            self.cancel().await;
+        }
+        if self.take_at.is_some_and(|at| at <= Instant::now()) {
+            self.take().await;
+        }
+        self.runs.close_resting().await;
+    }
+
+    /// Looks at manifests and database, beside what runs.
+    fn look(&mut self, reason: Reason) {
+        let Some(mut revisions) = self.revisions.take() else { return };
+        let endpoint = self.setup.endpoint.clone();
+        let work = async move {
+            if reason == Reason::Drift {
+                let drifted = revisions.drift(&endpoint, Utc::now()).await;
+                Errand::Drifted(revisions, Box::new(drifted))
+            } else {
+                let reconciled = revisions.reconcile(&endpoint, reason, Utc::now()).await;
+                Errand::Looked(revisions, Box::new(reconciled))
+            }
+        };
+        self.errands.push(Box::pin(work));
+    }
+
+    /// Opens the desk, again if it broke.
+    fn reopen(&mut self) {
+        self.desk = None;
+        let (endpoint, project, failures) =
+            (self.setup.endpoint.clone(), self.setup.project.clone(), self.desk_failures);
+        self.errands.push(Box::pin(async move {
+            if failures > 0 {
+                REOPEN.wait(failures).await;
+            }
+            Errand::Desk(Desk::open(&endpoint, &project).await)
+        }));
+    }
+
+    async fn done(&mut self, errand: Errand) {
+        match errand {
+            Errand::Desk(Ok(desk)) => {
+                self.desk = Some(desk);
+                self.desk_failures = 0;
+                // What was notified meanwhile was not heard.
+                self.catch_up().await;
+            }
+            Errand::Desk(Err(error)) => {
+                self.desk_failures = self.desk_failures.saturating_add(1);
+                tracing::warn!(error = %told(&error), "cannot listen for requests; trying again");
+                if self.stopping.is_none() {
+                    self.reopen();
+                }
+            }
+            Errand::Looked(revisions, reconciled) => {
+                self.revisions = Some(revisions);
+                self.looked(*reconciled).await;
+            }
+            Errand::Drifted(revisions, mut drifted) => {
+                self.revisions = Some(revisions);
+                log::drifted(&drifted);
+                if let Some(seen) = drifted.seen.take() {
+                    self.settle(seen).await;
+                }
+            }
+        }
+    }
+
+    async fn looked(&mut self, reconciled: Reconciled) {
+        log::reconciled(&reconciled);
+        self.looked = true;
+        let trouble = log::trouble(&reconciled.outcome);
+        if trouble.is_some() {
+            self.verdict = Verdict::Bad;
+        }
+        self.board.trouble(trouble);
+        if let Some(desired) = reconciled.desired {
+            self.board.in_force(&desired);
+            self.desired = desired;
+        }
+        if let Some(seen) = reconciled.seen {
+            self.settle(seen).await;
+        }
+        self.take().await;
+    }
+
+    /// The database is like this now.
+    async fn settle(&mut self, seen: Seen) {
+        let Some(conn) = connection(&mut self.desk).await else { return };
+        let settled = async {
+            let went = ground::went(&mut *conn, &self.rows.registry, &self.rows.project).await?;
+            self.agenda.settle(conn, (&self.desired, seen), &went).await
+        };
+        let settled = settled.await;
+        self.board.moved();
+        self.said("reading how the marts went", settled);
+        self.listen().await;
+    }
+
+    /// Hears the channels of the marts as they are.
+    async fn listen(&mut self) {
+        let channels = self.agenda.channels();
+        if let Some(desk) = &mut self.desk {
+            let listening = desk.listen(channels).await;
+            self.said("listening on the marts' channels", listening);
+        }
+    }
+
+    async fn catch_up(&mut self) {
+        self.listen().await;
+        if self.agenda.is_known() {
+            self.take().await;
+            self.poker.poke(Reason::Asked);
+        }
+    }
+
+    /// Takes what was asked for.
+    async fn take(&mut self) {
+        self.take_at = None;
+        if !self.agenda.is_known() {
+            return;
+        }
+        let Some(conn) = connection(&mut self.desk).await else { return };
+        let taken = self.agenda.take(conn).await;
+        if let Some(true) = self.said("taking what was asked for", taken) {
+            self.poker.poke(Reason::Asked);
+        }
+    }
+
+    async fn heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Nothing => {}
+            Heard::Lost => {
+                tracing::warn!("the session that listens broke; opening another one");
+                self.desk_failures = 1;
+                self.reopen();
+            }
+            Heard::Wake(what) => match what.as_str() {
+                "runs" => self.take().await,
+                "overrides" => self.overrides().await,
+                "approval" => self.poker.poke(Reason::Approved),
+                "revision" => self.poker.poke(Reason::Asked),
+                _ => {}
+            },
+            Heard::Refreshed(_, pid) if self.runs.knows(pid) => {}
+            Heard::Refreshed(name, _) => {
+                let Some(conn) = connection(&mut self.desk).await else { return };
+                let read = self.agenda.refreshed(conn, &name).await;
+                self.said("reading who refreshed a mart", read);
+                self.board.moved();
+            }
+            Heard::Channel(channel) => self.agenda.notified(&channel),
+        }
+    }
+
+    async fn overrides(&mut self) {
+        let Some(conn) = connection(&mut self.desk).await else { return };
+        let read = self.agenda.overrides(conn, &self.desired).await;
+        self.board.moved();
+        if let Err(error) = read {
+            tracing::warn!(error = %told(&error), "cannot read what holds instead of the manifests");
+        }
+        self.listen().await;
+    }
+
+    async fn finished(&mut self, finished: Finished) {
+        let skipped = self.agenda.finished(&finished);
+        for NotBegun { item, options, reason, joined } in skipped {
+            self.runs.skip(item, options, reason, joined);
+        }
+        self.board.moved();
+        match &finished.result {
+            Ok(run) => {
+                if matches!(run.status, RunStatus::Failed | RunStatus::Cancelled) {
+                    self.verdict = Verdict::Bad;
+                }
+                if !finished.joined.is_empty()
+                    && let Some(conn) = connection(&mut self.desk).await
+                {
+                    let joined = self.rows.join(conn, &finished.joined, run.run).await;
+                    self.said("writing how joined requests ended", joined);
+                }
+            }
+            Err(_) => {
+                self.verdict = Verdict::Bad;
+                // Its row may wait still.
+                self.take_at = finished.waited.map(|_| Instant::now() + Duration::from_secs(1)).or(self.take_at);
+            }
+        }
+    }
+
+    /// What befalls the desk is told, and does not stop the daemon: what was not done is done later.
+    fn said<T>(&mut self, what: &str, done: Result<T, SqlError>) -> Option<T> {
+        match done {
+            Ok(done) => Some(done),
+            Err(error) => {
+                tracing::warn!(error = %error, "{what} failed; trying again");
+                self.take_at = Some(Instant::now() + Duration::from_secs(1));
+                None
+            }
+        }
+    }
+}
+
+/// What the desk hears next; never, where it is not open.
+async fn hear(desk: &mut Option<Desk>) -> Heard {
+    match desk {
+        Some(desk) => desk.hear().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The desk's session; `None` where it is not open: what is to be done there is done once it is.
+async fn connection(desk: &mut Option<Desk>) -> Option<&mut sqlx::PgConnection> {
+    desk.as_mut()?.connection().await.ok()
+}
+
+/// Why to look next; never, while somebody looks, or where what is seen could not be worked on.
+async fn reason(revisions: &mut Option<Box<Revisions>>, ready: bool) -> Reason {
+    match revisions {
+        Some(revisions) if ready => revisions.next().await,
+        _ => std::future::pending().await,
+    }
+}

@@ -1,0 +1,1 @@
+CASE WHEN status IN ('success', 'noop') THEN 'datamart_refreshed' ELSE 'datamart_not_refreshed' END

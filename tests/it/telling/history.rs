@@ -1,0 +1,154 @@
+//! A run's row, what is counted of it, and who hears of it.
+
+use std::time::Duration;
+
+use datamart::refresh::{Asked, Item, Options, Run, RunStatus, refresh};
+use sqlx::postgres::PgListener;
+
+use crate::support::database::{Database, run};
+use crate::support::folder::Folder;
+use crate::support::project::{self, converge, load, refresh_options};
+
+/// Two marts; the second fails once the source has a zero.
+const MARTS: &[(&str, &str)] = &[
+    ("plain.toml", "type = \"materialized_view\"\nquery = \"SELECT id, amount FROM source\"\n"),
+    ("Odd one.toml", "type = \"table\"\nquery = \"SELECT id, 1 / amount AS part FROM source\"\n"),
+];
+
+struct Marts {
+    database: Database,
+    folder: Folder,
+}
+
+impl Marts {
+    async fn new() -> Self {
+        let (database, folder) = (Database::new().await, Folder::of(MARTS));
+        database.script("CREATE TABLE source (id int, amount int); INSERT INTO source VALUES (1, 1), (2, 2)").await;
+        converge(&database, folder.path(), &datamart::plan::Options::default()).await;
+        Self { database, folder }
+    }
+
+    async fn items(&self) -> Vec<Item> {
+        project::items(&mut self.database.session().await, &load(self.folder.path())).await
+    }
+
+    async fn refresh(&self, name: &str, asked: Asked, options: &Options) -> Run {
+        let mut items = self.items().await;
+        items.retain(|item| item.mart.name == name);
+        items.iter_mut().for_each(|item| item.asked = asked.clone());
+        let runs = refresh(&self.database.endpoint, &items, options, &|| false, &mut |_| {}).await;
+        runs.expect("runs").pop().expect("a run")
+    }
+
+    async fn by_hand(&self, name: &str) -> Run {
+        self.refresh(name, Asked::default(), &refresh_options()).await
+    }
+
+    async fn listen(&self) -> PgListener {
+        let mut listener = PgListener::connect(&self.database.endpoint.url()).await.expect("a listener");
+        listener.listen_all(["datamart_refreshed", "datamart_not_refreshed"]).await.expect("a channel");
+        listener
+    }
+}
+
+async fn heard(listener: &mut PgListener) -> (String, String) {
+    let told = tokio::time::timeout(Duration::from_secs(20), listener.recv()).await.expect("in time").expect("told");
+    (told.channel().to_owned(), told.payload().to_owned())
+}
+
+#[test]
+fn ends_are_counted_and_told() {
+    run(async {
+        let marts = Marts::new().await;
+        let mut listener = marts.listen().await;
+        marts.by_hand("plain").await;
+        marts.by_hand("plain").await;
+        marts.by_hand("Odd one").await;
+        marts.database.script("INSERT INTO source VALUES (3, 0)").await;
+        assert_eq!(marts.by_hand("Odd one").await.status, RunStatus::Failed);
+        let mut told = Vec::new();
+        for _ in 0..4 {
+            told.push(heard(&mut listener).await);
+        }
+        let told: Vec<_> = told.iter().map(|(channel, name)| (channel.as_str(), name.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("datamart_refreshed", "public.plain"),
+                ("datamart_refreshed", "public.plain"),
+                ("datamart_refreshed", "public.\"Odd one\""),
+                ("datamart_not_refreshed", "public.\"Odd one\""),
+            ]
+        );
+        let counted =
+            "SELECT string_agg(format('%s %s %s %s', mart, status, runs, buckets[16]), ', ' ORDER BY mart, status)
+                       FROM datamart.totals";
+        let value = marts.database.value(counted).await;
+        assert_eq!(value, "Odd one failed 1 1, Odd one success 1 1, plain success 2 2");
+        let sums = "SELECT bool_and(abs(t.seconds - r.ms / 1000) < 1e-6) FROM datamart.totals AS t
+                    JOIN (SELECT mart, status, sum(duration_ms) AS ms FROM datamart.refreshes GROUP BY 1, 2) AS r USING (mart, status)";
+        assert_eq!(marts.database.value(sums).await, "true");
+        // Each bucket holds those before it.
+        let sorted =
+            "SELECT bool_and(buckets = ARRAY(SELECT unnest(buckets) AS b ORDER BY b) AND cardinality(buckets) = 16)
+                      FROM datamart.totals";
+        assert_eq!(marts.database.value(sorted).await, "true");
+    });
+}
+
+#[test]
+fn a_row_that_waits_becomes_the_run() {
+    run(async {
+        let marts = Marts::new().await;
+        let waiting = "INSERT INTO datamart.refreshes (project, schema, mart, status, cause, requested_by, options)
+                       VALUES ('default', 'public', 'plain', 'queued', 'request', 'ana', '{\"how\": \"full\"}')";
+        marts.database.script(waiting).await;
+        let number = marts.database.value("SELECT max(run) FROM datamart.refreshes").await.parse().expect("a number");
+        let asked = Asked { run: Some(number), cause: Some("schedule"), ..Asked::default() };
+        let options = Options { epoch: Some(7), ..refresh_options() };
+        assert_eq!(marts.refresh("plain", asked.clone(), &options).await.run, number);
+        let row = "SELECT concat_ws(' ', run, status, cause, requested_by, epoch, options) FROM datamart.refreshes ORDER BY run DESC";
+        let expected = format!("{number} success request ana 7 {{\"how\": \"full\"}}");
+        assert_eq!(marts.database.value(row).await, expected);
+        // It waits no longer: nothing is run twice.
+        let again = marts.refresh("plain", asked, &options).await;
+        assert_eq!((again.status, again.reason.as_str()), (RunStatus::Cancelled, "its request was withdrawn"));
+        assert_eq!(marts.database.value(row).await, expected);
+    });
+}
+
+#[test]
+fn an_old_leadership_begins_nothing() {
+    run(async {
+        let marts = Marts::new().await;
+        let leader =
+            "INSERT INTO datamart.leaders (project, epoch, host, process, backend) VALUES ('default', 3, 'here', 1, 1)";
+        marts.database.script(leader).await;
+        let options = |epoch| Options { epoch: Some(epoch), ..refresh_options() };
+        let refused = marts.refresh("plain", Asked::default(), &options(2)).await;
+        assert_eq!((refused.status, refused.reason.as_str()), (RunStatus::Cancelled, "another daemon leads by now"));
+        assert_eq!(marts.database.value("SELECT count(*) FROM datamart.refreshes").await, "0");
+        let begun = marts.refresh("plain", Asked::default(), &options(3)).await;
+        assert_eq!((begun.status, begun.run), (RunStatus::Success, 1));
+        // By hand nobody leads.
+        assert_eq!(marts.by_hand("plain").await.status, RunStatus::Success);
+    });
+}
+
+#[test]
+fn runs_that_did_not_begin_and_runs_that_never_ended_are_counted_without_a_time() {
+    run(async {
+        let marts = Marts::new().await;
+        let left = "INSERT INTO datamart.refreshes (project, schema, mart, status, pid) VALUES ('default', 'public', 'plain', 'running', 1)";
+        marts.database.script(left).await;
+        marts.by_hand("plain").await;
+        let items = marts.items().await;
+        let stopped = refresh(&marts.database.endpoint, &items, &refresh_options(), &|| true, &mut |_| {}).await;
+        assert!(stopped.expect("runs").iter().all(|run| run.status == RunStatus::Cancelled));
+        let counted = "SELECT string_agg(concat_ws(' ', mart, status, runs, buckets[16]), ', ' ORDER BY mart, status) FROM datamart.totals";
+        assert_eq!(
+            marts.database.value(counted).await,
+            "Odd one cancelled 1 0, plain cancelled 2 0, plain success 1 1"
+        );
+    });
+}
