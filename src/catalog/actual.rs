@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::columns::{Column, Index};
 use super::extra::Extra;
 use super::measured::Measures;
+use super::overrides::Overrides;
 use super::recorded::Recorded;
 use crate::state::{Fingerprint, GrantDecl, Kind, Mart, QName, aside_prefix, is_aside_mark, next_mark, next_name};
 
@@ -33,6 +34,8 @@ pub struct Actual {
     pub left: BTreeMap<QName, Left>,
     /// What changes would cost, where somebody looked.
     pub measures: Measures,
+    /// What holds instead of what manifests say, where somebody looked.
+    pub overrides: Overrides,
 }
 
 /// The server and this connection.

@@ -91,7 +91,19 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
     let taken = taken(conn, &names).await?;
     let default_acls = default_acls(conn).await?;
     let measures = Measures::default();
-    Ok(Actual { taken, left, server, recorded, renamed, relations: found, followers, frozen, default_acls, measures })
+    Ok(Actual {
+        taken,
+        left,
+        server,
+        recorded,
+        renamed,
+        relations: found,
+        followers,
+        frozen,
+        default_acls,
+        measures,
+        ..Actual::default()
+    })
 }
 
 /// The names a relation and its indexes have while another is built in its place.

@@ -152,6 +152,7 @@ impl From<RefreshError> for CommandError {
             RefreshError::Lock(error) => error.into(),
             RefreshError::Catalog(error) => error.into(),
             RefreshError::History(error) => Self::sql("cannot write the history", &error),
+            over @ RefreshError::Superseded { .. } => Self::new("superseded", over.to_string()),
         }
     }
 }

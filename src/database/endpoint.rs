@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection};
 
 use super::session::{self, Opened};
@@ -151,19 +151,31 @@ impl Endpoint {
     /// [`DatabaseError::Pooler`] where a pooler gives one backend to several sessions.
     pub async fn session(&self, purpose: &str) -> Result<PgConnection, DatabaseError> {
         let target = self.direct();
-        let options = target.options.clone().application_name(&application_name(purpose));
-        let source = match tokio::time::timeout(target.timeout, session::open(&options)).await {
-            Ok(Ok(Opened::Session(conn))) => return Ok(conn),
-            Ok(Ok(Opened::Shared)) => {
-                return Err(DatabaseError::Pooler { target: target.label.clone() });
-            }
-            Ok(Err(error)) => error,
-            Err(_) => {
-                let words = format!("no answer within {} s", target.timeout.as_secs());
-                SqlError::new(ErrorKind::Connection, words)
-            }
-        };
-        Err(DatabaseError::Connect { target: target.label.clone(), source })
+        match target.within(session::open(&target.named(purpose))).await? {
+            Opened::Session(conn) => Ok(conn),
+            Opened::Shared => Err(DatabaseError::Pooler { target: target.label.clone() }),
+        }
+    }
+
+    /// A new session as [`session`](Self::session), which is told what others notify.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Connect`], as there.
+    pub async fn listener(&self, purpose: &str) -> Result<PgListener, DatabaseError> {
+        let target = self.direct();
+        target.within(session::listener(&target.named(purpose))).await
+    }
+
+    fn named(&self, purpose: &str) -> PgConnectOptions {
+        self.options.clone().application_name(&application_name(purpose))
+    }
+
+    async fn within<T>(&self, open: impl Future<Output = Result<T, SqlError>>) -> Result<T, DatabaseError> {
+        let opened = tokio::time::timeout(self.timeout, open).await.unwrap_or_else(|_| {
+            let words = format!("no answer within {} s", self.timeout.as_secs());
+            Err(SqlError::new(ErrorKind::Connection, words))
+        });
+        opened.map_err(|source| DatabaseError::Connect { target: self.label.clone(), source })
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a session begins: our settings, and the look whether a pooler stands between.
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
 use super::SqlError;
@@ -20,6 +20,11 @@ const SETTINGS: &[(&str, &str)] = &[
     ("quote_all_identifiers", "off"),
     ("idle_in_transaction_session_timeout", "0"),
     ("idle_session_timeout", "0"),
+    // Nothing is held for a machine that is gone.
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "25000"),
     // The work of a killed client ends.
     ("client_connection_check_interval", "2s"),
 ];
@@ -49,6 +54,24 @@ pub(super) async fn open(options: &PgConnectOptions) -> Result<Opened, SqlError>
         Err(error) if refuses_options(&error) => by_statement(options.connect().await?, options).await,
         Err(error) => Err(error),
     }
+}
+
+/// A session that is told what others notify, and that works between two messages. It is not opened again by itself.
+pub(super) async fn listener(options: &PgConnectOptions) -> Result<PgListener, SqlError> {
+    let options = options.clone().options(SETTINGS.iter().copied());
+    // The driver gives notifications of pooled sessions only: a pool of one, that nothing else takes from.
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.ignore_pool_close_event(true);
+    listener.eager_reconnect(false);
+    sqlx::raw_sql(SETTLED).execute(&mut listener).await?;
+    Ok(listener)
 }
 
 /// Words of servers and poolers about a start-up option: not allowed, not supported, unknown, not with this value.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::ReconcileError;
+use super::{ReconcileError, overrides};
 use crate::catalog::{self, Actual};
 use crate::compile;
 use crate::database::registry::{self, Meta};
@@ -42,7 +42,10 @@ async fn seen(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, Reconc
     let schema = &desired.project.registry_schema;
     let registry = registry::state(conn, schema).await?.usable(schema)?;
     let scope = plan::scope(desired, registry.as_ref().map(|_| schema.clone()));
-    let actual = catalog::introspect(conn, &scope).await?;
+    let mut actual = catalog::introspect(conn, &scope).await?;
+    if registry.as_ref().is_some_and(|meta| meta.format >= registry::DAEMONS) {
+        actual.overrides = catalog::overrides(conn, schema, &desired.project.name).await?;
+    }
     Ok(Seen { actual, registry })
 }
 
@@ -60,6 +63,11 @@ pub async fn plan(
     now: DateTime<Utc>,
 ) -> Result<Plan, ReconcileError> {
     let project = &desired.project;
+    let mut overridden = overrides::drift(desired, &seen.actual);
+    overridden.retain(|drift| !options.ignore.iter().any(|glob| glob.is_match(&drift.aspect)));
+    if let Some(selected) = &options.select {
+        overridden.retain(|drift| selected.iter().any(|name| name.to_string() == drift.address));
+    }
     let parts = plan::parts(desired, &seen.actual);
     let (desired, actual) = (&*parts.desired, &*parts.actual);
     let needed = compile::needed(&desired.marts, actual);
@@ -87,6 +95,7 @@ pub async fn plan(
         let measured = Actual { measures, ..actual.clone() };
         plan = plan::plan(desired, &compiled, &measured, &options, now)?;
     }
+    plan.drift.extend(overridden);
     if project.policy.on_drift == OnDrift::Off && !show_drift {
         plan.drift.clear();
     }

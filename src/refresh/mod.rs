@@ -7,8 +7,12 @@ mod history;
 mod items;
 mod many;
 mod one;
+mod opening;
 mod outcome;
+mod request;
 mod version;
+mod work;
+mod workers;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -22,7 +26,9 @@ pub use choose::{Choice, choose};
 pub use event::Event;
 pub use items::items;
 pub use many::refresh;
+pub use request::{Stopped, cancel, enqueue, wake};
 pub use version::{Series, another_version};
+pub use workers::Workers;
 
 /// How new data comes into a mart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -269,6 +275,14 @@ pub enum RefreshError {
     /// The history could not be written.
     #[error("cannot write the history: {0}")]
     History(#[source] SqlError),
+    /// Another daemon leads by now.
+    #[error("leadership {epoch} is over: another daemon leads in {newer}")]
+    Superseded {
+        /// Under which it was to run.
+        epoch: i64,
+        /// The one that the registry knows.
+        newer: i64,
+    },
 }
 
 impl RefreshError {
@@ -279,6 +293,7 @@ impl RefreshError {
             Self::Lock(error) => error.kind(),
             Self::Catalog(error) => error.kind().as_str(),
             Self::History(error) => error.kind.as_str(),
+            Self::Superseded { .. } => "superseded",
         }
     }
 }

@@ -76,8 +76,8 @@ fn effects_have_one_home() {
         ("println!", &["cli/print.rs"]),
         ("eprintln!", &["cli/print.rs"]),
         ("pg_try_advisory_lock", &["database/lock"]),
-        ("tokio::time::sleep", &["database/retry.rs", "database/lock", "database/embedded"]),
-        ("Utc::now()", &["cli/", "refresh/many.rs"]),
+        ("tokio::time::sleep", &["database/retry.rs", "database/lock", "database/embedded", "reconcile/"]),
+        ("Utc::now()", &["cli/", "refresh/work", "reconcile/"]),
         ("tokio::spawn", &["reconcile/"]),
         ("std::env::var", &["cli/", "database/embedded"]),
     ];

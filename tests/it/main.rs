@@ -17,6 +17,7 @@ mod meanwhile;
 mod refresh;
 mod publication;
 mod registry;
+mod requests;
 mod roundtrip;
 mod sample;
 mod snapshots;

@@ -114,6 +114,25 @@ impl LockSession {
         }
     }
 
+    /// Tries to take the lock `name`, once; `false` where somebody else holds it.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn try_acquire(&mut self, name: &str) -> Result<bool, LockError> {
+        let wanted = self.wanted(&[name]);
+        if self.try_all(&wanted).await?.is_some() {
+            return Ok(false);
+        }
+        self.held.extend(wanted.iter().cloned());
+        self.write_rows(&wanted).await?;
+        Ok(true)
+    }
+
+    /// Its connection, for what is said to be done by the one who holds the locks.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.conn
+    }
+
     /// Gives one lock back.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::audit::{Owner, audit};
 use super::state::{Facts, state_with};
 use super::text::{MIGRATIONS, in_schema};
 use super::{FORMAT, RegistryState};
@@ -11,18 +12,6 @@ use crate::database::{DatabaseError, SqlError};
 const ENTER: &str = include_str!("enter.sql");
 const SET_FORMAT: &str = include_str!("format.sql");
 const CLAIM: &str = include_str!("claim.sql");
-const AUDIT: &str = include_str!("audit.sql");
-
-/// Who does something that the audit keeps.
-#[derive(Debug, Clone)]
-pub struct Owner {
-    /// The project.
-    pub project: String,
-    /// The user.
-    pub who: String,
-    /// The machine.
-    pub host: String,
-}
 
 /// Makes the registry, or brings it up to date, in the caller's transaction; `true` where it changed something.
 /// An ordinary role with CREATE on the database, or the owner of the schema, can do it.
@@ -60,15 +49,7 @@ pub async fn claim(conn: &mut PgConnection, schema: &str, by: &Owner) -> Result<
         other => return other.usable(schema).map(|_| false),
     };
     run(conn, &facts.sql(CLAIM, schema), schema).await?;
-    sqlx::query(AssertSqlSafe(in_schema(AUDIT, schema)))
-        .bind(&by.project)
-        .bind(&by.who)
-        .bind(&by.host)
-        .bind("claim")
-        .bind(schema)
-        .bind(json!({ "from": meta }))
-        .execute(conn)
-        .await?;
+    audit(conn, schema, by, "claim", Some(schema), &json!({ "from": meta })).await?;
     Ok(true)
 }
 

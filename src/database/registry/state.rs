@@ -15,6 +15,9 @@ const IDENTITY: &str = include_str!("identity.sql");
 /// The format this program writes: the number of its migrations.
 pub const FORMAT: i32 = MIGRATIONS.len() as i32;
 
+/// The first format that has what daemons need: requests, overrides, how the last revision went.
+pub const DAEMONS: i32 = 4;
+
 /// The registry's own row about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Meta {

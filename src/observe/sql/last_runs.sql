@@ -3,7 +3,7 @@ SELECT 'last' AS which, r.*
 FROM {registry}.marts AS m
 CROSS JOIN LATERAL (
   SELECT {columns} FROM {registry}.refreshes AS r
-  WHERE r.project = m.project AND r.schema = m.schema AND r.mart = m.name AND r.status <> 'skipped'
+  WHERE r.project = m.project AND r.schema = m.schema AND r.mart = m.name AND r.status NOT IN ('queued', 'skipped')
   ORDER BY r.run DESC LIMIT 1) AS r
 WHERE m.project = $1 AND m.status <> 'dropped'
 UNION ALL

@@ -1,0 +1,92 @@
+//! What became of a revision, and of drift.
+
+use std::sync::Arc;
+
+use super::Seen;
+use crate::manifest::Desired;
+use crate::plan::Drift;
+
+/// What became of a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The database was as it says.
+    Unchanged,
+    /// It was applied.
+    Applied {
+        /// The marts that changed.
+        marts: Vec<String>,
+        /// Of the plan.
+        fingerprint: String,
+    },
+    /// It waits for an approval.
+    Pending {
+        /// Of the plan that waits.
+        fingerprint: String,
+        /// Why, in words.
+        message: String,
+        /// Nobody was told of it before.
+        new: bool,
+    },
+    /// It says something that cannot be.
+    Invalid {
+        /// Why, in words.
+        message: String,
+        /// Nobody was told of it before.
+        new: bool,
+    },
+    /// It could not be read, planned or applied.
+    Failed {
+        /// One fixed word.
+        kind: String,
+        /// Why, in words.
+        message: String,
+        /// It is tried again by itself.
+        passing: bool,
+        /// Nobody was told of it before.
+        new: bool,
+    },
+}
+
+impl Outcome {
+    /// One fixed word: log, metric label.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Applied { .. } => "applied",
+            Self::Pending { .. } => "pending",
+            Self::Invalid { .. } => "invalid",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// What a look at a revision came to.
+#[derive(Debug, Clone)]
+pub struct Reconciled {
+    /// The manifests in force: the last good ones. `None` until there are any. What marts are and when they are refreshed stands in
+    /// `seen.actual.recorded`, which an apply keeps up to date; this is for what the project says.
+    pub desired: Option<Arc<Desired>>,
+    /// The database afterwards; `None` where it was not reached, or nothing was looked for.
+    pub seen: Option<Seen>,
+    /// The revision that was tried: `branch@sha1:…`, or `files@sha256:…` outside a repository.
+    pub revision: Option<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What a look for drift came to.
+#[derive(Debug, Clone, Default)]
+pub struct Drifted {
+    /// What is there, and was not put back.
+    pub found: Vec<Drift>,
+    /// Of that, what the look before did not find.
+    pub new: Vec<Drift>,
+    /// What was put back.
+    pub healed: Vec<Drift>,
+    /// The marts of which something was put back three times within an hour, that were not told of before.
+    pub stalled: Vec<String>,
+    /// The database afterwards.
+    pub seen: Option<Seen>,
+    /// Why nothing could be looked at or put back, in words.
+    pub trouble: Option<String>,
+}

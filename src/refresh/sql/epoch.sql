@@ -1,0 +1,2 @@
+-- The leadership that the registry knows.
+SELECT epoch FROM {registry}.leaders WHERE project = $1

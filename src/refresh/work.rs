@@ -1,0 +1,175 @@
+//! One mart's refresh by a worker: under the mart's lock, with a row of history.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+
+use super::again::again;
+use super::workers::Worker;
+use super::{
+    Choice, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, history, one, opening,
+    outcome,
+};
+use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
+
+pub(super) async fn work(
+    worker: &mut Worker,
+    endpoint: &Endpoint,
+    item: &Item,
+    options: &Options,
+    tell: &dyn Fn(Event),
+) -> Result<Run, RefreshError> {
+    let name = &item.mart;
+    let lock = format!("mart:{name}");
+    let mut taken = worker.locks.acquire(&lock, options.wait).await;
+    if worker.rested && taken.as_ref().is_err_and(|error| error.kind() == ErrorKind::Connection.as_str()) {
+        worker.locks = LockSession::open(endpoint, &options.registry, &options.project, "refresh lock").await?;
+        taken = worker.locks.acquire(&lock, options.wait).await;
+    }
+    match taken {
+        Ok(()) => {}
+        Err(error @ LockError::Held { .. }) => {
+            let mut run = one::beginning(item, "another run holds it", Utc::now());
+            run.status = RunStatus::Failed;
+            run.error = Some(RunError {
+                kind: error.kind().to_owned(),
+                sqlstate: None,
+                message: error.to_string(),
+                hint: Some("wait for it with --wait, or see `datamart unlock`".to_owned()),
+                context: None,
+            });
+            return opening::record(&mut worker.conn, item, options, run).await;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    // Who had the lock until now may have changed the mart.
+    let mut found = again(&mut worker.conn, item, options).await;
+    if worker.rested && found.as_ref().is_err_and(|error| error.kind == ErrorKind::Connection) {
+        worker.reconnect(endpoint).await?;
+        found = again(&mut worker.conn, item, options).await;
+    }
+    let run = match found {
+        Ok(item) => locked(worker, endpoint, &item, options, tell).await?,
+        Err(error) => {
+            let mut run = one::beginning(item, "it is not what it was", Utc::now());
+            run.status = RunStatus::Failed;
+            run.error = Some(RunError::of(&error));
+            opening::record(&mut worker.conn, item, options, run).await?
+        }
+    };
+    if worker.locks.release(&lock).await.is_err() {
+        // The session ended, and the lock with it; what the run did stands, the next mart needs another one.
+        worker.locks = LockSession::open(endpoint, &options.registry, &options.project, "refresh lock").await?;
+    }
+    Ok(run)
+}
+
+async fn locked(
+    worker: &mut Worker,
+    endpoint: &Endpoint,
+    item: &Item,
+    options: &Options,
+    tell: &dyn Fn(Event),
+) -> Result<Run, RefreshError> {
+    let name = &item.mart;
+    let mut run = one::beginning(item, "", Utc::now());
+    let impossible = |message: String, hint: &str| RunError {
+        kind: "missing".to_owned(),
+        sqlstate: None,
+        message,
+        hint: Some(hint.to_owned()),
+        context: None,
+    };
+    let Some(live) = item.live.as_ref().filter(|live| live.kind.is(item.recorded.mart.kind)) else {
+        run.status = RunStatus::Failed;
+        run.reason = "it is not there".to_owned();
+        run.error = Some(impossible(
+            format!("{name} does not exist as a {}", item.recorded.mart.kind.as_str()),
+            "`datamart apply` builds it again",
+        ));
+        return opening::record(&mut worker.conn, item, options, run).await;
+    };
+    let choice = match &item.series {
+        Some(series) => Choice::Method(Method::Swap, series.reason()),
+        None => one::choice(item, live, options),
+    };
+    let (method, reason) = match &choice {
+        Choice::Method(method, reason) => (*method, reason.clone()),
+        Choice::ByDifferences => (Method::Merge, "by how many rows differ".to_owned()),
+        Choice::Nothing(reason) => {
+            run.reason.clone_from(reason);
+            return opening::record(&mut worker.conn, item, options, run).await;
+        }
+        Choice::Impossible(message) => {
+            run.status = RunStatus::Failed;
+            run.reason = "it cannot be refreshed as asked".to_owned();
+            run.error = Some(impossible(
+                message.clone(),
+                "refresh it without --concurrent true; with a unique index in its manifest readers need not wait",
+            ));
+            return opening::record(&mut worker.conn, item, options, run).await;
+        }
+    };
+    run.method = Some(method);
+    run.reason.clone_from(&reason);
+    if !opening::begin(&mut worker.conn, item, options, &mut run).await? {
+        return Ok(run);
+    }
+    tell(Event::Started { mart: name.clone(), method, reason });
+    let clock = Instant::now();
+    let frame = one::frame(&item.recorded.mart, live, options, &worker.user);
+    let held = (&frame, worker.locks.pid());
+    let work = one::one(&mut worker.conn, item, live, &choice, options, held, &mut run.checks);
+    let outcome = match &options.max_size {
+        None => work.await,
+        Some(limit) => {
+            let mut watcher = endpoint.direct().session("refresh size").await?;
+            one::limited(&mut watcher, worker.pid, limit, work).await
+        }
+    };
+    let took = clock.elapsed();
+    // Of a versioned mart the version was checked, which is nobody's name for it.
+    run.checks.iter_mut().for_each(|check| check.mart = run.mart.clone());
+    complete(&mut run, outcome, took);
+    finish(worker, endpoint, options, &run).await?;
+    let limit = item.recorded.mart.refresh.warn_duration;
+    if let Some(limit) = limit.filter(|limit| took > Duration::from_secs(*limit)) {
+        tell(Event::Slow { mart: name.clone(), seconds: took.as_secs_f64(), limit });
+    }
+    Ok(run)
+}
+
+fn complete(run: &mut Run, outcome: Result<outcome::Outcome, SqlError>, took: Duration) {
+    run.finished_at = Utc::now();
+    run.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
+    match outcome {
+        Ok(outcome) => {
+            run.status = RunStatus::Success;
+            run.method = outcome.method.or(run.method);
+            if let Some(reason) = outcome.reason {
+                run.reason = reason;
+            }
+            run.rows_inserted = outcome.inserted;
+            run.rows_updated = outcome.updated;
+            run.rows_deleted = outcome.deleted;
+            run.row_count = outcome.row_count;
+            run.size_bytes = outcome.size_bytes;
+            run.newest = outcome.newest;
+            run.snapshot = outcome.snapshot;
+        }
+        Err(error) => {
+            run.status = if cancelled(&error) { RunStatus::Cancelled } else { RunStatus::Failed };
+            run.error = Some(RunError::of(&error));
+        }
+    }
+}
+
+/// Closes the run's row. Where the run's own connection broke, a new one does it: the history says what happened, and
+/// the next mart has a session to work in.
+async fn finish(worker: &mut Worker, endpoint: &Endpoint, options: &Options, run: &Run) -> Result<(), RefreshError> {
+    let lost = run.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Connection.as_str());
+    if lost {
+        worker.reconnect(endpoint).await?;
+    }
+    history::finish(&mut worker.conn, options, run).await.map_err(RefreshError::History)
+}

@@ -1,0 +1,197 @@
+//! Sessions that refresh, kept open between marts.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use sqlx::{Connection, PgConnection, Row};
+
+use super::{Event, Item, Options, RefreshError, Run, RunStatus, one, opening, work};
+use crate::database::{Endpoint, LockSession};
+
+/// Which numbers are given away, and which server process works under each; `None` while it rests.
+type Numbers = Rc<RefCell<BTreeMap<usize, Option<i32>>>>;
+
+/// A connection for the work and one that holds the mart's lock.
+pub(super) struct Worker {
+    pub conn: PgConnection,
+    pub locks: LockSession,
+    pub user: String,
+    pub pid: i32,
+    /// It worked before and rested since: its connections may have broken unseen.
+    pub rested: bool,
+    lease: Lease,
+}
+
+/// A worker's number, given back when it goes.
+struct Lease {
+    numbers: Numbers,
+    number: usize,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.numbers.borrow_mut().remove(&self.number);
+    }
+}
+
+impl Worker {
+    /// Opens the session that works once more.
+    ///
+    /// # Errors
+    /// What the way to the server says.
+    pub async fn reconnect(&mut self, endpoint: &Endpoint) -> Result<(), RefreshError> {
+        let (conn, pid, user) = session(endpoint, self.lease.number).await?;
+        (self.conn, self.pid, self.user) = (conn, pid, user);
+        self.at_work();
+        Ok(())
+    }
+
+    fn at_work(&self) {
+        self.lease.numbers.borrow_mut().insert(self.lease.number, Some(self.pid));
+    }
+
+    async fn close(self) {
+        // Everything is committed and recorded; a session that cannot say good-bye changes nothing.
+        let _ = self.locks.close().await;
+        let _ = self.conn.close().await;
+    }
+}
+
+/// Workers on one database: each refreshes a mart at a time, and rests between two.
+pub struct Workers {
+    endpoint: Endpoint,
+    registry: String,
+    project: String,
+    idle: RefCell<Vec<(Worker, Instant)>>,
+    numbers: Numbers,
+    closed: Cell<bool>,
+}
+
+impl std::fmt::Debug for Workers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Workers").field("numbers", &self.numbers).finish_non_exhaustive()
+    }
+}
+
+impl Workers {
+    /// None yet: each is opened when it is needed.
+    pub fn new(endpoint: &Endpoint, registry: &str, project: &str) -> Self {
+        Self {
+            endpoint: endpoint.clone(),
+            registry: registry.to_owned(),
+            project: project.to_owned(),
+            idle: RefCell::default(),
+            numbers: Numbers::default(),
+            closed: Cell::new(false),
+        }
+    }
+
+    /// Refreshes one mart, with a row of history.
+    ///
+    /// # Errors
+    /// Where it could not begin, or nothing could be written about it. What befalls the mart is in the run.
+    pub async fn run(&self, item: &Item, options: &Options, tell: &dyn Fn(Event)) -> Result<Run, RefreshError> {
+        let mut worker = self.take(tell).await?;
+        let run = work::work(&mut worker, &self.endpoint, item, options, tell).await?;
+        self.rest(worker);
+        Ok(run)
+    }
+
+    /// Writes that a mart is not refreshed.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn skip(
+        &self,
+        item: &Item,
+        options: &Options,
+        (status, reason): (RunStatus, &str),
+        tell: &dyn Fn(Event),
+    ) -> Result<Run, RefreshError> {
+        let mut worker = self.take(tell).await?;
+        let mut run = one::beginning(item, reason, Utc::now());
+        run.status = status;
+        let run = match opening::record(&mut worker.conn, item, options, run.clone()).await {
+            Err(error) if worker.rested && error.kind() == "connection" => {
+                worker.reconnect(&self.endpoint).await?;
+                opening::record(&mut worker.conn, item, options, run).await?
+            }
+            done => done?,
+        };
+        self.rest(worker);
+        Ok(run)
+    }
+
+    /// The server processes that work now.
+    pub fn at_work(&self) -> Vec<i32> {
+        self.numbers.borrow().values().copied().flatten().collect()
+    }
+
+    /// Since when the one that rests longest does.
+    pub fn resting_since(&self) -> Option<Instant> {
+        self.idle.borrow().iter().map(|(_, since)| *since).min()
+    }
+
+    /// Ends those that rested so long.
+    pub async fn close_resting(&self, longer_than: Duration) {
+        let all = std::mem::take(&mut *self.idle.borrow_mut());
+        let (old, young): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, since)| since.elapsed() >= longer_than);
+        self.idle.borrow_mut().extend(young);
+        for (worker, _) in old {
+            worker.close().await;
+        }
+    }
+
+    /// Ends those that rest, and each other one once it has done its work.
+    pub async fn close(&self) {
+        self.closed.set(true);
+        self.close_resting(Duration::ZERO).await;
+    }
+
+    async fn take(&self, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
+        let rested = self.idle.borrow_mut().pop();
+        let worker = match rested {
+            Some((worker, _)) => Worker { rested: true, ..worker },
+            None => self.open(tell).await?,
+        };
+        worker.at_work();
+        Ok(worker)
+    }
+
+    fn rest(&self, worker: Worker) {
+        self.numbers.borrow_mut().insert(worker.lease.number, None);
+        if !self.closed.get() {
+            self.idle.borrow_mut().push((worker, Instant::now()));
+        }
+    }
+
+    async fn open(&self, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
+        let lease = self.lease();
+        let locks = LockSession::open(&self.endpoint, &self.registry, &self.project, "refresh lock").await?;
+        let (conn, pid, user) = session(&self.endpoint, lease.number).await?;
+        tell(Event::Session { pid });
+        Ok(Worker { conn, locks, user, pid, rested: false, lease })
+    }
+
+    /// The smallest number that nobody has.
+    fn lease(&self) -> Lease {
+        let mut numbers = self.numbers.borrow_mut();
+        let number = (1..).find(|number| !numbers.contains_key(number)).unwrap_or_default();
+        numbers.insert(number, None);
+        Lease { numbers: Rc::clone(&self.numbers), number }
+    }
+}
+
+async fn session(endpoint: &Endpoint, number: usize) -> Result<(PgConnection, i32, String), RefreshError> {
+    let mut conn = endpoint.direct().session(&format!("refresh {number}")).await?;
+    let row = sqlx::query("SELECT pg_catalog.pg_backend_pid(), current_user::text")
+        .fetch_one(&mut conn)
+        .await
+        .map_err(|error| RefreshError::History(error.into()))?;
+    let facts = || Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?));
+    let (pid, user) = facts().map_err(|error| RefreshError::History(error.into()))?;
+    Ok((conn, pid, user))
+}
