@@ -51,6 +51,15 @@ impl Schedule {
         }
     }
 
+    /// Whether it goes by what the clock shows from minute to minute, and so is due again where the clock is set back: an interval,
+    /// a `*` or a step in the hour or minute. A fixed time of the day is not.
+    pub fn follows_the_clock(&self) -> bool {
+        match self {
+            Self::Interval(_) => true,
+            Self::Cron(cron) => cron.follows_the_clock(),
+        }
+    }
+
     /// Seconds between the first two runs after `from`.
     pub fn period(&self, from: DateTime<Utc>, zone: Tz) -> Option<u64> {
         let first = self.next_after(from, zone)?;

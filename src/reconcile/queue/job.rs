@@ -42,7 +42,7 @@ pub struct Past {
     pub ended: Option<DateTime<Utc>>,
     /// When the rows that are published were read: by the last good run, or by the build of an apply.
     pub snapshot: Option<DateTime<Utc>>,
-    /// When the last run of the whole mart began.
+    /// When the last run of the whole mart began, or the build of an apply.
     pub full: Option<DateTime<Utc>>,
     /// Failures in a row, up to now.
     pub failures: u32,
@@ -135,8 +135,9 @@ pub enum Outcome {
     Passing,
     /// It failed by its data, or was stopped: the next due time is the next try.
     Failed,
-    /// It failed by what does not pass (syntax, a missing column): waits for another [`Job::basis`] or a change of its source,
-    /// an hour at most.
+    /// It failed by what does not pass (syntax, a missing column): waits for another [`Job::basis`] or a change of its source.
+    /// Not everything shows there (a table made again by an ETL job), so a due time is its next try after a minute, then two,
+    /// four, an hour at most.
     Lasting,
     /// It did not begin, and can from then on.
     Postponed(DateTime<Utc>),
@@ -156,8 +157,9 @@ impl Outcome {
     /// What a failure means, by the fixed word of its kind.
     pub fn of_kind(kind: &str) -> Self {
         match kind {
-            "connection" | "lock" | "serialization" | "timeout" | "resource" | "io" | "read_only" => Self::Passing,
-            "syntax" | "missing" | "privilege" | "config" => Self::Lasting,
+            "connection" | "authentication" | "lock" | "serialization" | "timeout" | "resource" | "io"
+            | "read_only" => Self::Passing,
+            "syntax" | "missing" => Self::Lasting,
             _ => Self::Failed,
         }
     }

@@ -96,10 +96,14 @@ impl Cron {
         best
     }
 
+    pub(super) fn follows_the_clock(&self) -> bool {
+        self.minute.wildcard || self.hour.wildcard
+    }
+
     /// When the clock shows `local`: a fixed time in a gap is due right after it, in a doubled hour once; wildcards
     /// follow the clock.
     fn instants(&self, local: NaiveDateTime, zone: Tz) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
-        let wildcard = self.minute.wildcard || self.hour.wildcard;
+        let wildcard = self.follows_the_clock();
         match zone.from_local_datetime(&local) {
             MappedLocalTime::Single(t) => (Some(t.to_utc()), None),
             MappedLocalTime::Ambiguous(a, b) => (Some(a.to_utc()), wildcard.then(|| b.to_utc())),

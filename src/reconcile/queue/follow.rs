@@ -1,0 +1,174 @@
+//! What a run's end means for the mart and for those that read it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Queue;
+use super::entry::{Gate, Running, Want, Wish};
+use super::job::{Cause, Ended, Outcome, Skip};
+use super::time::{backoff, hold, later};
+use crate::state::QName;
+
+impl Queue {
+    /// A run ended. What is given back was due with it and does not run, because this one was not refreshed.
+    pub fn ended(&mut self, mart: &QName, ended: &Ended, now: DateTime<Utc>) -> Vec<Skip> {
+        self.clock(now);
+        let Some(&place) = self.places.get(mart) else { return Vec::new() };
+        let Some(running) = self.entries[place].running.take() else { return Vec::new() };
+        let waves: Vec<DateTime<Utc>> = running.waves().collect();
+        let mut skips = Vec::new();
+        self.entries[place].ended = Some(now);
+        match ended.outcome {
+            Outcome::Good | Outcome::Unchanged => {
+                self.entries[place].learn_duration((now - ended.started).max(TimeDelta::zero()));
+                if ended.whole {
+                    self.entries[place].whole_since(ended.started);
+                }
+                self.fresh(place, running.asof.min(ended.started), now);
+                let wave = waves.iter().min().copied().unwrap_or(now);
+                self.follow(place, wave, ended.outcome == Outcome::Good, now, &mut skips);
+            }
+            Outcome::Postponed(until) => self.postpone(place, running, until, now, &mut skips),
+            Outcome::Passing | Outcome::Failed | Outcome::Lasting => {
+                self.fail(place, ended, now);
+                self.entries[place].failed_in.clone_from(&waves);
+                self.skip(place, &waves, true, now, &mut skips);
+            }
+        }
+        self.set_timer(place);
+        skips
+    }
+
+    /// A mart was refreshed by somebody else, by hand or from SQL, by a run that began at `started`: it counts as a run, and what
+    /// reads it follows.
+    pub fn refreshed_elsewhere(&mut self, mart: &QName, started: DateTime<Utc>, now: DateTime<Utc>) {
+        self.clock(now);
+        let Some(&place) = self.places.get(mart) else { return };
+        let started = started.min(now);
+        let asof = self.asof_of_a_run(place, started);
+        let entry = &mut self.entries[place];
+        // One run of a mart at a time: what began before the last one here ended is that one itself, heard of again.
+        let known = entry.running.is_some() || entry.ended.is_some_and(|ended| started <= ended);
+        if !entry.job.has_rows || entry.gone || known {
+            return;
+        }
+        entry.ended = Some(now);
+        let done = entry.want.take_if(|want| want.due_at <= started && !want.whole).is_some();
+        entry.begun(done || entry.want.is_none(), false, started);
+        self.fresh(place, asof, now);
+        self.follow(place, now, true, now, &mut Vec::new());
+        self.set_timer(place);
+    }
+
+    /// New rows are published.
+    fn fresh(&mut self, place: usize, asof: DateTime<Utc>, now: DateTime<Utc>) {
+        let entry = &mut self.entries[place];
+        entry.asof = Some(asof);
+        entry.failures = 0;
+        entry.retry = None;
+        entry.gate = None;
+        entry.failed_in.clear();
+        if entry.want.is_none() && entry.job.policy.target_lag.is_some() {
+            let takes = self.durations()[place];
+            self.entries[place].lag = self.next_lag(place, takes, false, now);
+        }
+    }
+
+    /// What reads it runs: where it wants to (`anew`: there are new rows), and where it was skipped because of this one.
+    fn follow(&mut self, place: usize, wave: DateTime<Utc>, anew: bool, now: DateTime<Utc>, skips: &mut Vec<Skip>) {
+        let mart = self.entries[place].job.mart.clone();
+        for reader in self.graph.down[place].clone() {
+            let entry = &mut self.entries[reader];
+            let owed = entry.owed.remove(&mart);
+            let after = anew && entry.job.policy.after;
+            if !entry.by_itself() || !(owed || after) {
+                continue;
+            }
+            let cause = if owed { Cause::Retry } else { Cause::After };
+            entry.want(Want { wave, due_at: now, cause, whole: false });
+            // Another one that it reads failed in the same instant, before this one was done.
+            let failed = self.graph.up[reader].iter().find(|up| self.entries[**up].failed_in.contains(&wave)).copied();
+            if let Some(failed) = failed {
+                self.skip_one(failed, reader, &[wave], true, now, skips);
+            }
+            self.set_timer(reader);
+        }
+    }
+
+    fn fail(&mut self, place: usize, ended: &Ended, now: DateTime<Utc>) {
+        let entry = &mut self.entries[place];
+        entry.failures = entry.failures.saturating_add(1);
+        let (mart, failures) = (&entry.job.mart, entry.failures);
+        match ended.outcome {
+            Outcome::Passing => {
+                let delay = backoff(mart, failures, (now - ended.started).max(TimeDelta::zero()), self.seed);
+                entry.retry = Some((later(now, delay), delay));
+            }
+            _ => entry.retry = None,
+        }
+        if ended.outcome == Outcome::Lasting {
+            let span = hold(failures);
+            entry.gate = Some(Gate { until: later(now, span), span, lasting: true });
+        }
+        entry.rearm(now);
+    }
+
+    /// It did not begin after all: it waits as before, until then.
+    fn postpone(
+        &mut self,
+        place: usize,
+        running: Running,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+        skips: &mut Vec<Skip>,
+    ) {
+        let waves: Vec<DateTime<Utc>> = running.want.iter().map(|want| want.wave).collect();
+        let entry = &mut self.entries[place];
+        if entry.by_itself() {
+            running.want.into_iter().for_each(|want| entry.want(want));
+        }
+        running.wish.into_iter().for_each(|wish| entry.wishes.push_front(wish));
+        let span = (until - now).max(TimeDelta::milliseconds(100));
+        entry.gate = Some(Gate { until: later(now, span), span, lasting: false });
+        self.skip(place, &waves, false, now, skips);
+    }
+
+    /// What reads `place` and was due with it is not run, nor what reads that. Wishes wait for one that is only postponed.
+    fn skip(&mut self, place: usize, waves: &[DateTime<Utc>], wishes: bool, now: DateTime<Utc>, skips: &mut Vec<Skip>) {
+        for reader in self.graph.down[place].clone() {
+            self.skip_one(place, reader, waves, wishes, now, skips);
+        }
+    }
+
+    fn skip_one(
+        &mut self,
+        place: usize,
+        reader: usize,
+        waves: &[DateTime<Utc>],
+        wishes: bool,
+        now: DateTime<Utc>,
+        skips: &mut Vec<Skip>,
+    ) {
+        let upstream = self.entries[place].job.mart.clone();
+        let entry = &mut self.entries[reader];
+        if entry.running.is_some() {
+            return;
+        }
+        let want = entry.want.take_if(|want| waves.contains(&want.wave));
+        let (gone, stay): (Vec<Wish>, Vec<Wish>) =
+            entry.wishes.drain(..).partition(|wish| wishes && waves.contains(&wish.at));
+        entry.wishes.extend(stay);
+        let due = want.map(|want| (want.cause, want.due_at)).or_else(|| Some((Cause::Request, gone.first()?.at)));
+        let Some((cause, due_at)) = due else { return };
+        if want.is_some() {
+            entry.owed.insert(upstream.clone());
+            entry.rearm(now);
+        }
+        if wishes {
+            entry.failed_in.extend_from_slice(waves);
+        }
+        let runs = gone.into_iter().flat_map(|wish| [vec![wish.run], wish.joined]).flatten().collect();
+        skips.push(Skip { mart: entry.job.mart.clone(), upstream, cause, due_at, runs });
+        self.set_timer(reader);
+        self.skip(reader, waves, wishes, now, skips);
+    }
+}
