@@ -8,6 +8,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::checks;
+use super::incremental::{self, Checked};
 use super::indexes;
 use super::kinds;
 use super::names::{check_name, check_schema, qualified};
@@ -93,6 +94,11 @@ pub(super) fn declare(
     let checks = checks::read(root, report);
     let primary_key = primary_key(root, report);
     let versions = versions::read(root, kind, shared.defaults, &mut origins, report);
+    if let Some(kind) = kind {
+        let dated = freshness.as_ref().is_some_and(|freshness| freshness.column.is_some());
+        let mart = Checked { kind, policy: &policy, primary_key: &primary_key, dated, versions: versions.as_ref() };
+        incremental::check(root, &mart, report);
+    }
     let located = located?;
     let (mut index_decls, mut index_spans): (Vec<_>, Vec<_>) = indexes.into_iter().map(|i| (i.index, i.span)).unzip();
     if kind == Some(Kind::Table) && shared.project.auto_index && !root.has("indexes") && primary_key.is_empty() {
@@ -238,7 +244,7 @@ fn policy(
         return (timezone, RefreshPolicy::default());
     }
     let mut layers = Layers { defaults: shared.defaults, origins };
-    let policy = layers.policy(own);
+    let policy = layers.policy(own, kind);
     refresh::check(root, &policy, report);
     (timezone, policy)
 }

@@ -110,3 +110,32 @@ pub(super) fn expand(text: &str, environment: &Environment) -> Result<String, Ve
     out.push_str(rest);
     if unset.is_empty() { Ok(out) } else { Err(unset) }
 }
+
+/// Whether a URL has a password of its own, not one from the environment.
+pub(super) fn has_password(url: &str) -> bool {
+    let literal = |text: &str| !text.is_empty() && !text.contains("${");
+    let Some((_, rest)) = url.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    let in_user = user.split_once(':').is_some_and(|(_, p)| literal(p));
+    let in_query = rest.split(['?', '&']).skip(1).filter_map(|pair| pair.strip_prefix("password=")).any(literal);
+    in_user || in_query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_urls_are_found() {
+        for url in ["postgres://u:secret@h/d", "postgres://h/d?user=u&password=secret", "postgres://${USER}:secret@h/d"]
+        {
+            assert!(has_password(url), "{url}");
+        }
+        for url in ["postgres://u@h/d", "postgres://u:${P}@h/d", "${URL}", "postgres://h:5432/d", ""] {
+            assert!(!has_password(url), "{url}");
+        }
+    }
+}

@@ -16,7 +16,9 @@ use super::refresh::{Defaults, Said};
 use super::report::Report;
 use super::section::Section;
 use super::spec::{CONFIG, Key, MART, PROJECT};
-use super::{Desired, LoadOptions, ManifestError, Place, Problem, Project, Severity, environment, settings, together};
+use super::{
+    Desired, LoadOptions, ManifestError, Place, Problem, Project, Severity, environment, operate, settings, together,
+};
 
 /// The project's file, at the root of the folder.
 const PROJECT_FILE: &str = "project.toml";
@@ -196,6 +198,9 @@ fn read_project(
     if let Some(config) = &options.config {
         problems.extend(with_file(config, std::fs::read(config), CONFIG, |root, report| {
             settings::read_operation(root, environment, &mut project, report);
+            if root.has("http") {
+                project.http = operate::http(&root.section("http"), report);
+            }
         })?);
     }
     Ok((project, defaults))

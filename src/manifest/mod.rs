@@ -6,11 +6,13 @@ mod checks;
 mod declare;
 mod environment;
 mod grants;
+mod incremental;
 mod indexes;
 mod kinds;
 mod load;
 mod names;
 mod nearest;
+mod operate;
 mod operation;
 mod order;
 mod problem;
@@ -118,9 +120,9 @@ impl DesiredMart {
 pub struct LoadOptions {
     /// The folder with the manifests.
     pub dir: PathBuf,
-    /// `--config FILE`: replaces `[database]`, `[policy]`, `[limits]` and `[[notifications]]`.
+    /// `--config FILE`: replaces `[database]`, `[policy]`, `[limits]` and `[[notifications]]`; and `[http]` where it has that.
     pub config: Option<PathBuf>,
-    /// The environment: `DATAMART_…` defaults and `${NAME}` in `[database]`.
+    /// The environment: `DATAMART_…` defaults and `${NAME}` in `[database]` and `[[notifications]]`.
     pub environment: BTreeMap<String, String>,
     /// Files that are not written yet: the path below the folder, with `/`, and the text. They are read instead of, or
     /// beside, what is in the folder.

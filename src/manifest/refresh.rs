@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::incremental;
+use super::names::check_name;
 use super::nearest::nearest;
 use super::report::Report;
 use super::section::Section;
-use crate::state::{Misfire, RefreshPolicy, Schedule, Strategy};
+use crate::state::{Kind, Misfire, RefreshPolicy, Schedule, Strategy};
 
 /// What one `[refresh]` says, valid values only.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +25,11 @@ pub(super) struct Said {
     warn_duration: Option<u64>,
     priority: Option<i64>,
     suspend: Option<bool>,
+    incremental: Option<incremental::Said>,
+    debounce: Option<u64>,
+    max_wait: Option<u64>,
+    channel: Option<String>,
+    full_after: Option<u64>,
     /// Of `[defaults.versions]` and the environment, which are no part of a mart's `[refresh]`.
     pub keep_versions: Option<u32>,
 }
@@ -65,11 +72,18 @@ impl Said {
                 "keep one of them",
             );
         }
+        let channel = section.text("channel");
+        if let Some(channel) = &channel {
+            check_name(channel, section.span("channel"), &section.path("channel"), report);
+        }
         Self {
             strategy: section.str("strategy").and_then(|word| match word {
                 "manual" => Some(Strategy::Manual),
                 "scheduled" => Some(Strategy::Scheduled),
+                "triggered" => Some(Strategy::Triggered),
+                "incremental" => Some(Strategy::Incremental),
                 "full" => Some(Strategy::Full),
+                "smart" => Some(Strategy::Smart),
                 _ => None,
             }),
             schedule: section.has("schedule").then_some(schedule),
@@ -87,6 +101,11 @@ impl Said {
             warn_duration: section.duration("warn_duration"),
             priority: section.integer("priority"),
             suspend: section.bool("suspend"),
+            incremental: incremental::Said::read(&section.section("incremental"), report),
+            debounce: section.duration("debounce"),
+            max_wait: section.duration("max_wait"),
+            channel,
+            full_after: section.duration("full_after"),
             keep_versions: None,
         }
     }
@@ -119,7 +138,7 @@ impl Defaults {
     /// The policy of a mart that says no more than its strategy, if that.
     pub fn policy(&self, strategy: Option<Strategy>) -> RefreshPolicy {
         let said = Said { strategy, ..Said::default() };
-        Layers { defaults: self, origins: &mut BTreeMap::new() }.policy(&said)
+        Layers { defaults: self, origins: &mut BTreeMap::new() }.policy(&said, None)
     }
 }
 
@@ -158,10 +177,16 @@ impl Layers<'_> {
     }
 
     /// The policy of a mart that stores rows.
-    pub fn policy(&mut self, own: &Said) -> RefreshPolicy {
+    pub fn policy(&mut self, own: &Said, kind: Option<Kind>) -> RefreshPolicy {
         let defaults = self.defaults;
         let project = &defaults.project;
-        let strategy = self.pick("strategy", own.strategy, &project.strategy).unwrap_or_default();
+        // What the project asks of marts, a materialized view can only have whole.
+        let table = kind != Some(Kind::MaterializedView);
+        let whole = |strategy| match strategy {
+            Strategy::Incremental | Strategy::Smart if !table => Strategy::Full,
+            strategy => strategy,
+        };
+        let strategy = self.pick("strategy", own.strategy, &project.strategy.map(whole)).unwrap_or_default();
         let timed = own.schedule.is_some() || own.target_lag.is_some();
         let (schedule, target_lag) = if timed || strategy == Strategy::Manual {
             (own.schedule.clone(), own.target_lag)
@@ -177,6 +202,12 @@ impl Layers<'_> {
         } else {
             self.environment("concurrent", inherited, &defaults.environment.concurrent, "DATAMART_CONCURRENT_REFRESH")
         };
+        let triggered = strategy == Strategy::Triggered;
+        let smart = strategy == Strategy::Smart;
+        let (theirs, mut taken) = (project.incremental.as_ref().filter(|_| table), Vec::new());
+        let incremental =
+            incremental::settle(own.incremental.as_ref(), theirs, strategy, |key| taken.push(key.to_owned()));
+        taken.iter().for_each(|key| self.record(&format!("incremental.{key}"), "project.toml"));
         RefreshPolicy {
             strategy,
             schedule,
@@ -195,11 +226,11 @@ impl Layers<'_> {
             warn_duration: self.pick("warn_duration", own.warn_duration, &project.warn_duration),
             priority: self.pick("priority", own.priority, &project.priority).unwrap_or_default(),
             suspend: self.pick("suspend", own.suspend, &project.suspend).unwrap_or_default(),
-            incremental: None,
-            debounce: None,
-            max_wait: None,
-            channel: None,
-            full_after: None,
+            incremental,
+            debounce: self.pick("debounce", own.debounce, &project.debounce.filter(|_| triggered)),
+            max_wait: self.pick("max_wait", own.max_wait, &project.max_wait.filter(|_| triggered)),
+            channel: self.pick("channel", own.channel.clone(), &project.channel.clone().filter(|_| triggered)),
+            full_after: self.pick("full_after", own.full_after, &project.full_after.filter(|_| smart)),
         }
     }
 }

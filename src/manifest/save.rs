@@ -10,6 +10,7 @@ mod indexes;
 mod list;
 mod pin;
 mod query;
+mod refresh;
 mod text;
 mod write;
 
@@ -60,7 +61,7 @@ pub fn create(mart: &Mart, path: &str, desired: &Desired) -> Vec<FileText> {
 /// The files that have to change so that the manifest says `new` instead of what `old` says. Empty: none.
 ///
 /// Looked at are type, name, schema, description, query, owner, tablespace, options, session, columns, indexes, grants and,
-/// of the refresh policy, strategy, schedule, time zone and concurrency. The order of indexes and grants is the file's,
+/// of the refresh policy, strategy, schedule, time zone, concurrency and what belongs to one strategy. The order of indexes and grants is the file's,
 /// those that are new come last. A query whose file is another mart's too moves out of it.
 ///
 /// # Errors
@@ -231,6 +232,7 @@ impl Edit<'_> {
             let own = policy.concurrent.filter(|_| policy.concurrent != untold.concurrent);
             changes.push(("concurrent", own.map(Value::from)));
         }
+        changes.extend(refresh::changes(self.old.map(|old| &old.refresh), policy, &inherited));
         if !self.document.contains_key("refresh") {
             if changes.iter().all(|(_, value)| value.is_none()) {
                 return;

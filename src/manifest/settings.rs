@@ -5,8 +5,9 @@ use std::path::Path;
 use globset::Glob;
 use regex::Regex;
 
-use super::environment::{Environment, expand};
+use super::environment::{Environment, expand, has_password};
 use super::names::{check_name, check_schema};
+use super::operate;
 use super::refresh::{Said, timezone};
 use super::report::Report;
 use super::section::Section;
@@ -25,7 +26,8 @@ impl Project {
     }
 }
 
-/// Reads `[project]`, `[embedded]`, `[defaults]`, `[indexes]` and `[naming]`; the defaults of refreshes.
+/// Reads `[project]`, `[embedded]`, `[defaults]`, `[indexes]`, `[naming]`, `[maintenance_window]` and `[http]`; the defaults of
+/// refreshes.
 pub(super) fn read(
     root: &Section<'_>,
     dir: &Path,
@@ -64,13 +66,15 @@ pub(super) fn read(
         project.stated("indexes.auto");
     }
     project.naming = naming(&root.section("naming"), report);
+    project.maintenance_window = operate::window(&root.section("maintenance_window"), &project.timezone, report);
+    project.http = operate::http(&root.section("http"), report);
     let defaults = root.section("defaults");
     let mut said = Said::read(&defaults.section("refresh"), report);
     said.keep_versions = defaults.section("versions").integer("keep").and_then(|keep| u32::try_from(keep).ok());
     said
 }
 
-/// Reads `[database]`, `[limits]` and `[policy]`, which `--config` may replace.
+/// Reads `[database]`, `[limits]`, `[policy]` and `[[notifications]]`, which `--config` replaces.
 pub(super) fn read_operation(
     root: &Section<'_>,
     environment: &Environment,
@@ -104,7 +108,9 @@ pub(super) fn read_operation(
     }
     let limits: &mut Limits = &mut project.limits;
     limits.parallel_refreshes = number(&section, "parallel_refreshes").unwrap_or(limits.parallel_refreshes);
+    limits.pause_when = operate::pause(&section.section("pause_when"));
     policy(&root.section("policy"), &mut project.policy, report);
+    project.notifications = operate::notifications(root, environment, report);
 }
 
 fn number(section: &Section<'_>, key: &str) -> Option<u32> {
@@ -151,19 +157,6 @@ fn url(
             None
         }
     }
-}
-
-/// Whether a URL has a password of its own, not one from the environment.
-fn has_password(url: &str) -> bool {
-    let literal = |text: &str| !text.is_empty() && !text.contains("${");
-    let Some((_, rest)) = url.split_once("://") else {
-        return false;
-    };
-    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-    let in_user = user.split_once(':').is_some_and(|(_, p)| literal(p));
-    let in_query = rest.split(['?', '&']).skip(1).filter_map(|pair| pair.strip_prefix("password=")).any(literal);
-    in_user || in_query
 }
 
 fn read_embedded(
@@ -213,6 +206,12 @@ fn policy(section: &Section<'_>, policy: &mut Policy, report: &mut Report) {
         }
     }
     policy.ignore_drift = section.names("ignore_drift");
+    policy.drift_interval = section.duration("drift_interval");
+    if policy.drift_interval == Some(0) {
+        let help = "write for example \"5m\"; `on_drift = \"off\"` looks for none";
+        let message = "drift cannot be looked for all the time";
+        report.error(section.span("drift_interval"), section.path("drift_interval"), message, help);
+    }
 }
 
 fn naming(section: &Section<'_>, report: &mut Report) -> Option<Naming> {
@@ -229,20 +228,4 @@ fn naming(section: &Section<'_>, report: &mut Report) -> Option<Naming> {
         return None;
     }
     Some(Naming { pattern, error: section.str("severity") == Some("error") })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_in_urls_are_found() {
-        for url in ["postgres://u:secret@h/d", "postgres://h/d?user=u&password=secret", "postgres://${USER}:secret@h/d"]
-        {
-            assert!(has_password(url), "{url}");
-        }
-        for url in ["postgres://u@h/d", "postgres://u:${P}@h/d", "${URL}", "postgres://h:5432/d", ""] {
-            assert!(!has_password(url), "{url}");
-        }
-    }
 }

@@ -195,6 +195,14 @@ impl<'a> Target<'a> {
         if let Some(retention) = &self.mart.retention {
             check("retention.column", &retention.column);
         }
+        if let Some(incremental) = &self.mart.refresh.incremental {
+            if let Some(column) = &incremental.time_column {
+                check("refresh.incremental.time_column", column);
+            }
+            for column in &incremental.unique_key {
+                check("refresh.incremental.unique_key", column);
+            }
+        }
         problems
     }
 

@@ -104,12 +104,15 @@ const COLUMN: &[Key] = &[
 const STRATEGIES: &[Word] = &[
     word("manual"),
     word("scheduled"),
+    word("triggered"),
+    word("incremental"),
     word("full"),
+    word("smart"),
     later_word("on_commit"),
-    later_word("triggered"),
-    later_word("incremental"),
-    later_word("smart"),
 ];
+
+const METHODS: &[Word] =
+    &[word("window"), word("append"), word("upsert"), later_word("changes"), later_word("partition")];
 
 /// `[refresh]`, and `[defaults.refresh]` of the project.
 pub(super) const REFRESH: &[Key] = &[
@@ -136,11 +139,62 @@ pub(super) const REFRESH: &[Key] = &[
     key("warn_duration", Type::Duration, "\"60s\"", "A refresh that takes longer is told as slow."),
     key("priority", Type::Integer { min: -1_000_000, max: 1_000_000 }, "0", "Larger starts first among those due."),
     key("suspend", Type::Bool, "false", "The mart is not refreshed on its own."),
-    later("incremental"),
-    later("debounce"),
-    later("max_wait"),
-    later("channel"),
-    later("full_after"),
+    key(
+        "incremental",
+        Type::Table(INCREMENTAL),
+        "{ method = \"window\", time_column = \"day\", lookback = \"2 days\" }",
+        "How a refresh of a table mart computes only a part of its rows.",
+    ),
+    key(
+        "debounce",
+        Type::Duration,
+        "\"1s\"",
+        "triggered: quiet to wait for after a change of a source; 1s unless given.",
+    ),
+    key("max_wait", Type::Duration, "\"30s\"", "triggered: … and how long at most; 30s unless given."),
+    key(
+        "channel",
+        Type::Text,
+        "\"orders_loaded\"",
+        "triggered: a NOTIFY on this channel counts as a change of a source; datamart_<mart> unless given.",
+    ),
+    key(
+        "full_after",
+        Type::Duration,
+        "\"1 day\"",
+        "smart: rows are computed whole once the newest data is older than this; 1 day unless given.",
+    ),
+];
+
+const INCREMENTAL: &[Key] = &[
+    key(
+        "method",
+        Type::Words(METHODS),
+        "\"window\"",
+        "window: the newest part of the time is computed again, and what changed before it stays as it was; append: rows \
+         beyond the newest one are added, and no other change is seen; upsert: rows of the query are merged in by a key, \
+         and none is deleted.",
+    ),
+    key(
+        "time_column",
+        Type::Text,
+        "\"day\"",
+        "The column that says how new a row is: for window, append, and how new the data of a smart mart is.",
+    ),
+    key(
+        "lookback",
+        Type::Duration,
+        "\"2 days\"",
+        "window: this much of the past is computed again, a multiple of the time that a row stands for.",
+    ),
+    key(
+        "unique_key",
+        NAMES,
+        "[\"customer_id\"]",
+        "upsert: columns that tell rows apart; the primary key unless given.",
+    ),
+    key("full_schedule", Type::Text, "\"0 2 * * *\"", "When all rows are computed, on top."),
+    later("frozen_before"),
 ];
 
 const INDEX: &[Key] = &[

@@ -16,10 +16,15 @@ pub(in crate::manifest) const PROJECT: &[Key] = &[
     key("indexes", Type::Table(INDEXES), "{ auto = false }", "Indexes that nobody declared."),
     key("policy", Type::Table(POLICY), "{ prune = \"confirm\" }", "What may happen without being asked for."),
     key("naming", Type::Table(NAMING), "{ pattern = \"^mv_\" }", "How marts should be named."),
+    key(
+        "maintenance_window",
+        Type::Table(WINDOW),
+        "{ start = \"02:00\", end = \"05:00\" }",
+        "Outside it no refresh blocks readers: plain ones wait for it.",
+    ),
+    key("http", Type::Table(HTTP), "{ read_role = \"api_reader\" }", "The HTTP interface of the daemon."),
+    NOTIFICATIONS,
     later("capture"),
-    later("http"),
-    later("maintenance_window"),
-    later("notifications"),
 ];
 
 /// The file given with `--config`.
@@ -27,7 +32,58 @@ pub(in crate::manifest) const CONFIG: &[Key] = &[
     key("database", Type::Table(DATABASE), "{ url = \"${DATABASE_URL}\" }", "Where and how to connect."),
     key("limits", Type::Table(LIMITS), "{ parallel_refreshes = 2 }", "What builds and refreshes may use."),
     key("policy", Type::Table(POLICY), "{ prune = \"confirm\" }", "What may happen without being asked for."),
-    later("notifications"),
+    key("http", Type::Table(HTTP), "{ read_role = \"api_reader\" }", "The HTTP interface of the daemon."),
+    NOTIFICATIONS,
+];
+
+const NOTIFICATIONS: Key =
+    key("notifications", Type::Tables(NOTIFICATION), "[{ url = \"${ALERT_WEBHOOK}\" }]", "Who is told what happens.");
+
+const NOTIFICATION: &[Key] = &[
+    key(
+        "url",
+        Type::Text,
+        "\"${ALERT_WEBHOOK}\"",
+        "Where events are posted to, as Slack takes them; ${NAME} is read from the environment.",
+    )
+    .required(),
+    key(
+        "on",
+        Type::List(&EVENTS),
+        "[\"refresh_failed\", \"drift\"]",
+        "Which events; all but `refreshed` unless given.",
+    ),
+];
+
+const EVENTS: Type = Type::Words(&[
+    word("refresh_failed"),
+    word("check_failed"),
+    word("drift"),
+    word("stale"),
+    word("slow"),
+    word("refreshed"),
+    word("recovered"),
+]);
+
+const HTTP: &[Key] =
+    &[key("read_role", Type::Text, "\"api_reader\"", "Rows and previews over HTTP are read as this role.")];
+
+const WINDOW: &[Key] = &[
+    key("start", Type::Text, "\"02:00\"", "When it begins, as hour:minute.").required(),
+    key("end", Type::Text, "\"05:00\"", "When it ends, as hour:minute; before `start`: on the next day.").required(),
+    key("timezone", Type::Text, "\"UTC\"", "The IANA time zone of both; the project's unless given."),
+    key("allow_blocking", Type::Bool, "true", "Inside it a refresh may block readers; true unless given."),
+];
+
+const PAUSE: &[Key] = &[
+    key(
+        "xmin_age",
+        Type::Integer { min: 1, max: 2_000_000_000 },
+        "500000000",
+        "The oldest snapshot is older than this many transactions.",
+    ),
+    key("replica_lag", Type::Duration, "\"5m\"", "A replica is behind by more than this."),
+    key("active_backends", Type::Integer { min: 1, max: 262_143 }, "80", "This many other sessions are at work."),
 ];
 
 const SELF: &[Key] = &[
@@ -70,7 +126,12 @@ const LIMITS: &[Key] = &[
     key("maintenance_work_mem", Type::Size, "\"2GB\"", "For index builds."),
     key("max_parallel_workers", Type::Integer { min: 0, max: 1_024 }, "4", "For parallel queries and index builds."),
     key("parallel_refreshes", COUNT, "2", "Refreshes at once."),
-    later("pause_when"),
+    key(
+        "pause_when",
+        Type::Table(PAUSE),
+        "{ active_backends = 80 }",
+        "No refresh that computes all rows starts while one of these holds.",
+    ),
 ];
 
 const INDEXES: &[Key] =
@@ -99,7 +160,7 @@ const POLICY: &[Key] = &[
         "What is done about changes made by hand.",
     ),
     key("ignore_drift", NAMES, "[\"indexes:adhoc_*\"]", "Drift that is nobody's business, as aspect:glob."),
-    later("drift_interval"),
+    key("drift_interval", Type::Duration, "\"5m\"", "How often the daemon looks for it; 5m unless given."),
 ];
 
 const NAMING: &[Key] = &[

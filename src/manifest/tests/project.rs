@@ -1,7 +1,9 @@
 //! `project.toml`, `--config` and the environment.
 
+use chrono::NaiveTime;
+
 use super::Folder;
-use crate::manifest::{OnDrift, Prune};
+use crate::manifest::{MaintenanceWindow, OnDrift, PauseWhen, Prune};
 
 #[test]
 fn everything_said() {
@@ -28,6 +30,19 @@ seed = "seed.sql"
 maintenance_work_mem = "2 GB"
 max_parallel_workers = 4
 parallel_refreshes = 3
+pause_when = { xmin_age = 500000000, replica_lag = "5m", active_backends = 80 }
+[maintenance_window]
+start = "22:30"
+end = "24:00"
+timezone = "UTC"
+allow_blocking = false
+[http]
+read_role = "api_reader"
+[[notifications]]
+url = "https://h/${PW}"
+on = ["drift", "stale"]
+[[notifications]]
+url = "http://localhost:8080/hook"
 [indexes]
 auto = false
 [policy]
@@ -35,6 +50,7 @@ prune = false
 allow_hazards = ["BLOCKS_WRITES"]
 on_drift = "heal"
 ignore_drift = ["indexes:adhoc_*"]
+drift_interval = "10m"
 [naming]
 pattern = "^mv_"
 severity = "error"
@@ -60,6 +76,19 @@ severity = "error"
     assert_eq!((project.policy.prune, project.policy.on_drift), (Prune::Never, OnDrift::Heal));
     assert!(project.naming.unwrap().error);
     assert!(project.origins.is_empty());
+    assert_eq!(project.policy.drift_interval, Some(600));
+    let pause = PauseWhen { xmin_age: Some(500_000_000), replica_lag: Some(300), active_backends: Some(80) };
+    assert_eq!(project.limits.pause_when, pause);
+    let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap();
+    let window =
+        MaintenanceWindow { start: at(22, 30), end: at(0, 0), timezone: chrono_tz::UTC, allow_blocking: false };
+    assert_eq!(project.maintenance_window, Some(window));
+    assert_eq!(project.http.read_role.as_deref(), Some("api_reader"));
+    let urls: Vec<_> = project.notifications.iter().map(|told| told.url.as_deref()).collect();
+    assert_eq!(urls, [Some("https://h/secret"), Some("http://localhost:8080/hook")]);
+    assert_eq!(project.notifications[0].on, ["drift", "stale"]);
+    assert_eq!(project.notifications[1].on.len(), 6);
+    assert!(!format!("{:?}", project.notifications).contains("secret"));
 }
 
 #[test]
@@ -67,6 +96,8 @@ fn nothing_said() {
     let project = Folder::new(&[]).with("DATAMART_MAINTENANCE_WORK_MEM", "1GB").desired().project;
     assert_eq!((project.name.as_str(), project.schema.as_str()), ("default", "public"));
     assert!(project.embedded.is_none());
+    assert!(project.maintenance_window.is_none() && project.notifications.is_empty());
+    assert_eq!((project.http.read_role, project.limits.pause_when), (None, PauseWhen::default()));
     assert_eq!(project.limits.maintenance_work_mem.as_deref(), Some("1GB"));
     assert_eq!(project.origins["limits.maintenance_work_mem"], "DATAMART_MAINTENANCE_WORK_MEM");
 }
@@ -92,22 +123,36 @@ keep = 0
 [limits]
 max_size = "99999999999TB"
 maintenance_work_mem = "lots"
-pause_when = { xmin_age = 1 }
+pause_when = { xmin_age = 0 }
 [capture]
 [http]
+read_role = ""
 [maintenance_window]
+start = "2 am"
+end = "25:00"
 [[notifications]]
+[[notifications]]
+url = "ftp://h"
+on = ["explosion"]
+[[notifications]]
+url = "${SECRET}"
+on = []
+[[notifications]]
+url = "https://${SECRET_HOST}/${SECRET_TOKEN}"
+[[notifications]]
+url = "https://u:secret@h/services/T024BE7LD0/aBcD3fGhIjKlMnOpQr"
 [indexes]
 auto = true
 [policy]
 prune = "maybe"
 allow_hazards = ["EXPLODES", "INDEX_BUILT"]
 ignore_drift = ["adhoc"]
-drift_interval = "5m"
+drift_interval = "0s"
 [naming]
 pattern = "("
 "#,
-    )]);
+    )])
+    .with("SECRET", "ftp://hidden");
     let told: Vec<String> = folder
         .told()
         .into_iter()
@@ -126,25 +171,35 @@ pattern = "("
             "14:8 `defaults.versions.keep` is between 1 and 1000",
             "16:12 \"99999999999TB\" is too large",
             "17:24 \"lots\" is not a size",
-            "18:1 `limits.pause_when` is not supported yet",
+            "18:27 `limits.pause_when.xmin_age` is between 1 and 2000000000",
             "19:2 `capture` is not supported yet",
-            "20:2 `http` is not supported yet",
-            "21:2 `maintenance_window` is not supported yet",
-            "22:3 `notifications` is not supported yet",
-            "26:9 `policy.prune` cannot be \"maybe\"",
-            "27:18 `policy.allow_hazards` cannot be \"EXPLODES\"",
-            "27:30 `policy.allow_hazards` cannot be \"INDEX_BUILT\"",
-            "28:17 \"adhoc\" is not an aspect and a glob",
-            "29:1 `policy.drift_interval` is not supported yet",
-            "31:11 this is not a regular expression: unclosed group",
+            "21:13 `http.read_role` is empty",
+            "23:9 \"2 am\" is not a time of day",
+            "24:7 \"25:00\" is not a time of day",
+            "25:1 `notifications[0].url` is missing",
+            "27:7 this is no address of http:// or https://",
+            "28:7 `notifications[1].on` cannot be \"explosion\"",
+            "30:7 warning: what the environment gives is no address of http:// or https://: nobody is told",
+            "31:6 the list of events is empty",
+            "33:7 warning: SECRET_HOST, SECRET_TOKEN are not set in the environment: nobody is told",
+            "35:7 warning: a secret stands in this file",
+            "39:9 `policy.prune` cannot be \"maybe\"",
+            "40:18 `policy.allow_hazards` cannot be \"EXPLODES\"",
+            "40:30 `policy.allow_hazards` cannot be \"INDEX_BUILT\"",
+            "41:17 \"adhoc\" is not an aspect and a glob",
+            "42:18 drift cannot be looked for all the time",
+            "44:11 this is not a regular expression: unclosed group",
         ]
     );
 }
 
 #[test]
 fn the_operator_s_file_replaces_sections() {
-    let operator = Folder::new(&[("config.toml", "[policy]\non_drift = 'off'\n[limits]\nparallel_refreshes = 1\n")]);
-    let project = "[project]\nname = 'p'\n[policy]\nprune = true\n[database]\nurl = 'postgres://u:x@h/d'\n[limits]\nmax_parallel_workers = 7\n";
+    let operator = Folder::new(&[(
+        "config.toml",
+        "[policy]\non_drift = 'off'\n[limits]\nparallel_refreshes = 1\n[http]\nread_role = 'theirs'\n",
+    )]);
+    let project = "[project]\nname = 'p'\n[policy]\nprune = true\n[database]\nurl = 'postgres://u:x@h/d'\n[limits]\nmax_parallel_workers = 7\n[[notifications]]\nurl = 'http://h'\n[http]\nread_role = 'ours'\n";
     let mut folder = Folder::new(&[("project.toml", project)]);
     folder.options.config = Some(operator.dir.path().join("config.toml"));
     let desired = folder.desired();
@@ -152,6 +207,8 @@ fn the_operator_s_file_replaces_sections() {
     assert_eq!((project.policy.prune, project.policy.on_drift), (Prune::Confirm, OnDrift::Off));
     assert_eq!((project.database.url, project.limits.max_parallel_workers), (None, None));
     assert_eq!((project.name.as_str(), project.limits.parallel_refreshes), ("p", 1));
+    assert!(project.notifications.is_empty());
+    assert_eq!(project.http.read_role.as_deref(), Some("theirs"));
     assert!(desired.warnings.is_empty());
 
     std::fs::write(operator.dir.path().join("config.toml"), "[project]\nname = 'x'\n").unwrap();
