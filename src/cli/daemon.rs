@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use datamart::apply::By;
 use datamart::manifest::{Desired, LoadOptions};
-use datamart::reconcile::{self, Command, Explain, RevisionOptions, Revisions, Setup, Source, Verdict, Vitals};
+use datamart::reconcile::{
+    self, Command, Explain, ReconcileError, RevisionOptions, Revisions, Setup, Source, Verdict, Vitals,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -27,7 +29,7 @@ pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<E
     // Before anything takes long: who stops us early is heard, too.
     let signals = Signals::new()?;
     let options = options(args, globals);
-    let desired = Revisions::new(options.clone()).load().await?;
+    let desired = Revisions::new(options.clone()).map_err(ReconcileError::from)?.load().await?;
     context::warn(&desired, style);
     let reach = context::reach(globals, style, &desired).await?;
     let label = reach.endpoint.label();

@@ -1,9 +1,13 @@
 //! Again and again: looking, planning, applying and refreshing in time.
 
 mod agenda;
+mod attempt;
 mod board;
+mod change;
 mod desk;
+mod drift;
 mod error;
+mod git;
 mod ground;
 mod lead;
 mod log;
@@ -11,6 +15,7 @@ mod outcome;
 mod overrides;
 mod planning;
 pub mod queue;
+mod record;
 mod requests;
 mod revision;
 mod run;
@@ -19,8 +24,13 @@ mod setup;
 mod source;
 mod term;
 mod vitals;
+mod watch;
 
+pub use attempt::policy;
+pub use change::{execute, lock_marts};
+pub use drift::drifted;
 pub use error::ReconcileError;
+pub use git::GitError;
 pub use outcome::{Drifted, Outcome, Reconciled};
 pub use overrides::{Among, Changed, overrides, policies, reschedule, resume, suspend};
 pub use planning::{Seen, look, plan};

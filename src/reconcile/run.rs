@@ -19,7 +19,7 @@ const CONNECT: Backoff =
 
 /// How a try to lead ended.
 enum Tried {
-    Leads(i64),
+    Leads(Box<Revisions>, i64),
     Stopped,
 }
 
@@ -32,10 +32,9 @@ pub async fn run(setup: &Setup, commands: &mut UnboundedReceiver<Command>) -> Re
     board.in_force(&setup.desired);
     let mut failures: u32 = 0;
     loop {
-        let mut revisions = Revisions::new(setup.revisions.clone());
-        let tried = attempt(setup, &board, &mut revisions, commands).await;
-        let (mut candidate, epoch) = match tried {
-            Ok((candidate, Tried::Leads(epoch))) => (candidate, epoch),
+        let tried = attempt(setup, &board, commands).await;
+        let (mut candidate, revisions, epoch) = match tried {
+            Ok((candidate, Tried::Leads(revisions, epoch))) => (candidate, *revisions, epoch),
             Ok((candidate, Tried::Stopped)) => {
                 candidate.resign().await;
                 return Ok(Verdict::Good);
@@ -74,15 +73,15 @@ pub async fn run(setup: &Setup, commands: &mut UnboundedReceiver<Command>) -> Re
 async fn attempt(
     setup: &Setup,
     board: &Board,
-    revisions: &mut Revisions,
     commands: &mut UnboundedReceiver<Command>,
 ) -> Result<(Candidate, Tried), ReconcileError> {
     let opened = Candidate::open(&setup.endpoint, &setup.registry, &setup.project, &setup.host);
     let mut candidate = opened.await?;
+    let mut revisions = Box::new(Revisions::new(setup.revisions.clone())?);
     let mut followed = false;
     loop {
         if let Some(epoch) = candidate.stand().await? {
-            return Ok((candidate, Tried::Leads(epoch)));
+            return Ok((candidate, Tried::Leads(revisions, epoch)));
         }
         if setup.once {
             return Err(candidate.held().await.into());
@@ -95,7 +94,7 @@ async fn attempt(
         }
         tokio::select! {
             () = tokio::time::sleep(TRY) => {}
-            reason = revisions.next() => follow(reason, board, revisions).await,
+            reason = revisions.next() => follow(reason, board, &mut revisions).await,
             Some(command) = commands.recv() => match command {
                 Command::Stop => return Ok((candidate, Tried::Stopped)),
                 Command::Reload => revisions.poker().poke(Reason::Asked),
