@@ -8,6 +8,7 @@ use super::session::{Frame, SessionState};
 use super::statement;
 use crate::catalog::Relation;
 use crate::database::SqlError;
+use crate::state::QName;
 
 /// How many rows a merge wrote.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -78,18 +79,7 @@ async fn write(
                 merged.deleted = run(conn, session, frame, &delete).await?;
             }
             if let Some(update) = update {
-                session.enter(conn, frame).await?;
-                sqlx::raw_sql("SAVEPOINT datamart_update").execute(&mut *conn).await?;
-                match run(conn, session, frame, &update).await {
-                    Ok(rows) => merged.updated = rows,
-                    // Two rows exchange a value of another unique index: out first, in again below.
-                    Err(error) if error.is("23505") => {
-                        sqlx::raw_sql("ROLLBACK TO SAVEPOINT datamart_update").execute(&mut *conn).await?;
-                        let delete = statement::delete_changed(live, &built.name, &key);
-                        merged.updated = run(conn, session, frame, &delete).await?;
-                    }
-                    Err(error) => return Err(error),
-                }
+                merged.updated = change(conn, session, live, &built.name, (&key, &update), frame).await?;
             }
             if let Some(insert) = insert {
                 merged.inserted = run(conn, session, frame, &insert).await?;
@@ -103,4 +93,24 @@ async fn write(
     }
     run(conn, session, frame, &format!("DROP TABLE {}", built.name)).await?;
     Ok(merged)
+}
+
+/// Updates rows by key; those of which two exchange a value of another unique index go out, to be put in again by the caller.
+pub(super) async fn change(
+    conn: &mut PgConnection,
+    session: &mut SessionState,
+    live: &Relation,
+    next: &QName,
+    (key, update): (&[String], &str),
+    frame: &Frame,
+) -> Result<u64, SqlError> {
+    session.enter(conn, frame).await?;
+    sqlx::raw_sql("SAVEPOINT datamart_update").execute(&mut *conn).await?;
+    match run(conn, session, frame, update).await {
+        Err(error) if error.is("23505") => {
+            sqlx::raw_sql("ROLLBACK TO SAVEPOINT datamart_update").execute(&mut *conn).await?;
+            run(conn, session, frame, &statement::delete_changed(live, next, key)).await
+        }
+        done => done,
+    }
 }

@@ -7,6 +7,7 @@ mod copy;
 mod exact;
 mod limit;
 mod merge;
+mod partial;
 mod room;
 mod run;
 mod session;
@@ -20,6 +21,7 @@ pub use compare::{ChangedColumn, ChangedRows, ComparedBy, ComparedColumn, Compar
 pub use copy::{Built, Needed, build_aside, close, remove_leftovers};
 pub use limit::{SizeLimit, within};
 pub use merge::{Merged, differences, merge};
+pub use partial::{Rows, Written, write_rows};
 pub use room::lacking_room;
 pub use run::{Halted, Tries, run, run_all};
 pub use session::{Frame, SessionState};

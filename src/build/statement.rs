@@ -17,6 +17,12 @@ pub(crate) fn create_next(mart: &Mart, live: &Relation, name: &QName) -> String 
     format!("CREATE {unlogged}TABLE {name}{method}{with}{tablespace} AS\n{}", query.trim())
 }
 
+/// The table that a part of the mart's rows goes into, for as long as they are written into the live one.
+pub(crate) fn create_part(live: &Relation, name: &QName, query: &str) -> String {
+    let tablespace = live.tablespace.as_ref().map(|t| format!("\nTABLESPACE {}", quote_ident(t))).unwrap_or_default();
+    format!("CREATE UNLOGGED TABLE {name}{tablespace} AS\n{}", query.trim())
+}
+
 /// The comment that marks it.
 pub(crate) fn mark_next(kind: Kind, mart: &QName, name: &QName) -> String {
     format!("COMMENT ON {} {name} IS {}", kind.sql(), quote_literal(&next_mark(mart)))
@@ -98,22 +104,70 @@ pub(crate) fn count_differences(live: &Relation, next: &QName, key: &[String]) -
 
 /// Delete, update, insert: only rows that differ are written.
 pub(crate) fn merge_by_key(live: &Relation, next: &QName, key: &[String]) -> [Option<String>; 3] {
-    let name = &live.name;
     let same = same_key(key);
-    let rest: Vec<&Column> = live.columns.iter().filter(|c| !key.contains(&c.name)).collect();
-    let set: Vec<String> = rest.iter().map(|c| quote_ident(&c.name)).map(|c| format!("{c} = n.{c}")).collect();
+    [
+        Some(format!("DELETE FROM {} m WHERE NOT EXISTS (SELECT FROM {next} n WHERE {same})", live.name)),
+        update_by(live, next, key, &same),
+        Some(insert_by(live, next, &format!("NOT EXISTS (SELECT FROM {} m WHERE {same})", live.name))),
+    ]
+}
+
+/// Rows that are the `same` and differ otherwise.
+fn update_by(live: &Relation, next: &QName, key: &[String], same: &str) -> Option<String> {
+    let rest = live.columns.iter().filter(|c| !key.contains(&c.name)).map(|c| quote_ident(&c.name));
+    let set: Vec<String> = rest.map(|c| format!("{c} = n.{c}")).collect();
+    let differ = differ(&live.columns);
+    let set = (!set.is_empty()).then(|| set.join(", "))?;
+    Some(format!("UPDATE {} m SET {set} FROM {next} n WHERE {same} AND {differ}", live.name))
+}
+
+fn insert_by(live: &Relation, next: &QName, which: &str) -> String {
     let columns = quote_idents(live.columns.iter().map(|c| &c.name));
     let values: Vec<String> = live.columns.iter().map(|c| format!("n.{}", quote_ident(&c.name))).collect();
-    [
-        Some(format!("DELETE FROM {name} m WHERE NOT EXISTS (SELECT FROM {next} n WHERE {same})")),
-        (!rest.is_empty()).then(|| {
-            format!("UPDATE {name} m SET {} FROM {next} n WHERE {same} AND {}", set.join(", "), differ(&live.columns))
-        }),
-        Some(format!(
-            "INSERT INTO {name} ({columns}) SELECT {} FROM {next} n WHERE NOT EXISTS (SELECT FROM {name} m WHERE {same})",
-            values.join(", ")
-        )),
-    ]
+    format!("INSERT INTO {} ({columns}) SELECT {} FROM {next} n WHERE {which}", live.name, values.join(", "))
+}
+
+/// Rows `within` go, where the next ones do not have their key; all of them, where there is none.
+pub(crate) fn delete_within(live: &Relation, next: &QName, key: Option<&[String]>, within: &str) -> String {
+    let gone = key.map(|key| format!(" AND NOT EXISTS (SELECT FROM {next} n WHERE {})", same_key(key)));
+    format!("DELETE FROM {} m WHERE {within}{}", live.name, gone.unwrap_or_default())
+}
+
+/// Every next row comes.
+pub(crate) fn insert_all(live: &Relation, next: &QName) -> String {
+    insert_by(live, next, "true")
+}
+
+/// Update and insert by a key of which some columns may be NULL, which is a value among others here: the rows that have
+/// none are the caller's business. Apart, because what may be NULL cannot be hashed.
+pub(crate) fn merge_null_keys(live: &Relation, next: &QName, key: &[String]) -> Option<[Option<String>; 3]> {
+    let nullable = |name: &&String| live.columns.iter().any(|c| c.name == **name && !c.not_null);
+    let nullable: Vec<String> = key.iter().filter(nullable).map(|name| quote_ident(name)).collect();
+    let any_null = |alias: &str| {
+        let terms: Vec<String> = nullable.iter().map(|name| format!("{alias}.{name} IS NULL")).collect();
+        format!("({})", terms.join(" OR "))
+    };
+    let terms = key.iter().map(|name| quote_ident(name)).map(|name| format!("m.{name} IS NOT DISTINCT FROM n.{name}"));
+    let same = terms.collect::<Vec<_>>().join(" AND ");
+    (!nullable.is_empty()).then(|| {
+        let here = format!("{} AND {same}", any_null("m"));
+        let whole = format!("NOT EXISTS (SELECT FROM {} m WHERE {})", live.name, same_key(key));
+        [
+            update_by(live, next, key, &format!("{} AND {here}", any_null("n"))),
+            Some(insert_by(live, next, &format!("NOT {} AND {whole}", any_null("n")))),
+            Some(insert_by(
+                live,
+                next,
+                &format!("{} AND NOT EXISTS (SELECT FROM {} m WHERE {here})", any_null("n"), live.name),
+            )),
+        ]
+    })
+}
+
+/// A key that more than one of the next rows has.
+pub(crate) fn key_twice(next: &QName, key: &[String]) -> String {
+    let columns = quote_idents(key);
+    format!("SELECT ROW({columns})::text FROM {next} GROUP BY {columns} HAVING count(*) > 1 LIMIT 1")
 }
 
 /// Rows whose key is there but that differ, taken out: for updates that would collide in another unique index.

@@ -1,10 +1,13 @@
 //! `explain`: the plan of the refresh that would run now, the method and why.
 
+use chrono::Utc;
 use datamart::catalog::Relation;
+use datamart::database::SqlError;
 use datamart::observe;
-use datamart::refresh::{self, Choice, choose};
+use datamart::refresh::{self, Choice, Item, Options, Part, choose, facts};
 use datamart::state::QName;
 use serde_json::json;
+use sqlx::PgConnection;
 
 use super::Exit;
 use super::args::{Globals, NameArgs};
@@ -17,17 +20,21 @@ pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exi
     let mut context = Context::open(globals, style, "explain").await?;
     let seen = context.actual().await?;
     let name = context.find(&seen, &args.name)?;
-    let (method, reason) = method(&seen, &name);
     let declared = context.desired.marts.iter().find(|d| d.mart.name == name).map(|d| d.mart.clone());
     let recorded = seen.actual.recorded.get(&name);
     let unknown = || CommandError::input(format!("{name} is neither declared nor applied"));
     // A refresh runs what was applied; only what is new runs what is declared.
-    let mart = recorded.map(|row| row.stored().mart).or(declared).ok_or_else(unknown)?;
+    let mut mart = recorded.map(|row| row.stored().mart).or(declared).ok_or_else(unknown)?;
     let live = seen.actual.stored(&name).filter(|_| recorded.is_some());
     let owner = live.map(|relation| relation.owner.clone()).or_else(|| mart.owner.clone());
     let owner = owner.filter(|owner| *owner != seen.actual.server.user);
-    let explained = snapshot(&mut context.conn, &context.desired, async |conn| {
-        Ok(observe::explain(conn, &mart, owner.as_deref()).await?)
+    let options = Options::of(&context.desired.project, &seen.actual);
+    let ((method, reason), explained) = snapshot(&mut context.conn, &context.desired, async |conn| {
+        let (method, reason, part) = method(conn, &seen, &name, &options).await?;
+        if let (Some(part), Some(live)) = (part, live) {
+            mart.query = part.query(&mart, live);
+        }
+        Ok(((method, reason), observe::explain(conn, &mart, owner.as_deref()).await?))
     })
     .await?;
     context.close().await?;
@@ -46,22 +53,33 @@ pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// The method a refresh would take now, and why.
-fn method(seen: &Seen, name: &QName) -> (Option<&'static str>, String) {
+/// The method a refresh would take now, and why; of some of the rows: which.
+async fn method(
+    conn: &mut PgConnection,
+    seen: &Seen,
+    name: &QName,
+    options: &Options,
+) -> Result<(Option<&'static str>, String, Option<Part>)> {
     let actual = &seen.actual;
     let (Some(recorded), Some(live)) = (actual.recorded.get(name), actual.stored(name)) else {
-        return (None, "not applied yet: `datamart apply` builds it".to_owned());
+        return Ok((None, "not applied yet: `datamart apply` builds it".to_owned(), None));
     };
     if recorded.makes_versions() {
-        return (Some("swap"), refresh::another_version(recorded));
+        return Ok((Some("swap"), refresh::another_version(recorded), None));
     }
-    match choose(&recorded.stored(), live, None) {
-        Choice::Method(method, reason) => (Some(method.as_str()), reason),
+    let item = Item::new(recorded, actual, Vec::new());
+    let unreadable = |error: SqlError| CommandError::sql("cannot read how new its rows are", &error);
+    let found = facts(conn, &item, live, options, &actual.server.user, Utc::now()).await.map_err(unreadable)?;
+    let chosen = choose(&item.recorded, live, &item.asked, &found);
+    let told = |reason: &str| chosen.reason(reason);
+    Ok(match &chosen.choice {
+        Choice::Part(part, reason) => (Some(part.method.as_str()), told(reason), Some(part.clone())),
+        Choice::Method(method, reason) => (Some(method.as_str()), told(reason), None),
         // Merging needs a key; whether it pays is known once the new rows are there.
-        Choice::ByDifferences if !has_key(live) => (Some("swap"), "no key to merge by".to_owned()),
-        Choice::ByDifferences => (Some("merge"), "or a swap, where many rows differ".to_owned()),
-        Choice::Nothing(reason) | Choice::Impossible(reason) => (None, reason),
-    }
+        Choice::ByDifferences if !has_key(live) => (Some("swap"), told("no key to merge by"), None),
+        Choice::ByDifferences => (Some("merge"), told("or a swap, where many rows differ"), None),
+        Choice::Nothing(reason) | Choice::Later(reason) | Choice::Impossible(reason) => (None, told(reason), None),
+    })
 }
 
 /// A unique index whose columns are never null tells rows apart.

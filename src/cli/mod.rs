@@ -32,7 +32,6 @@ mod refresh;
 pub mod report;
 mod rollback;
 mod schema;
-pub mod select;
 mod stats;
 mod status;
 mod superuser;

@@ -4,8 +4,8 @@ use super::PlanProblem;
 use super::builder::Builder;
 use super::decision::Decision;
 use super::target::Target;
-use crate::sql::{oldest_kept, retained};
-use crate::state::{format_duration, quote_ident};
+use crate::sql::{oldest_kept, retained, time_cast};
+use crate::state::{IncrementalMethod, Strategy, format_duration, quote_ident};
 
 impl Target<'_> {
     /// What a table mart is filled with: of a query's rows those that are kept.
@@ -36,6 +36,25 @@ impl Target<'_> {
             file: self.desired.file.clone(),
             key: "retention.column".to_owned(),
             message: format!("{:?} is of type {}, which does not say how old a row is", column.name, column.type_name),
+            help: "name a column of type date, timestamp or timestamp with time zone".to_owned(),
+        })
+    }
+}
+
+impl Target<'_> {
+    /// A window needs a time to begin at, and a smart mart one to tell how new its data is.
+    pub(crate) fn timeless(&self) -> Option<PlanProblem> {
+        let policy = &self.mart.refresh;
+        let incremental = policy.incremental.as_ref()?;
+        let smart = policy.strategy == Strategy::Smart;
+        (smart || incremental.method == IncrementalMethod::Window).then_some(())?;
+        let name = incremental.time_column.as_ref()?;
+        let column = self.columns.iter().find(|column| column.name == *name)?;
+        time_cast(&column.type_name).is_none().then(|| PlanProblem {
+            mart: self.mart.name.clone(),
+            file: self.desired.file.clone(),
+            key: "refresh.incremental.time_column".to_owned(),
+            message: format!("{name:?} is of type {}, which does not say how new a row is", column.type_name),
             help: "name a column of type date, timestamp or timestamp with time zone".to_owned(),
         })
     }

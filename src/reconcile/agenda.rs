@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -17,12 +18,10 @@ use crate::manifest::Desired;
 use crate::refresh::{Asked, Item, Method, Options, RefreshError, RunStatus};
 use crate::state::QName;
 
-/// What cannot begin now is tried again after these pauses.
-const POSTPONED: Backoff = Backoff {
-    attempts: u32::MAX,
-    first: std::time::Duration::from_secs(1),
-    longest: std::time::Duration::from_secs(60),
-};
+/// A mart whose lock somebody has is tried again after these pauses.
+const HELD: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(1), longest: Duration::from_secs(30) };
+/// What has to wait for quieter times, or for the maintenance window, after these: each try is a row of the history.
+const LATER: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(5), longest: Duration::from_secs(300) };
 
 /// A run that begins, and all that it needs.
 pub(super) struct Begin {
@@ -219,15 +218,15 @@ impl Agenda {
 
     fn outcome(&mut self, finished: &Finished, now: DateTime<Utc>) -> Outcome {
         let postponed = match &finished.result {
-            Err(RefreshError::Lock(LockError::Held { .. })) => true,
+            Err(RefreshError::Lock(LockError::Held { .. })) => Some(HELD),
             // A request was answered by that.
-            Ok(run) => run.status == RunStatus::Skipped && finished.waited.is_none(),
-            Err(_) => false,
+            Ok(run) if run.status == RunStatus::Skipped && finished.waited.is_none() => Some(LATER),
+            _ => None,
         };
-        if postponed {
+        if let Some(backoff) = postponed {
             let times = self.postponed.entry(finished.mart.clone()).or_default();
             *times = times.saturating_add(1);
-            let pause = TimeDelta::from_std(POSTPONED.pause(*times)).unwrap_or_default();
+            let pause = TimeDelta::from_std(backoff.pause(*times)).unwrap_or_default();
             return Outcome::Postponed(now + pause);
         }
         match &finished.result {

@@ -24,7 +24,7 @@ use super::{Drifted, Poker, Reason, Reconciled, Revisions, Seen, ground};
 use crate::database::retry::Backoff;
 use crate::database::{DatabaseError, SqlError};
 use crate::manifest::Desired;
-use crate::refresh::{RefreshError, RunStatus};
+use crate::refresh::{Method, RefreshError, RunStatus};
 
 /// No sleep is longer: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
@@ -410,8 +410,11 @@ impl<'a> Term<'a> {
         self.board.moved();
         match &finished.result {
             Ok(run) => {
-                if matches!(run.status, RunStatus::Failed | RunStatus::Cancelled) {
-                    self.verdict = Verdict::Bad;
+                match run.status {
+                    RunStatus::Failed | RunStatus::Cancelled => self.verdict = Verdict::Bad,
+                    RunStatus::Skipped if finished.cause.is_some() => self.board.paused(Some(run.reason.clone())),
+                    _ if run.method.is_some_and(Method::is_whole) => self.board.paused(None),
+                    _ => {}
                 }
                 if !finished.joined.is_empty()
                     && let Some(conn) = connection(&mut self.desk).await

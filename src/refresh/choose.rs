@@ -1,9 +1,13 @@
 //! Which method a refresh takes, and why. Pure.
 
-use super::Method;
+use super::part::{Part, type_of};
+use super::{Asked, How, Method};
 use crate::build::obstacles;
 use crate::catalog::{ExtraKind, Recorded, Relation};
-use crate::state::{Kind, Publish};
+use crate::state::{Incremental, IncrementalMethod, Kind, Publish, RefreshPolicy, Strategy, format_duration};
+
+/// Under `smart`, where nothing else is said: a day, in seconds.
+const FULL_AFTER: u64 = 86_400;
 
 /// The method of a refresh, and the reason people are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,21 +16,148 @@ pub enum Choice {
     Method(Method, String),
     /// Merge or swap, by how many rows differ once the new ones are there.
     ByDifferences,
+    /// Some of the rows.
+    Part(Part, String),
     /// Nothing to refresh.
     Nothing(String),
+    /// Not now.
+    Later(String),
     /// It was asked for what cannot be.
     Impossible(String),
 }
 
-/// Chooses for one mart. `concurrent` is what the caller asked for.
-pub fn choose(recorded: &Recorded, live: &Relation, concurrent: Option<bool>) -> Choice {
+/// What is known of a mart before one chooses; see [`facts`](super::facts).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// The greatest value of the time column; for a window the latest that is not ahead of now.
+    pub newest: Option<String>,
+    /// The age of the newest data, in seconds.
+    pub age: Option<f64>,
+    /// Where a window begins.
+    pub start: Option<String>,
+    /// Why readers must not be made to wait now.
+    pub closed: Option<String>,
+}
+
+/// What was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// How.
+    pub choice: Choice,
+    /// Why all rows are computed, where some of them might have been.
+    pub why: Option<String>,
+}
+
+impl Chosen {
+    /// A reason, behind why all rows are computed.
+    pub fn reason(&self, reason: &str) -> String {
+        self.why.iter().map(String::as_str).chain([reason]).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// What of the rows is asked for, once the manifest had its say.
+pub(super) fn how(policy: &RefreshPolicy, asked: &Asked) -> How {
+    match (asked.how, policy.strategy) {
+        (How::AsDeclared, Strategy::Full) => How::Full,
+        (How::AsDeclared, Strategy::Smart) => How::Smart,
+        (How::AsDeclared, _) if policy.incremental.is_some() => How::Incremental,
+        (how, _) => how,
+    }
+}
+
+/// Chooses for one mart.
+pub fn choose(recorded: &Recorded, live: &Relation, asked: &Asked, facts: &Facts) -> Chosen {
+    match part(recorded, live, asked, facts) {
+        Ok((part, reason)) => Chosen { choice: Choice::Part(part, reason), why: None },
+        Err(why) => Chosen { choice: whole(recorded, live, asked.concurrent, facts), why },
+    }
+}
+
+/// Chooses where all rows are computed.
+pub(super) fn whole(recorded: &Recorded, live: &Relation, concurrent: Option<bool>, facts: &Facts) -> Choice {
     match recorded.mart.kind {
         Kind::View => Choice::Nothing("a view has no rows of its own".to_owned()),
-        Kind::MaterializedView => materialized_view(recorded, live, concurrent),
+        Kind::MaterializedView => match (materialized_view(recorded, live, concurrent), &facts.closed) {
+            // Of one that holds no rows there are no readers.
+            (Choice::Method(Method::Plain, _), Some(closed)) if live.populated => Choice::Later(closed.clone()),
+            (choice, _) => choice,
+        },
         Kind::Table => table(recorded, live),
     }
 }
 
+/// The rows that have to be computed, and the reason; else why it is all of them, where that has to be said.
+fn part(recorded: &Recorded, live: &Relation, asked: &Asked, facts: &Facts) -> Result<(Part, String), Option<String>> {
+    let policy = &recorded.mart.refresh;
+    let how = how(policy, asked);
+    let Some(incremental) = policy.incremental.as_ref().filter(|_| recorded.mart.kind == Kind::Table) else {
+        let asked = matches!(asked.how, How::Incremental | How::Smart) && recorded.mart.kind.has_data();
+        return Err(asked.then(|| "whole, for want of [refresh.incremental]".to_owned()));
+    };
+    match how {
+        How::Full | How::AsDeclared => {
+            return Err((asked.how == How::Full).then(|| "all rows were asked for".to_owned()));
+        }
+        _ if live.empty => return Err(None),
+        How::Incremental => {}
+        How::Smart => young(policy, facts)?,
+    }
+    let (part, reason) = of_method(incremental, recorded, live, facts).map_err(Some)?;
+    let age = facts.age.filter(|_| how == How::Smart).map(|age| format!("the newest data is {} old; ", seconds(age)));
+    Ok((part, age.unwrap_or_default() + &reason))
+}
+
+/// Whether a smart mart's data is so new that what changed is enough.
+fn young(policy: &RefreshPolicy, facts: &Facts) -> Result<(), Option<String>> {
+    let full_after = policy.full_after.unwrap_or(FULL_AFTER);
+    match facts.age {
+        Some(age) if age <= full_after as f64 => Ok(()),
+        Some(age) => {
+            let (age, most) = (seconds(age), format_duration(full_after));
+            Err(Some(format!("the newest data is {age} old, full_after is {most}")))
+        }
+        None => Err(Some("no row says how new the data is".to_owned())),
+    }
+}
+
+fn seconds(age: f64) -> String {
+    format_duration(age.max(0.0) as u64)
+}
+
+fn of_method(
+    incremental: &Incremental,
+    recorded: &Recorded,
+    live: &Relation,
+    facts: &Facts,
+) -> Result<(Part, String), String> {
+    // A version that is pinned may have other columns than the manifest speaks of.
+    let there = |column: &String| match type_of(live, column) {
+        Some(_) => Ok(column.clone()),
+        None => Err(format!("{} has no column {column}", live.name)),
+    };
+    let nameless = || "no row says how new it is".to_owned();
+    let column = incremental.time_column.as_ref().map(there).transpose()?;
+    let timed = |value: &Option<String>| Some((column.clone()?, value.clone()?));
+    Ok(match incremental.method {
+        IncrementalMethod::Window => {
+            let from = timed(&facts.start).filter(|_| facts.newest.is_some()).ok_or_else(nameless)?;
+            let reason = format!("{} from {} on", from.0, from.1);
+            (Part { method: Method::Window, from: Some(from), key: Vec::new() }, reason)
+        }
+        IncrementalMethod::Append => {
+            let from = timed(&facts.newest).ok_or_else(nameless)?;
+            let reason = format!("{} beyond {}", from.0, from.1);
+            (Part { method: Method::Append, from: Some(from), key: Vec::new() }, reason)
+        }
+        IncrementalMethod::Upsert => {
+            let declared = [&incremental.unique_key, &recorded.mart.primary_key];
+            let key = declared.into_iter().find(|key| !key.is_empty()).ok_or("nothing tells its rows apart")?;
+            let key = key.iter().map(there).collect::<Result<Vec<_>, _>>()?;
+            let reason = format!("by {}", key.join(", "));
+            (Part { method: Method::Upsert, from: None, key }, reason)
+        }
+    })
+}
 fn materialized_view(recorded: &Recorded, live: &Relation, concurrent: Option<bool>) -> Choice {
     let plain = |reason: &str| Choice::Method(Method::Plain, reason.to_owned());
     let index = live.concurrent_index();

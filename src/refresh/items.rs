@@ -70,6 +70,8 @@ impl Options {
             statement_timeout_ms: project.database.statement_timeout_ms,
             settings: project.limits.settings(),
             max_size,
+            window: project.maintenance_window.clone(),
+            pause_when: project.limits.pause_when.clone(),
             defaults: actual.default_acls.clone(),
             requested_by: String::new(),
             registry: project.registry_schema.clone(),

@@ -4,11 +4,13 @@ mod again;
 mod before_totals;
 mod choose;
 mod event;
+mod facts;
 mod history;
 mod items;
 mod many;
 mod one;
 mod outcome;
+mod part;
 mod request;
 mod version;
 mod work;
@@ -20,13 +22,16 @@ use serde::Serialize;
 use crate::build::{CheckResult, SizeLimit};
 use crate::catalog::{Actual, CatalogError, Recorded, Relation};
 use crate::database::{DatabaseError, ErrorKind, LockError, SqlError};
+use crate::manifest::{MaintenanceWindow, PauseWhen};
 use crate::state::QName;
 
-pub use choose::{Choice, choose};
+pub use choose::{Choice, Chosen, Facts, choose};
 pub use event::Event;
+pub use facts::{facts, paused};
 pub use history::DURATION_BOUNDS;
 pub use items::items;
 pub use many::refresh;
+pub use part::Part;
 pub use request::{Stopped, cancel, enqueue, wake};
 pub use version::{Series, another_version};
 pub use workers::Workers;
@@ -43,6 +48,12 @@ pub enum Method {
     Merge,
     /// Built aside, the table exchanged.
     Swap,
+    /// The newest part of the time is computed again.
+    Window,
+    /// Rows beyond the newest one are added.
+    Append,
+    /// Rows of the query are merged in by a key.
+    Upsert,
 }
 
 impl Method {
@@ -53,6 +64,9 @@ impl Method {
             Self::Concurrently => "concurrently",
             Self::Merge => "merge",
             Self::Swap => "swap",
+            Self::Window => "window",
+            Self::Append => "append",
+            Self::Upsert => "upsert",
         }
     }
 
@@ -243,6 +257,10 @@ pub struct Options {
     pub settings: Vec<(String, String)>,
     /// How much a build may add to the database.
     pub max_size: Option<SizeLimit>,
+    /// Outside it no refresh makes readers wait.
+    pub window: Option<MaintenanceWindow>,
+    /// When no build of all rows begins.
+    pub pause_when: PauseWhen,
     /// Roles that default privileges give something to, by creating role.
     pub defaults: Vec<crate::catalog::DefaultAcl>,
     /// Who asked, for the history.

@@ -5,8 +5,9 @@ use std::cell::Cell;
 use sqlx::{PgConnection, Row};
 
 use super::again::before_publishing;
+use super::choose::whole;
 use super::outcome::{Outcome, keep, measure};
-use super::{Choice, Item, Method, Options, Run, choose, version};
+use super::{Choice, Facts, Item, Method, Options, Run, part, version};
 use crate::build::{self, CheckResult, Frame, SessionState, SizeLimit};
 use crate::catalog::Relation;
 use crate::database::{ErrorKind, SqlError};
@@ -43,6 +44,11 @@ pub(super) async fn one(
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
+    if let Choice::Part(some, _) = choice {
+        let mut outcome = part::refresh(conn, item, live, some, (frame, holder), checks).await?;
+        measure(conn, item, live, frame, &mut outcome).await?;
+        return Ok(outcome);
+    }
     if let Some(error) = build::lacking_room(conn, &[&live.name]).await? {
         return Err(error);
     }
@@ -157,7 +163,7 @@ async fn table(
     let published = match before_publishing(conn, item, live, options).await {
         Ok((_, live)) => {
             // By what hangs on it now: what came meanwhile may forbid to exchange it.
-            let choice = choose(&item.recorded, &live, options.concurrent);
+            let choice = whole(&item.recorded, &live, None, &Facts::default());
             publish(conn, mart, &live, &choice, options, frame, &built).await
         }
         Err(error) => Err(error),
@@ -262,9 +268,4 @@ pub(super) fn beginning(item: &Item, reason: &str, now: chrono::DateTime<chrono:
         error: None,
         snapshot: None,
     }
-}
-
-/// What a mart's refresh would do now.
-pub(super) fn choice(item: &Item, live: &Relation, options: &Options) -> Choice {
-    choose(&item.recorded, live, options.concurrent)
 }

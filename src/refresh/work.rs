@@ -9,8 +9,10 @@ use super::again::again;
 use super::history::Begun;
 use super::workers::Worker;
 use super::{
-    Choice, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, history, one, outcome,
+    Asked, Choice, Chosen, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, choose,
+    facts, history, one, outcome, paused,
 };
+use crate::catalog::Relation;
 use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
 
 /// Writes a run that did not begin.
@@ -110,14 +112,20 @@ async fn locked(
         ));
         return record(&mut worker.conn, item, options, run).await;
     };
-    let choice = match &item.series {
-        Some(series) => Choice::Method(Method::Swap, series.reason()),
-        None => one::choice(item, live, options),
+    let chosen = match chosen(worker, item, live, options).await {
+        Ok(chosen) => chosen,
+        Err(error) => {
+            run.status = if cancelled(&error) { RunStatus::Cancelled } else { RunStatus::Failed };
+            run.reason = "how new its rows are could not be read".to_owned();
+            run.error = Some(RunError::of(&error));
+            return record(&mut worker.conn, item, options, run).await;
+        }
     };
-    let (method, reason) = match &choice {
-        Choice::Method(method, reason) => (*method, reason.clone()),
-        Choice::ByDifferences => (Method::Merge, "by how many rows differ".to_owned()),
-        Choice::Nothing(reason) => {
+    let (method, reason) = match &chosen.choice {
+        Choice::Method(method, reason) => (*method, chosen.reason(reason)),
+        Choice::ByDifferences => (Method::Merge, chosen.reason("by how many rows differ")),
+        Choice::Part(part, reason) => (part.method, reason.clone()),
+        Choice::Nothing(reason) | Choice::Later(reason) => {
             run.reason.clone_from(reason);
             return record(&mut worker.conn, item, options, run).await;
         }
@@ -148,7 +156,7 @@ async fn locked(
     let clock = Instant::now();
     let frame = one::frame(&item.recorded.mart, live, options, &worker.user);
     let held = (&frame, worker.locks.pid());
-    let work = one::one(&mut worker.conn, item, live, &choice, options, held, &mut run.checks);
+    let work = one::one(&mut worker.conn, item, live, &chosen.choice, options, held, &mut run.checks);
     let outcome = match &options.max_size {
         None => work.await,
         Some(limit) => {
@@ -159,7 +167,7 @@ async fn locked(
     let took = clock.elapsed();
     // Of a versioned mart the version was checked, which is nobody's name for it.
     run.checks.iter_mut().for_each(|check| check.mart = run.mart.clone());
-    complete(&mut run, outcome, took);
+    complete(&mut run, outcome, took, &chosen);
     finish(worker, endpoint, options, &run).await?;
     let limit = item.recorded.mart.refresh.warn_duration;
     if let Some(limit) = limit.filter(|limit| took > Duration::from_secs(*limit)) {
@@ -168,7 +176,23 @@ async fn locked(
     Ok(run)
 }
 
-fn complete(run: &mut Run, outcome: Result<outcome::Outcome, SqlError>, took: Duration) {
+/// How the mart is refreshed now. What computes all rows may have to wait for quieter times.
+async fn chosen(worker: &mut Worker, item: &Item, live: &Relation, options: &Options) -> Result<Chosen, SqlError> {
+    let asked = Asked { concurrent: item.asked.concurrent.or(options.concurrent), ..item.asked.clone() };
+    let facts = facts(&mut worker.conn, item, live, options, &worker.user, Utc::now()).await?;
+    let mut chosen = match &item.series {
+        Some(series) => Chosen { choice: Choice::Method(Method::Swap, series.reason()), why: None },
+        None => choose(&item.recorded, live, &asked, &facts),
+    };
+    if matches!(chosen.choice, Choice::Method(..) | Choice::ByDifferences)
+        && let Some(reason) = paused(&mut worker.conn, &options.pause_when).await?
+    {
+        chosen.choice = Choice::Later(reason);
+    }
+    Ok(chosen)
+}
+
+fn complete(run: &mut Run, outcome: Result<outcome::Outcome, SqlError>, took: Duration, chosen: &Chosen) {
     run.finished_at = Utc::now();
     run.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     match outcome {
@@ -176,7 +200,7 @@ fn complete(run: &mut Run, outcome: Result<outcome::Outcome, SqlError>, took: Du
             run.status = RunStatus::Success;
             run.method = outcome.method.or(run.method);
             if let Some(reason) = outcome.reason {
-                run.reason = reason;
+                run.reason = chosen.reason(&reason);
             }
             run.rows_inserted = outcome.inserted;
             run.rows_updated = outcome.updated;

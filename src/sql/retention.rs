@@ -12,16 +12,20 @@ pub fn oldest_kept(retention: &Retention, type_name: &str) -> Option<String> {
         0 => format!("pg_catalog.make_interval(days => {})", retention.keep / DAY),
         _ => format!("pg_catalog.make_interval(secs => {})", retention.keep),
     };
+    // Of a date the whole day counts.
+    Some(format!("(pg_catalog.now() - {keep}){}", time_cast(type_name)?))
+}
+
+/// What makes a time stamp with time zone a value of this type; `None` where it is not of time.
+pub(crate) fn time_cast(type_name: &str) -> Option<&'static str> {
     let (base, zone) = type_name.split_once(' ').unwrap_or((type_name, ""));
     let base = base.split('(').next().unwrap_or(base);
-    let cast = match (base, zone) {
-        ("timestamp", "with time zone") => "",
-        ("timestamp", "without time zone") => "::timestamp",
-        // The whole day counts.
-        ("date", "") => "::date",
-        _ => return None,
-    };
-    Some(format!("(pg_catalog.now() - {keep}){cast}"))
+    match (base, zone) {
+        ("timestamp", "with time zone") => Some(""),
+        ("timestamp", "without time zone") => Some("::timestamp"),
+        ("date", "") => Some("::date"),
+        _ => None,
+    }
 }
 
 /// What a table mart is filled with: `query`, without the rows that its retention does not keep. `type_of` answers for

@@ -1,6 +1,10 @@
 //! When and how a mart is refreshed.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+use super::format_duration;
 
 /// The word behind `strategy`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +90,21 @@ pub struct Incremental {
     /// A whole refresh on top, as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_schedule: Option<String>,
+}
+
+/// For people: `window on day, 2d back`, `append by day`, `upsert by id`.
+impl fmt::Display for Incremental {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let column = self.time_column.as_deref().unwrap_or_default();
+        match self.method {
+            IncrementalMethod::Window => {
+                write!(f, "window on {column}, {} back", format_duration(self.lookback.unwrap_or_default()))
+            }
+            IncrementalMethod::Append => write!(f, "append by {column}"),
+            IncrementalMethod::Upsert if self.unique_key.is_empty() => write!(f, "upsert by the primary key"),
+            IncrementalMethod::Upsert => write!(f, "upsert by {}", self.unique_key.join(", ")),
+        }
+    }
 }
 
 /// Everything under `[refresh]`. Durations are seconds.
