@@ -81,6 +81,10 @@ async fn attempt(
     let mut followed = false;
     loop {
         if let Some(epoch) = candidate.stand().await? {
+            if followed {
+                // Who followed has only read the manifests.
+                revisions.poker().poke(Reason::Start);
+            }
             return Ok((candidate, Tried::Leads(revisions, epoch)));
         }
         if setup.once {

@@ -193,8 +193,11 @@ impl<'a> Term<'a> {
         let idle = self.runs.is_idle() && (self.errands.is_empty() || self.cancelled);
         let late = self.cancelled && self.stopping.is_some_and(|deadline| deadline <= Instant::now());
         let stopped = self.stopping.is_some() && (idle || late);
-        let passed = self.setup.once && self.looked && idle && self.errands.is_empty();
-        (stopped || passed).then_some(self.verdict)
+        let passed = self.looked && idle && self.errands.is_empty();
+        match self.setup.once {
+            true => (stopped || passed).then_some(self.verdict),
+            false => stopped.then_some(Verdict::Good),
+        }
     }
 
     async fn obey(&mut self, command: Command) {

@@ -5,6 +5,7 @@ mod cases;
 mod cli;
 mod compare;
 mod connect;
+mod daemon;
 mod embedded;
 mod faults;
 mod graphs;

@@ -1,0 +1,8 @@
+//! The daemon: the real binary, on a real server, through what production does to it.
+
+mod faults;
+mod fresh;
+mod leaders;
+mod once;
+mod rig;
+mod told;

@@ -1,0 +1,38 @@
+//! One pass.
+
+use super::rig::{CHAIN, history, numbers, until};
+use crate::cli::rig::Rig;
+
+#[test]
+fn one_pass_applies_and_refreshes_what_is_due() {
+    let rig = Rig::of(CHAIN);
+    rig.sql("CREATE TABLE numbers (n int PRIMARY KEY)");
+    rig.run(&["daemon", "--once"]).done();
+    assert_eq!(rig.value("SELECT n FROM last"), "0", "it was built");
+    rig.sql("INSERT INTO numbers VALUES (1)");
+    // What was built a second ago is due by now or will be; a pass ends all the same.
+    until(&rig, "SELECT now() > created_at + interval '2 s' FROM datamart.marts WHERE name = 'every'");
+    rig.run(&["daemon", "--once"]).done();
+    assert_eq!(rig.value("SELECT n FROM last"), "1");
+    let runs = history(&rig);
+    assert!(runs.len() <= 6 && runs.last().is_some_and(|run| run == "last success after"), "{runs:?}");
+    assert_eq!(rig.value("SELECT epoch FROM datamart.leaders"), "2");
+}
+
+#[test]
+fn one_pass_that_fails_says_so() {
+    let rig = numbers(&[
+        ("project.toml", "[project]\nname = \"shop\"\n"),
+        (
+            "ratio.toml",
+            "type = \"table\"\nquery = \"SELECT sum(10 / n) AS r FROM numbers\"\n\
+             [refresh]\nstrategy = \"scheduled\"\nschedule = \"1s\"\n",
+        ),
+        ("next.toml", "type = \"table\"\nquery = \"SELECT r FROM ratio\"\n"),
+    ]);
+    until(&rig, "SELECT now() > created_at + interval '2 s' FROM datamart.marts WHERE name = 'ratio'");
+    rig.sql("INSERT INTO numbers VALUES (0)");
+    let out = rig.run(&["daemon", "--once"]).ended(1);
+    assert!(out.stderr.contains("division by zero"), "{out}");
+    assert_eq!(history(&rig), ["ratio failed schedule"]);
+}
