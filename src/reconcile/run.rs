@@ -31,6 +31,7 @@ pub async fn run(setup: &Setup, commands: &mut UnboundedReceiver<Command>) -> Re
     let mut board = Board::new(setup.vitals.clone());
     board.in_force(&setup.desired);
     let mut failures: u32 = 0;
+    let mut said = None;
     loop {
         let tried = attempt(setup, &board, commands).await;
         let (mut candidate, revisions, epoch) = match tried {
@@ -44,14 +45,19 @@ pub async fn run(setup: &Setup, commands: &mut UnboundedReceiver<Command>) -> Re
                 failures = failures.saturating_add(1);
                 let words = told(&error);
                 board.lost(&words);
-                tracing::warn!(database = setup.endpoint.label(), kind = error.kind(), "out of reach: {words}");
+                // For ever, but not said for ever.
+                match said.as_ref() == Some(&words) {
+                    true => tracing::debug!(failures, "out of reach still"),
+                    false => tracing::warn!(kind = error.kind(), "out of reach, trying for ever: {words}"),
+                }
+                said = Some(words);
                 if stopped_within(CONNECT.pause(failures), commands).await {
                     return Ok(Verdict::Good);
                 }
                 continue;
             }
         };
-        failures = 0;
+        (failures, said) = (0, None);
         tracing::info!(epoch, "leading");
         board.reached(Leadership::Leading(epoch), true);
         match Term::new(setup, &mut board, revisions, epoch).run(&mut candidate, commands).await {

@@ -12,7 +12,12 @@ use crate::state::{QName, quote_ident};
 
 /// The mart as it is now. Whoever had the lock before may have made another version of it, or have applied another query.
 pub(super) async fn again(conn: &mut PgConnection, item: &Item, options: &Options) -> Result<Item, SqlError> {
-    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *conn).await?;
+    // Definitions need a lock that somebody's ALTER TABLE, or LOCK, keeps from us.
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}",
+        options.lock_timeout_ms
+    );
+    sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *conn).await?;
     let found = look(conn, item, options).await;
     sqlx::raw_sql("ROLLBACK").execute(conn).await?;
     found

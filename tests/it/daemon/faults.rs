@@ -90,9 +90,14 @@ impl Five {
         let pid = std::fs::read_to_string(self.server.data_dir.join("postmaster.pid")).expect("a pid file");
         let pid = Pid::from_raw(pid.lines().next().and_then(|line| line.parse().ok()).expect("a pid"));
         kill(pid, signal).expect("a server");
-        run(until("the server ends", async || kill(pid, None).is_err()));
+        // Its end is noticed by us, whose child it is, later.
+        run(until("the server ends", async || is_dead(pid)));
         self.server = start(self.root.path(), &self.settings);
     }
+}
+
+fn is_dead(pid: Pid) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
 }
 
 fn start(root: &Path, settings: &[(String, String)]) -> Embedded {
