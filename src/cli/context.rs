@@ -7,7 +7,7 @@ use datamart::build::SizeLimit;
 use datamart::database::registry::{self, Meta};
 use datamart::database::{self, Reach};
 use datamart::manifest::{self, Desired, LoadOptions, OnDrift, Prune};
-use datamart::observe::{self, Looked, MartStatus};
+use datamart::observe::{self, Looked, MartStatus, States};
 use datamart::plan::{Action, HazardKind, Heal, Options, Plan};
 use datamart::reconcile;
 pub use datamart::reconcile::Seen;
@@ -18,7 +18,6 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::args::{ChangeArgs, Globals};
 use super::error::{CommandError, Result, connecting_as};
 use super::print::{self, Style};
-use super::select::{self, States};
 
 /// The manifests, read and told about.
 ///
@@ -168,7 +167,7 @@ impl Context {
             }
             false => States::new(),
         };
-        let nodes = select::nodes(&self.desired, Some(&seen.actual), &states);
+        let nodes = observe::nodes(&self.desired, Some(&seen.actual), &states);
         selector.select(&nodes, &self.desired.project.schema).map_err(not_selected)
     }
 
@@ -177,7 +176,7 @@ impl Context {
     /// # Errors
     /// No such mart, with the nearest; or several.
     pub fn find(&self, seen: &Seen, text: &str) -> Result<QName> {
-        let nodes = select::nodes(&self.desired, Some(&seen.actual), &States::new());
+        let nodes = observe::nodes(&self.desired, Some(&seen.actual), &States::new());
         selector::find(text, &nodes, &self.desired.project.schema).map_err(not_selected)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use datamart::manifest::Desired;
-use datamart::observe::{self, Live};
+use datamart::observe::{self, Live, States};
 use datamart::state::{QName, Selector};
 
 use super::Exit;
@@ -13,7 +13,6 @@ use super::error::{CommandError, Result};
 use super::format::Form;
 use super::print::{self, Style};
 use super::report;
-use super::select::{self, States};
 
 /// Draws the marts and what they read; with a database as it is there, without one as the manifests say.
 pub async fn run(args: &GraphArgs, globals: &Globals, style: Style) -> Result<Exit> {
@@ -64,7 +63,7 @@ fn declared(desired: &Desired, text: &str) -> Result<BTreeSet<QName>> {
         let failed = not_selected("state: compares with the database, and none is named".to_owned());
         return Err(failed.help("give --database-url or set DATABASE_URL"));
     }
-    let nodes = select::nodes(desired, None, &States::new());
+    let nodes = observe::nodes(desired, None, &States::new());
     selector.select(&nodes, &desired.project.schema).map_err(not_selected)
 }
 

@@ -1,5 +1,6 @@
 //! `list`: the marts.
 
+use datamart::observe::MartStatus;
 use serde_json::json;
 
 use super::Exit;
@@ -16,10 +17,7 @@ pub async fn run(args: &ListArgs, globals: &Globals, style: Style) -> Result<Exi
     let mut marts = context.status(&seen).await?;
     context.close().await?;
     if !args.stats {
-        for mart in &mut marts {
-            (mart.row_count, mart.estimated) = (None, false);
-            (mart.size_bytes, mart.size) = (None, None);
-        }
+        marts.iter_mut().for_each(MartStatus::without_sizes);
     }
     if style.json() {
         print::json(&json!({ "marts": marts }));

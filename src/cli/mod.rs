@@ -31,7 +31,6 @@ mod refresh;
 pub mod report;
 mod rollback;
 mod schema;
-pub mod select;
 mod stats;
 mod status;
 mod superuser;

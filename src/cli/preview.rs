@@ -16,8 +16,12 @@ pub async fn run(args: &PreviewArgs, globals: &Globals, style: Style) -> Result<
     let name = context.find(&seen, &args.name)?;
     let (looked, conn) = context.looked(&seen);
     let preview =
-        snapshot(conn, looked.desired, async |conn| Ok(observe::preview(conn, &looked, &name, args.limit).await?))
-            .await?;
+        snapshot(
+            conn,
+            looked.desired,
+            async |conn| Ok(observe::preview(conn, &looked, &name, args.limit, None).await?),
+        )
+        .await?;
     context.close().await?;
     if style.json() {
         print::json(&preview);

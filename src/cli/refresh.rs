@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use datamart::database::{LockError, SqlError};
+use datamart::observe::Summary;
 use datamart::refresh::{self, Event, Options, RefreshError, Run, RunStatus};
 use datamart::state::{Kind, QName, thousands};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Exit;
 use super::args::{Globals, RefreshArgs};
@@ -106,21 +107,8 @@ fn advise(run: &mut Run, seen: &Seen) {
 }
 
 fn report(found: &[Run], style: Style) {
-    let counted = |status| found.iter().filter(|run| run.status == status).count();
-    let rows: i64 = found.iter().filter(|r| r.status == RunStatus::Success).filter_map(|r| r.row_count).sum();
-    let began = found.iter().map(|run| run.started_at).min();
-    let ended = found.iter().map(|run| run.finished_at).max();
-    let seconds = began.zip(ended).map_or(0.0, |(a, b)| (b - a).num_milliseconds() as f64 / 1_000.0);
+    let summary = Summary::of(found);
     if style.json() {
-        let summary: Value = json!({
-            "refreshed": counted(RunStatus::Success),
-            "failed": counted(RunStatus::Failed),
-            "skipped": counted(RunStatus::Skipped),
-            "noop": counted(RunStatus::Noop),
-            "cancelled": counted(RunStatus::Cancelled),
-            "rows": rows,
-            "seconds": seconds,
-        });
         print::json(&json!({ "runs": found, "summary": summary }));
         return;
     }
@@ -130,16 +118,16 @@ fn report(found: &[Run], style: Style) {
     }
     print::out(&runs::table(found, style));
     let mut line = format!(
-        "Refreshed {} in {seconds:.1} s, {} row{}.",
-        count(counted(RunStatus::Success), "mart"),
-        thousands(rows),
-        if rows == 1 { "" } else { "s" }
+        "Refreshed {} in {:.1} s, {} row{}.",
+        count(summary.refreshed, "mart"),
+        summary.seconds,
+        thousands(summary.rows),
+        if summary.rows == 1 { "" } else { "s" }
     );
-    for (status, word) in
-        [(RunStatus::Failed, "failed"), (RunStatus::Cancelled, "cancelled"), (RunStatus::Skipped, "skipped")]
+    for (counted, word) in [(summary.failed, "failed"), (summary.cancelled, "cancelled"), (summary.skipped, "skipped")]
     {
-        if counted(status) > 0 {
-            line.push_str(&format!(" {} {word}.", counted(status)));
+        if counted > 0 {
+            line.push_str(&format!(" {counted} {word}."));
         }
     }
     print::out(&line);

@@ -1,11 +1,8 @@
 //! `versions`: the versions of a mart.
 
-use std::collections::HashMap;
-
-use datamart::catalog::{self, Recorded, RecordedVersion};
-use datamart::observe::human_size;
+use datamart::catalog::{Recorded, RecordedVersion};
+use datamart::observe::{self, VersionStatus};
 use datamart::state::QName;
-use serde_json::{Value, json};
 
 use super::Exit;
 use super::args::{Globals, NameArgs};
@@ -25,28 +22,14 @@ pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exi
     let seen = context.actual().await?;
     let name = context.find(&seen, &args.name)?;
     let row = versioned(&seen, &name)?;
-    let live = row.versions.iter().filter_map(|version| seen.actual.relations.get(&version.mart.name));
-    let oids: Vec<i64> = live.map(|relation| relation.oid).collect();
-    let sizes = snapshot(&mut context.conn, &context.desired, async |conn| {
-        catalog::sizes(conn, &oids).await.map_err(CommandError::from)
-    })
-    .await?;
+    let (looked, conn) = context.looked(&seen);
+    let told = snapshot(conn, looked.desired, async |conn| Ok(observe::versions(conn, &looked, row).await?)).await?;
     context.close().await?;
-    // A rollback to the newest takes the pin away.
-    let newest = row.versions.last().map(|version| version.number);
-    let pinned = match &row.held {
-        Some(held) => Some(held.pin).filter(|pin| Some(*pin) != newest),
-        None => row.mart.versions.and_then(|versions| versions.pin),
-    };
-    let current = row.published().map(|version| version.number);
-    let bytes: HashMap<i64, i64> = sizes.into_iter().map(|(oid, stats)| (oid, stats.total_bytes)).collect();
-    let versions: Vec<Told> = row.versions.iter().rev().map(|version| Told::of(version, &seen, &bytes)).collect();
     if style.json() {
-        let versions: Vec<Value> = versions.iter().map(Told::json).collect();
-        print::json(&json!({ "mart": name.to_string(), "current": current, "pinned": pinned, "versions": versions }));
+        print::json(&told);
         return Ok(Exit::Done);
     }
-    let rows = versions.iter().map(|told| told.line(pinned)).collect();
+    let rows = told.versions.iter().map(|version| line(version, told.pinned)).collect();
     let header = ["version", "state", "relation", "rows", "size", "created", "revision"];
     print::out(&table(&header, &["version", "rows", "size"], rows));
     Ok(Exit::Done)
@@ -105,66 +88,20 @@ fn shown(name: &QName) -> String {
     if text.contains('"') { format!("'{text}'") } else { text }
 }
 
-/// A version, as it is told.
-struct Told {
-    number: u32,
-    published: bool,
-    relation: QName,
-    /// Its relation is there.
-    present: bool,
-    rows: Option<i64>,
-    bytes: Option<i64>,
-    created_at: chrono::DateTime<chrono::Utc>,
-    revision: Option<String>,
-}
-
-impl Told {
-    fn of(version: &RecordedVersion, seen: &Seen, bytes: &HashMap<i64, i64>) -> Self {
-        let live = seen.actual.relations.get(&version.mart.name);
-        let stored = live.filter(|_| version.mart.kind.has_data());
-        Self {
-            number: version.number,
-            published: version.published,
-            relation: version.mart.name.clone(),
-            present: live.is_some(),
-            // The planner's estimate, far below 2^53.
-            rows: stored.filter(|live| live.tuples >= 0.0).map(|live| live.tuples as i64),
-            bytes: stored.and_then(|live| bytes.get(&live.oid).copied()),
-            created_at: version.created_at,
-            revision: version.revision.clone(),
-        }
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "version": self.number,
-            "published": self.published,
-            "relation": self.relation.to_string(),
-            "present": self.present,
-            "row_count": self.rows,
-            "estimated": self.rows.is_some(),
-            "size_bytes": self.bytes,
-            "size": self.bytes.map(human_size),
-            "created_at": self.created_at,
-            "revision": self.revision,
-        })
-    }
-
-    fn line(&self, pinned: Option<u32>) -> Vec<String> {
-        let state = match (self.published, self.present) {
-            (_, false) => "gone",
-            (true, _) if pinned == Some(self.number) => "published, pinned",
-            (true, _) => "published",
-            (false, _) => "kept",
-        };
-        vec![
-            self.number.to_string(),
-            state.to_owned(),
-            self.relation.to_string(),
-            self.rows.map_or_else(dash, |rows| format!("~{}", thousands(rows))),
-            self.bytes.map_or_else(dash, human_size),
-            moment(self.created_at),
-            self.revision.clone().unwrap_or_else(dash),
-        ]
-    }
+fn line(told: &VersionStatus, pinned: Option<u32>) -> Vec<String> {
+    let state = match (told.published, told.present) {
+        (_, false) => "gone",
+        (true, _) if pinned == Some(told.version) => "published, pinned",
+        (true, _) => "published",
+        (false, _) => "kept",
+    };
+    vec![
+        told.version.to_string(),
+        state.to_owned(),
+        told.relation.clone(),
+        told.row_count.map_or_else(dash, |rows| format!("~{}", thousands(rows))),
+        told.size.clone().unwrap_or_else(dash),
+        moment(told.created_at),
+        told.revision.clone().unwrap_or_else(dash),
+    ]
 }

@@ -154,6 +154,12 @@ pub struct MartStatus {
 }
 
 impl MartStatus {
+    /// Leaves out rows and sizes, where nobody asked for them.
+    pub fn without_sizes(&mut self) {
+        (self.row_count, self.estimated) = (None, false);
+        (self.size_bytes, self.size) = (None, None);
+    }
+
     /// Its data is too old, whatever else it is.
     pub fn is_stale(&self) -> bool {
         self.freshness == Some(Freshness::Stale)

@@ -6,12 +6,15 @@ mod diff;
 mod explain;
 mod graph;
 mod mart;
+mod nodes;
 mod preview;
 mod reading;
 mod runs;
 mod snapshot;
 mod stats;
 mod status;
+mod summary;
+mod versions;
 
 use chrono::{DateTime, Utc};
 
@@ -26,11 +29,14 @@ pub use diff::diff;
 pub use explain::{Explained, explain};
 pub use graph::{Graph, GraphEdge, GraphNode, Live, NodeKind, graph};
 pub use mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus};
+pub use nodes::{States, nodes};
 pub use preview::{Preview, PreviewColumn, preview};
-pub use runs::{PastRun, history, marts_with_history};
+pub use runs::{PastRun, history, marts_with_history, runs};
 pub use snapshot::{begin, end};
 pub use stats::stats;
 pub use status::status;
+pub use summary::Summary;
+pub use versions::{VersionStatus, Versions, versions};
 
 /// What is looked at, and what it is measured against.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::stats::{become_owner, count};
+use super::stats::{become_owner, become_role, count};
 use super::{Looked, ObserveError};
 use crate::state::{QName, quote_ident};
 
@@ -37,7 +37,7 @@ pub struct Preview {
     pub texts: Vec<Vec<Option<String>>>,
 }
 
-/// Reads at most `limit` rows and counts all of them, as the mart's owner, in the caller's read-only transaction.
+/// Reads at most `limit` rows and counts all of them, as `reader` or else the mart's owner, in the caller's read-only transaction.
 ///
 /// # Errors
 /// [`ObserveError::Absent`] where nothing is applied; what the server says.
@@ -46,10 +46,14 @@ pub async fn preview(
     looked: &Looked<'_>,
     name: &QName,
     limit: u32,
+    reader: Option<&str>,
 ) -> Result<Preview, ObserveError> {
     let relation = looked.actual.relations.get(name).filter(|_| looked.actual.recorded.contains_key(name));
     let relation = relation.ok_or_else(|| ObserveError::Absent { name: name.to_string() })?;
-    become_owner(conn, looked, relation).await?;
+    match reader {
+        Some(role) => become_role(conn, role).await?,
+        None => become_owner(conn, looked, relation).await?,
+    }
     let total_rows = count(conn, name).await?;
     let texts: Vec<String> = relation.columns.iter().map(|c| format!("t.{}::text", quote_ident(&c.name))).collect();
     let sql = format!(

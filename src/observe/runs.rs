@@ -24,7 +24,7 @@ pub struct PastRun {
     pub method: Option<String>,
     /// Why so.
     pub reason: Option<String>,
-    /// `success`, `failed`, `skipped`, `noop`, `cancelled`, or `running`.
+    /// `success`, `failed`, `skipped`, `noop`, `cancelled`, `running`, or `queued`.
     pub status: String,
     /// When it began.
     pub started_at: DateTime<Utc>,
@@ -75,6 +75,11 @@ impl PastRun {
             error: row.try_get("error")?,
         };
         Ok((name, run))
+    }
+
+    /// Whether it is over.
+    pub fn has_ended(&self) -> bool {
+        !matches!(self.status.as_str(), "queued" | "running")
     }
 
     /// What went wrong, in words.
@@ -129,6 +134,21 @@ pub async fn history(
         .bind(limit)
         .fetch_all(conn)
         .await?;
+    rows.iter().map(|row| Ok(PastRun::read(row)?.1)).collect()
+}
+
+/// The runs of these numbers, as far as they are the project's, in their order.
+///
+/// # Errors
+/// What the server says.
+pub async fn runs(
+    conn: &mut PgConnection,
+    registry: &str,
+    project: &str,
+    numbers: &[i64],
+) -> Result<Vec<PastRun>, ObserveError> {
+    let sql = sql(include_str!("sql/runs.sql"), registry);
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(project).bind(numbers).fetch_all(conn).await?;
     rows.iter().map(|row| Ok(PastRun::read(row)?.1)).collect()
 }
 

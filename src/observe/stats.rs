@@ -76,10 +76,16 @@ pub(super) async fn become_owner(
     looked: &Looked<'_>,
     relation: &Relation,
 ) -> Result<(), ObserveError> {
-    if may_become_owner(conn, looked, relation).await? {
-        let sql = format!("SET LOCAL ROLE {}", quote_ident(&relation.owner));
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;
+    match may_become_owner(conn, looked, relation).await? {
+        true => become_role(conn, &relation.owner).await,
+        false => Ok(()),
     }
+}
+
+/// Reads on as this role, to the end of the transaction.
+pub(super) async fn become_role(conn: &mut PgConnection, role: &str) -> Result<(), ObserveError> {
+    let sql = format!("SET LOCAL ROLE {}", quote_ident(role));
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;
     Ok(())
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datamart::catalog::{Actual, Recorded};
-use datamart::manifest::{Desired, DesiredMart};
-use datamart::state::QName;
-use datamart::state::selector::Node;
+use crate::catalog::{Actual, Recorded};
+use crate::manifest::{Desired, DesiredMart};
+use crate::state::QName;
+use crate::state::selector::Node;
 
 /// States by mart, as `state:` asks for them.
 pub type States = BTreeMap<QName, BTreeSet<String>>;
