@@ -31,7 +31,7 @@ pub use graph::{Graph, GraphEdge, GraphNode, Live, NodeKind, graph};
 pub use mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus};
 pub use nodes::{States, nodes};
 pub use preview::{Preview, PreviewColumn, preview};
-pub use runs::{PastRun, history, marts_with_history, runs};
+pub use runs::{PastRun, history, marts_with_history, open_runs, runs};
 pub use snapshot::{begin, end};
 pub use stats::stats;
 pub use status::status;
