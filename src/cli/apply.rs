@@ -1,11 +1,12 @@
 //! `datamart apply`: brings the database to what the manifests say.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use datamart::apply::{self, ApplyError, By, Event};
 use datamart::database::LockSession;
+use datamart::manifest::Desired;
 use datamart::plan::Plan;
+use datamart::reconcile;
 use serde_json::json;
 use sqlx::Row;
 
@@ -86,7 +87,7 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
             return Ok(Exit::Failed);
         }
     }
-    lock_marts(&mut locks, &plan, options.wait).await?;
+    reconcile::lock_marts(&mut locks, &plan, options.wait).await.map_err(held)?;
     let applied = execute(context, &plan, Some(locks.pid())).await;
     let told = match applied.is_ok() {
         // The first apply made the registry, in which the holder of a lock is written.
@@ -108,23 +109,12 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
     Ok(Exit::Done)
 }
 
-/// Takes the locks of the marts that a plan touches, so that no refresh comes in between.
-///
-/// # Errors
-/// A lock that somebody else has.
-pub async fn lock_marts(locks: &mut LockSession, plan: &Plan, wait: std::time::Duration) -> Result<()> {
-    let marts: BTreeSet<String> = plan.records.iter().map(|record| format!("mart:{}", record.of())).collect();
-    let names: Vec<&str> = marts.iter().map(String::as_str).collect();
-    locks.acquire_all(&names, wait).await.map_err(held)
-}
-
 /// Runs a plan; the session `holder` has our locks.
 ///
 /// # Errors
 /// What [`apply::apply`] says.
 pub async fn execute(context: &mut Context, plan: &Plan, holder: Option<i32>) -> Result<apply::Applied> {
     let style = context.style;
-    let schema = context.registry_schema().to_owned();
     let by = By { who: super::who(), host: super::host(), application: "datamart apply".to_owned(), holder };
     let interrupt = Interrupt::new(&context.reach.endpoint, style);
     let pid = sqlx::query("SELECT pg_catalog.pg_backend_pid()")
@@ -142,16 +132,11 @@ pub async fn execute(context: &mut Context, plan: &Plan, holder: Option<i32>) ->
         }
         Event::Finished => progress.end(),
     };
-    let outcome = match context.size_limit() {
-        None => interrupt.during(apply::apply(&mut context.conn, plan, &schema, &by, &mut tell)).await?,
-        Some(limit) => {
-            let mut watcher = context.reach.endpoint.direct().session("apply size").await?;
-            let watched = (&mut watcher, &limit);
-            interrupt.during(apply::apply_within(&mut context.conn, watched, plan, &schema, &by, &mut tell)).await?
-        }
-    };
+    let (project, endpoint) = (&context.desired.project, &context.reach.endpoint);
+    let work = reconcile::execute(&mut context.conn, endpoint, project, plan, &by, &mut tell);
+    let outcome = interrupt.during(work).await?;
     progress.end();
-    outcome.map_err(|error| failed(error, context))
+    outcome.map_err(|error| failed(error, &context.desired))
 }
 
 fn approved(plan: &Plan, options: &ApplyOptions, endpoint: &datamart::database::Endpoint) -> Result<bool> {
@@ -226,11 +211,11 @@ fn left(done: &[String], undone: &[String]) -> String {
 }
 
 /// What failed, and where that leaves the database.
-fn failed(error: ApplyError, context: &Context) -> CommandError {
+pub fn failed(error: ApplyError, desired: &Desired) -> CommandError {
     match error {
         ApplyError::Step { mart, sql, source, aside, publication, done, undone } => {
             let first = sql.lines().next().unwrap_or_default();
-            let declared = context.desired.marts.iter().find(|d| d.mart.name.to_string() == mart);
+            let declared = desired.marts.iter().find(|d| d.mart.name.to_string() == mart);
             let path = declared.map(|d| d.mart.search_path.as_slice()).unwrap_or_default();
             let mut failed = CommandError::sql_of_mart(
                 &format!("{mart}: {first}"),
@@ -245,7 +230,7 @@ fn failed(error: ApplyError, context: &Context) -> CommandError {
                     datamart::state::PUBLICATION_TRIES
                 )];
             }
-            failed.problems = super::locate::in_query(&sql, &source, &mart, &context.desired);
+            failed.problems = super::locate::in_query(&sql, &source, &mart, desired);
             failed.hints.push(left(&done, &undone));
             if !aside.is_empty() {
                 let aside = aside.join(", ");

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
-use datamart::build::SizeLimit;
 use datamart::database::registry::{self, Meta};
 use datamart::database::{self, Reach};
 use datamart::manifest::{self, Desired, LoadOptions, OnDrift, Prune};
@@ -106,11 +105,6 @@ impl Context {
     /// The project's key in the registry.
     pub fn project(&self) -> &str {
         &self.desired.project.name
-    }
-
-    /// How much a build may add to the database.
-    pub fn size_limit(&self) -> Option<SizeLimit> {
-        self.desired.project.max_size().map(|(bytes, origin)| SizeLimit { bytes, origin })
     }
 
     /// The registry's own row, where there is a registry.

@@ -1,10 +1,6 @@
 //! `drift`: what changed in the database behind the manifests' back.
 
-use std::collections::BTreeSet;
-
-use datamart::catalog::{Actual, Applied, Recorded};
-use datamart::plan::Drift;
-use datamart::state::{Mart, QName};
+use datamart::reconcile;
 
 use super::Exit;
 use super::args::Globals;
@@ -19,77 +15,8 @@ pub async fn run(globals: &Globals, style: Style) -> Result<Exit> {
     let seen = context.actual().await?;
     let flags = PlanFlags { show_drift: true, ..PlanFlags::default() };
     let plan = context.plan_with(&seen, &flags).await?;
-    let ignored = context.ignored()?;
-    let declared: BTreeSet<&QName> =
-        context.desired.marts.iter().flat_map(|d| d.mart.renamed_from.iter().chain([&d.mart.name])).collect();
-    let mut items = gone(&seen.actual, &declared);
-    items.retain(|item| !ignored.iter().any(|glob| glob.is_match(&item.aspect)));
-    items.extend(plan.drift);
-    items.sort_by(|a, b| (&a.address, &a.aspect, &a.message).cmp(&(&b.address, &b.aspect, &b.message)));
-    items.dedup_by(|a, b| a.address == b.address && a.aspect == b.aspect && a.message == b.message);
+    let items = reconcile::drifted(&context.desired, &seen.actual, plan.drift, &context.ignored()?);
     context.close().await?;
     report::drift::print(&items, style);
     Ok(if items.is_empty() { Exit::Done } else { Exit::Differences })
-}
-
-/// Relations and indexes that were applied and are gone: a plan counts them as ordinary changes.
-fn gone(actual: &Actual, declared: &BTreeSet<&QName>) -> Vec<Drift> {
-    let mut items = Vec::new();
-    for (name, row) in actual.recorded.iter().filter(|(name, _)| declared.contains(name)) {
-        let whole = Piece { row, relation: name, mart: &row.mart, applied: &row.applied, of: String::new() };
-        whole.gone(actual, &mut items);
-        // Older versions may go: nothing is made of them again.
-        let newest = row.versions.last().map(|version| version.number);
-        for version in row.versions.iter().filter(|v| v.published || Some(v.number) == newest) {
-            let (mart, applied, of) = (&version.mart, &version.applied, format!(" of version {}", version.number));
-            Piece { row, relation: &mart.name, mart, applied, of }.gone(actual, &mut items);
-        }
-    }
-    items
-}
-
-/// A relation of a mart, and what it was.
-struct Piece<'a> {
-    row: &'a Recorded,
-    relation: &'a QName,
-    mart: &'a Mart,
-    applied: &'a Applied,
-    /// What it is to a versioned mart, behind what is told.
-    of: String,
-}
-
-impl Piece<'_> {
-    fn gone(&self, actual: &Actual, items: &mut Vec<Drift>) {
-        let of = &self.of;
-        let Some(live) = actual.relations.get(self.relation) else {
-            let subject = if of.is_empty() { "its relation".to_owned() } else { format!("the relation{of}") };
-            items.push(self.item("relation".to_owned(), &subject, &self.applied.definition));
-            return;
-        };
-        for (index, applied) in &self.applied.indexes {
-            let ours = applied.primary || self.mart.indexes.iter().any(|declared| declared.name == *index);
-            let there = live.indexes.get(index).is_some_and(|found| found.valid);
-            if ours && !there {
-                let subject = format!("index {index}{of}");
-                items.push(self.item(format!("indexes:{index}"), &subject, &applied.definition));
-            }
-        }
-    }
-
-    fn item(&self, aspect: String, subject: &str, expected: &str) -> Drift {
-        let removed: String = expected.trim_end().lines().map(|line| format!("-{line}\n")).collect();
-        let lines = match removed.lines().count() {
-            1 => "1".to_owned(),
-            count => format!("1,{count}"),
-        };
-        Drift {
-            address: self.row.mart.name.to_string(),
-            kind: self.row.mart.kind,
-            message: format!("{subject} was removed"),
-            aspect,
-            expected: Some(expected.to_owned()),
-            actual: None,
-            diff: format!("--- as applied\n+++ in the database\n@@ -{lines} +0,0 @@\n{removed}"),
-        }
-    }
 }

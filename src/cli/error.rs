@@ -353,6 +353,10 @@ impl From<ReconcileError> for CommandError {
     fn from(error: ReconcileError) -> Self {
         match error {
             ReconcileError::Manifest(error) => error.into(),
+            ReconcileError::Policy { message } => Self::new("manifest", message),
+            ReconcileError::Git(error) => {
+                Self { causes: sources(&error), ..Self::new(error.kind(), error.to_string()) }
+            }
             ReconcileError::Compile { source, desired } => Self::compile(source, &desired),
             ReconcileError::Plan(error) => error.into(),
             ReconcileError::Apply(error) => Self::new(error.kind(), error.to_string()),

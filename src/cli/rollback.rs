@@ -6,6 +6,7 @@ use datamart::catalog::{Held, Recorded};
 use datamart::database::LockSession;
 use datamart::manifest::save::{self, FileText};
 use datamart::plan::{self, PartRow, Plan, RecordRow};
+use datamart::reconcile;
 use datamart::state::{Mart, QName};
 use serde_json::json;
 
@@ -57,7 +58,7 @@ pub async fn run(args: &RollbackArgs, globals: &Globals, style: Style) -> Result
     if !remember(&mut plan, &name, goal.number, hold.as_ref()) {
         return Err(CommandError::internal(format!("version {} of {name} cannot be published", goal.number)));
     }
-    apply::lock_marts(&mut locks, &plan, args.lock_timeout).await?;
+    reconcile::lock_marts(&mut locks, &plan, args.lock_timeout).await.map_err(held)?;
     if let Err(failed) = apply::execute(&mut context, &plan, Some(locks.pid())).await {
         // The version may be published, and something behind it failed: then the manifest says so, too.
         let seen = context.actual().await;

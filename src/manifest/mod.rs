@@ -5,6 +5,7 @@ mod check;
 mod checks;
 mod declare;
 mod environment;
+mod files;
 mod grants;
 mod incremental;
 mod indexes;
@@ -39,6 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use files::{beside, content, folders};
 pub use load::load;
 pub use operation::{HttpConfig, MaintenanceWindow, Notification, PauseWhen};
 pub use problem::{Place, Problem, Severity};

@@ -19,6 +19,7 @@ mod expire;
 mod fold;
 mod follower;
 mod following;
+mod gone;
 mod grants;
 mod hazard;
 mod indexes;
@@ -52,6 +53,7 @@ use globset::GlobMatcher;
 
 pub use drift::unified;
 pub use following::{Following, following};
+pub use gone::gone;
 pub(crate) use grants::same as same_grants;
 pub use hazard::{Hazard, HazardKind};
 pub use make::plan;

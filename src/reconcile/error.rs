@@ -1,5 +1,6 @@
 //! Why reconciling could not go on.
 
+use super::GitError;
 use crate::apply::ApplyError;
 use crate::catalog::CatalogError;
 use crate::compile::CompileError;
@@ -15,6 +16,15 @@ pub enum ReconcileError {
     /// The manifests say something that cannot be.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// The policy says something that nobody knows.
+    #[error("{message}")]
+    Policy {
+        /// What, and under which key.
+        message: String,
+    },
+    /// The branch they come from could not be had.
+    #[error(transparent)]
+    Git(#[from] GitError),
     /// Queries that PostgreSQL refuses.
     #[error("{source}")]
     Compile {
@@ -53,7 +63,8 @@ impl ReconcileError {
     /// One fixed word: exit code, metric label, retry policy.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Manifest(_) => "manifest",
+            Self::Manifest(_) | Self::Policy { .. } => "manifest",
+            Self::Git(error) => error.kind(),
             Self::Compile { source, .. } => match source {
                 CompileError::Refused { .. } => "query",
                 CompileError::Sql(error) => error.kind.as_str(),

@@ -58,6 +58,13 @@ impl Outcome {
             Self::Failed { .. } => "failed",
         }
     }
+
+    /// Says whether somebody was told of it before; what is not known is news.
+    pub(super) fn is_news(&mut self, news: Option<bool>) {
+        if let Self::Pending { new, .. } | Self::Invalid { new, .. } | Self::Failed { new, .. } = self {
+            *new = news.unwrap_or(true);
+        }
+    }
 }
 
 /// What a look at a revision came to.

@@ -5,17 +5,29 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::Connection;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
+use super::attempt::{self, Attempt, Failure};
+use super::git::{Repository, WorkTree};
+use super::record::{self, Reached, Told};
 use super::source::{Poker, Reason, Source};
-use super::{Drifted, Outcome, ReconcileError, Reconciled, planning};
+use super::watch::{Watch, at};
+use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift};
 use crate::apply::By;
+use crate::compile::CompileError;
 use crate::database::Endpoint;
-use crate::manifest::{self, Desired, LoadOptions};
+use crate::database::retry::Backoff;
+use crate::manifest::{self, Desired, LoadOptions, ManifestError, OnDrift};
+use crate::state::Fingerprint;
 
 /// Between two looks for drift, where the policy says nothing.
 const DRIFT_INTERVAL: u64 = 300;
+/// Between tries of what may pass.
+const RETRY: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(2), longest: Duration::from_secs(300) };
+/// A repository out of reach is asked for at least so often, or as often as it is anyway.
+const UNREACHED: Duration = Duration::from_secs(600);
 
 /// Puts an error into the form that programs read: `{kind, message, hint, problems, …}`. The texts are the command line's.
 pub type Explain = Arc<dyn Fn(ReconcileError, Option<&Desired>) -> Value + Send + Sync>;
@@ -23,7 +35,7 @@ pub type Explain = Arc<dyn Fn(ReconcileError, Option<&Desired>) -> Value + Send 
 /// What manifests are read with, and on whose behalf they are applied.
 #[derive(Clone)]
 pub struct RevisionOptions {
-    /// How they are read.
+    /// How they are read; the folder of a work tree is filled in.
     pub load: LoadOptions,
     /// Where they come from.
     pub source: Source,
@@ -39,16 +51,53 @@ pub struct Revisions {
     pokes: UnboundedReceiver<Reason>,
     poker: Poker,
     started: bool,
+    files: Files,
+    /// The last good ones.
     good: Option<Arc<Desired>>,
+    /// The content about which everything is said.
+    settled: Option<Fingerprint>,
+    failures: u32,
+    retry_at: Option<Instant>,
     drift_at: Instant,
+}
+
+/// Where the files are.
+enum Files {
+    Folder(Box<Watch>),
+    Git { repository: Repository, tree: Option<WorkTree>, interval: Duration, failures: u32, next: Instant },
 }
 
 impl Revisions {
     /// Nothing is read yet.
-    pub fn new(options: RevisionOptions) -> Self {
+    ///
+    /// # Errors
+    /// A repository, branch or path that cannot be one.
+    pub fn new(options: RevisionOptions) -> Result<Self, GitError> {
         let (poker, pokes) = Poker::new();
+        let repository = Repository::new(&options.source, &options.load.environment)?;
+        let files = match (repository, &options.source) {
+            (Some(repository), Source::Git { interval, .. }) => Files::Git {
+                repository,
+                tree: None,
+                interval: *interval,
+                failures: 0,
+                next: Instant::now() + *interval,
+            },
+            _ => Files::Folder(Box::new(Watch::new())),
+        };
         let drift_at = Instant::now() + Duration::from_secs(DRIFT_INTERVAL);
-        Self { options, pokes, poker, started: false, good: None, drift_at }
+        Ok(Self {
+            options,
+            pokes,
+            poker,
+            started: false,
+            files,
+            good: None,
+            settled: None,
+            failures: 0,
+            retry_at: None,
+            drift_at,
+        })
     }
 
     /// What tells it to look.
@@ -69,13 +118,37 @@ impl Revisions {
             self.started = true;
             return Reason::Start;
         }
-        tokio::select! {
-            Some(reason) = self.pokes.recv() => reason,
-            () = tokio::time::sleep_until(self.drift_at) => {
-                self.drift_at = Instant::now() + Duration::from_secs(DRIFT_INTERVAL);
-                Reason::Drift
+        let files = async {
+            match &mut self.files {
+                Files::Folder(watch) => {
+                    watch.changed().await;
+                    Reason::Files
+                }
+                Files::Git { next, .. } => {
+                    tokio::time::sleep_until(*next).await;
+                    Reason::Git
+                }
             }
+        };
+        let reason = tokio::select! {
+            Some(reason) = self.pokes.recv() => reason,
+            reason = files => reason,
+            () = at(self.retry_at) => Reason::Retry,
+            () = tokio::time::sleep_until(self.drift_at) => Reason::Drift,
+        };
+        match (reason, &mut self.files) {
+            (Reason::Drift, _) => self.drift_at = Instant::now() + self.drift_interval(),
+            (Reason::Retry, _) => self.retry_at = None,
+            // Where nobody fetches, it is not asked for at once again.
+            (Reason::Git, Files::Git { interval, next, .. }) => *next = Instant::now() + *interval,
+            _ => {}
         }
+        reason
+    }
+
+    fn drift_interval(&self) -> Duration {
+        let said = self.good.as_ref().and_then(|desired| desired.project.policy.drift_interval);
+        Duration::from_secs(said.unwrap_or(DRIFT_INTERVAL).max(1))
     }
 
     /// Reads the manifests, and changes nothing: for daemons that follow.
@@ -83,41 +156,241 @@ impl Revisions {
     /// # Errors
     /// What is wrong with them; the last good ones stay in force.
     pub async fn load(&mut self) -> Result<Arc<Desired>, ReconcileError> {
+        let fetched = self.fetch().await;
+        if !self.is_there().await {
+            fetched?;
+        }
+        self.watch();
         let desired = Arc::new(manifest::load(&self.options.load)?);
         self.good = Some(desired.clone());
+        self.watch();
         Ok(desired)
     }
 
     /// Reads the manifests, plans, applies what the policy allows, and keeps in the registry how it went. What fails is told in the
     /// outcome; what may pass is tried again by a later [`Reason::Retry`].
     pub async fn reconcile(&mut self, endpoint: &Endpoint, reason: Reason, now: DateTime<Utc>) -> Reconciled {
-        let _ = (reason, now);
-        let told = async {
-            let desired = self.load().await?;
-            let mut conn = endpoint.session("reconcile").await?;
-            planning::look(&mut conn, &desired).await
-        };
-        let told: Result<_, ReconcileError> = told.await;
-        match told {
-            Ok(seen) => Reconciled {
+        let asks = matches!(reason, Reason::Start | Reason::Asked | Reason::Git);
+        let fetched = if asks || !self.is_there().await { self.fetch().await } else { Ok(()) };
+        self.watch();
+        let content = manifest::content(&self.options.load, self.good.as_deref());
+        let by_itself = matches!(reason, Reason::Files | Reason::Git);
+        if by_itself && fetched.is_ok() && content.is_some() && content == self.settled {
+            return Reconciled {
                 desired: self.desired(),
-                seen: Some(seen),
-                revision: manifest::revision(&self.options.load.dir),
+                seen: None,
+                revision: self.revision(content.as_ref()),
                 outcome: Outcome::Unchanged,
-            },
-            Err(error) => {
-                let kind = error.kind().to_owned();
-                let told = (self.options.explain)(error, self.good.as_deref());
-                let message = told.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
-                let outcome = Outcome::Failed { kind, message, passing: false, new: true };
-                Reconciled { desired: self.desired(), seen: None, revision: None, outcome }
+            };
+        }
+        let revision = self.revision(content.as_ref());
+        let mut tried = self.attempt(endpoint, fetched, now).await;
+        self.failures = if tried.passing { self.failures.saturating_add(1) } else { 0 };
+        self.retry_at = match (&tried.outcome, tried.passing) {
+            (_, true) => Some(Instant::now() + RETRY.pause(self.failures)),
+            // What a query lacks may come: it is looked for as drift is.
+            (Outcome::Invalid { .. }, false) => Some(Instant::now() + self.drift_interval()),
+            _ => None,
+        };
+        self.settled = content.filter(|_| !tried.passing);
+        let known = tried.desired.clone().or_else(|| self.desired());
+        if let (Some(desired), Some(told)) = (&known, &tried.told) {
+            let news = keep(endpoint, desired, revision.as_deref(), told, now).await;
+            tried.outcome.is_news(news);
+        }
+        if let (Outcome::Unchanged | Outcome::Applied { .. }, Some(desired)) = (&tried.outcome, &tried.desired) {
+            self.good = Some(desired.clone());
+            self.watch();
+        }
+        Reconciled { desired: self.desired().or(known), seen: tried.seen, revision, outcome: tried.outcome }
+    }
+
+    /// Looks for drift, and puts back what the policy says. Where no manifests are in force, nothing is done.
+    pub async fn drift(&mut self, endpoint: &Endpoint, now: DateTime<Utc>) -> Drifted {
+        let Some(desired) = self.desired().filter(|desired| desired.project.policy.on_drift != OnDrift::Off) else {
+            return Drifted::default();
+        };
+        let mut found = Drifted::default();
+        if let Err(error) = drift::look(endpoint, &desired, &self.options.by, now, &mut found).await {
+            found.trouble = Some(message(&(self.options.explain)(error, Some(&desired))));
+        }
+        found
+    }
+
+    /// The attempt, and what is to be told of it.
+    async fn attempt(&mut self, endpoint: &Endpoint, fetched: Result<(), GitError>, now: DateTime<Utc>) -> Tried {
+        let mut unreached = None;
+        if let Err(error) = fetched {
+            if !self.is_there().await {
+                return self.failed(error.into(), None, None);
             }
+            unreached = Some(error);
+        }
+        let desired = match manifest::load(&self.options.load) {
+            Ok(desired) => Arc::new(desired),
+            Err(error) => return self.failed(error.into(), None, None),
+        };
+        let by = self.options.by.clone();
+        let done = async {
+            let mut conn = endpoint.session("reconcile").await?;
+            let done = attempt::attempt(&mut conn, endpoint, &desired, &by, now).await?;
+            // What was found is found; a session that does not end well takes nothing back.
+            let _ = conn.close().await;
+            Ok::<_, Failure>(done)
+        };
+        match (done.await, unreached) {
+            (Ok(Attempt { seen, outcome, told }), None) => {
+                Tried { desired: Some(desired), seen: Some(seen), outcome, told: Some(told), passing: false }
+            }
+            // What was fetched last is in force, and that nothing newer can be had is what there is to tell.
+            (Ok(Attempt { seen, outcome: Outcome::Unchanged | Outcome::Applied { .. }, told }), Some(error)) => {
+                let mut failed = self.failed(error.into(), Some(desired.clone()), None);
+                failed.told.iter_mut().for_each(|failed| failed.reached = told.reached);
+                self.good = Some(desired);
+                Tried { seen: Some(seen), ..failed }
+            }
+            (Ok(Attempt { seen, outcome, told }), Some(_)) => {
+                Tried { desired: Some(desired), seen: Some(seen), outcome, told: Some(told), passing: false }
+            }
+            (Err(Failure { error, fingerprint }), _) => self.failed(error, Some(desired), fingerprint),
         }
     }
 
-    /// Looks for drift, and puts back what the policy says.
-    pub async fn drift(&mut self, endpoint: &Endpoint, now: DateTime<Utc>) -> Drifted {
-        let _ = (endpoint, now);
-        Drifted::default()
+    fn failed(&self, error: ReconcileError, desired: Option<Arc<Desired>>, fingerprint: Option<String>) -> Tried {
+        let kind = error.kind().to_owned();
+        let (status, reason) = judge(&error);
+        let passing = status == "failed" && passes(&error);
+        // A work tree is looked at again by itself; see `fetch`.
+        let by_itself = matches!(error, ReconcileError::Git(_));
+        let told = (self.options.explain)(error, desired.as_deref().or(self.good.as_deref()));
+        let message = message(&told);
+        let problems = told.get("problems").filter(|found| found.as_array().is_some_and(|all| !all.is_empty()));
+        let outcome = match status {
+            "invalid" => Outcome::Invalid { message: message.clone(), new: true },
+            _ => Outcome::Failed { kind, message: message.clone(), passing: passing || by_itself, new: true },
+        };
+        let told = Told {
+            reached: Reached::Nothing,
+            status,
+            reason,
+            message: Some(message),
+            problems: problems.cloned(),
+            plan: None,
+            fingerprint,
+        };
+        Tried { desired, seen: None, outcome, told: Some(told), passing }
     }
+
+    /// Brings the work tree to the branch's newest commit, and says when to look again.
+    async fn fetch(&mut self) -> Result<(), GitError> {
+        let Files::Git { repository, tree, interval, failures, next } = &mut self.files else { return Ok(()) };
+        let fetched = match tree {
+            Some(tree) => tree.update().await,
+            None => {
+                let opened = tree.insert(repository.open()?);
+                self.options.load.dir = opened.folder();
+                opened.update().await
+            }
+        };
+        *failures = if fetched.is_ok() { 0 } else { failures.saturating_add(1) };
+        // Many daemons do not ask one repository in step.
+        let pause = |first: Duration, longest| Backoff { attempts: u32::MAX, first, longest }.pause((*failures).max(1));
+        *next = Instant::now()
+            + match &fetched {
+                Ok(_) => interval.mul_f64(0.9) + pause(*interval / 5, *interval / 5),
+                Err(_) => pause(*interval * 2, UNREACHED.max(*interval * 2)),
+            };
+        fetched.map(drop)
+    }
+
+    /// Whether there are files, of whatever age.
+    async fn is_there(&self) -> bool {
+        match &self.files {
+            Files::Folder(_) => true,
+            Files::Git { tree: Some(tree), .. } => tree.is_there().await,
+            Files::Git { tree: None, .. } => false,
+        }
+    }
+
+    fn watch(&mut self) {
+        if let Files::Folder(watch) = &mut self.files {
+            watch.sync(&self.options.load, self.good.as_deref());
+        }
+    }
+
+    /// `branch@sha1:…`; outside a repository the content speaks for itself.
+    fn revision(&self, content: Option<&Fingerprint>) -> Option<String> {
+        let of_content = |content: &Fingerprint| format!("files@{}", content.0);
+        manifest::revision(&self.options.load.dir).or_else(|| content.map(of_content))
+    }
+}
+
+/// An attempt, whatever came of it.
+struct Tried {
+    desired: Option<Arc<Desired>>,
+    seen: Option<super::Seen>,
+    outcome: Outcome,
+    told: Option<Told>,
+    passing: bool,
+}
+
+/// Keeps in the registry how it went; `None` where it could not be written.
+async fn keep(
+    endpoint: &Endpoint,
+    desired: &Desired,
+    revision: Option<&str>,
+    told: &Told,
+    now: DateTime<Utc>,
+) -> Option<bool> {
+    let schema = &desired.project.registry_schema;
+    let kept = async {
+        let mut conn = endpoint.session("reconcile").await?;
+        record::prepare(&mut conn, schema).await?;
+        let news = record::record(&mut conn, schema, &desired.project.name, revision, told, now).await?;
+        conn.close().await?;
+        Ok::<_, ReconcileError>(news)
+    };
+    match kept.await {
+        Ok(news) => Some(news),
+        Err(error) => {
+            tracing::warn!(%error, "how the revision went could not be written");
+            None
+        }
+    }
+}
+
+/// The registry's words for an error: a revision that cannot be, or one that could not be made.
+fn judge(error: &ReconcileError) -> (&'static str, &'static str) {
+    match error {
+        ReconcileError::Manifest(ManifestError::Invalid { .. }) | ReconcileError::Policy { .. } => {
+            ("invalid", "ManifestInvalid")
+        }
+        ReconcileError::Manifest(_) => ("invalid", "Unreadable"),
+        ReconcileError::Compile { source: CompileError::Refused { .. }, .. } => ("invalid", "QueryRefused"),
+        ReconcileError::Plan(_) => ("invalid", "PlanImpossible"),
+        ReconcileError::Git(_) => ("failed", "SourceUnreachable"),
+        ReconcileError::Lock(_) => ("failed", "Locked"),
+        ReconcileError::Apply(_) => ("failed", "ApplyFailed"),
+        _ => ("failed", "DatabaseFailed"),
+    }
+}
+
+/// Whether the same may pass when it is tried again.
+fn passes(error: &ReconcileError) -> bool {
+    const PASSING: &[&str] = &[
+        "connection",
+        "lock",
+        "timeout",
+        "serialization",
+        "resource",
+        "stale",
+        "cancelled",
+        "read_only",
+        "authentication",
+    ];
+    PASSING.contains(&error.kind())
+}
+
+fn message(told: &Value) -> String {
+    told.get("message").and_then(Value::as_str).unwrap_or_default().to_owned()
 }

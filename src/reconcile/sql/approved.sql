@@ -1,0 +1,1 @@
+SELECT approved FROM {registry}.reconciles WHERE project = $1

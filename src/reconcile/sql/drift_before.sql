@@ -1,0 +1,1 @@
+SELECT drift FROM {registry}.reconciles WHERE project = $1
