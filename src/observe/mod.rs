@@ -10,6 +10,7 @@ mod preview;
 mod reading;
 mod runs;
 mod snapshot;
+mod standing;
 mod stats;
 mod status;
 
@@ -25,10 +26,11 @@ pub use check::check;
 pub use diff::diff;
 pub use explain::{Explained, explain};
 pub use graph::{Graph, GraphEdge, GraphNode, Live, NodeKind, graph};
-pub use mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus};
+pub use mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus, Rescheduled};
 pub use preview::{Preview, PreviewColumn, preview};
 pub use runs::{PastRun, history, marts_with_history};
 pub use snapshot::{begin, end};
+pub use standing::{Standing, standing};
 pub use stats::stats;
 pub use status::status;
 
