@@ -1,6 +1,7 @@
 //! What may be written on the command line.
 
 mod given;
+mod operate;
 mod version;
 
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use given::arguments;
+pub use operate::{AmongArgs, ApproveArgs};
 pub use version::{DiffArgs, RollbackArgs};
 
 pub use super::format::Format;
@@ -115,6 +117,12 @@ pub enum Command {
     Explain(NameArgs),
     /// Remove a mart that no manifest declares
     Drop(DropArgs),
+    /// Let no refresh of these marts begin by itself until they are resumed
+    Suspend(AmongArgs),
+    /// Let refreshes of suspended marts begin by themselves again
+    Resume(AmongArgs),
+    /// Let the daemon apply the plan that waits, hazards included
+    Approve(ApproveArgs),
     /// Draw the marts, what they read and how they are: Mermaid, Graphviz or JSON
     Graph(GraphArgs),
     /// Print the JSON Schema of mart and project files

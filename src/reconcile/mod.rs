@@ -1,5 +1,6 @@
 //! Again and again: looking, planning, applying and refreshing in time.
 
+mod approve;
 mod attempt;
 mod change;
 mod drift;
@@ -16,6 +17,7 @@ mod source;
 mod vitals;
 mod watch;
 
+pub use approve::{ApproveError, Approved, approve};
 pub use attempt::policy;
 pub use change::{execute, lock_marts};
 pub use drift::drifted;
