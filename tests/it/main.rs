@@ -8,6 +8,7 @@ mod connect;
 mod embedded;
 mod faults;
 mod graphs;
+mod incremental;
 mod layering;
 mod limits;
 mod locks;
