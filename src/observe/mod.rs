@@ -32,7 +32,6 @@ pub use explain::{Explained, explain};
 pub use graph::{Graph, GraphEdge, GraphNode, Live, NodeKind, graph};
 pub use mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus, Rescheduled};
 pub use nodes::{States, nodes};
-pub use mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus};
 pub use metrics::{Gauges, metrics, own_metrics};
 pub use preview::{Preview, PreviewColumn, preview};
 pub use runs::{PastRun, history, marts_with_history, open_runs, runs};

@@ -9,6 +9,7 @@ mod embedded;
 mod faults;
 mod graphs;
 mod http;
+mod incremental;
 mod layering;
 mod limits;
 mod locks;
