@@ -1,7 +1,10 @@
 //! The projects of `examples/`, as a user meets them: each in a folder of its own, on the embedded server, with less data.
 
 mod action_analytics;
+mod deploy;
 mod historical_kpis;
+mod readme;
+mod sales_refresh;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
