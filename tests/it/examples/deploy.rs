@@ -34,10 +34,8 @@ fn what_a_service_starts_is_a_command() {
     assert_eq!(sources.len(), 2, "a folder, a repository");
     let unit = read("datamart.service");
     let start = line(&unit, "ExecStart=/usr/local/bin/datamart ");
-    let mut commands: Vec<Vec<String>> = sources
-        .iter()
-        .map(|source| start.replace("$SOURCE", source).split(' ').map(str::to_owned).collect())
-        .collect();
+    let mut commands: Vec<Vec<String>> =
+        sources.iter().map(|source| start.replace("$SOURCE", source).split(' ').map(str::to_owned).collect()).collect();
     commands.push(list(line(&read("Containerfile"), "CMD ")));
     commands.push(list(line(&read("compose.yaml"), "command: ")));
     commands.push(list(line(&read("kubernetes.yaml"), "args: ")));

@@ -2,6 +2,7 @@
 
 mod action_analytics;
 mod deploy;
+mod historical_http;
 mod historical_kpis;
 mod readme;
 mod sales_refresh;

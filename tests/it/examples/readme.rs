@@ -5,20 +5,16 @@ use std::process::Command;
 
 use super::examples;
 
+/// The blocks of one language in a README, one after the other.
+pub fn blocks(readme: &Path, language: &str) -> String {
+    let text = std::fs::read_to_string(readme).expect("a README");
+    let blocks = text.split("\n```").skip(1).step_by(2);
+    blocks.filter_map(|block| Some(block.strip_prefix(language)?.strip_prefix('\n')?.to_owned() + "\n")).collect()
+}
+
 /// The lines of a README's shell blocks.
 pub fn shell(readme: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(readme).expect("a README");
-    let mut lines = Vec::new();
-    let mut inside = false;
-    for line in text.lines() {
-        match line {
-            "```sh" => inside = true,
-            "```" => inside = false,
-            line if inside => lines.push(line.to_owned()),
-            _ => {}
-        }
-    }
-    lines
+    blocks(readme, "sh").lines().map(str::to_owned).collect()
 }
 
 fn readmes() -> Vec<PathBuf> {

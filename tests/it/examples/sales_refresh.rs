@@ -42,7 +42,10 @@ fn sales_follow_each_ingest() {
     assert_eq!(wrong(&example), "0 0 0 0 0 0 0 0");
     let first = ingest(&example, &[]).done();
     assert!(first.stdout.starts_with("Took over 42 orders.\n"), "{first}");
-    assert!(first.stdout.trim_end().lines().last().is_some_and(|line| line.starts_with("Refreshed 8 marts in ")), "{first}");
+    assert!(
+        first.stdout.trim_end().lines().last().is_some_and(|line| line.starts_with("Refreshed 8 marts in ")),
+        "{first}"
+    );
     assert_eq!(wrong(&example), "0 0 0 0 0 0 0 0");
     assert_eq!(example.status("freshness"), MARTS.map(|name| format!("{name} fresh")));
     // The same exports again bring nothing; and without a refresh nothing that was brought is seen.
