@@ -6,6 +6,7 @@ mod cli;
 mod compare;
 mod connect;
 mod embedded;
+mod examples;
 mod faults;
 mod graphs;
 mod http;
