@@ -55,3 +55,4 @@ pub mod refresh;
 pub mod observe;
 pub mod migration;
 pub mod reconcile;
+pub mod serve;

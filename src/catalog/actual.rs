@@ -36,6 +36,8 @@ pub struct Actual {
     pub measures: Measures,
     /// What holds instead of what manifests say, where somebody looked.
     pub overrides: Overrides,
+    /// What of which mart was put back too often lately to be put back again, where somebody looked.
+    pub stalled: BTreeMap<String, Vec<String>>,
 }
 
 /// The server and this connection.

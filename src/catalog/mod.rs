@@ -26,7 +26,7 @@ pub use introspect::{Scope, introspect, relations};
 pub use marts::recorded;
 pub use measured::{IndexMeasure, Measures};
 pub use measures::measures;
-pub use overrides::{Instead, Override, Overrides, overrides};
+pub use overrides::{Instead, Override, Overrides, STALLED, overrides, stalled};
 pub use recorded::{Applied, Held, ReadSignature, Recorded, RecordedVersion};
 pub use stats::{IndexUse, RelationStats, exact_rows, sizes, statistics};
 pub use trust::{Untrusted, untrusted};

@@ -1,5 +1,7 @@
 //! What holds instead of what a manifest says: marts that are suspended, other schedules.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -94,6 +96,24 @@ pub async fn overrides(conn: &mut PgConnection, registry: &str, project: &str) -
         });
     }
     Ok(Overrides(found))
+}
+
+/// Drift is put back so often within an hour, and then no more: somebody else wants it otherwise.
+pub const STALLED: i64 = 3;
+
+/// What of which mart was put back [`STALLED`] times within the last hour. The registry has format 4 at least.
+///
+/// # Errors
+/// What the server says.
+pub async fn stalled(
+    conn: &mut PgConnection,
+    registry: &str,
+    project: &str,
+) -> Result<BTreeMap<String, Vec<String>>, CatalogError> {
+    let sql = include_str!("sql/stalled.sql").replace("{registry}", &quote_ident(registry));
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(project).bind(STALLED).fetch_all(conn).await?;
+    let read = |row: &sqlx::postgres::PgRow| Ok((row.try_get("address")?, row.try_get("objects")?));
+    rows.iter().map(read).collect()
 }
 
 /// `{"schedule": ["*/5 * * * *"]}`.

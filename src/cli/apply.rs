@@ -105,6 +105,10 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
             ),
         );
     }
+    if applied.id.is_some() {
+        // A daemon learns of it at once; the change is made whether or not that can be told.
+        let _ = datamart::refresh::wake(&mut context.conn, &project, "revision").await;
+    }
     finish(context, &plan, &applied).await?;
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod given;
+mod operate;
 mod version;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use daemon::{DaemonArgs, LogForm};
 pub use given::arguments;
+pub use operate::{AmongArgs, ApproveArgs};
 pub use version::{DiffArgs, RollbackArgs};
 
 pub use super::format::Format;
@@ -119,6 +121,12 @@ pub enum Command {
     Explain(NameArgs),
     /// Remove a mart that no manifest declares
     Drop(DropArgs),
+    /// Let no refresh of these marts begin by itself until they are resumed
+    Suspend(AmongArgs),
+    /// Let refreshes of suspended marts begin by themselves again
+    Resume(AmongArgs),
+    /// Let the daemon apply the plan that waits, hazards included
+    Approve(ApproveArgs),
     /// Draw the marts, what they read and how they are: Mermaid, Graphviz or JSON
     Graph(GraphArgs),
     /// Print the JSON Schema of mart and project files

@@ -1,6 +1,7 @@
 //! The command line: one file per command, `print.rs` the only printing, `report/` the forms of results.
 
 mod apply;
+mod approve;
 pub mod args;
 mod check;
 mod check_migration;
@@ -35,6 +36,7 @@ mod schema;
 mod stats;
 mod status;
 mod superuser;
+mod suspend;
 mod unlock;
 mod url;
 mod validate;
@@ -120,6 +122,9 @@ fn dispatch(command: Command, globals: &Globals, style: Style) -> Result<Exit, C
         Command::Drop(args) => wait(drop::run(&args, globals, style)),
         Command::Psql(args) => wait(psql::run(&args, globals, style)),
         Command::Url => wait(stoppable(url::run(globals, style))),
+        Command::Suspend(args) => wait(stoppable(suspend::suspend(&args, globals, style))),
+        Command::Resume(args) => wait(stoppable(suspend::resume(&args, globals, style))),
+        Command::Approve(args) => wait(stoppable(approve::run(&args, globals, style))),
         Command::Unlock(args) => wait(stoppable(unlock::run(&args, globals, style))),
         Command::Claim => wait(stoppable(claim::run(globals, style))),
     }

@@ -1,5 +1,7 @@
-//! `status`: how every mart is.
+//! `status`: how every mart is, and how the project stands to its manifests.
 
+use datamart::database::registry;
+use datamart::observe;
 use serde_json::json;
 
 use super::Exit;
@@ -14,11 +16,21 @@ pub async fn run(globals: &Globals, style: Style) -> Result<Exit> {
     let mut context = Context::open(globals, style, "status").await?;
     let seen = context.actual().await?;
     let marts = context.status(&seen).await?;
+    let standing = match &seen.registry {
+        Some(meta) if meta.format >= registry::DAEMONS => {
+            let (schema, project) = (context.registry_schema().to_owned(), context.project().to_owned());
+            observe::standing(&mut context.conn, &schema, &project).await?
+        }
+        _ => None,
+    };
     context.close().await?;
     if style.json() {
-        print::json(&json!({ "marts": marts }));
-    } else {
-        print::out(&report::mart::status(&marts, style));
+        print::json(&json!({ "marts": marts, "reconcile": standing }));
+        return Ok(Exit::Done);
+    }
+    print::out(&report::status::marts(&marts, style));
+    if let Some(standing) = &standing {
+        print::out(&report::status::standing(standing, style));
     }
     Ok(Exit::Done)
 }

@@ -69,6 +69,17 @@ pub struct IndexStatus {
     pub scans: Option<i64>,
 }
 
+/// Schedules that hold instead of a manifest's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rescheduled {
+    /// As a manifest would say them.
+    pub schedule: Vec<String>,
+    /// Who said so.
+    pub who: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
 /// One statement about a mart that is true, false or unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Condition {
@@ -134,8 +145,20 @@ pub struct MartStatus {
     pub created_at: Option<DateTime<Utc>>,
     /// When its data was last computed.
     pub last_refreshed: Option<DateTime<Utc>>,
-    /// When it is due next.
+    /// When it is due next; never, while it is suspended.
     pub next_run: Option<DateTime<Utc>>,
+    /// No refresh begins by itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
+    /// Who suspended it, where its manifest does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended_by: Option<String>,
+    /// What holds instead of its schedule and its target lag, until its file changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rescheduled: Option<Rescheduled>,
+    /// Never older than this, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_lag_seconds: Option<u64>,
     /// The age that freshness is judged by, in seconds.
     pub age_seconds: Option<i64>,
     /// All its ages.

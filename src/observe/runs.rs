@@ -152,6 +152,21 @@ pub async fn runs(
     rows.iter().map(|row| Ok(PastRun::read(row)?.1)).collect()
 }
 
+/// The runs that are at work or wait, oldest first.
+///
+/// # Errors
+/// What the server says.
+pub async fn open_runs(
+    conn: &mut PgConnection,
+    registry: &str,
+    project: &str,
+    limit: i64,
+) -> Result<Vec<PastRun>, ObserveError> {
+    let sql = sql(include_str!("sql/open.sql"), registry);
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(project).bind(limit).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok(PastRun::read(row)?.1)).collect()
+}
+
 /// Every mart the project ever had, dropped ones too.
 ///
 /// # Errors

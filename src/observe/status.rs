@@ -1,15 +1,17 @@
 //! The state of every mart.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::ages::{self, Ages, Freshness};
-use super::mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus};
+use super::mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus, Rescheduled};
 use super::runs::{self, Last};
 use super::{Looked, ObserveError, human_size};
 use crate::catalog::{self, Recorded, Relation, RelationStats};
+use crate::plan::file_fingerprint;
 use crate::state::{Mart, QName};
 
 /// Every mart that is declared or applied, by name: two queries, however many there are.
@@ -65,6 +67,8 @@ pub(super) fn tell(
     looked: &Looked<'_>,
 ) -> MartStatus {
     let Subject { mart, recorded, live, orphan } = subject;
+    let in_force = in_force(mart, looked);
+    let mart = &*in_force.mart;
     let now = looked.now;
     let stored = mart.kind.has_data() && live.is_some_and(|relation| relation.populated);
     // What an apply built is as new as the apply.
@@ -84,7 +88,8 @@ pub(super) fn tell(
         (Some(_), false) => Some(Freshness::Fresh),
         (Some(_), true) => Freshness::of(mart, &ages, now),
     };
-    let (status, conditions) = judge(subject, last, freshness);
+    let (status, mut conditions) = judge(subject, last, freshness);
+    conditions.extend(stalled(&mart.name, looked));
     let (row_count, estimated) = rows(subject, last);
     let bytes = size.filter(|_| mart.kind.has_data()).map(|stats| stats.total_bytes);
     let columns: Vec<ColumnStatus> = live
@@ -117,6 +122,10 @@ pub(super) fn tell(
             let last = last.any.as_ref().map_or(row.created_at, |run| run.started_at);
             ages::next_run(mart, last, now)
         }),
+        suspended: mart.refresh.suspend && mart.kind.has_data(),
+        suspended_by: in_force.suspended_by,
+        rescheduled: in_force.rescheduled,
+        target_lag_seconds: mart.refresh.target_lag,
         age_seconds: ages::age(mart, &ages),
         ages: Some(ages),
         freshness,
@@ -124,6 +133,37 @@ pub(super) fn tell(
         conditions,
         last_run: last.any.clone(),
     }
+}
+
+/// A mart with what holds instead of its manifest.
+struct InForce<'a> {
+    mart: Cow<'a, Mart>,
+    suspended_by: Option<String>,
+    rescheduled: Option<Rescheduled>,
+}
+
+fn in_force<'a>(mart: &'a Mart, looked: &Looked<'_>) -> InForce<'a> {
+    let overrides = &looked.actual.overrides;
+    let suspended_by = overrides.suspension(&mart.name).filter(|_| mart.kind.has_data()).map(|found| found.who.clone());
+    let declared = || looked.desired?.marts.iter().find(|declared| declared.mart.name == mart.name);
+    let file = overrides.schedule(&mart.name, None).and_then(|_| declared()).map(file_fingerprint);
+    let rescheduled = overrides.schedule(&mart.name, file.as_ref()).map(|(schedule, found)| Rescheduled {
+        schedule: schedule.to_vec(),
+        who: found.who.clone(),
+        at: found.at,
+    });
+    let mart = match suspended_by.is_some() || rescheduled.is_some() {
+        false => Cow::Borrowed(mart),
+        true => Cow::Owned(Mart { refresh: overrides.policy(mart, file.as_ref()), ..mart.clone() }),
+    };
+    InForce { mart, suspended_by, rescheduled }
+}
+
+/// What was put back so often that it is left as it is.
+fn stalled(mart: &QName, looked: &Looked<'_>) -> Option<Condition> {
+    let objects = looked.actual.stalled.get(&mart.to_string())?;
+    let message = format!("{} was put back again and again, and is left as it is for now", objects.join(", "));
+    Some(Condition { kind: "Stalled", status: "True", reason: "HealedTooOften", message })
 }
 
 fn indexes(relation: &Relation) -> Vec<IndexStatus> {

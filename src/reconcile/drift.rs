@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::{Drifted, ReconcileError, Seen, attempt, change, planning, record};
 use crate::apply::By;
-use crate::catalog::Actual;
+use crate::catalog::{Actual, STALLED};
 use crate::database::Endpoint;
 use crate::database::registry::{Owner, audit, in_schema};
 use crate::manifest::{Desired, OnDrift};
@@ -23,8 +23,6 @@ const FORGET: &str = include_str!("sql/forget_heals.sql");
 const BEFORE: &str = include_str!("sql/drift_before.sql");
 const FOUND: &str = include_str!("sql/drift_found.sql");
 
-/// What is put back so often within an hour is put back no more: somebody else wants it otherwise.
-const STALLED: i64 = 3;
 /// Healing can wait: what holds a lock for longer is left alone until the next look.
 const WAIT: Duration = Duration::from_secs(5);
 

@@ -1,6 +1,7 @@
 //! Again and again: looking, planning, applying and refreshing in time.
 
 mod agenda;
+mod approve;
 mod attempt;
 mod board;
 mod change;
@@ -26,6 +27,7 @@ mod term;
 mod vitals;
 mod watch;
 
+pub use approve::{ApproveError, Approved, approve};
 pub use attempt::policy;
 pub use change::{execute, lock_marts};
 pub use drift::drifted;

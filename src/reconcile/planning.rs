@@ -45,6 +45,7 @@ async fn seen(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, Reconc
     let mut actual = catalog::introspect(conn, &scope).await?;
     if registry.as_ref().is_some_and(|meta| meta.format >= registry::DAEMONS) {
         actual.overrides = catalog::overrides(conn, schema, &desired.project.name).await?;
+        actual.stalled = catalog::stalled(conn, schema, &desired.project.name).await?;
     }
     Ok(Seen { actual, registry })
 }

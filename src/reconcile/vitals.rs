@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::manifest::Desired;
+use crate::observe::Gauges;
 use crate::state::QName;
 
 /// Whether this daemon leads.
@@ -43,4 +44,18 @@ pub struct Vitals {
     pub paused: Option<String>,
     /// What went wrong last, where it still does.
     pub trouble: Option<String>,
+}
+
+impl Vitals {
+    /// As metrics tell it.
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            up: self.connected && self.registry,
+            leader: matches!(self.leadership, Leadership::Leading(_)),
+            queue_depth: self.queue_depth,
+            running: self.running,
+            schedule_lag: self.schedule_lag,
+            paused: self.paused.is_some(),
+        }
+    }
 }

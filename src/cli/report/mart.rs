@@ -1,7 +1,7 @@
 //! Marts, for people.
 
 use chrono::{DateTime, Utc};
-use datamart::observe::{Freshness, MartState, MartStatus};
+use datamart::observe::{Freshness, MartStatus};
 use datamart::state::format_duration;
 use serde_json::Value;
 
@@ -9,42 +9,6 @@ use super::super::print::Style;
 use super::paint::Paint;
 use super::table::{LAST, short, table as lines};
 use datamart::state::thousands;
-
-/// `status`: one row per mart, and what is wrong below.
-pub fn status(marts: &[MartStatus], style: Style) -> String {
-    if marts.is_empty() {
-        return none();
-    }
-    let rows = marts.iter().map(|mart| {
-        vec![
-            mart.full_name.clone(),
-            mart.kind.as_str().to_owned(),
-            mart.status.as_str().to_owned(),
-            mart.freshness.map_or_else(dash, |f| f.as_str().to_owned()),
-            mart.age_seconds.map_or_else(dash, age),
-            rows(mart),
-            mart.size.clone().unwrap_or_else(dash),
-            mart.next_run.map_or_else(dash, moment),
-        ]
-    });
-    let header = ["mart", "type", "status", "freshness", "age", "rows", "size", "next run"];
-    let mut text = lines(&header, &["age", "rows", "size"], rows.collect());
-    let wrong = marts.iter().flat_map(|mart| mart.conditions.iter().map(move |condition| (mart, condition)));
-    let wrong: Vec<String> = wrong
-        .filter(|(mart, condition)| condition_matters(mart, condition.kind, condition.status))
-        .map(|(mart, condition)| format!("{}: {}\n", mart.full_name, condition.message))
-        .collect();
-    if !wrong.is_empty() {
-        text.push('\n');
-        text.push_str(&Paint(style.out_color).yellow(&wrong.concat()));
-    }
-    text
-}
-
-fn condition_matters(mart: &MartStatus, kind: &str, status: &str) -> bool {
-    let creating = mart.status == MartState::Creating;
-    (kind == "Ready" && status == "False" && !creating) || kind == "Stalled"
-}
 
 /// `list`: one row per mart.
 pub fn list(marts: &[MartStatus], stats: bool, _style: Style) -> String {
@@ -152,7 +116,7 @@ fn body(definition: &str) -> &str {
 }
 
 /// Rows, with `~` before an estimate.
-fn rows(mart: &MartStatus) -> String {
+pub fn rows(mart: &MartStatus) -> String {
     match (mart.row_count, mart.estimated) {
         (None, _) => dash(),
         (Some(rows), true) => format!("~{}", thousands(rows)),
@@ -160,7 +124,7 @@ fn rows(mart: &MartStatus) -> String {
     }
 }
 
-fn none() -> String {
+pub fn none() -> String {
     "No marts.\n".to_owned()
 }
 

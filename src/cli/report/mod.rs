@@ -20,6 +20,7 @@ pub mod plan_text;
 mod plan_words;
 pub mod rows;
 pub mod runs;
+pub mod status;
 pub mod table;
 
 /// Milliseconds as seconds.

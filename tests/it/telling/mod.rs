@@ -1,4 +1,5 @@
 //! What is told of runs and marts: history, counts, views and procedures in SQL, metrics, notifications, logs, audit.
 
 mod history;
+mod metrics;
 mod sql;

@@ -1,0 +1,88 @@
+//! What metrics are made of: three cheap queries, whatever the number of marts.
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use crate::database::registry::in_schema;
+use crate::observe::ObserveError;
+use crate::state::QName;
+
+/// A mart with rows.
+#[derive(Debug, Clone)]
+pub(super) struct MartFacts {
+    pub name: QName,
+    pub populated: bool,
+    pub filled_at: Option<DateTime<Utc>>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub newest: Option<String>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub rows: Option<i64>,
+    pub bytes: Option<i64>,
+}
+
+/// The runs of a mart that ended in one way.
+#[derive(Debug, Clone)]
+pub(super) struct Total {
+    pub name: QName,
+    pub status: String,
+    pub runs: i64,
+    pub seconds: f64,
+    pub buckets: Vec<i64>,
+}
+
+/// All that was read.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub marts: Vec<MartFacts>,
+    pub totals: Vec<Total>,
+    pub reconcile: Option<String>,
+    pub attempted_at: Option<DateTime<Utc>>,
+    pub applied_at: Option<DateTime<Utc>>,
+    pub drifted: Option<i32>,
+    pub epoch: Option<i64>,
+    pub requests: i64,
+}
+
+pub(super) async fn read(conn: &mut PgConnection, registry: &str, project: &str) -> Result<Facts, ObserveError> {
+    let sql = |text: &str| AssertSqlSafe(in_schema(text, registry));
+    let marts = sql(include_str!("../sql/metrics_marts.sql"));
+    let marts = sqlx::query(marts).bind(project).fetch_all(&mut *conn).await?;
+    let totals = sql(include_str!("../sql/metrics_totals.sql"));
+    let totals = sqlx::query(totals).bind(project).fetch_all(&mut *conn).await?;
+    let whole = sql(include_str!("../sql/metrics_project.sql"));
+    let whole = sqlx::query(whole).bind(project).fetch_one(conn).await?;
+    Ok(Facts {
+        marts: marts.iter().map(mart).collect::<Result<_, _>>()?,
+        totals: totals.iter().map(total).collect::<Result<_, _>>()?,
+        reconcile: whole.try_get("status")?,
+        attempted_at: whole.try_get("attempted_at")?,
+        applied_at: whole.try_get("applied_at")?,
+        drifted: whole.try_get("drifted")?,
+        epoch: whole.try_get("epoch")?,
+        requests: whole.try_get("requests")?,
+    })
+}
+
+fn mart(row: &PgRow) -> Result<MartFacts, sqlx::Error> {
+    Ok(MartFacts {
+        name: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?),
+        populated: row.try_get("populated")?,
+        filled_at: row.try_get("filled_at")?,
+        started_at: row.try_get("started_at")?,
+        newest: row.try_get("newest")?,
+        finished_at: row.try_get("finished_at")?,
+        rows: row.try_get("rows")?,
+        bytes: row.try_get("bytes")?,
+    })
+}
+
+fn total(row: &PgRow) -> Result<Total, sqlx::Error> {
+    Ok(Total {
+        name: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("mart")?),
+        status: row.try_get("status")?,
+        runs: row.try_get("runs")?,
+        seconds: row.try_get("seconds")?,
+        buckets: row.try_get("buckets")?,
+    })
+}

@@ -1,0 +1,105 @@
+//! Whether the process works, is ready, and what it counts.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+
+use super::ask::{Answer, Ask};
+use super::look::Look;
+use super::marts::statuses;
+use super::problem::Problem;
+use super::scheduler::leadership;
+use crate::observe::{Freshness, MartStatus};
+use crate::reconcile::Leadership;
+
+/// The type of what `/metrics` answers.
+pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// What was seen is told again for so long, without another look.
+const YOUNG: Duration = Duration::from_secs(5);
+/// The database has this long to answer who only asks whether the process works.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A mart, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Brief {
+    name: String,
+    status: &'static str,
+    age_seconds: Option<i64>,
+    warning: Option<String>,
+}
+
+/// What was seen last.
+#[derive(Debug, Default)]
+pub(crate) struct Cache(Mutex<Option<(Instant, Vec<Brief>)>>);
+
+impl Cache {
+    fn get(&self) -> Option<(Instant, Vec<Brief>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, marts: Vec<Brief>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), marts));
+    }
+}
+
+/// `GET /healthz`: 200 while the process works, whatever the database does.
+pub(super) async fn health(ask: &Ask) -> Result<Answer, Problem> {
+    let cached = ask.state.health.get();
+    let young = cached.as_ref().is_some_and(|(at, _)| at.elapsed() < YOUNG);
+    let reached = young || matches!(timeout(LOOK, look(ask)).await, Ok(Ok(())));
+    let marts = ask.state.health.get().map(|(_, marts)| marts).unwrap_or_default();
+    let vitals = ask.state.vitals.borrow().clone();
+    let well = reached && vitals.trouble.is_none() && marts.iter().all(|mart| mart.warning.is_none());
+    let status = if well { "healthy" } else { "degraded" };
+    Answer::json(&json!({ "status": status, "datamarts": marts, "trouble": vitals.trouble }))
+}
+
+async fn look(ask: &Ask) -> Result<(), Problem> {
+    let mut session = ask.state.pool.session().await?;
+    let done = async {
+        let look = Look::at(ask, &mut session).await?;
+        statuses(&mut session, &look).await
+    }
+    .await;
+    let marts = session.after(done).await?;
+    ask.state.health.set(marts.iter().map(brief).collect());
+    Ok(())
+}
+
+fn brief(mart: &MartStatus) -> Brief {
+    let stalled = mart.conditions.iter().find(|one| one.kind == "Stalled" && one.status == "True");
+    let unready = mart.conditions.iter().find(|one| one.kind == "Ready" && one.status == "False");
+    let old = match mart.freshness {
+        Some(Freshness::Stale) => Some("its data is too old"),
+        Some(Freshness::Warning) => Some("its data grows old"),
+        Some(Freshness::Fresh) | None => None,
+    };
+    let warning = stalled.or(unready).map(|one| one.message.clone()).or_else(|| old.map(str::to_owned));
+    Brief { name: mart.full_name.clone(), status: mart.status.as_str(), age_seconds: mart.age_seconds, warning }
+}
+
+/// `GET /readyz`.
+pub(super) fn ready(ask: &Ask) -> Result<Answer, Problem> {
+    let vitals = ask.state.vitals.borrow().clone();
+    let facts = [
+        (vitals.connected, "PostgreSQL is not reached"),
+        (vitals.registry, "the registry could not be read"),
+        (vitals.leadership != Leadership::Unknown, "it is not known who leads"),
+    ];
+    let missing: Vec<&str> = facts.iter().filter(|(is, _)| !is).map(|(_, words)| *words).collect();
+    if missing.is_empty() {
+        return Answer::json(&json!({ "status": "ready", "leadership": leadership(&vitals) }));
+    }
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", missing.join("; "));
+    Err(problem.with("missing", json!(missing)).with("trouble", json!(vitals.trouble)))
+}
+
+/// `GET /metrics`.
+pub(super) async fn metrics(ask: &Ask) -> Result<Answer, Problem> {
+    let _ = ask;
+    Ok(Answer::text(OPENMETRICS, "# EOF\n"))
+}
