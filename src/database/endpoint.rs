@@ -13,6 +13,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest `application_name` PostgreSQL keeps, in bytes.
 const NAME_BYTES: usize = 63;
 
+/// A refresh has about thirty different statements: fewer places would make each of them be planned anew every time.
+const STATEMENTS_OF_A_WORKER: usize = 64;
+
 /// libpq parameters that the driver does not know and that change nothing we promise.
 const PASSED_BY: &[&str] = &[
     "channel_binding",
@@ -150,8 +153,20 @@ impl Endpoint {
     /// [`DatabaseError::Connect`], after 10 seconds at the latest (or `connect_timeout` of the URL);
     /// [`DatabaseError::Pooler`] where a pooler gives one backend to several sessions.
     pub async fn session(&self, purpose: &str) -> Result<PgConnection, DatabaseError> {
+        self.opened(self.direct().named(purpose)).await
+    }
+
+    /// A new session as [`session`](Self::session), for one who says the same things again and again.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn worker(&self, purpose: &str) -> Result<PgConnection, DatabaseError> {
+        self.opened(self.direct().named(purpose).statement_cache_capacity(STATEMENTS_OF_A_WORKER)).await
+    }
+
+    async fn opened(&self, options: PgConnectOptions) -> Result<PgConnection, DatabaseError> {
         let target = self.direct();
-        match target.within(session::open(&target.named(purpose))).await? {
+        match target.within(session::open(&options)).await? {
             Opened::Session(conn) => Ok(conn),
             Opened::Shared => Err(DatabaseError::Pooler { target: target.label.clone() }),
         }

@@ -14,6 +14,8 @@ pub const LEADER: &str = "leader";
 const BEAT: Duration = Duration::from_secs(1);
 /// A session that does not answer within this is given up.
 const SILENCE: Duration = Duration::from_secs(2);
+/// To become the leader takes no longer, a registry that is brought up to date included.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Both sides notice within seconds that the other one is gone, and nothing here waits long for anybody.
 const WATCHED: &str = "SET tcp_keepalives_idle = 1; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3; \
@@ -42,8 +44,16 @@ impl Candidate {
     /// Tries to lead, once: the epoch of this leadership; `None` where another daemon leads. Who leads brings the registry up to date.
     ///
     /// # Errors
-    /// A registry that cannot be used, or that this role may not bring up to date; what the server says.
+    /// A registry that cannot be used, or that this role may not bring up to date; what the server says, or that it says nothing.
     pub async fn stand(&mut self) -> Result<Option<i64>, ReconcileError> {
+        let stood = tokio::time::timeout(LONGEST, self.stand_once()).await;
+        stood.unwrap_or_else(|_| {
+            let words = format!("no answer within {} s", LONGEST.as_secs());
+            Err(SqlError::new(ErrorKind::Connection, words).into())
+        })
+    }
+
+    async fn stand_once(&mut self) -> Result<Option<i64>, ReconcileError> {
         if !self.locks.try_acquire(LEADER).await? {
             return Ok(None);
         }

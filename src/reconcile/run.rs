@@ -19,7 +19,7 @@ const CONNECT: Backoff =
 
 /// How a try to lead ended.
 enum Tried {
-    Leads(Box<Revisions>, i64),
+    Leads(Box<Candidate>, Box<Revisions>, i64),
     Stopped,
 }
 
@@ -35,11 +35,8 @@ pub async fn run(setup: &Setup, commands: &mut UnboundedReceiver<Command>) -> Re
     loop {
         let tried = attempt(setup, &board, commands).await;
         let (mut candidate, revisions, epoch) = match tried {
-            Ok((candidate, Tried::Leads(revisions, epoch))) => (candidate, *revisions, epoch),
-            Ok((candidate, Tried::Stopped)) => {
-                candidate.resign().await;
-                return Ok(Verdict::Good);
-            }
+            Ok(Tried::Leads(candidate, revisions, epoch)) => (candidate, *revisions, epoch),
+            Ok(Tried::Stopped) => return Ok(Verdict::Good),
             Err(error) if setup.once => return Err(error),
             Err(error) => {
                 failures = failures.saturating_add(1);
@@ -80,9 +77,12 @@ async fn attempt(
     setup: &Setup,
     board: &Board,
     commands: &mut UnboundedReceiver<Command>,
-) -> Result<(Candidate, Tried), ReconcileError> {
+) -> Result<Tried, ReconcileError> {
     let opened = Candidate::open(&setup.endpoint, &setup.registry, &setup.project, &setup.host);
-    let mut candidate = opened.await?;
+    let mut candidate = tokio::select! {
+        opened = opened => Box::new(opened?),
+        () = stop(commands) => return Ok(Tried::Stopped),
+    };
     let mut revisions = Box::new(Revisions::new(setup.revisions.clone())?);
     let mut followed = false;
     loop {
@@ -91,7 +91,7 @@ async fn attempt(
                 // Who followed has only read the manifests.
                 revisions.poker().poke(Reason::Start);
             }
-            return Ok((candidate, Tried::Leads(revisions, epoch)));
+            return Ok(Tried::Leads(candidate, revisions, epoch));
         }
         if setup.once {
             return Err(candidate.held().await.into());
@@ -106,7 +106,10 @@ async fn attempt(
             () = tokio::time::sleep(TRY) => {}
             reason = revisions.next() => follow(reason, board, &mut revisions).await,
             Some(command) = commands.recv() => match command {
-                Command::Stop => return Ok((candidate, Tried::Stopped)),
+                Command::Stop => {
+                    candidate.resign().await;
+                    return Ok(Tried::Stopped);
+                }
                 Command::Reload => revisions.poker().poke(Reason::Asked),
             },
         }
@@ -125,13 +128,15 @@ async fn follow(reason: Reason, board: &Board, revisions: &mut Revisions) {
 }
 
 async fn stopped_within(time: Duration, commands: &mut UnboundedReceiver<Command>) -> bool {
-    let stop = async {
-        while let Some(command) = commands.recv().await {
-            if command == Command::Stop {
-                return;
-            }
+    tokio::time::timeout(time, stop(commands)).await.is_ok()
+}
+
+/// Resolves when the daemon is told to stop.
+async fn stop(commands: &mut UnboundedReceiver<Command>) {
+    while let Some(command) = commands.recv().await {
+        if command == Command::Stop {
+            return;
         }
-        std::future::pending().await
-    };
-    tokio::time::timeout(time, stop).await.is_ok()
+    }
+    std::future::pending().await
 }

@@ -191,7 +191,7 @@ impl Workers {
 }
 
 async fn session(endpoint: &Endpoint, number: usize) -> Result<(PgConnection, i32, String), RefreshError> {
-    let mut conn = endpoint.direct().session(&format!("refresh {number}")).await?;
+    let mut conn = endpoint.direct().worker(&format!("refresh {number}")).await?;
     let row = sqlx::query("SELECT pg_catalog.pg_backend_pid(), current_user::text")
         .fetch_one(&mut conn)
         .await

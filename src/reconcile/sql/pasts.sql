@@ -1,35 +1,26 @@
--- How the refreshes of every mart went: the last run, the last good one, the last whole one, how long good ones take, and the
--- failures since the last good one.
-SELECT m.schema, m.name, m.created_at, last.started_at, last.finished_at, last.kind, good.started_at AS good,
-       coalesce(good.size_bytes, 0) AS size_bytes, whole.started_at AS whole, usual.ms AS usual_ms,
-       coalesce(failed.failures, 0) AS failures
+-- How the refreshes of every mart went, by its last twenty runs: the last one, the last good one, how long good ones take, and the
+-- failures since. Of marts that are computed whole now and then, also the last such run, however long ago.
+SELECT m.schema, m.name, m.created_at, r.started_at, r.finished_at, r.kind, r.good, coalesce(r.size_bytes, 0) AS size_bytes,
+       coalesce(r.whole, whole.started_at) AS whole, r.usual_ms, r.failures
 FROM {registry}.marts AS m
-LEFT JOIN LATERAL (
-  SELECT r.started_at, r.finished_at, r.error ->> 'kind' AS kind
-  FROM {registry}.refreshes AS r
-  WHERE r.project = m.project AND r.schema = m.schema AND r.mart = m.name AND r.status IN ('success', 'noop', 'failed', 'cancelled')
-  ORDER BY r.run DESC LIMIT 1) AS last ON true
-LEFT JOIN LATERAL (
-  SELECT r.run, r.started_at, r.size_bytes
-  FROM {registry}.refreshes AS r
-  WHERE r.project = m.project AND r.schema = m.schema AND r.mart = m.name AND r.status IN ('success', 'noop')
-  ORDER BY r.run DESC LIMIT 1) AS good ON true
+CROSS JOIN LATERAL (
+  SELECT (array_agg(l.started_at))[1] AS started_at, (array_agg(l.finished_at))[1] AS finished_at, (array_agg(l.kind))[1] AS kind,
+         max(l.started_at) FILTER (WHERE l.good) AS good, (array_agg(l.size_bytes) FILTER (WHERE l.good))[1] AS size_bytes,
+         max(l.started_at) FILTER (WHERE l.status = 'success' AND l.method NOT IN ('window', 'append', 'upsert')) AS whole,
+         avg(l.duration_ms) FILTER (WHERE l.status = 'success') AS usual_ms,
+         count(*) FILTER (WHERE l.better = 0 AND (l.status = 'failed' OR l.kind = 'connection')) AS failures
+  FROM (SELECT r.started_at, r.finished_at, r.status, r.method, r.size_bytes, r.duration_ms, r.error ->> 'kind' AS kind,
+               r.status IN ('success', 'noop') AS good,
+               count(*) FILTER (WHERE r.status IN ('success', 'noop')) OVER (ORDER BY r.run DESC) AS better
+        FROM (SELECT * FROM {registry}.refreshes AS r
+              WHERE r.project = m.project AND r.schema = m.schema AND r.mart = m.name
+                AND r.status IN ('success', 'noop', 'failed', 'cancelled')
+              ORDER BY r.run DESC LIMIT 20) AS r
+        ORDER BY r.run DESC) AS l) AS r
 LEFT JOIN LATERAL (
   SELECT r.started_at
   FROM {registry}.refreshes AS r
   WHERE r.project = m.project AND r.schema = m.schema AND r.mart = m.name AND r.status = 'success'
     AND r.method NOT IN ('window', 'append', 'upsert')
-  ORDER BY r.run DESC LIMIT 1) AS whole ON good.run IS NOT NULL
-LEFT JOIN LATERAL (
-  SELECT avg(d.duration_ms) AS ms
-  FROM (SELECT r.duration_ms
-        FROM {registry}.refreshes AS r
-        WHERE r.project = m.project AND r.schema = m.schema AND r.mart = m.name AND r.status = 'success'
-        ORDER BY r.run DESC LIMIT 5) AS d) AS usual ON good.run IS NOT NULL
-LEFT JOIN LATERAL (
-  SELECT count(*) AS failures
-  FROM (SELECT FROM {registry}.refreshes AS r
-        WHERE r.project = m.project AND r.schema = m.schema AND r.mart = m.name AND r.run > coalesce(good.run, 0)
-          AND (r.status = 'failed' OR r.status = 'cancelled' AND r.error ->> 'kind' = 'connection')
-        ORDER BY r.run DESC LIMIT 10) AS f) AS failed ON last.kind IS NOT NULL
+  ORDER BY r.run DESC LIMIT 1) AS whole ON m.declared #>> '{refresh,incremental,full_schedule}' IS NOT NULL
 WHERE m.project = $1 AND m.status <> 'dropped'
