@@ -52,7 +52,7 @@ pub async fn metrics(
     whole(&mut text, &facts);
     counted(&mut text, &facts.totals);
     stored(&mut text, &facts.marts);
-    aged(&mut text, &facts.marts, &declared, now);
+    aged(&mut text, &facts, &declared, now);
     Ok(text.end())
 }
 
@@ -149,7 +149,13 @@ fn stored(text: &mut Text, marts: &[MartFacts]) {
     each(text, gauge("datamart_rows_total", None, help), marts, |mart| mart.rows.map(|n| n as f64));
 }
 
-fn aged(text: &mut Text, marts: &[MartFacts], declared: &HashMap<&QName, &Mart>, now: DateTime<Utc>) {
+fn aged(text: &mut Text, facts: &Facts, declared: &HashMap<&QName, &Mart>, now: DateTime<Utc>) {
+    let marts = &facts.marts;
+    let mut ended: HashMap<&QName, Option<DateTime<Utc>>> = HashMap::new();
+    for total in facts.totals.iter().filter(|total| total.status != "skipped") {
+        let last = ended.entry(&total.name).or_default();
+        *last = total.finished_at.max(*last);
+    }
     let seconds = |name, help| gauge(name, Some("seconds"), help);
     let ages = |mart: &MartFacts| {
         let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
@@ -157,7 +163,7 @@ fn aged(text: &mut Text, marts: &[MartFacts], declared: &HashMap<&QName, &Mart>,
         Ages {
             data: mart.newest.as_deref().and_then(ages::moment).map(since),
             snapshot: mart.started_at.max(filled).map(since),
-            run: mart.finished_at.map(since),
+            run: ended.get(&mart.name).copied().flatten().map(since),
         }
     };
     let number = |age: Option<i64>| age.map(|age| age as f64);

@@ -16,7 +16,6 @@ pub(super) struct MartFacts {
     pub filled_at: Option<DateTime<Utc>>,
     pub started_at: Option<DateTime<Utc>>,
     pub newest: Option<String>,
-    pub finished_at: Option<DateTime<Utc>>,
     pub rows: Option<i64>,
     pub bytes: Option<i64>,
 }
@@ -29,6 +28,7 @@ pub(super) struct Total {
     pub runs: i64,
     pub seconds: f64,
     pub buckets: Vec<i64>,
+    pub finished_at: Option<DateTime<Utc>>,
 }
 
 /// All that was read.
@@ -71,7 +71,6 @@ fn mart(row: &PgRow) -> Result<MartFacts, sqlx::Error> {
         filled_at: row.try_get("filled_at")?,
         started_at: row.try_get("started_at")?,
         newest: row.try_get("newest")?,
-        finished_at: row.try_get("finished_at")?,
         rows: row.try_get("rows")?,
         bytes: row.try_get("bytes")?,
     })
@@ -84,5 +83,6 @@ fn total(row: &PgRow) -> Result<Total, sqlx::Error> {
         runs: row.try_get("runs")?,
         seconds: row.try_get("seconds")?,
         buckets: row.try_get("buckets")?,
+        finished_at: row.try_get("finished_at")?,
     })
 }
