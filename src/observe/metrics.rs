@@ -12,6 +12,7 @@ use self::facts::{Facts, MartFacts, Total};
 use self::text::{Family, Text};
 use super::ObserveError;
 use super::ages::{self, Ages, Freshness};
+use super::notices::Since;
 use crate::refresh::DURATION_BOUNDS;
 use crate::state::{Mart, QName};
 
@@ -54,6 +55,23 @@ pub async fn metrics(
     stored(&mut text, &facts.marts);
     aged(&mut text, &facts, &declared, now);
     Ok(text.end())
+}
+
+/// Since when the rows of every mart are as they are, in one query.
+///
+/// # Errors
+/// What the server says.
+pub async fn since(
+    conn: &mut PgConnection,
+    registry: &str,
+    project: &str,
+) -> Result<HashMap<QName, Since>, ObserveError> {
+    let marts = facts::marts(conn, registry, project).await?;
+    let since = |mart: MartFacts| {
+        let snapshot = mart.snapshot();
+        (mart.name, Since { snapshot, newest: mart.newest })
+    };
+    Ok(marts.into_iter().map(since).collect())
 }
 
 /// What a daemon can tell of itself while the database is out of reach.
@@ -159,10 +177,9 @@ fn aged(text: &mut Text, facts: &Facts, declared: &HashMap<&QName, &Mart>, now: 
     let seconds = |name, help| gauge(name, Some("seconds"), help);
     let ages = |mart: &MartFacts| {
         let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
-        let filled = mart.filled_at.filter(|_| mart.populated);
         Ages {
             data: mart.newest.as_deref().and_then(ages::moment).map(since),
-            snapshot: mart.started_at.max(filled).map(since),
+            snapshot: mart.snapshot().map(since),
             run: ended.get(&mart.name).copied().flatten().map(since),
         }
     };

@@ -20,6 +20,13 @@ pub(super) struct MartFacts {
     pub bytes: Option<i64>,
 }
 
+impl MartFacts {
+    /// The moment the rows are true for; what an apply built is as new as the apply.
+    pub fn snapshot(&self) -> Option<DateTime<Utc>> {
+        self.started_at.max(self.filled_at.filter(|_| self.populated))
+    }
+}
+
 /// The runs of a mart that ended in one way.
 #[derive(Debug, Clone)]
 pub(super) struct Total {
@@ -46,14 +53,13 @@ pub(super) struct Facts {
 
 pub(super) async fn read(conn: &mut PgConnection, registry: &str, project: &str) -> Result<Facts, ObserveError> {
     let sql = |text: &str| AssertSqlSafe(in_schema(text, registry));
-    let marts = sql(include_str!("../sql/metrics_marts.sql"));
-    let marts = sqlx::query(marts).bind(project).fetch_all(&mut *conn).await?;
+    let marts = marts(&mut *conn, registry, project).await?;
     let totals = sql(include_str!("../sql/metrics_totals.sql"));
     let totals = sqlx::query(totals).bind(project).fetch_all(&mut *conn).await?;
     let whole = sql(include_str!("../sql/metrics_project.sql"));
     let whole = sqlx::query(whole).bind(project).fetch_one(conn).await?;
     Ok(Facts {
-        marts: marts.iter().map(mart).collect::<Result<_, _>>()?,
+        marts,
         totals: totals.iter().map(total).collect::<Result<_, _>>()?,
         reconcile: whole.try_get("status")?,
         attempted_at: whole.try_get("attempted_at")?,
@@ -62,6 +68,17 @@ pub(super) async fn read(conn: &mut PgConnection, registry: &str, project: &str)
         epoch: whole.try_get("epoch")?,
         requests: whole.try_get("requests")?,
     })
+}
+
+/// Every mart with rows.
+pub(super) async fn marts(
+    conn: &mut PgConnection,
+    registry: &str,
+    project: &str,
+) -> Result<Vec<MartFacts>, ObserveError> {
+    let sql = in_schema(include_str!("../sql/metrics_marts.sql"), registry);
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(project).fetch_all(conn).await?;
+    Ok(rows.iter().map(mart).collect::<Result<_, _>>()?)
 }
 
 fn mart(row: &PgRow) -> Result<MartFacts, sqlx::Error> {
