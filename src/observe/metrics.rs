@@ -69,7 +69,7 @@ pub async fn since(
     let marts = facts::marts(conn, registry, project).await?;
     let since = |mart: MartFacts| {
         let snapshot = mart.snapshot();
-        (mart.name, Since { snapshot, newest: mart.newest })
+        (mart.name, Since { snapshot, newest: mart.newest, suspended: mart.suspended })
     };
     Ok(marts.into_iter().map(since).collect())
 }
@@ -165,6 +165,8 @@ fn stored(text: &mut Text, marts: &[MartFacts]) {
     each(text, gauge("datamart_size_bytes", Some("bytes"), help), marts, |mart| mart.bytes.map(|n| n as f64));
     let help = "Rows: counted by the last refresh, else the planner's estimate.";
     each(text, gauge("datamart_rows_total", None, help), marts, |mart| mart.rows.map(|n| n as f64));
+    let help = "Whether it is refreshed by request alone, because somebody suspended it.";
+    each(text, gauge("datamart_suspended", None, help), marts, |mart| Some(f64::from(u8::from(mart.suspended))));
 }
 
 fn aged(text: &mut Text, facts: &Facts, declared: &HashMap<&QName, &Mart>, now: DateTime<Utc>) {

@@ -22,6 +22,8 @@ pub struct Since {
     pub snapshot: Option<DateTime<Utc>>,
     /// The newest value of `freshness.column`, as it was read.
     pub newest: Option<String>,
+    /// Somebody suspended it: who did knows that it grows old.
+    pub suspended: bool,
 }
 
 /// A state that was told and still holds, or no longer: `refresh_failed`, `check_failed`, `stale`, `slow`, `drift:<aspect>`.
@@ -70,8 +72,7 @@ impl Notices {
             let name = mart.name.to_string();
             known.insert(name.clone());
             self.warn.extend(mart.refresh.warn_duration.map(|limit| (name.clone(), limit)));
-            // Who suspends a mart knows that it grows old.
-            if mart.kind.has_data() && !mart.refresh.suspend {
+            if mart.kind.has_data() && !mart.refresh.suspend && !since.suspended {
                 let by_column = mart.freshness.as_ref().is_some_and(|freshness| freshness.column.is_some());
                 let limit = ages::limits(mart, now).1;
                 self.aging.insert(name, Aging { limit, by_column, since: moment(&since, by_column) });
@@ -111,7 +112,7 @@ impl Notices {
             notices.push(notice(Occasion::Refreshed, &run.mart, text, facts(run)));
         }
         if let Some(aging) = self.aging.get_mut(&run.mart) {
-            let since = Since { snapshot: Some(run.started_at), newest: run.newest.clone() };
+            let since = Since { snapshot: Some(run.started_at), newest: run.newest.clone(), suspended: false };
             aging.since = moment(&since, aging.by_column).or(aging.since);
         }
         // It was published all the same: the check only warns.

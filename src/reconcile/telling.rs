@@ -54,7 +54,7 @@ impl Teller {
     }
 
     /// Nothing more happens; what did goes out within `limit`, or is given up.
-    pub async fn finish(mut self, limit: Duration) {
+    pub async fn finish(&mut self, limit: Duration) {
         self.line.close();
         let _ = tokio::time::timeout(limit, &mut self.task).await;
     }

@@ -12,6 +12,7 @@ use crate::state::QName;
 #[derive(Debug, Clone)]
 pub(super) struct MartFacts {
     pub name: QName,
+    pub suspended: bool,
     pub populated: bool,
     pub filled_at: Option<DateTime<Utc>>,
     pub started_at: Option<DateTime<Utc>>,
@@ -84,6 +85,7 @@ pub(super) async fn marts(
 fn mart(row: &PgRow) -> Result<MartFacts, sqlx::Error> {
     Ok(MartFacts {
         name: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?),
+        suspended: row.try_get("suspended")?,
         populated: row.try_get("populated")?,
         filled_at: row.try_get("filled_at")?,
         started_at: row.try_get("started_at")?,

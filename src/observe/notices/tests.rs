@@ -17,7 +17,7 @@ fn mart(name: &str) -> Mart {
 }
 
 fn since(seconds: i64) -> Since {
-    Since { snapshot: Some(at(seconds)), newest: None }
+    Since { snapshot: Some(at(seconds)), ..Since::default() }
 }
 
 fn run(status: RunStatus, started: i64) -> Run {
@@ -111,7 +111,7 @@ fn all_that_was_wrong_has_to_be_over() {
     // Its newest row did not get younger.
     let mut old = mart("sales");
     old.freshness = Some(Freshness { column: Some("day".into()), warn_after: None, error_after: Some(60) });
-    let newest = |text: &str| Since { snapshot: Some(at(99)), newest: Some(text.into()) };
+    let newest = |text: &str| Since { snapshot: Some(at(99)), newest: Some(text.into()), suspended: false };
     assert_eq!(notices.marts([(&old, newest("2020-01-01"))], at(101)), []);
     let fresh = |newest: &str, started| Run { newest: Some(newest.into()), ..run(RunStatus::Success, started) };
     assert_eq!(words(notices.ended(&fresh("2020-01-02", 102), at(103))), [REFRESHED]);
@@ -191,6 +191,8 @@ fn what_is_gone_or_suspended_does_not_grow_old() {
     notices.ended(&failed("data"), at(2));
     let mut suspended = mart("sales");
     suspended.refresh.suspend = true;
+    notices.marts([(&mart("sales"), Since { suspended: true, ..since(0) })], at(3));
+    assert_eq!(notices.next(), None);
     notices.marts([(&suspended, since(0))], at(3));
     assert_eq!((notices.next(), words(notices.tick(at(999)))), (None, vec![]));
     assert_eq!(notices.marts([(&mart("other"), since(1000))], at(1000)), []);

@@ -1,5 +1,9 @@
 -- Of every mart what its last good run found, and its size by the catalog alone, without a lock on it.
-SELECT m.schema, m.name, coalesce(c.relispopulated, false) AS populated, coalesce(v.created_at, m.created_at) AS filled_at,
+SELECT m.schema, m.name,
+       coalesce((m.declared #>> '{refresh,suspend}')::boolean, false) OR EXISTS (
+         SELECT FROM {registry}.overrides AS o WHERE o.project = $1 AND o.what = 'suspend'
+         AND (o.schema = m.schema AND o.name = m.name OR o.schema = '' AND o.name = '')) AS suspended,
+       coalesce(c.relispopulated, false) AS populated, coalesce(v.created_at, m.created_at) AS filled_at,
        g.started_at, g.newest,
        CASE WHEN k.known AND g.row_count IS NOT NULL THEN g.row_count WHEN c.reltuples >= 0 THEN c.reltuples::bigint END AS rows,
        CASE WHEN k.known AND g.size_bytes IS NOT NULL THEN g.size_bytes
