@@ -63,7 +63,7 @@ pub(super) fn age(mart: &Mart, ages: &Ages) -> Option<i64> {
 }
 
 /// `warn_after` and `error_after`, or once and twice the time between two runs; without a schedule it is stale after a day.
-fn limits(mart: &Mart, now: DateTime<Utc>) -> (u64, u64) {
+pub(super) fn limits(mart: &Mart, now: DateTime<Utc>) -> (u64, u64) {
     let said = mart.freshness.clone().unwrap_or_default();
     let usual = match period(mart, now) {
         Some(period) => period.saturating_mul(2),

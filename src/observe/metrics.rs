@@ -12,6 +12,7 @@ use self::facts::{Facts, MartFacts, Total};
 use self::text::{Family, Text};
 use super::ObserveError;
 use super::ages::{self, Ages, Freshness};
+use super::notices::Since;
 use crate::refresh::DURATION_BOUNDS;
 use crate::state::{Mart, QName};
 
@@ -52,8 +53,25 @@ pub async fn metrics(
     whole(&mut text, &facts);
     counted(&mut text, &facts.totals);
     stored(&mut text, &facts.marts);
-    aged(&mut text, &facts.marts, &declared, now);
+    aged(&mut text, &facts, &declared, now);
     Ok(text.end())
+}
+
+/// Since when the rows of every mart are as they are, in one query.
+///
+/// # Errors
+/// What the server says.
+pub async fn since(
+    conn: &mut PgConnection,
+    registry: &str,
+    project: &str,
+) -> Result<HashMap<QName, Since>, ObserveError> {
+    let marts = facts::marts(conn, registry, project).await?;
+    let since = |mart: MartFacts| {
+        let snapshot = mart.snapshot();
+        (mart.name, Since { snapshot, newest: mart.newest, suspended: mart.suspended })
+    };
+    Ok(marts.into_iter().map(since).collect())
 }
 
 /// What a daemon can tell of itself while the database is out of reach.
@@ -147,17 +165,24 @@ fn stored(text: &mut Text, marts: &[MartFacts]) {
     each(text, gauge("datamart_size_bytes", Some("bytes"), help), marts, |mart| mart.bytes.map(|n| n as f64));
     let help = "Rows: counted by the last refresh, else the planner's estimate.";
     each(text, gauge("datamart_rows_total", None, help), marts, |mart| mart.rows.map(|n| n as f64));
+    let help = "Whether it is refreshed by request alone, because somebody suspended it.";
+    each(text, gauge("datamart_suspended", None, help), marts, |mart| Some(f64::from(u8::from(mart.suspended))));
 }
 
-fn aged(text: &mut Text, marts: &[MartFacts], declared: &HashMap<&QName, &Mart>, now: DateTime<Utc>) {
+fn aged(text: &mut Text, facts: &Facts, declared: &HashMap<&QName, &Mart>, now: DateTime<Utc>) {
+    let marts = &facts.marts;
+    let mut ended: HashMap<&QName, Option<DateTime<Utc>>> = HashMap::new();
+    for total in facts.totals.iter().filter(|total| total.status != "skipped") {
+        let last = ended.entry(&total.name).or_default();
+        *last = total.finished_at.max(*last);
+    }
     let seconds = |name, help| gauge(name, Some("seconds"), help);
     let ages = |mart: &MartFacts| {
         let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
-        let filled = mart.filled_at.filter(|_| mart.populated);
         Ages {
             data: mart.newest.as_deref().and_then(ages::moment).map(since),
-            snapshot: mart.started_at.max(filled).map(since),
-            run: mart.finished_at.map(since),
+            snapshot: mart.snapshot().map(since),
+            run: ended.get(&mart.name).copied().flatten().map(since),
         }
     };
     let number = |age: Option<i64>| age.map(|age| age as f64);

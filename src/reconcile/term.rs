@@ -20,10 +20,11 @@ use super::log::{self, told};
 use super::requests::Rows;
 use super::runs::{Finished, Runs};
 use super::setup::{Command, Setup, Verdict};
-use super::{Drifted, Poker, Reason, Reconciled, Revisions, Seen, ground};
+use super::{Drifted, Poker, Reason, Reconciled, Revisions, Seen, Teller, ground};
 use crate::database::retry::Backoff;
 use crate::database::{DatabaseError, SqlError};
 use crate::manifest::Desired;
+use crate::observe::Event;
 use crate::refresh::{Method, RefreshError, RunStatus};
 
 /// No sleep is longer: the clock may be set meanwhile.
@@ -32,6 +33,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 const CANCELLED: Duration = Duration::from_secs(10);
 /// The work of a leader that is gone ends within this, or is left to the locks of its marts.
 const RECOVERY: Duration = Duration::from_secs(4);
+
+/// What was to be told has this long to go out once the daemon ends.
+const TOLD: Duration = Duration::from_secs(5);
 
 const REOPEN: Backoff =
     Backoff { attempts: u32::MAX, first: Duration::from_millis(100), longest: Duration::from_secs(10) };
@@ -70,6 +74,7 @@ pub(super) struct Term<'a> {
     rows: Rows,
     agenda: Agenda,
     runs: Runs,
+    teller: Teller,
     errands: FuturesUnordered<LocalBoxFuture<'static, Errand>>,
     revisions: Option<Box<Revisions>>,
     poker: Poker,
@@ -93,6 +98,7 @@ impl<'a> Term<'a> {
             epoch,
             agenda: Agenda::new(rows.clone(), epoch, &setup.who, pass),
             runs: Runs::new(&setup.endpoint, &rows.registry, &rows.project, setup.hear.clone()),
+            teller: Teller::new(&setup.endpoint, &rows.registry, &rows.project),
             rows,
             errands: FuturesUnordered::new(),
             poker: revisions.poker(),
@@ -120,6 +126,7 @@ impl<'a> Term<'a> {
             self.show();
             if let Some(verdict) = self.over() {
                 self.runs.close().await;
+                self.teller.finish(TOLD).await;
                 return End::Stopped(verdict);
             }
             let (wake, ready) = (self.wake_at(), self.desk.is_some());
@@ -301,6 +308,9 @@ impl<'a> Term<'a> {
             Errand::Drifted(revisions, mut drifted) => {
                 self.revisions = Some(revisions);
                 log::drifted(&drifted);
+                if drifted.trouble.is_none() {
+                    self.teller.tell(Event::Drifted(drifted.found.clone()));
+                }
                 if let Some(seen) = drifted.seen.take() {
                     self.settle(seen).await;
                 }
@@ -336,6 +346,7 @@ impl<'a> Term<'a> {
         let settled = settled.await;
         self.board.moved();
         self.said("reading how the marts went", settled);
+        self.teller.tell(Event::Settled(Arc::clone(&self.desired)));
         self.listen().await;
     }
 
@@ -386,6 +397,7 @@ impl<'a> Term<'a> {
             },
             Heard::Refreshed(_, pid) if self.runs.knows(pid) => {}
             Heard::Refreshed(name, _) => {
+                self.teller.tell(Event::Elsewhere(name.clone()));
                 let Some(conn) = connection(&mut self.desk).await else { return };
                 let read = self.agenda.refreshed(conn, &name).await;
                 self.said("reading who refreshed a mart", read);
@@ -399,6 +411,7 @@ impl<'a> Term<'a> {
         let Some(conn) = connection(&mut self.desk).await else { return };
         let read = self.agenda.overrides(conn, &self.desired).await;
         self.board.moved();
+        self.teller.tell(Event::Settled(Arc::clone(&self.desired)));
         if let Err(error) = read {
             tracing::warn!(error = %told(&error), "cannot read what holds instead of the manifests");
         }
@@ -413,6 +426,7 @@ impl<'a> Term<'a> {
         self.board.moved();
         match &finished.result {
             Ok(run) => {
+                self.teller.tell(Event::Ended(Box::new(run.clone())));
                 match run.status {
                     RunStatus::Failed | RunStatus::Cancelled => self.verdict = Verdict::Bad,
                     RunStatus::Skipped if finished.cause.is_some() => self.board.paused(Some(run.reason.clone())),

@@ -75,18 +75,24 @@ CREATE TABLE {registry}.told (
 );
 COMMENT ON TABLE {registry}.told IS 'datamart: states that were notified of and still hold';
 
--- Counted apart from the history, which is pruned.
+-- Counted apart from the history, which is pruned; with what the last run of each kind found, so that nobody has to look for it.
 CREATE TABLE {registry}.totals (
-    project text NOT NULL,
-    schema  text NOT NULL,
-    mart    text NOT NULL,
-    status  text NOT NULL,
-    runs    bigint NOT NULL,
-    seconds double precision NOT NULL,
-    buckets bigint[] NOT NULL,
+    project     text NOT NULL,
+    schema      text NOT NULL,
+    mart        text NOT NULL,
+    status      text NOT NULL,
+    runs        bigint NOT NULL,
+    seconds     double precision NOT NULL,
+    buckets     bigint[] NOT NULL,
+    run         bigint NOT NULL,
+    started_at  timestamptz NOT NULL,
+    finished_at timestamptz,
+    row_count   bigint,
+    size_bytes  bigint,
+    newest      text,
     PRIMARY KEY (project, schema, mart, status)
-);
-COMMENT ON TABLE {registry}.totals IS 'datamart: how many runs ended how, and how long they took';
+) WITH (fillfactor = 70);
+COMMENT ON TABLE {registry}.totals IS 'datamart: how many runs ended how, how long they took, and the last of them';
 
 -- UNLOGGED: after a crash every triggered mart is refreshed once. Rows are added by statement triggers on source tables.
 CREATE UNLOGGED TABLE {registry}.touched (

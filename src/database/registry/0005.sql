@@ -35,8 +35,8 @@ CROSS JOIN LATERAL (SELECT greatest(m.changed_at, v.created_at) AS changed_at, c
 LEFT JOIN pg_catalog.pg_namespace AS ns ON ns.nspname = m.schema
 LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = ns.oid AND c.relname = coalesce(v.relation, m.name)
 LEFT JOIN LATERAL (
-  SELECT pg_catalog.sum(r.relpages::bigint)::bigint AS pages FROM pg_catalog.pg_class AS r
-  WHERE r.oid IN (c.oid, c.reltoastrelid) OR r.oid IN (SELECT i.indexrelid FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid)) AS p ON true
+  SELECT c.relpages + coalesce(pg_catalog.sum(r.relpages), 0)::bigint AS pages
+  FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS r ON r.oid = i.indexrelid WHERE i.indrelid = c.oid) AS p ON true
 LEFT JOIN LATERAL (
   SELECT r.run, r.method, r.cause, r.reason, r.started_at, r.finished_at, r.duration_ms, r.error,
          -- A run whose session is gone was cut off; a standby cannot see the sessions of its primary.
@@ -83,6 +83,21 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (SELECT h.error AS error_after, coalesce(d.warn, h.error / 2) AS warn_after) AS f
 WHERE m.status <> 'dropped';
 COMMENT ON VIEW {registry}.status IS 'datamart: how every mart is, from what SQL can know; runs are in refreshes';
+
+-- What was counted before anybody counted.
+INSERT INTO {registry}.totals (project, schema, mart, status, runs, seconds, buckets, run, started_at, finished_at, row_count, size_bytes, newest)
+SELECT r.project, r.schema, r.mart, r.status, pg_catalog.count(*), coalesce(pg_catalog.sum(r.duration_ms) FILTER (WHERE r.method IS NOT NULL), 0) / 1000,
+       ARRAY(SELECT pg_catalog.count(s) FILTER (WHERE s <= b.bound * 1000)
+             FROM pg_catalog.unnest('{0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,30,60,300,1800,Infinity}'::float8[]) AS b(bound)
+             LEFT JOIN pg_catalog.unnest(pg_catalog.array_agg(r.duration_ms) FILTER (WHERE r.method IS NOT NULL)) AS s ON true
+             GROUP BY b.bound ORDER BY b.bound),
+       pg_catalog.max(r.run), pg_catalog.max(r.started_at), pg_catalog.max(r.finished_at),
+       (pg_catalog.array_agg(r.row_count ORDER BY r.run DESC))[1], (pg_catalog.array_agg(r.size_bytes ORDER BY r.run DESC))[1],
+       (pg_catalog.array_agg(r.newest ORDER BY r.run DESC))[1]
+FROM {registry}.refreshes AS r
+WHERE r.status NOT IN ('queued', 'running')
+GROUP BY r.project, r.schema, r.mart, r.status
+ON CONFLICT DO NOTHING;
 
 -- The key of an advisory lock, as the program computes it: a mart's lock is mart: and its quoted name.
 CREATE OR REPLACE FUNCTION {registry}.lock_key(project text, lock text) RETURNS bigint
@@ -205,17 +220,21 @@ COMMENT ON FUNCTION {registry}.results IS 'datamart: what became of the runs of 
 -- Counts a run that ended, and tells who listens.
 CREATE OR REPLACE FUNCTION {registry}.settle(run bigint) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $datamart$
-  INSERT INTO {registry}.totals AS t (project, schema, mart, status, runs, seconds, buckets)
+  INSERT INTO {registry}.totals AS t
+         (project, schema, mart, status, runs, seconds, buckets, run, started_at, finished_at, row_count, size_bytes, newest)
   SELECT r.project, r.schema, r.mart, r.status, 1, coalesce(s.seconds, 0), ARRAY(
            SELECT (s.seconds IS NOT NULL AND s.seconds <= b.bound)::int::bigint
-           FROM unnest('{0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,30,60,300,1800,Infinity}'::float8[]) AS b(bound))
+           FROM unnest('{0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,30,60,300,1800,Infinity}'::float8[]) AS b(bound)),
+         r.run, r.started_at, r.finished_at, r.row_count, r.size_bytes, r.newest
   FROM {registry}.refreshes AS r
   CROSS JOIN LATERAL (SELECT CASE WHEN r.method IS NOT NULL THEN r.duration_ms / 1000 END AS seconds) AS s
   WHERE r.run = $1
   ON CONFLICT (project, schema, mart, status) DO UPDATE
   SET runs = t.runs + excluded.runs, seconds = t.seconds + excluded.seconds,
       buckets = ARRAY(SELECT coalesce(b.was, 0) + b.more
-                      FROM unnest(t.buckets, excluded.buckets) WITH ORDINALITY AS b(was, more, place) ORDER BY b.place);
+                      FROM unnest(t.buckets, excluded.buckets) WITH ORDINALITY AS b(was, more, place) ORDER BY b.place),
+      run = excluded.run, started_at = excluded.started_at, finished_at = excluded.finished_at,
+      row_count = excluded.row_count, size_bytes = excluded.size_bytes, newest = excluded.newest;
   SELECT pg_notify(CASE WHEN r.status IN ('success', 'noop') THEN 'datamart_refreshed' ELSE 'datamart_not_refreshed' END,
                    format('%I.%I', r.schema, r.mart))
   FROM {registry}.refreshes AS r WHERE r.run = $1;

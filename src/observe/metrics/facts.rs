@@ -12,13 +12,20 @@ use crate::state::QName;
 #[derive(Debug, Clone)]
 pub(super) struct MartFacts {
     pub name: QName,
+    pub suspended: bool,
     pub populated: bool,
     pub filled_at: Option<DateTime<Utc>>,
     pub started_at: Option<DateTime<Utc>>,
     pub newest: Option<String>,
-    pub finished_at: Option<DateTime<Utc>>,
     pub rows: Option<i64>,
     pub bytes: Option<i64>,
+}
+
+impl MartFacts {
+    /// The moment the rows are true for; what an apply built is as new as the apply.
+    pub fn snapshot(&self) -> Option<DateTime<Utc>> {
+        self.started_at.max(self.filled_at.filter(|_| self.populated))
+    }
 }
 
 /// The runs of a mart that ended in one way.
@@ -29,6 +36,7 @@ pub(super) struct Total {
     pub runs: i64,
     pub seconds: f64,
     pub buckets: Vec<i64>,
+    pub finished_at: Option<DateTime<Utc>>,
 }
 
 /// All that was read.
@@ -46,14 +54,13 @@ pub(super) struct Facts {
 
 pub(super) async fn read(conn: &mut PgConnection, registry: &str, project: &str) -> Result<Facts, ObserveError> {
     let sql = |text: &str| AssertSqlSafe(in_schema(text, registry));
-    let marts = sql(include_str!("../sql/metrics_marts.sql"));
-    let marts = sqlx::query(marts).bind(project).fetch_all(&mut *conn).await?;
+    let marts = marts(&mut *conn, registry, project).await?;
     let totals = sql(include_str!("../sql/metrics_totals.sql"));
     let totals = sqlx::query(totals).bind(project).fetch_all(&mut *conn).await?;
     let whole = sql(include_str!("../sql/metrics_project.sql"));
     let whole = sqlx::query(whole).bind(project).fetch_one(conn).await?;
     Ok(Facts {
-        marts: marts.iter().map(mart).collect::<Result<_, _>>()?,
+        marts,
         totals: totals.iter().map(total).collect::<Result<_, _>>()?,
         reconcile: whole.try_get("status")?,
         attempted_at: whole.try_get("attempted_at")?,
@@ -64,14 +71,25 @@ pub(super) async fn read(conn: &mut PgConnection, registry: &str, project: &str)
     })
 }
 
+/// Every mart with rows.
+pub(super) async fn marts(
+    conn: &mut PgConnection,
+    registry: &str,
+    project: &str,
+) -> Result<Vec<MartFacts>, ObserveError> {
+    let sql = in_schema(include_str!("../sql/metrics_marts.sql"), registry);
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(project).fetch_all(conn).await?;
+    Ok(rows.iter().map(mart).collect::<Result<_, _>>()?)
+}
+
 fn mart(row: &PgRow) -> Result<MartFacts, sqlx::Error> {
     Ok(MartFacts {
         name: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?),
+        suspended: row.try_get("suspended")?,
         populated: row.try_get("populated")?,
         filled_at: row.try_get("filled_at")?,
         started_at: row.try_get("started_at")?,
         newest: row.try_get("newest")?,
-        finished_at: row.try_get("finished_at")?,
         rows: row.try_get("rows")?,
         bytes: row.try_get("bytes")?,
     })
@@ -84,5 +102,6 @@ fn total(row: &PgRow) -> Result<Total, sqlx::Error> {
         runs: row.try_get("runs")?,
         seconds: row.try_get("seconds")?,
         buckets: row.try_get("buckets")?,
+        finished_at: row.try_get("finished_at")?,
     })
 }

@@ -3,7 +3,7 @@ WITH abandoned AS (
   UPDATE {registry}.refreshes SET status = 'cancelled', finished_at = now(),
          error = '{"kind": "connection", "message": "the process that ran it ended"}'::jsonb
   WHERE project = $1 AND schema = $2 AND mart = $3 AND status = 'running'
-  RETURNING project, schema, mart, status, NULL::float8 AS seconds),
+  RETURNING project, schema, mart, status, NULL::float8 AS seconds, run, started_at, finished_at, row_count, size_bytes, newest),
 counted AS (
   {count abandoned}),
 newer AS (

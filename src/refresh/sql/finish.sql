@@ -4,7 +4,8 @@ WITH ended AS (
   SET status = $2, method = $3, reason = $4, finished_at = $5, duration_ms = $6, rows_inserted = $7, rows_updated = $8,
       rows_deleted = $9, row_count = $10, size_bytes = $11, newest = $12, snapshot = $13, error = $14, checks = $15
   WHERE run = $1
-  RETURNING project, schema, mart, status, duration_ms / 1000 AS seconds),
+  RETURNING project, schema, mart, status, duration_ms / 1000 AS seconds,
+            run, started_at, finished_at, row_count, size_bytes, newest),
 counted AS (
   {count ended})
 SELECT pg_catalog.pg_notify({channel}, $16) FROM ended

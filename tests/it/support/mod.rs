@@ -4,4 +4,5 @@ pub mod database;
 pub mod folder;
 pub mod postgresql;
 pub mod project;
+pub mod receiver;
 pub mod wait;

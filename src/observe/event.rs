@@ -1,0 +1,20 @@
+//! What a daemon hears of, and may have to tell.
+
+use std::sync::Arc;
+
+use crate::manifest::Desired;
+use crate::plan::Drift;
+use crate::refresh::Run;
+
+/// Something happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A run of the daemon's ended, however.
+    Ended(Box<Run>),
+    /// Somebody else refreshed this mart: schema and name, quoted where needed.
+    Elsewhere(String),
+    /// A look for drift found this, and put nothing of it back.
+    Drifted(Vec<Drift>),
+    /// These manifests are in force, and the database is as they say as far as it can be.
+    Settled(Arc<Desired>),
+}
