@@ -317,7 +317,7 @@ fn compose(
     if !body.is_empty() && !(hostile && dice.below(6) == 0) {
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
     }
-    if method == "get" && dice.below(5) == 0 {
+    if method == "get" && hostile && dice.below(5) == 0 {
         headers.push(("if-none-match".to_owned(), "*".to_owned()));
     }
     (call, headers, body)
