@@ -29,6 +29,7 @@
 //! | [`observe`] | telling how the marts are | reads |
 //! | [`migration`] | what someone else's DDL would do to the marts | DDL that never commits |
 //! | [`reconcile`] | again: looking, planning, applying and refreshing in time | clock, tasks, the `git` program |
+//! | [`serve`] | HTTP: reads what is observed, asks through the registry | a socket |
 //!
 //! Decisions worth knowing before reading on:
 //!

@@ -1,16 +1,20 @@
 //! `datamart daemon`: keeps the marts fresh and the database as the manifests say.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use chrono::Utc;
 use datamart::apply::By;
 use datamart::manifest::{Desired, LoadOptions};
 use datamart::reconcile::{
     self, Command, Explain, ReconcileError, RevisionOptions, Revisions, Setup, Source, Verdict, Vitals,
 };
+use datamart::serve::{self, Keys, ServeError, Site};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::Exit;
 use super::args::{DaemonArgs, Globals};
@@ -31,6 +35,11 @@ pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<E
     let options = options(args, globals);
     let desired = Revisions::new(options.clone()).map_err(ReconcileError::from)?.load().await?;
     context::warn(&desired, style);
+    let keys = Keys::from_environment(&context::environment());
+    let listener = match &args.http {
+        None => None,
+        Some(address) => Some(serve::listen(address, &keys).await?),
+    };
     let reach = context::reach(globals, style, &desired).await?;
     let label = reach.endpoint.label();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), project = desired.project.name, database = label, "started");
@@ -47,11 +56,33 @@ pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<E
         once: args.once,
         grace: reconcile::GRACE,
     };
-    let done = until_told(&setup, signals).await;
+    let site = Site { endpoint: setup.endpoint.clone(), vitals: setup.vitals.subscribe(), keys, clock: Utc::now };
+    let done = beside(listener, site, until_told(&setup, signals)).await;
     let closed = reach.close().await;
     let verdict = done?;
     closed?;
     Ok(if verdict == Verdict::Good { Exit::Done } else { Exit::Failed })
+}
+
+/// Does the daemon's work, and answers over HTTP as long as that lasts.
+async fn beside(
+    listener: Option<TcpListener>,
+    site: Site,
+    work: impl Future<Output = Result<Verdict>>,
+) -> Result<Verdict> {
+    let Some(listener) = listener else { return work.await };
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "answering over HTTP");
+    }
+    let (end, ended) = oneshot::channel::<()>();
+    let mut serving = pin!(serve::serve(listener, site, async { drop(ended.await) }));
+    let done = tokio::select! {
+        done = work => done,
+        served = serving.as_mut() => return Err(served.map_or_else(CommandError::from, |()| CommandError::internal("HTTP ended"))),
+    };
+    drop(end);
+    serving.await?;
+    done
 }
 
 async fn until_told(setup: &Setup, signals: Signals) -> Result<Verdict> {
@@ -115,5 +146,12 @@ impl Signals {
                 return std::future::pending().await;
             }
         }
+    }
+}
+
+impl From<ServeError> for CommandError {
+    fn from(error: ServeError) -> Self {
+        let causes = std::error::Error::source(&error).map(ToString::to_string);
+        Self { causes: causes.into_iter().collect(), ..Self::new(error.kind(), error.to_string()) }
     }
 }

@@ -13,8 +13,9 @@ use super::look::Look;
 use super::marts::statuses;
 use super::problem::Problem;
 use super::scheduler::leadership;
-use crate::observe::{Freshness, MartStatus};
+use crate::observe::{self, Freshness, Gauges, MartStatus};
 use crate::reconcile::Leadership;
+use crate::state::Mart;
 
 /// The type of what `/metrics` answers.
 pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -22,6 +23,9 @@ pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.
 const YOUNG: Duration = Duration::from_secs(5);
 /// The database has this long to answer who only asks whether the process works.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// … and this long to count.
+const COUNT: Duration = Duration::from_secs(8);
 
 /// A mart, in short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,7 +59,7 @@ pub(super) async fn health(ask: &Ask) -> Result<Answer, Problem> {
     let vitals = ask.state.vitals.borrow().clone();
     let well = reached && vitals.trouble.is_none() && marts.iter().all(|mart| mart.warning.is_none());
     let status = if well { "healthy" } else { "degraded" };
-    Answer::json(&json!({ "status": status, "datamarts": marts, "trouble": vitals.trouble }))
+    Answer::json(&json!({ "status": status, "datamarts": marts }))
 }
 
 async fn look(ask: &Ask) -> Result<(), Problem> {
@@ -95,11 +99,34 @@ pub(super) fn ready(ask: &Ask) -> Result<Answer, Problem> {
         return Answer::json(&json!({ "status": "ready", "leadership": leadership(&vitals) }));
     }
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", missing.join("; "));
-    Err(problem.with("missing", json!(missing)).with("trouble", json!(vitals.trouble)))
+    // What exactly went wrong is for those who may read, and for the log.
+    Err(problem.with("missing", json!(missing)))
 }
 
-/// `GET /metrics`.
+/// `GET /metrics`: where the database is out of reach, what the daemon knows of itself.
 pub(super) async fn metrics(ask: &Ask) -> Result<Answer, Problem> {
-    let _ = ask;
-    Ok(Answer::text(OPENMETRICS, "# EOF\n"))
+    let vitals = ask.state.vitals.borrow().clone();
+    let gauges = Gauges {
+        up: vitals.connected && vitals.registry,
+        leader: matches!(vitals.leadership, Leadership::Leading(_)),
+        queue_depth: vitals.queue_depth,
+        running: vitals.running,
+        schedule_lag: vitals.schedule_lag,
+        paused: vitals.paused.is_some(),
+    };
+    let text = match timeout(COUNT, counted(ask, &gauges)).await {
+        Ok(Ok(text)) => text,
+        _ => observe::own_metrics(&Gauges { up: false, ..gauges }),
+    };
+    Ok(Answer::text(OPENMETRICS, text))
+}
+
+async fn counted(ask: &Ask, gauges: &Gauges) -> Result<String, Problem> {
+    let desired = ask.desired()?;
+    let declared: Vec<&Mart> = desired.marts.iter().map(|mart| &mart.mart).collect();
+    let (schema, project) = (&desired.project.registry_schema, &desired.project.name);
+    let mut session = ask.state.pool.session().await?;
+    let now = (ask.state.clock)();
+    let text = observe::metrics(&mut session, schema, project, &declared, gauges, now).await;
+    session.after(text.map_err(Problem::from)).await
 }

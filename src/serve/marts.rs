@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::ask::{Answer, Ask};
 use super::look::{Look, ageless, begin};
-use super::plans::Standing;
+use super::plans::Waiting;
 use super::problem::Problem;
 use super::rows::DEFAULT_LIMIT;
 use crate::observe::{self, MartStatus, States};
@@ -65,14 +65,14 @@ pub(super) async fn select(
 ) -> Result<BTreeSet<QName>, Problem> {
     let mut states = States::new();
     if selector.needs_states() {
-        let standing = Standing::read(conn, &look.desired).await?.unwrap_or_default();
+        let waiting = Waiting::read(conn, &look.desired).await?;
         for mart in marts {
             let of = states.entry(mart.id.clone()).or_default();
-            let changed = standing.state(&mart.full_name);
+            let changed = waiting.state(&mart.full_name);
             let all = [
                 (mart.is_stale(), "stale"),
                 (mart.has_failed(), "failed"),
-                (standing.drifted(&mart.full_name), "drifted"),
+                (waiting.drifted(&mart.full_name), "drifted"),
             ];
             of.extend(all.iter().filter(|(is, _)| *is).map(|(_, word)| (*word).to_owned()));
             of.extend(changed.map(str::to_owned));

@@ -108,7 +108,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         access: Access::Open,
         about: "metrics",
         replies: &[Reply { status: 200, about: "OpenMetrics", content: Content::Text(super::health::OPENMETRICS) }],
-        problems: &[503, 504],
+        problems: &[],
         ..READ
     },
     Operation {

@@ -77,7 +77,7 @@ fn effects_have_one_home() {
         ("eprintln!", &["cli/print.rs"]),
         ("pg_try_advisory_lock", &["database/lock"]),
         ("tokio::time::sleep", &["database/retry.rs", "database/lock", "database/embedded", "reconcile/", "serve/"]),
-        ("TcpListener", &["serve/"]),
+        ("TcpListener::bind", &["serve/"]),
         ("Utc::now()", &["cli/", "refresh/work", "reconcile/"]),
         ("tokio::spawn", &["reconcile/"]),
         ("std::env::var", &["cli/", "database/embedded"]),

@@ -8,6 +8,9 @@ pub struct DaemonArgs {
     /// One pass: apply what the policy allows, refresh what is due; for CI and CronJobs
     #[arg(long)]
     pub once: bool,
+    /// Answer over HTTP on this address, `127.0.0.1:8080`; off loopback DATAMART_API_TOKEN has to be set
+    #[arg(long, value_name = "ADDR", conflicts_with = "once")]
+    pub http: Option<String>,
     /// Read the manifests from this repository, again and again
     #[arg(long, value_name = "URL")]
     pub git: Option<String>,
