@@ -54,8 +54,8 @@ pub struct Revisions {
     files: Files,
     /// The last good ones.
     good: Option<Arc<Desired>>,
-    /// The content about which everything is said.
-    settled: Option<Fingerprint>,
+    /// The content and the revision about which everything is said.
+    settled: Option<(Fingerprint, Option<String>)>,
     failures: u32,
     retry_at: Option<Instant>,
     drift_at: Instant,
@@ -174,16 +174,12 @@ impl Revisions {
         let fetched = if asks || !self.is_there().await { self.fetch().await } else { Ok(()) };
         self.watch();
         let content = manifest::content(&self.options.load, self.good.as_deref());
+        let revision = self.revision(content.as_ref());
+        let content = content.map(|content| (content, revision.clone()));
         let by_itself = matches!(reason, Reason::Files | Reason::Git);
         if by_itself && fetched.is_ok() && content.is_some() && content == self.settled {
-            return Reconciled {
-                desired: self.desired(),
-                seen: None,
-                revision: self.revision(content.as_ref()),
-                outcome: Outcome::Unchanged,
-            };
+            return Reconciled { desired: self.desired(), seen: None, revision, outcome: Outcome::Unchanged };
         }
-        let revision = self.revision(content.as_ref());
         let mut tried = self.attempt(endpoint, fetched, now).await;
         self.failures = if tried.passing { self.failures.saturating_add(1) } else { 0 };
         self.retry_at = match (&tried.outcome, tried.passing) {
@@ -192,7 +188,7 @@ impl Revisions {
             (Outcome::Invalid { .. }, false) => Some(Instant::now() + self.drift_interval()),
             _ => None,
         };
-        self.settled = content.filter(|_| !tried.passing);
+        self.settled = content.filter(|_| tried.settled);
         let known = tried.desired.clone().or_else(|| self.desired());
         if let (Some(desired), Some(told)) = (&known, &tried.told) {
             let news = keep(endpoint, desired, revision.as_deref(), told, now).await;
@@ -240,7 +236,7 @@ impl Revisions {
         };
         match (done.await, unreached) {
             (Ok(Attempt { seen, outcome, told }), None) => {
-                Tried { desired: Some(desired), seen: Some(seen), outcome, told: Some(told), passing: false }
+                Tried { desired: Some(desired), seen: Some(seen), outcome, told: Some(told), passing: false, settled: true }
             }
             // What was fetched last is in force, and that nothing newer can be had is what there is to tell.
             (Ok(Attempt { seen, outcome: Outcome::Unchanged | Outcome::Applied { .. }, told }), Some(error)) => {
@@ -250,7 +246,7 @@ impl Revisions {
                 Tried { seen: Some(seen), ..failed }
             }
             (Ok(Attempt { seen, outcome, told }), Some(_)) => {
-                Tried { desired: Some(desired), seen: Some(seen), outcome, told: Some(told), passing: false }
+                Tried { desired: Some(desired), seen: Some(seen), outcome, told: Some(told), passing: false, settled: true }
             }
             (Err(Failure { error, fingerprint }), _) => self.failed(error, Some(desired), fingerprint),
         }
@@ -278,7 +274,7 @@ impl Revisions {
             plan: None,
             fingerprint,
         };
-        Tried { desired, seen: None, outcome, told: Some(told), passing }
+        Tried { desired, seen: None, outcome, told: Some(told), passing, settled: !passing && !by_itself }
     }
 
     /// Brings the work tree to the branch's newest commit, and says when to look again.
@@ -331,7 +327,10 @@ struct Tried {
     seen: Option<super::Seen>,
     outcome: Outcome,
     told: Option<Told>,
+    /// It is tried again after a while.
     passing: bool,
+    /// While the files are what they are, there is nothing to add.
+    settled: bool,
 }
 
 /// Keeps in the registry how it went; `None` where it could not be written.

@@ -17,6 +17,7 @@ mod locks;
 mod majors;
 mod manifests;
 mod meanwhile;
+mod reconcile;
 mod refresh;
 mod publication;
 mod registry;
