@@ -235,9 +235,14 @@ impl Revisions {
             Ok::<_, Failure>(done)
         };
         match (done.await, unreached) {
-            (Ok(Attempt { seen, outcome, told }), None) => {
-                Tried { desired: Some(desired), seen: Some(seen), outcome, told: Some(told), passing: false, settled: true }
-            }
+            (Ok(Attempt { seen, outcome, told }), None) => Tried {
+                desired: Some(desired),
+                seen: Some(seen),
+                outcome,
+                told: Some(told),
+                passing: false,
+                settled: true,
+            },
             // What was fetched last is in force, and that nothing newer can be had is what there is to tell.
             (Ok(Attempt { seen, outcome: Outcome::Unchanged | Outcome::Applied { .. }, told }), Some(error)) => {
                 let mut failed = self.failed(error.into(), Some(desired.clone()), None);
@@ -245,9 +250,14 @@ impl Revisions {
                 self.good = Some(desired);
                 Tried { seen: Some(seen), ..failed }
             }
-            (Ok(Attempt { seen, outcome, told }), Some(_)) => {
-                Tried { desired: Some(desired), seen: Some(seen), outcome, told: Some(told), passing: false, settled: true }
-            }
+            (Ok(Attempt { seen, outcome, told }), Some(_)) => Tried {
+                desired: Some(desired),
+                seen: Some(seen),
+                outcome,
+                told: Some(told),
+                passing: false,
+                settled: true,
+            },
             (Err(Failure { error, fingerprint }), _) => self.failed(error, Some(desired), fingerprint),
         }
     }

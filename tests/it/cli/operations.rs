@@ -22,7 +22,9 @@ fn suspend_and_resume_say_what_they_did() {
     insta::assert_snapshot!(rig.run(&["suspend", "sales", "event_counts"]).done().out(), @"public.event_counts, public.sales: suspended.");
     insta::assert_snapshot!(rig.run(&["suspend", "sales"]).done().out(), @"public.sales: suspended already.");
     let status = rig.run(&["status", "--format", "json"]).done().json();
-    let mart = |name: &str| status["marts"].as_array().expect("marts").iter().find(|m| m["name"] == name).expect("a mart").clone();
+    let mart = |name: &str| {
+        status["marts"].as_array().expect("marts").iter().find(|m| m["name"] == name).expect("a mart").clone()
+    };
     assert_eq!((&mart("sales")["suspended"], &mart("sales")["next_run"]), (&true.into(), &serde_json::Value::Null));
     assert!(mart("sales")["suspended_by"].is_string());
     assert!(mart("Sales 2024").get("suspended").is_none());
@@ -55,7 +57,10 @@ fn suspend_names_what_it_does_not_know() {
     assert!(out.stderr.contains("salez"), "{out}");
     rig.run(&["suspend"]).ended(1);
     rig.run(&["suspend", "sales", "--all"]).ended(1);
-    rig.write("event_counts.toml", "type = \"table\"\nquery = \"SELECT kind FROM events\"\n[refresh]\nsuspend = true\n");
+    rig.write(
+        "event_counts.toml",
+        "type = \"table\"\nquery = \"SELECT kind FROM events\"\n[refresh]\nsuspend = true\n",
+    );
     let out = rig.run(&["resume", "event_counts"]).ended(1);
     assert!(out.stderr.contains("public.event_counts is suspended by its manifest"), "{out}");
 }
@@ -78,7 +83,10 @@ fn a_plan_that_waits_is_shown_and_approved() {
     assert!(standing.contains(&format!("`datamart approve {digits}`")), "{text}");
     assert!(standing.contains("Ready: False (ApprovalNeeded)"), "{text}");
     let json = rig.run(&["status", "--format", "json"]).done().json();
-    assert_eq!((&json["reconcile"]["status"], &json["reconcile"]["fingerprint"]), (&"pending".into(), &fingerprint.as_str().into()));
+    assert_eq!(
+        (&json["reconcile"]["status"], &json["reconcile"]["fingerprint"]),
+        (&"pending".into(), &fingerprint.as_str().into())
+    );
     insta::assert_snapshot!(rig.run(&["approve", "abc"]).ended(1).err(), @r#"error: "abc" is no fingerprint of a plan, nor its first 8 digits or more"#);
     insta::assert_snapshot!(rig.run(&["approve", "0000000000"]).ended(1).err(), @"
     error: another plan waits for an approval: sha256:HASH
@@ -102,7 +110,8 @@ fn status_shows_where_a_revision_is_wrong() {
     let text = rig.run(&["status"]).done().out();
     assert!(text.contains("Ready: False (QueryRefused)"), "{text}");
     let json = rig.run(&["status", "--format", "json"]).done().json();
-    let reasons: Vec<_> = json["reconcile"]["conditions"].as_array().expect("conditions").iter().map(|c| c["type"].clone()).collect();
+    let reasons: Vec<_> =
+        json["reconcile"]["conditions"].as_array().expect("conditions").iter().map(|c| c["type"].clone()).collect();
     assert_eq!(reasons, ["Ready", "Stalled"]);
 }
 
