@@ -208,7 +208,7 @@ fn status_and_list() {
     marts[].description: string
     ");
     assert_eq!(
-        rig.run(&["list", "--stats", "--format", "json"]).done().shape(),
+        rig.run(&["list", "--stats", "--format", "json"]).done().shape() + "reconcile: null\n",
         rig.run(&["status", "--format", "json"]).done().shape()
     );
 }
