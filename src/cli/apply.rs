@@ -6,7 +6,7 @@ use datamart::apply::{self, ApplyError, By, Event};
 use datamart::database::LockSession;
 use datamart::manifest::Desired;
 use datamart::plan::Plan;
-use datamart::reconcile;
+use datamart::reconcile::{self, ReconcileError};
 use serde_json::json;
 use sqlx::Row;
 
@@ -215,7 +215,7 @@ fn left(done: &[String], undone: &[String]) -> String {
 }
 
 /// What failed, and where that leaves the database.
-pub fn failed(error: ApplyError, desired: &Desired) -> CommandError {
+fn failed(error: ApplyError, desired: &Desired) -> CommandError {
     match error {
         ApplyError::Step { mart, sql, source, aside, publication, done, undone } => {
             let first = sql.lines().next().unwrap_or_default();
@@ -268,4 +268,14 @@ pub fn failed(error: ApplyError, desired: &Desired) -> CommandError {
             CommandError::sql("cannot write the registry", &error).help("applying again finishes the job")
         }
     }
+}
+
+/// For the daemon's record of what failed: as a command would say it, at its place in the manifests.
+pub fn explain(error: ReconcileError, desired: Option<&Desired>) -> serde_json::Value {
+    match (error, desired) {
+        (ReconcileError::Apply(error), Some(desired)) => failed(error, desired),
+        (ReconcileError::Lock(error), _) => held(error),
+        (error, _) => error.into(),
+    }
+    .json()
 }

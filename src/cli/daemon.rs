@@ -6,10 +6,8 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use datamart::apply::By;
-use datamart::manifest::{Desired, LoadOptions};
-use datamart::reconcile::{
-    self, Command, Explain, ReconcileError, RevisionOptions, Revisions, Setup, Source, Verdict, Vitals,
-};
+use datamart::manifest::LoadOptions;
+use datamart::reconcile::{self, Command, ReconcileError, RevisionOptions, Revisions, Setup, Source, Verdict, Vitals};
 use datamart::serve::{self, Keys, ServeError, Site};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,6 +15,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
 use super::Exit;
+use super::apply;
 use super::args::{DaemonArgs, Globals};
 use super::context;
 use super::error::{CommandError, Result};
@@ -94,7 +93,6 @@ async fn until_told(setup: &Setup, signals: Signals) -> Result<Verdict> {
 }
 
 fn options(args: &DaemonArgs, globals: &Globals) -> RevisionOptions {
-    let explain: Explain = Arc::new(|error, _: Option<&Desired>| CommandError::from(error).json());
     let load = LoadOptions {
         dir: globals.dir.clone(),
         config: globals.config.clone(),
@@ -112,7 +110,7 @@ fn options(args: &DaemonArgs, globals: &Globals) -> RevisionOptions {
         },
     };
     let by = By { who: super::who(), host: super::host(), application: "datamart daemon".to_owned(), holder: None };
-    RevisionOptions { load, source, by, explain }
+    RevisionOptions { load, source, by, explain: Arc::new(apply::explain) }
 }
 
 /// What the daemon is told by signals.

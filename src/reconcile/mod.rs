@@ -8,6 +8,7 @@ mod change;
 mod desk;
 mod drift;
 mod error;
+mod files;
 mod git;
 mod ground;
 mod lead;

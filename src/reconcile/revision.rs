@@ -10,10 +10,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use super::attempt::{self, Attempt, Failure};
-use super::git::{Repository, WorkTree};
+use super::files::Files;
 use super::record::{self, Reached, Told};
 use super::source::{Poker, Reason, Source};
-use super::watch::{Watch, at};
+use super::watch::at;
 use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift};
 use crate::apply::By;
 use crate::compile::CompileError;
@@ -26,8 +26,6 @@ use crate::state::Fingerprint;
 const DRIFT_INTERVAL: u64 = 300;
 /// Between tries of what may pass.
 const RETRY: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(2), longest: Duration::from_secs(300) };
-/// A repository out of reach is asked for at least so often, or as often as it is anyway.
-const UNREACHED: Duration = Duration::from_secs(600);
 
 /// Puts an error into the form that programs read: `{kind, message, hint, problems, …}`. The texts are the command line's.
 pub type Explain = Arc<dyn Fn(ReconcileError, Option<&Desired>) -> Value + Send + Sync>;
@@ -54,17 +52,11 @@ pub struct Revisions {
     files: Files,
     /// The last good ones.
     good: Option<Arc<Desired>>,
-    /// The content about which everything is said.
-    settled: Option<Fingerprint>,
+    /// The content and the revision about which everything is said.
+    settled: Option<(Fingerprint, Option<String>)>,
     failures: u32,
     retry_at: Option<Instant>,
     drift_at: Instant,
-}
-
-/// Where the files are.
-enum Files {
-    Folder(Box<Watch>),
-    Git { repository: Repository, tree: Option<WorkTree>, interval: Duration, failures: u32, next: Instant },
 }
 
 impl Revisions {
@@ -74,17 +66,7 @@ impl Revisions {
     /// A repository, branch or path that cannot be one.
     pub fn new(options: RevisionOptions) -> Result<Self, GitError> {
         let (poker, pokes) = Poker::new();
-        let repository = Repository::new(&options.source, &options.load.environment)?;
-        let files = match (repository, &options.source) {
-            (Some(repository), Source::Git { interval, .. }) => Files::Git {
-                repository,
-                tree: None,
-                interval: *interval,
-                failures: 0,
-                next: Instant::now() + *interval,
-            },
-            _ => Files::Folder(Box::new(Watch::new())),
-        };
+        let files = Files::new(&options.source, &options.load)?;
         let drift_at = Instant::now() + Duration::from_secs(DRIFT_INTERVAL);
         Ok(Self {
             options,
@@ -118,29 +100,15 @@ impl Revisions {
             self.started = true;
             return Reason::Start;
         }
-        let files = async {
-            match &mut self.files {
-                Files::Folder(watch) => {
-                    watch.changed().await;
-                    Reason::Files
-                }
-                Files::Git { next, .. } => {
-                    tokio::time::sleep_until(*next).await;
-                    Reason::Git
-                }
-            }
-        };
         let reason = tokio::select! {
             Some(reason) = self.pokes.recv() => reason,
-            reason = files => reason,
+            reason = self.files.changed() => reason,
             () = at(self.retry_at) => Reason::Retry,
             () = tokio::time::sleep_until(self.drift_at) => Reason::Drift,
         };
-        match (reason, &mut self.files) {
-            (Reason::Drift, _) => self.drift_at = Instant::now() + self.drift_interval(),
-            (Reason::Retry, _) => self.retry_at = None,
-            // Where nobody fetches, it is not asked for at once again.
-            (Reason::Git, Files::Git { interval, next, .. }) => *next = Instant::now() + *interval,
+        match reason {
+            Reason::Drift => self.drift_at = Instant::now() + self.drift_interval(),
+            Reason::Retry => self.retry_at = None,
             _ => {}
         }
         reason
@@ -156,14 +124,14 @@ impl Revisions {
     /// # Errors
     /// What is wrong with them; the last good ones stay in force.
     pub async fn load(&mut self) -> Result<Arc<Desired>, ReconcileError> {
-        let fetched = self.fetch().await;
-        if !self.is_there().await {
+        let fetched = self.files.fetch(&mut self.options.load).await;
+        if !self.files.is_there().await {
             fetched?;
         }
-        self.watch();
+        self.files.watch(&self.options.load, self.good.as_deref());
         let desired = Arc::new(manifest::load(&self.options.load)?);
         self.good = Some(desired.clone());
-        self.watch();
+        self.files.watch(&self.options.load, self.good.as_deref());
         Ok(desired)
     }
 
@@ -171,19 +139,16 @@ impl Revisions {
     /// outcome; what may pass is tried again by a later [`Reason::Retry`].
     pub async fn reconcile(&mut self, endpoint: &Endpoint, reason: Reason, now: DateTime<Utc>) -> Reconciled {
         let asks = matches!(reason, Reason::Start | Reason::Asked | Reason::Git);
-        let fetched = if asks || !self.is_there().await { self.fetch().await } else { Ok(()) };
-        self.watch();
+        let fetched =
+            if asks || !self.files.is_there().await { self.files.fetch(&mut self.options.load).await } else { Ok(()) };
+        self.files.watch(&self.options.load, self.good.as_deref());
         let content = manifest::content(&self.options.load, self.good.as_deref());
+        let revision = self.revision(content.as_ref());
+        let content = content.map(|content| (content, revision.clone()));
         let by_itself = matches!(reason, Reason::Files | Reason::Git);
         if by_itself && fetched.is_ok() && content.is_some() && content == self.settled {
-            return Reconciled {
-                desired: self.desired(),
-                seen: None,
-                revision: self.revision(content.as_ref()),
-                outcome: Outcome::Unchanged,
-            };
+            return Reconciled { desired: self.desired(), seen: None, revision, outcome: Outcome::Unchanged };
         }
-        let revision = self.revision(content.as_ref());
         let mut tried = self.attempt(endpoint, fetched, now).await;
         self.failures = if tried.passing { self.failures.saturating_add(1) } else { 0 };
         self.retry_at = match (&tried.outcome, tried.passing) {
@@ -192,7 +157,7 @@ impl Revisions {
             (Outcome::Invalid { .. }, false) => Some(Instant::now() + self.drift_interval()),
             _ => None,
         };
-        self.settled = content.filter(|_| !tried.passing);
+        self.settled = content.filter(|_| tried.settled);
         let known = tried.desired.clone().or_else(|| self.desired());
         if let (Some(desired), Some(told)) = (&known, &tried.told) {
             let news = keep(endpoint, desired, revision.as_deref(), told, now).await;
@@ -200,7 +165,7 @@ impl Revisions {
         }
         if let (Outcome::Unchanged | Outcome::Applied { .. }, Some(desired)) = (&tried.outcome, &tried.desired) {
             self.good = Some(desired.clone());
-            self.watch();
+            self.files.watch(&self.options.load, self.good.as_deref());
         }
         Reconciled { desired: self.desired().or(known), seen: tried.seen, revision, outcome: tried.outcome }
     }
@@ -221,7 +186,7 @@ impl Revisions {
     async fn attempt(&mut self, endpoint: &Endpoint, fetched: Result<(), GitError>, now: DateTime<Utc>) -> Tried {
         let mut unreached = None;
         if let Err(error) = fetched {
-            if !self.is_there().await {
+            if !self.files.is_there().await {
                 return self.failed(error.into(), None, None);
             }
             unreached = Some(error);
@@ -239,9 +204,14 @@ impl Revisions {
             Ok::<_, Failure>(done)
         };
         match (done.await, unreached) {
-            (Ok(Attempt { seen, outcome, told }), None) => {
-                Tried { desired: Some(desired), seen: Some(seen), outcome, told: Some(told), passing: false }
-            }
+            (Ok(Attempt { seen, outcome, told }), None) => Tried {
+                desired: Some(desired),
+                seen: Some(seen),
+                outcome,
+                told: Some(told),
+                passing: false,
+                settled: true,
+            },
             // What was fetched last is in force, and that nothing newer can be had is what there is to tell.
             (Ok(Attempt { seen, outcome: Outcome::Unchanged | Outcome::Applied { .. }, told }), Some(error)) => {
                 let mut failed = self.failed(error.into(), Some(desired.clone()), None);
@@ -249,9 +219,14 @@ impl Revisions {
                 self.good = Some(desired);
                 Tried { seen: Some(seen), ..failed }
             }
-            (Ok(Attempt { seen, outcome, told }), Some(_)) => {
-                Tried { desired: Some(desired), seen: Some(seen), outcome, told: Some(told), passing: false }
-            }
+            (Ok(Attempt { seen, outcome, told }), Some(_)) => Tried {
+                desired: Some(desired),
+                seen: Some(seen),
+                outcome,
+                told: Some(told),
+                passing: false,
+                settled: true,
+            },
             (Err(Failure { error, fingerprint }), _) => self.failed(error, Some(desired), fingerprint),
         }
     }
@@ -278,44 +253,7 @@ impl Revisions {
             plan: None,
             fingerprint,
         };
-        Tried { desired, seen: None, outcome, told: Some(told), passing }
-    }
-
-    /// Brings the work tree to the branch's newest commit, and says when to look again.
-    async fn fetch(&mut self) -> Result<(), GitError> {
-        let Files::Git { repository, tree, interval, failures, next } = &mut self.files else { return Ok(()) };
-        let fetched = match tree {
-            Some(tree) => tree.update().await,
-            None => {
-                let opened = tree.insert(repository.open()?);
-                self.options.load.dir = opened.folder();
-                opened.update().await
-            }
-        };
-        *failures = if fetched.is_ok() { 0 } else { failures.saturating_add(1) };
-        // Many daemons do not ask one repository in step.
-        let pause = |first: Duration, longest| Backoff { attempts: u32::MAX, first, longest }.pause((*failures).max(1));
-        *next = Instant::now()
-            + match &fetched {
-                Ok(_) => interval.mul_f64(0.9) + pause(*interval / 5, *interval / 5),
-                Err(_) => pause(*interval * 2, UNREACHED.max(*interval * 2)),
-            };
-        fetched.map(drop)
-    }
-
-    /// Whether there are files, of whatever age.
-    async fn is_there(&self) -> bool {
-        match &self.files {
-            Files::Folder(_) => true,
-            Files::Git { tree: Some(tree), .. } => tree.is_there().await,
-            Files::Git { tree: None, .. } => false,
-        }
-    }
-
-    fn watch(&mut self) {
-        if let Files::Folder(watch) = &mut self.files {
-            watch.sync(&self.options.load, self.good.as_deref());
-        }
+        Tried { desired, seen: None, outcome, told: Some(told), passing, settled: !passing && !by_itself }
     }
 
     /// `branch@sha1:…`; outside a repository the content speaks for itself.
@@ -331,7 +269,10 @@ struct Tried {
     seen: Option<super::Seen>,
     outcome: Outcome,
     told: Option<Told>,
+    /// It is tried again after a while.
     passing: bool,
+    /// While the files are what they are, there is nothing to add.
+    settled: bool,
 }
 
 /// Keeps in the registry how it went; `None` where it could not be written.

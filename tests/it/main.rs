@@ -18,6 +18,7 @@ mod locks;
 mod majors;
 mod manifests;
 mod meanwhile;
+mod reconcile;
 mod refresh;
 mod publication;
 mod registry;

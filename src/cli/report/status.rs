@@ -19,9 +19,9 @@ const COLUMNS: &[Column] = &[
     ("type", |mart| mart.kind.as_str().to_owned()),
     ("status", |mart| mart.status.as_str().to_owned()),
     ("freshness", |mart| mart.freshness.map_or_else(dash, |f| f.as_str().to_owned())),
-    ("age of data", |mart| mart.ages.and_then(|ages| ages.data).map_or_else(dash, age)),
-    ("of snapshot", |mart| mart.ages.and_then(|ages| ages.snapshot).map_or_else(dash, age)),
-    ("of last run", |mart| mart.ages.and_then(|ages| ages.run).map_or_else(dash, age)),
+    ("data age", |mart| mart.ages.and_then(|ages| ages.data).map_or_else(dash, age)),
+    ("snapshot age", |mart| mart.ages.and_then(|ages| ages.snapshot).map_or_else(dash, age)),
+    ("run age", |mart| mart.ages.and_then(|ages| ages.run).map_or_else(dash, age)),
     ("target lag", |mart| mart.target_lag_seconds.map_or_else(dash, |lag| age(i64::try_from(lag).unwrap_or(i64::MAX)))),
     ("rows", rows),
     ("size", |mart| mart.size.clone().unwrap_or_else(dash)),
@@ -41,7 +41,7 @@ pub fn marts(marts: &[MartStatus], style: Style) -> String {
     let columns: Vec<&Column> = COLUMNS.iter().enumerate().filter(|column| says(*column)).map(|(_, c)| c).collect();
     let header: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
     let lines = marts.iter().map(|mart| columns.iter().map(|(_, cell)| cell(mart)).collect());
-    let right = ["age of data", "of snapshot", "of last run", "target lag", "rows", "size"];
+    let right = ["data age", "snapshot age", "run age", "target lag", "rows", "size"];
     let mut text = table(&header, &right, lines.collect());
     let wrong: String = marts.iter().flat_map(told).collect();
     if !wrong.is_empty() {

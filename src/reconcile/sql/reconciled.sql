@@ -1,7 +1,14 @@
 -- How a revision went. Gives a row where that is news.
 INSERT INTO {registry}.reconciles AS r
     (project, attempted, attempted_at, applied, applied_at, status, reason, message, problems, plan, fingerprint)
-VALUES ($1, $2, $3, CASE WHEN $4 <> 'none' THEN $2 END, CASE WHEN $4 <> 'none' THEN $3 END, $5, $6, $7, $8, $9, $10)
+SELECT $1::text, $2::text, $3::timestamptz, CASE WHEN $4 <> 'none' THEN $2 END, CASE WHEN $4 <> 'none' THEN $3 END, $5::text, $6::text, $7::text,
+       $8::jsonb, $9::jsonb, $10::text
+-- Where it is no news nothing is written, and no row is locked.
+WHERE $4 = 'now' OR NOT EXISTS (
+    SELECT FROM {registry}.reconciles AS known
+    WHERE known.project = $1 AND (known.attempted, known.status, known.reason, known.message, known.problems, known.fingerprint)
+        IS NOT DISTINCT FROM ($2, $5, $6, $7, $8, $10)
+)
 ON CONFLICT (project) DO UPDATE SET
     attempted = EXCLUDED.attempted,
     attempted_at = EXCLUDED.attempted_at,
@@ -17,6 +24,4 @@ ON CONFLICT (project) DO UPDATE SET
     approved = CASE WHEN r.approved = EXCLUDED.fingerprint THEN r.approved END,
     approved_by = CASE WHEN r.approved = EXCLUDED.fingerprint THEN r.approved_by END,
     approved_at = CASE WHEN r.approved = EXCLUDED.fingerprint THEN r.approved_at END
-WHERE $4 = 'now' OR (r.attempted, r.status, r.reason, r.message, r.problems, r.fingerprint)
-    IS DISTINCT FROM (EXCLUDED.attempted, EXCLUDED.status, EXCLUDED.reason, EXCLUDED.message, EXCLUDED.problems, EXCLUDED.fingerprint)
 RETURNING project

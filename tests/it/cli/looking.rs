@@ -8,11 +8,11 @@ fn before_the_first_apply() {
     insta::assert_snapshot!(rig.run(&["status"]), @r#"
     exit 0
     --- stdout
-    mart                 type               status    freshness  age  rows  size  next run
-    public."Sales 2024"  table              creating  -            -     -     -  -
-    public.event_counts  table              creating  -            -     -     -  -
-    public.sales         materialized_view  creating  -            -     -     -  -
-    public.top           view               creating  -            -     -     -  -
+    mart                 type               status    freshness
+    public."Sales 2024"  table              creating  -
+    public.event_counts  table              creating  -
+    public.sales         materialized_view  creating  -
+    public.top           view               creating  -
     "#);
     insta::assert_snapshot!(rig.run(&["list"]), @r#"
     exit 0
@@ -80,11 +80,11 @@ fn status_and_list() {
     insta::assert_snapshot!(rig.run(&["status"]), @r#"
     exit 0
     --- stdout
-    mart                 type               status  freshness  age  rows   size  next run
-    public."Sales 2024"  table              active  fresh       0s  ~200  32 kB  -
-    public.event_counts  table              active  fresh       0s    ~3  16 kB  -
-    public.sales         materialized_view  active  fresh       0s   ~20  32 kB  -
-    public.top           view               active  fresh        -     -      -  -
+    mart                 type               status  freshness  snapshot age  rows   size
+    public."Sales 2024"  table              active  fresh                0s  ~200  32 kB
+    public.event_counts  table              active  fresh                0s    ~3  16 kB
+    public.sales         materialized_view  active  fresh                0s   ~20  32 kB
+    public.top           view               active  fresh                 -     -      -
     "#);
     insta::assert_snapshot!(rig.run(&["list"]), @r#"
     exit 0
@@ -156,6 +156,7 @@ fn status_and_list() {
     marts[].indexes: []
     marts[].metadata.owner_team: string
     marts[].description: string
+    reconcile: null
     ");
     insta::assert_snapshot!(rig.run(&["list", "--format", "json"]).done().shape(), @"
     marts[].name: string
@@ -207,7 +208,7 @@ fn status_and_list() {
     marts[].description: string
     ");
     assert_eq!(
-        rig.run(&["list", "--stats", "--format", "json"]).done().shape(),
+        rig.run(&["list", "--stats", "--format", "json"]).done().shape() + "reconcile: null\n",
         rig.run(&["status", "--format", "json"]).done().shape()
     );
 }

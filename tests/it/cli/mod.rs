@@ -13,6 +13,7 @@ mod looking;
 mod plan;
 mod migration;
 mod migration_stop;
+mod operations;
 pub mod rig;
 mod rollback;
 mod usage;
