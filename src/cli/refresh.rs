@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use datamart::database::registry::{self, Owner};
 use datamart::database::{LockError, SqlError};
 use datamart::observe::Summary;
-use datamart::refresh::{self, Event, Options, RefreshError, Run, RunStatus};
+use datamart::refresh::{self, Event, Item, Options, RefreshError, Run, RunStatus};
 use datamart::state::{Kind, QName, thousands};
 use serde_json::json;
 
@@ -43,6 +44,7 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
         CommandError::input(format!("not applied yet: {}", names.join(", "))).help("run `datamart apply` first")
     })?;
     let options = options(args, &context, &seen);
+    audited(&mut context, &items).await?;
     let endpoint = context.reach.endpoint.clone();
     let interrupt = Interrupt::new(&endpoint, style);
     let progress = Progress::new(style, items.len());
@@ -64,6 +66,22 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
     report(&found, style);
     let bad = |run: &Run| matches!(run.status, RunStatus::Failed | RunStatus::Cancelled);
     Ok(if found.iter().any(bad) { Exit::Failed } else { Exit::Done })
+}
+
+/// Who asks for what, before it is done.
+async fn audited(context: &mut Context, items: &[Item]) -> Result<()> {
+    let marts: Vec<String> = items.iter().map(|item| item.mart.to_string()).collect();
+    let one = match marts.as_slice() {
+        [] => return Ok(()),
+        [one] => Some(one.clone()),
+        _ => None,
+    };
+    let schema = context.registry_schema().to_owned();
+    let by = Owner { project: context.project().to_owned(), who: super::who(), host: super::host() };
+    let detail = json!({ "marts": marts });
+    registry::audit(&mut context.conn, &schema, &by, "refresh", one.as_deref(), &detail)
+        .await
+        .map_err(|error| CommandError::sql("cannot write the audit", &error))
 }
 
 async fn selected(args: &RefreshArgs, context: &mut Context, seen: &Seen) -> Result<BTreeSet<QName>> {

@@ -17,6 +17,7 @@ use super::board::Board;
 use super::desk::{Desk, Heard};
 use super::lead::Candidate;
 use super::log::{self, told};
+use super::pruning::Pruning;
 use super::requests::Rows;
 use super::runs::{Finished, Runs};
 use super::setup::{Command, Setup, Verdict};
@@ -75,6 +76,8 @@ pub(super) struct Term<'a> {
     agenda: Agenda,
     runs: Runs,
     teller: Teller,
+    /// Goes on as long as the leadership does.
+    _pruning: Option<Pruning>,
     errands: FuturesUnordered<LocalBoxFuture<'static, Errand>>,
     revisions: Option<Box<Revisions>>,
     poker: Poker,
@@ -99,6 +102,7 @@ impl<'a> Term<'a> {
             agenda: Agenda::new(rows.clone(), epoch, &setup.who, pass),
             runs: Runs::new(&setup.endpoint, &rows.registry, &rows.project, setup.hear.clone()),
             teller: Teller::new(&setup.endpoint, &rows.registry, &rows.project),
+            _pruning: (!setup.once).then(|| Pruning::new(&setup.endpoint, &rows.registry, &rows.project)),
             rows,
             errands: FuturesUnordered::new(),
             poker: revisions.poker(),
