@@ -32,7 +32,7 @@ pub use explain::{Explained, explain};
 pub use graph::{Graph, GraphEdge, GraphNode, Live, NodeKind, graph};
 pub use mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus, Rescheduled};
 pub use metrics::{Gauges, metrics, own_metrics};
-pub use nodes::{States, nodes};
+pub use nodes::{States, look_through_views, nodes};
 pub use preview::{Preview, PreviewColumn, preview};
 pub use runs::{PastRun, history, marts_with_history, open_runs, runs};
 pub use snapshot::{begin, end};
