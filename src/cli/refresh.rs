@@ -6,7 +6,7 @@ use std::time::Duration;
 use datamart::database::registry::{self, Owner};
 use datamart::database::{LockError, SqlError};
 use datamart::observe::Summary;
-use datamart::refresh::{self, Event, Item, Options, RefreshError, Run, RunStatus};
+use datamart::refresh::{self, Asked, Event, How, Item, Options, RefreshError, Run, RunStatus};
 use datamart::state::{Kind, QName, thousands};
 use serde_json::json;
 
@@ -39,10 +39,12 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
         ));
     }
     let selected = selected(args, &mut context, &seen).await?;
-    let items = refresh::items(&seen.actual, &selected).map_err(|unknown| {
+    let mut items = refresh::items(&seen.actual, &selected).map_err(|unknown| {
         let names: Vec<String> = unknown.iter().map(ToString::to_string).collect();
         CommandError::input(format!("not applied yet: {}", names.join(", "))).help("run `datamart apply` first")
     })?;
+    let asked = asked(args);
+    items.iter_mut().for_each(|item| item.asked = asked.clone());
     let options = options(args, &context, &seen);
     audited(&mut context, &items).await?;
     let endpoint = context.reach.endpoint.clone();
@@ -101,9 +103,18 @@ fn with_rows(seen: &Seen, mut names: BTreeSet<QName>) -> BTreeSet<QName> {
     names
 }
 
+fn asked(args: &RefreshArgs) -> Asked {
+    let how = match (args.full, args.incremental, args.smart) {
+        (true, ..) => How::Full,
+        (_, true, _) => How::Incremental,
+        (.., true) => How::Smart,
+        _ => How::AsDeclared,
+    };
+    Asked { how, days: args.days, concurrent: args.concurrent, ..Asked::default() }
+}
+
 fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {
     Options {
-        concurrent: args.concurrent,
         wait: if args.wait { QUEUE } else { args.lock_timeout },
         requested_by: super::who(),
         ..Options::of(&context.desired.project, &seen.actual)
