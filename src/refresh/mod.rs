@@ -13,6 +13,7 @@ mod outcome;
 mod part;
 mod prune;
 mod request;
+mod touched;
 mod version;
 mod work;
 mod workers;
@@ -35,6 +36,7 @@ pub use many::refresh;
 pub use part::Part;
 pub use prune::prune;
 pub use request::{Stopped, cancel, enqueue, wake};
+pub use touched::{Touched, tidy_touched, touched, touched_marts};
 pub use version::{Series, another_version};
 pub use workers::Workers;
 
