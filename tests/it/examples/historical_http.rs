@@ -70,7 +70,7 @@ fn numbers(answer: &Value, list: &str, key: &str) -> Vec<f64> {
 
 #[test]
 fn the_requests_of_the_readme_work() {
-    let example = Example::of("historical_kpis", "SET example.requests = '3000'");
+    let mut example = Example::of("historical_kpis", "SET example.requests = '3000'");
     example.apply();
     let daemon = Daemon::start(&example);
     let readme = shell(&examples().join("historical_kpis/README.md"));
