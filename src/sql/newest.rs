@@ -31,9 +31,9 @@ pub fn window_start(newest: &str, type_name: &str, lookback: u64, last_refresh: 
     let cast = time_cast(type_name)?;
     let (unit, back) = match lookback {
         0 => ("microseconds", "secs => 0".to_owned()),
-        _ if lookback % DAY == 0 => ("day", format!("days => {}", lookback / DAY)),
-        _ if lookback % HOUR == 0 => ("hour", format!("secs => {lookback}")),
-        _ if lookback % MINUTE == 0 => ("minute", format!("secs => {lookback}")),
+        _ if lookback.is_multiple_of(DAY) => ("day", format!("days => {}", lookback / DAY)),
+        _ if lookback.is_multiple_of(HOUR) => ("hour", format!("secs => {lookback}")),
+        _ if lookback.is_multiple_of(MINUTE) => ("minute", format!("secs => {lookback}")),
         _ => ("second", format!("secs => {lookback}")),
     };
     // A date is reckoned with as a time without zone, and cut off again.
