@@ -7,6 +7,7 @@ mod board;
 mod change;
 mod desk;
 mod drift;
+mod errands;
 mod error;
 mod files;
 mod git;

@@ -6,23 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use futures_util::StreamExt;
-use futures_util::future::LocalBoxFuture;
-use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use super::agenda::{Agenda, Begin, NotBegun};
 use super::board::Board;
 use super::desk::{Desk, Heard};
+use super::errands::{Errand, Errands};
 use super::lead::Candidate;
 use super::log::{self, told};
 use super::requests::Rows;
 use super::runs::{Finished, Runs};
 use super::setup::{Command, Setup, Verdict};
-use super::{Drifted, Poker, Reason, Reconciled, Revisions, Seen, Teller, ground};
-use crate::database::retry::Backoff;
-use crate::database::{DatabaseError, SqlError};
+use super::{Reason, Reconciled, Revisions, Seen, Teller, ground};
+use crate::database::SqlError;
 use crate::manifest::Desired;
 use crate::observe::Event;
 use crate::refresh::{Method, RefreshError, RunStatus};
@@ -37,9 +34,6 @@ const RECOVERY: Duration = Duration::from_secs(4);
 /// What was to be told has this long to go out once the daemon ends.
 const TOLD: Duration = Duration::from_secs(5);
 
-const REOPEN: Backoff =
-    Backoff { attempts: u32::MAX, first: Duration::from_millis(100), longest: Duration::from_secs(10) };
-
 /// How a leadership ends.
 pub(super) enum End {
     /// The daemon was told to stop, or its one pass is over.
@@ -48,21 +42,13 @@ pub(super) enum End {
     Lost(String),
 }
 
-/// What takes long, beside the runs.
-enum Errand {
-    Looked(Box<Revisions>, Box<Reconciled>),
-    Drifted(Box<Revisions>, Box<Drifted>),
-    Desk(Result<Desk, DatabaseError>),
-}
-
 /// What the loop wakes up for.
 enum Happened {
     Lost(SqlError),
     Heard(Heard),
     Finished(Box<Finished>),
-    Errand(Errand),
+    Errand(Result<Errand, Reason>),
     Told(Command),
-    Look(Reason),
     Time,
 }
 
@@ -75,11 +61,8 @@ pub(super) struct Term<'a> {
     agenda: Agenda,
     runs: Runs,
     teller: Teller,
-    errands: FuturesUnordered<LocalBoxFuture<'static, Errand>>,
-    revisions: Option<Box<Revisions>>,
-    poker: Poker,
+    errands: Errands,
     desk: Option<Desk>,
-    desk_failures: u32,
     desired: Arc<Desired>,
     take_at: Option<Instant>,
     stopping: Option<Instant>,
@@ -99,12 +82,9 @@ impl<'a> Term<'a> {
             agenda: Agenda::new(rows.clone(), epoch, &setup.who, pass),
             runs: Runs::new(&setup.endpoint, &rows.registry, &rows.project, setup.hear.clone()),
             teller: Teller::new(&setup.endpoint, &rows.registry, &rows.project),
+            errands: Errands::new(&setup.endpoint, &rows.project, revisions),
             rows,
-            errands: FuturesUnordered::new(),
-            poker: revisions.poker(),
-            revisions: Some(Box::new(revisions)),
             desk: None,
-            desk_failures: 0,
             desired: setup.desired.clone(),
             take_at: None,
             stopping: None,
@@ -119,7 +99,7 @@ impl<'a> Term<'a> {
         if let Err(error) = self.recover(candidate).await {
             return End::Lost(told(&error));
         }
-        self.reopen();
+        self.errands.open(false);
         let mut beat = pin!(candidate.keep());
         loop {
             self.begin_due();
@@ -134,9 +114,8 @@ impl<'a> Term<'a> {
                 error = &mut beat => Happened::Lost(error),
                 Some(command) = commands.recv() => Happened::Told(command),
                 finished = self.runs.next() => Happened::Finished(Box::new(finished)),
-                Some(errand) = self.errands.next() => Happened::Errand(errand),
+                errand = self.errands.next(ready) => Happened::Errand(errand),
                 heard = hear(&mut self.desk) => Happened::Heard(heard),
-                reason = reason(&mut self.revisions, ready) => Happened::Look(reason),
                 () = tokio::time::sleep_until(wake) => Happened::Time,
             };
             match happened {
@@ -148,9 +127,9 @@ impl<'a> Term<'a> {
                     }
                     self.finished(*finished).await;
                 }
-                Happened::Errand(errand) => self.done(errand).await,
+                Happened::Errand(Ok(errand)) => self.done(errand).await,
+                Happened::Errand(Err(reason)) => self.errands.look(reason),
                 Happened::Heard(heard) => self.heard(heard).await,
-                Happened::Look(reason) => self.look(reason),
                 Happened::Time => self.time().await,
             }
         }
@@ -211,7 +190,7 @@ impl<'a> Term<'a> {
         match (command, self.stopping) {
             (Command::Reload, None) => {
                 tracing::info!("told to read the manifests again");
-                self.poker.poke(Reason::Asked);
+                self.errands.poke(Reason::Asked);
             }
             (Command::Reload, Some(_)) => {}
             (Command::Stop, None) => {
@@ -257,56 +236,21 @@ impl<'a> Term<'a> {
         self.runs.close_resting().await;
     }
 
-    /// Looks at manifests and database, beside what runs.
-    fn look(&mut self, reason: Reason) {
-        let Some(mut revisions) = self.revisions.take() else { return };
-        let endpoint = self.setup.endpoint.clone();
-        let work = async move {
-            if reason == Reason::Drift {
-                let drifted = revisions.drift(&endpoint, Utc::now()).await;
-                Errand::Drifted(revisions, Box::new(drifted))
-            } else {
-                let reconciled = revisions.reconcile(&endpoint, reason, Utc::now()).await;
-                Errand::Looked(revisions, Box::new(reconciled))
-            }
-        };
-        self.errands.push(Box::pin(work));
-    }
-
-    /// Opens the desk, again if it broke.
-    fn reopen(&mut self) {
-        self.desk = None;
-        let (endpoint, project, failures) =
-            (self.setup.endpoint.clone(), self.setup.project.clone(), self.desk_failures);
-        self.errands.push(Box::pin(async move {
-            if failures > 0 {
-                REOPEN.wait(failures).await;
-            }
-            Errand::Desk(Desk::open(&endpoint, &project).await)
-        }));
-    }
-
     async fn done(&mut self, errand: Errand) {
         match errand {
             Errand::Desk(Ok(desk)) => {
                 self.desk = Some(desk);
-                self.desk_failures = 0;
                 // What was notified meanwhile was not heard.
                 self.catch_up().await;
             }
             Errand::Desk(Err(error)) => {
-                self.desk_failures = self.desk_failures.saturating_add(1);
                 tracing::warn!(error = %told(&error), "cannot listen for requests; trying again");
                 if self.stopping.is_none() {
-                    self.reopen();
+                    self.errands.open(false);
                 }
             }
-            Errand::Looked(revisions, reconciled) => {
-                self.revisions = Some(revisions);
-                self.looked(*reconciled).await;
-            }
-            Errand::Drifted(revisions, mut drifted) => {
-                self.revisions = Some(revisions);
+            Errand::Looked(reconciled) => self.looked(*reconciled).await,
+            Errand::Drifted(mut drifted) => {
                 log::drifted(&drifted);
                 if drifted.trouble.is_none() {
                     self.teller.tell(Event::Drifted(drifted.found.clone()));
@@ -363,7 +307,7 @@ impl<'a> Term<'a> {
         self.listen().await;
         if self.agenda.is_known() {
             self.take().await;
-            self.poker.poke(Reason::Asked);
+            self.errands.poke(Reason::Asked);
         }
     }
 
@@ -376,7 +320,7 @@ impl<'a> Term<'a> {
         let Some(conn) = connection(&mut self.desk).await else { return };
         let taken = self.agenda.take(conn).await;
         if let Some(true) = self.said("taking what was asked for", taken) {
-            self.poker.poke(Reason::Asked);
+            self.errands.poke(Reason::Asked);
         }
     }
 
@@ -385,14 +329,14 @@ impl<'a> Term<'a> {
             Heard::Nothing => {}
             Heard::Lost => {
                 tracing::warn!("the session that listens broke; opening another one");
-                self.desk_failures = 1;
-                self.reopen();
+                self.desk = None;
+                self.errands.open(true);
             }
             Heard::Wake(what) => match what.as_str() {
                 "runs" => self.take().await,
                 "overrides" => self.overrides().await,
-                "approval" => self.poker.poke(Reason::Approved),
-                "revision" => self.poker.poke(Reason::Asked),
+                "approval" => self.errands.poke(Reason::Approved),
+                "revision" => self.errands.poke(Reason::Asked),
                 _ => {}
             },
             Heard::Refreshed(_, pid) if self.runs.knows(pid) => {}
@@ -472,12 +416,4 @@ async fn hear(desk: &mut Option<Desk>) -> Heard {
 /// The desk's session; `None` where it is not open: what is to be done there is done once it is.
 async fn connection(desk: &mut Option<Desk>) -> Option<&mut sqlx::PgConnection> {
     desk.as_mut()?.connection().await.ok()
-}
-
-/// Why to look next; never, while somebody looks, or where what is seen could not be worked on.
-async fn reason(revisions: &mut Option<Box<Revisions>>, ready: bool) -> Reason {
-    match revisions {
-        Some(revisions) if ready => revisions.next().await,
-        _ => std::future::pending().await,
-    }
 }
