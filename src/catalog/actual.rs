@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::captures::Captures;
 use super::columns::{Column, Index};
 use super::extra::Extra;
 use super::measured::Measures;
@@ -32,6 +33,8 @@ pub struct Actual {
     pub taken: HashMap<QName, Taken>,
     /// What applies of this project built aside and did not publish.
     pub left: BTreeMap<QName, Left>,
+    /// The tables behind what marts read, and what notices writes to them.
+    pub captures: Captures,
     /// What changes would cost, where somebody looked.
     pub measures: Measures,
     /// What holds instead of what manifests say, where somebody looked.

@@ -7,13 +7,14 @@ use sqlx::{PgConnection, Row};
 
 use super::actual::{Actual, DefaultAcl, Dependent, Relation, RelationKind, Server};
 use super::aside::{left, taken};
+use super::captures::{CaptureScope, Captures};
 use super::columns::{Column, Index};
 use super::measured::Measures;
 use super::renamed::renamed;
 use super::version::next_version;
 use super::{CatalogError, extras, followers, marts};
 use crate::manifest::version_mart;
-use crate::state::{GrantDecl, Mart, QName, next_name, version_name};
+use crate::state::{GrantDecl, Mart, QName, Strategy, next_name, version_name};
 
 /// What to look for.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +33,8 @@ pub struct Scope {
     pub roles: BTreeSet<String>,
     /// The names that marts had, of those that had others.
     pub earlier: BTreeMap<QName, Vec<QName>>,
+    /// Triggers on source tables: whose, and whether what is behind the sources matters.
+    pub capture: Option<CaptureScope>,
     /// Versioned marts: what their next version needs is looked for as well.
     pub versioned: Vec<Mart>,
 }
@@ -89,6 +92,15 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         found.extend(whole);
     }
     let taken = taken(conn, &names).await?;
+    let captures = match &scope.capture {
+        Some(capture) => {
+            // Marts that no manifest declares any more follow changes, too, until they are dropped.
+            let triggered = recorded.values().any(|row| row.mart.refresh.strategy == Strategy::Triggered);
+            let capture = CaptureScope { behind: capture.behind || triggered, ..capture.clone() };
+            Captures::read(conn, &capture, &sources).await?
+        }
+        None => Captures::default(),
+    };
     let default_acls = default_acls(conn).await?;
     let measures = Measures::default();
     Ok(Actual {
@@ -102,6 +114,7 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         frozen,
         default_acls,
         measures,
+        captures,
         ..Actual::default()
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::aspect::{Fix, Mode};
+use super::capture::Capture;
 use super::decision::Decision;
 use super::{Record, Step};
 use crate::catalog::{Actual, Recorded};
@@ -18,6 +19,21 @@ pub(crate) struct Assembly {
     pub adopted: BTreeSet<QName>,
     /// What applies left and nobody needs: it is removed.
     pub leftovers: Vec<String>,
+}
+
+impl Assembly {
+    /// Source tables get their triggers before everything else, and lose them after it.
+    pub(super) fn around(&mut self, capture: &Capture, desired: &Desired) {
+        let last =
+            self.steps.iter().filter_map(|step| step.transaction).chain(self.records.iter().map(|r| r.transaction));
+        let (mut steps, mut after) = capture.steps(desired, last.max().unwrap_or(0));
+        let shift = capture.transactions();
+        self.steps.iter_mut().filter_map(|step| step.transaction.as_mut()).for_each(|number| *number += shift);
+        self.records.iter_mut().for_each(|record| record.transaction += shift);
+        steps.append(&mut self.steps);
+        steps.append(&mut after);
+        self.steps = steps;
+    }
 }
 
 /// Who a statement runs as and how long it may wait.

@@ -11,7 +11,7 @@ use super::fold::{self, Whole};
 use super::problem::problems;
 use super::schedule::{Schedule, schedule};
 use super::{Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusal, Summary};
-use super::{aside, drift, kept, moved, orphan, version};
+use super::{aside, capture, drift, kept, moved, orphan, version};
 use crate::catalog::{Actual, Recorded};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, Prune};
@@ -38,7 +38,9 @@ pub fn plan(
     let dropped_names: BTreeSet<QName> = dropped.iter().map(|r| r.mart.name.clone()).collect();
     let (decisions, transactions) = decided(desired, compiled, actual, options, &dropped_names);
     let aside = aside::marts(&decisions.marts, &transactions);
-    let problems = problems(&decisions.marts, &dropped_names, &aside, desired, actual);
+    let mut problems = problems(&decisions.marts, &dropped_names, &aside, desired, actual);
+    let mut capture = capture::capture(desired, compiled, actual, options, &dropped_names);
+    problems.append(&mut capture.problems);
     let kept = kept::refusals(&decisions, actual);
     if !problems.is_empty() {
         return Err(PlanError::Problems { problems });
@@ -57,10 +59,17 @@ pub fn plan(
             refused.extend(orphan::refusals(recorded, &dropped_names, &readers, actual, options));
         }
     }
-    let assembly = assemble(&decisions.marts, &transactions, &dropped, actual, desired);
+    let mut assembly = assemble(&decisions.marts, &transactions, &dropped, actual, desired);
+    assembly.around(&capture, desired);
+    let mut drift = decisions.drift;
+    drift.append(&mut capture.drift);
     let wholes = wholes(desired, actual);
     let mut changes = fold::changes(&decisions.marts, &wholes, &versioned.news, &assembly.adopted, actual);
     changes.extend(dropped.iter().filter_map(|recorded| deletion(recorded)));
+    capture.warn(&mut changes, desired);
+    let (first, last) = capture.changes();
+    changes.splice(0..0, first);
+    changes.extend(last);
     refuse_hazards(&changes, options, &mut refused);
     refused.retain(|r| !(r.allowable && options.allow.contains(&r.hazard)));
     let summary = summarise(&changes);
@@ -82,7 +91,7 @@ pub fn plan(
         fingerprint,
         summary,
         changes,
-        drift: decisions.drift,
+        drift,
         orphans: listed,
         steps: assembly.steps,
         records: assembly.records,

@@ -8,6 +8,7 @@ mod aside;
 mod aspect;
 mod assemble;
 mod builder;
+mod capture;
 pub(crate) mod carry;
 mod consequence;
 mod decision;
@@ -51,6 +52,7 @@ use std::path::PathBuf;
 
 use globset::GlobMatcher;
 
+pub use capture::watched;
 pub use drift::unified;
 pub use following::{Following, following};
 pub use gone::gone;

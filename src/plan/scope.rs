@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::{Actual, Scope};
-use crate::manifest::Desired;
-use crate::state::QName;
+use crate::catalog::{Actual, CaptureScope, Scope};
+use crate::manifest::{Desired, DesiredMart};
+use crate::state::{QName, Strategy, touch_trigger};
 
 /// Everything the catalog is asked for, from the manifests alone.
 pub fn scope(desired: &Desired, registry: Option<String>) -> Scope {
@@ -33,6 +33,12 @@ pub fn scope(desired: &Desired, registry: Option<String>) -> Scope {
             }
         }
     }
+    let triggered = |mart: &DesiredMart| mart.mart.refresh.strategy == Strategy::Triggered;
+    scope.capture = Some(CaptureScope {
+        trigger: touch_trigger(&desired.project.registry_schema, &desired.project.name),
+        registry: desired.project.registry_schema.clone(),
+        behind: desired.marts.iter().any(triggered),
+    });
     let names: BTreeSet<QName> = scope.names.clone();
     scope.sources.retain(|source| !names.contains(source));
     scope

@@ -12,6 +12,7 @@ mod one;
 mod outcome;
 mod part;
 mod request;
+mod touched;
 mod version;
 mod work;
 mod workers;
@@ -33,6 +34,7 @@ pub use items::items;
 pub use many::refresh;
 pub use part::Part;
 pub use request::{Stopped, cancel, enqueue, wake};
+pub use touched::{Touched, tidy_touched, touched, touched_marts};
 pub use version::{Series, another_version};
 pub use workers::Workers;
 

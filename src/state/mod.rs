@@ -1,6 +1,7 @@
 //! The vocabulary: names and quoting, marts, columns, indexes, grants, fingerprints. Pure.
 
 mod aside;
+mod capture;
 mod check;
 mod count;
 mod duration;
@@ -17,6 +18,7 @@ pub use aside::{
     NEXT, PUBLICATION_TRIES, aside_fingerprint, aside_mark, aside_prefix, is_aside_mark, next_mark, next_name,
     passing_name,
 };
+pub use capture::{TOUCH, touch_trigger};
 pub use check::{CheckDecl, CheckForm, CheckSeverity};
 pub use count::thousands;
 pub use duration::{format_duration, parse_duration};

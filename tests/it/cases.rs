@@ -229,6 +229,10 @@ impl Stage {
     async fn fails_without_a_trace(&self, conn: &mut PgConnection, plan: Plan) -> Plan {
         let numbers: BTreeSet<u32> = plan.steps.iter().filter_map(|step| step.transaction).collect();
         let Some(first) = plan.steps.first().and_then(|step| step.transaction) else { return plan };
+        if plan.records.iter().any(|record| record.transaction < first) {
+            // What only the registry says is committed before.
+            return plan;
+        }
         let again = self.broken(conn, &plan, first).await;
         assert_eq!(written(&again), written(&plan), "a failed apply left a trace");
         let aside = plan.steps.iter().any(is_mark);

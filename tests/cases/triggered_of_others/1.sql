@@ -1,0 +1,5 @@
+CREATE EXTENSION IF NOT EXISTS file_fdw;
+CREATE SERVER files_{db} FOREIGN DATA WRAPPER file_fdw;
+CREATE FOREIGN TABLE remote (id int) SERVER files_{db} OPTIONS (filename '/dev/null');
+CREATE TABLE base (id int PRIMARY KEY);
+CREATE MATERIALIZED VIEW theirs AS SELECT id FROM base;
