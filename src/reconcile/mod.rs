@@ -5,6 +5,7 @@ mod approve;
 mod attempt;
 mod board;
 mod change;
+mod clerk;
 mod desk;
 mod drift;
 mod errands;
@@ -27,8 +28,10 @@ mod run;
 mod runs;
 mod setup;
 mod source;
+mod stopping;
 mod telling;
 mod term;
+mod touch;
 mod vitals;
 mod watch;
 
