@@ -12,6 +12,7 @@ use super::ground::{Ground, Went};
 use super::queue::{Cause, Ended, Outcome, Queue, Requested, Skip, Start};
 use super::requests::Rows;
 use super::runs::Finished;
+use super::touch::Touch;
 use crate::database::retry::Backoff;
 use crate::database::{LockError, SqlError};
 use crate::manifest::Desired;
@@ -184,6 +185,19 @@ impl Agenda {
         let Some(ground) = &self.ground else { return };
         for mart in ground.on_channel(channel) {
             self.queue.changed(mart, Cause::Notify, now);
+        }
+    }
+
+    /// Sources of these marts were written to.
+    pub fn changed(&mut self, marts: &BTreeSet<QName>) {
+        let now = self.now();
+        marts.iter().for_each(|mart| self.queue.changed(mart, Cause::Change, now));
+    }
+
+    /// What is watched follows from the marts.
+    pub fn watch(&self, touch: &mut Touch) {
+        if let Some(ground) = &self.ground {
+            touch.settle(ground);
         }
     }
 
