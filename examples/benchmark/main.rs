@@ -5,6 +5,7 @@
 //! the least of them, and at ratios.
 
 mod apply;
+mod daemon;
 mod database;
 mod diff;
 mod import;
@@ -32,6 +33,7 @@ Usage: cargo run --release --example benchmark -- NAME [--runs N]
   diff    two versions of 1,000,000 rows compared, 1% different, against the bare join: time and memory
   readers 8 readers of 1,000,000 rows beside 20 changes: failed reads, and the longest stall beyond the builds alone
   refresh a full refresh of 1,000,000 rows with two indexes, against the bare statements
+  daemon  1,000 marts on schedules: start, idle CPU, memory and connections, 200 due in one second, `/metrics`
   start   `--help`, `validate` of 500 marts, the binary's size, the embedded server
   all     all of them
 
@@ -60,8 +62,8 @@ fn run(args: &[String]) -> Result<()> {
             println!("{USAGE}");
             return Ok(());
         }
-        "all" => vec!["plan", "apply", "import", "diff", "refresh", "readers", "start"],
-        "plan" | "apply" | "import" | "diff" | "refresh" | "readers" | "start" => vec![name],
+        "all" => vec!["plan", "apply", "import", "diff", "refresh", "readers", "daemon", "start"],
+        "plan" | "apply" | "import" | "diff" | "refresh" | "readers" | "daemon" | "start" => vec![name],
         other => return Err(format!("there is no benchmark {other:?}\n\n{USAGE}").into()),
     };
     let program = Program::find()?;
@@ -74,6 +76,7 @@ fn run(args: &[String]) -> Result<()> {
                 "import" => import::measure(&program, runs.unwrap_or(5)).await?,
                 "refresh" => refresh::measure(&program, runs.unwrap_or(5)).await?,
                 "readers" => readers::measure(&program, runs.unwrap_or(5)).await?,
+                "daemon" => daemon::measure(&program, runs.unwrap_or(5)).await?,
                 "diff" => diff::measure(runs.unwrap_or(5)).await?,
                 _ => start::measure(&program, runs.unwrap_or(15)).await?,
             }

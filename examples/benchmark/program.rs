@@ -36,6 +36,11 @@ impl Program {
         }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Its size in bytes.
     pub fn bytes(&self) -> Result<u64> {
         Ok(std::fs::metadata(&self.0)?.len())

@@ -3,6 +3,7 @@
 mod actual;
 mod columns;
 mod aside;
+mod behind;
 mod captures;
 mod existing;
 mod extra;
@@ -20,6 +21,7 @@ mod trust;
 mod version;
 
 pub use actual::{Actual, DefaultAcl, Dependent, Follower, Left, Relation, RelationKind, Server, Taken};
+pub use behind::behind;
 pub use captures::{CaptureScope, Captures, Source, Trigger};
 pub use columns::{Column, Index};
 pub use existing::{CronJob, Existing, Registered, TimeZone, cron_jobs, existing, registered, time_zone};

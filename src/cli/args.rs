@@ -253,9 +253,18 @@ pub struct RefreshArgs {
     /// These marts; `orders+` is what reads the source table orders
     #[arg(long, value_name = "SELECTOR")]
     pub select: Option<String>,
-    /// Compute everything anew
-    #[arg(long)]
+    /// Compute all rows
+    #[arg(long, conflicts_with_all = ["incremental", "smart"])]
     pub full: bool,
+    /// Compute what [refresh.incremental] says, where a mart has that
+    #[arg(long, conflicts_with = "smart")]
+    pub incremental: bool,
+    /// Of marts with a window: compute this many days of the past
+    #[arg(long, value_name = "N", requires = "incremental", value_parser = clap::value_parser!(u32).range(..=365_000))]
+    pub days: Option<u32>,
+    /// As --incremental while the newest data is young, else as --full
+    #[arg(long)]
+    pub smart: bool,
     /// Whether readers must not wait, instead of what the manifests say
     #[arg(long, value_name = "BOOL")]
     pub concurrent: Option<bool>,

@@ -161,7 +161,13 @@ impl Context {
             }
             false => States::new(),
         };
-        let nodes = observe::nodes(&self.desired, Some(&seen.actual), &states);
+        let mut nodes = observe::nodes(&self.desired, Some(&seen.actual), &states);
+        if text.contains('+') {
+            snapshot(&mut self.conn, &self.desired, async |conn| {
+                Ok(observe::look_through_views(conn, &mut nodes).await?)
+            })
+            .await?;
+        }
         selector.select(&nodes, &self.desired.project.schema).map_err(not_selected)
     }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use datamart::database::registry::{self, Owner};
 use datamart::database::{LockError, SqlError};
 use datamart::observe::Summary;
-use datamart::refresh::{self, Event, Options, RefreshError, Run, RunStatus};
+use datamart::refresh::{self, Asked, Event, How, Item, Options, RefreshError, Run, RunStatus};
 use datamart::state::{Kind, QName, thousands};
 use serde_json::json;
 
@@ -38,11 +39,14 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
         ));
     }
     let selected = selected(args, &mut context, &seen).await?;
-    let items = refresh::items(&seen.actual, &selected).map_err(|unknown| {
+    let mut items = refresh::items(&seen.actual, &selected).map_err(|unknown| {
         let names: Vec<String> = unknown.iter().map(ToString::to_string).collect();
         CommandError::input(format!("not applied yet: {}", names.join(", "))).help("run `datamart apply` first")
     })?;
+    let asked = asked(args);
+    items.iter_mut().for_each(|item| item.asked = asked.clone());
     let options = options(args, &context, &seen);
+    audited(&mut context, &items).await?;
     let endpoint = context.reach.endpoint.clone();
     let interrupt = Interrupt::new(&endpoint, style);
     let progress = Progress::new(style, items.len());
@@ -66,6 +70,22 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
     Ok(if found.iter().any(bad) { Exit::Failed } else { Exit::Done })
 }
 
+/// Who asks for what, before it is done.
+async fn audited(context: &mut Context, items: &[Item]) -> Result<()> {
+    let marts: Vec<String> = items.iter().map(|item| item.mart.to_string()).collect();
+    let one = match marts.as_slice() {
+        [] => return Ok(()),
+        [one] => Some(one.clone()),
+        _ => None,
+    };
+    let schema = context.registry_schema().to_owned();
+    let by = Owner { project: context.project().to_owned(), who: super::who(), host: super::host() };
+    let detail = json!({ "marts": marts });
+    registry::audit(&mut context.conn, &schema, &by, "refresh", one.as_deref(), &detail)
+        .await
+        .map_err(|error| CommandError::sql("cannot write the audit", &error))
+}
+
 async fn selected(args: &RefreshArgs, context: &mut Context, seen: &Seen) -> Result<BTreeSet<QName>> {
     if let Some(selector) = &args.select {
         let selected = context.select(seen, selector).await?;
@@ -83,9 +103,18 @@ fn with_rows(seen: &Seen, mut names: BTreeSet<QName>) -> BTreeSet<QName> {
     names
 }
 
+fn asked(args: &RefreshArgs) -> Asked {
+    let how = match (args.full, args.incremental, args.smart) {
+        (true, ..) => How::Full,
+        (_, true, _) => How::Incremental,
+        (.., true) => How::Smart,
+        _ => How::AsDeclared,
+    };
+    Asked { how, days: args.days, concurrent: args.concurrent, ..Asked::default() }
+}
+
 fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {
     Options {
-        concurrent: args.concurrent,
         wait: if args.wait { QUEUE } else { args.lock_timeout },
         requested_by: super::who(),
         ..Options::of(&context.desired.project, &seen.actual)

@@ -1,6 +1,7 @@
 //! `unlock`: who holds our locks.
 
-use datamart::database::lock;
+use datamart::database::registry::{self, Owner};
+use datamart::database::{ErrorKind, lock};
 use serde_json::json;
 
 use super::Exit;
@@ -8,7 +9,7 @@ use super::args::{Globals, UnlockArgs};
 use super::context::Context;
 use super::error::{CommandError, Result};
 use super::print::{self, Style};
-use super::report;
+use super::{host, report, who};
 
 /// Lists the holders; ends one only when its pid is given.
 pub async fn run(args: &UnlockArgs, globals: &Globals, style: Style) -> Result<Exit> {
@@ -21,6 +22,7 @@ pub async fn run(args: &UnlockArgs, globals: &Globals, style: Style) -> Result<E
                 return Err(CommandError::input(format!("process {pid} holds no lock of ours"))
                     .help("`datamart unlock` without --kill lists who does"));
             }
+            audited(&mut context, pid, style).await;
             Some(pid)
         }
         None => None,
@@ -34,4 +36,16 @@ pub async fn run(args: &UnlockArgs, globals: &Globals, style: Style) -> Result<E
         print::out(&report::runs::locks(&holders, style));
     }
     Ok(Exit::Done)
+}
+
+/// The session is ended whatever comes of this; without a registry there is nowhere to write.
+async fn audited(context: &mut Context, pid: i32, style: Style) {
+    let schema = context.registry_schema().to_owned();
+    let by = Owner { project: context.project().to_owned(), who: who(), host: host() };
+    let written = registry::audit(&mut context.conn, &schema, &by, "unlock", None, &json!({ "pid": pid })).await;
+    if let Err(error) = written
+        && error.kind != ErrorKind::Missing
+    {
+        print::note(style, &format!("warning: cannot write the audit: {error}"));
+    }
 }

@@ -1,5 +1,9 @@
 //! `validate`: the manifests alone.
 
+use std::collections::BTreeMap;
+
+use datamart::manifest::Desired;
+use datamart::state::{Incremental, QName};
 use serde_json::json;
 
 use super::Exit;
@@ -13,11 +17,21 @@ pub fn run(globals: &Globals, style: Style) -> Result<Exit> {
     let desired = context::load(globals, style)?;
     if style.json() {
         let names: Vec<String> = desired.marts.iter().map(|d| d.mart.name.to_string()).collect();
-        print::json(&json!({ "marts": names, "problems": problems_json(&desired.warnings) }));
+        let methods: BTreeMap<String, &str> =
+            partly(&desired).map(|(name, incremental)| (name.to_string(), incremental.method.as_str())).collect();
+        print::json(&json!({ "marts": names, "methods": methods, "problems": problems_json(&desired.warnings) }));
     } else {
         let marts = desired.marts.len();
         let verb = if marts == 1 { "is" } else { "are" };
         print::out(&format!("{} {verb} valid.", count(marts, "mart")));
+        for (name, incremental) in partly(&desired) {
+            print::out(&format!("  {name} is refreshed in part: {incremental}"));
+        }
     }
     Ok(Exit::Done)
+}
+
+/// Marts of which a refresh computes some of the rows.
+fn partly(desired: &Desired) -> impl Iterator<Item = (&QName, &Incremental)> {
+    desired.marts.iter().filter_map(|d| Some((&d.mart.name, d.mart.refresh.incremental.as_ref()?)))
 }

@@ -36,7 +36,7 @@ pub use explain::{Explained, explain};
 pub use graph::{Graph, GraphEdge, GraphNode, Live, NodeKind, graph};
 pub use mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus, Rescheduled};
 pub use metrics::{Gauges, metrics, own_metrics, since};
-pub use nodes::{States, nodes};
+pub use nodes::{States, look_through_views, nodes};
 pub use notice::{Notice, Occasion};
 pub use notices::{Change, Notices, Since};
 pub use preview::{Preview, PreviewColumn, preview};

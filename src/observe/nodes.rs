@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::{Actual, Recorded};
+use sqlx::PgConnection;
+
+use super::ObserveError;
+use crate::catalog::{Actual, Recorded, behind};
 use crate::manifest::{Desired, DesiredMart};
 use crate::state::QName;
 use crate::state::selector::Node;
@@ -22,6 +25,22 @@ pub fn nodes(desired: &Desired, actual: Option<&Actual>, states: &States) -> Vec
         node.states.extend(states.get(&node.name).into_iter().flatten().cloned());
     }
     nodes
+}
+
+/// Adds what the marts read through plain views that are no marts.
+///
+/// # Errors
+/// What the server says.
+pub async fn look_through_views(conn: &mut PgConnection, nodes: &mut [Node]) -> Result<(), ObserveError> {
+    let marts: BTreeSet<QName> = nodes.iter().map(|node| node.name.clone()).collect();
+    let read: BTreeSet<QName> =
+        nodes.iter().flat_map(|n| &n.upstream).filter(|n| !marts.contains(n)).cloned().collect();
+    let behind = behind(conn, &read).await?;
+    for node in nodes {
+        let through: Vec<QName> = node.upstream.iter().filter_map(|view| behind.get(view)).flatten().cloned().collect();
+        node.upstream.extend(through);
+    }
+    Ok(())
 }
 
 fn declared(mart: &DesiredMart, actual: Option<&Actual>) -> Node {

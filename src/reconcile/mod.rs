@@ -20,6 +20,7 @@ mod outcome;
 mod overrides;
 mod planning;
 mod post;
+mod pruning;
 pub mod queue;
 mod record;
 mod requests;

@@ -16,6 +16,7 @@ use super::desk::Heard;
 use super::errands::{Errand, Errands};
 use super::lead::Candidate;
 use super::log::{self, told};
+use super::pruning::Pruning;
 use super::requests::Rows;
 use super::runs::{Finished, Runs};
 use super::setup::{Command, Setup, Verdict};
@@ -60,6 +61,8 @@ pub(super) struct Term<'a> {
     clerk: Clerk,
     runs: Runs,
     teller: Teller,
+    /// Goes on as long as the leadership does.
+    _pruning: Option<Pruning>,
     errands: Errands,
     desired: Arc<Desired>,
     stopping: Stopping,
@@ -79,6 +82,7 @@ impl<'a> Term<'a> {
             epoch,
             runs: Runs::new(&setup.endpoint, &rows.registry, &rows.project, setup.hear.clone()),
             teller: Teller::new(&setup.endpoint, &rows.registry, &rows.project),
+            _pruning: (!setup.once).then(|| Pruning::new(&setup.endpoint, &rows.registry, &rows.project)),
             errands: Errands::new(&setup.endpoint, &rows.project, revisions),
             clerk,
             desired: setup.desired.clone(),

@@ -165,6 +165,28 @@ nested = { list = [1, "two", { three = 3.5 }] }
 "#,
     "type = \"view\"\nname = \"plain\"\nquery_file = \"plain.sql\"\n",
     "type = \"table\"\nquery = \"SELECT 1 AS a\"\n[refresh]\nstrategy = \"full\"\ntarget_lag = \"15m\"\n",
+    r#"
+type = "table"
+query = "SELECT 1 AS day"
+[refresh]
+strategy = "smart"
+full_after = "1 day"
+[refresh.incremental]
+method = "window"
+time_column = "day"
+lookback = "2 days"
+full_schedule = "0 2 * * *"
+"#,
+    r#"
+type = "table"
+query = "SELECT 1 AS a"
+[refresh]
+strategy = "triggered"
+debounce = "1s"
+max_wait = "30s"
+channel = "loaded"
+incremental = { method = "upsert", unique_key = ["a"] }
+"#,
 ];
 
 /// Everything a project may say, but for what goes with nothing else.
@@ -202,6 +224,17 @@ max_size = "100GB"
 maintenance_work_mem = "2GB"
 max_parallel_workers = 4
 parallel_refreshes = 2
+pause_when = { xmin_age = 500000000, replica_lag = "5m", active_backends = 80 }
+[maintenance_window]
+start = "02:00"
+end = "05:00"
+timezone = "UTC"
+allow_blocking = true
+[http]
+read_role = "api_reader"
+[[notifications]]
+url = "https://host/hook"
+on = ["drift", "slow"]
 [indexes]
 auto = false
 [policy]
@@ -209,10 +242,26 @@ prune = "confirm"
 allow_hazards = ["BLOCKS_WRITES"]
 on_drift = "warn"
 ignore_drift = ["indexes:adhoc_*"]
+drift_interval = "5m"
 [naming]
 pattern = "^[a-z0-9_]+$"
 severity = "warn"
 "#;
-const LAGGING: &str = "[defaults.refresh]\ntarget_lag = \"1h\"\n[defaults.versions]\nkeep = 2\n";
+const LAGGING: &str = r#"
+[defaults.refresh]
+target_lag = "1h"
+debounce = "1s"
+max_wait = "30s"
+channel = "loaded"
+full_after = "1 day"
+[defaults.refresh.incremental]
+method = "upsert"
+time_column = "day"
+lookback = "2 days"
+unique_key = ["a"]
+full_schedule = "0 2 * * *"
+[defaults.versions]
+keep = 2
+"#;
 
 const SQL: (&str, &str) = ("plain.sql", "SELECT 1 AS a");

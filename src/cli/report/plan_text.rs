@@ -1,7 +1,7 @@
 //! A plan, for people.
 
 use datamart::plan::{Action, Change, HazardKind, Plan, Refusal, Step};
-use datamart::state::{quote_ident, quote_literal};
+use datamart::state::{Incremental, quote_ident, quote_literal};
 
 use super::paint::Paint;
 use super::plan_words::{allowing, check, summary};
@@ -46,12 +46,21 @@ fn block(change: &Change, plan: &Plan, paint: Paint) -> String {
         block.push_str(&format!("    ! {word}: {}\n", hazard.message));
     }
     if change.action != Action::Delete {
+        if let Some(said) = partly(change) {
+            block.push_str(&paint.dim(&format!("    refreshed in part: {said}")));
+            block.push('\n');
+        }
         for (key, origin) in &change.origins {
             block.push_str(&paint.dim(&format!("    {key} from {origin}")));
             block.push('\n');
         }
     }
     block
+}
+
+/// How a refresh of the mart computes some of its rows.
+fn partly(change: &Change) -> Option<Incremental> {
+    serde_json::from_value(change.after.get("refresh")?.get("incremental")?.clone()).ok()
 }
 
 fn colored(action: Action, text: &str, paint: Paint) -> String {

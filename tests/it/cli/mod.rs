@@ -8,6 +8,7 @@ mod hazards;
 mod import;
 mod import_again;
 mod import_faithful;
+mod incremental;
 mod input;
 mod looking;
 mod plan;

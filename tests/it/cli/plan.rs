@@ -19,6 +19,7 @@ fn validate_needs_no_database() {
         "public.sales",
         "public.top"
       ],
+      "methods": {},
       "problems": []
     }
     "#);

@@ -7,7 +7,7 @@ const MARTS: [&str; 4] =
 
 #[test]
 fn actions_are_summed_up_and_their_age_is_told() {
-    let example = Example::of("action_analytics", "SET example.results = '40000'");
+    let mut example = Example::of("action_analytics", "SET example.results = '40000'");
     example.apply();
     let refreshed = example.refresh(&["--all"]);
     assert_eq!(refreshed, MARTS.map(|name| format!("public.{name} success concurrently")));

@@ -70,7 +70,7 @@ fn numbers(answer: &Value, list: &str, key: &str) -> Vec<f64> {
 
 #[test]
 fn the_requests_of_the_readme_work() {
-    let example = Example::of("historical_kpis", "SET example.requests = '3000'");
+    let mut example = Example::of("historical_kpis", "SET example.requests = '3000'");
     example.apply();
     let daemon = Daemon::start(&example);
     let readme = shell(&examples().join("historical_kpis/README.md"));
@@ -128,6 +128,8 @@ fn the_requests_of_the_readme_work() {
         let answer = daemon.shell("curl -fsS http://127.0.0.1:8080/api/v1/scheduler");
         answer.is_some_and(|answer| answer.contains("T07:30:00"))
     }));
+    let drift = example.run(&["drift", "-q"]).ended(2);
+    assert!(drift.stdout.contains("-0 1 * * *") && drift.stdout.contains("+30 2 * * *"), "{drift}");
     assert_eq!(left.get(), 0, "requests that nothing is expected of");
     let sql = blocks(&examples().join("historical_kpis/README.md"), "sql");
     let statements: Vec<&str> = sql.split_terminator(";\n").collect();

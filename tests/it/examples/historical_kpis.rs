@@ -19,7 +19,7 @@ const RANKING: &str = "asesor_id asesor_nombre asesor_email ciudad departamento 
 
 #[test]
 fn history_is_what_the_tables_say() {
-    let example = Example::of("historical_kpis", "SET example.requests = '5000'");
+    let mut example = Example::of("historical_kpis", "SET example.requests = '5000'");
     example.apply();
     let refreshed = example.refresh(&["--all"]);
     assert_eq!(refreshed, MARTS.map(|name| format!("public.{name} success concurrently")));

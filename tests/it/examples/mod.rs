@@ -10,10 +10,13 @@ mod sales_refresh;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use datamart::database::embedded::{self, Embedded, Options};
 use serde_json::Value;
 
 use crate::cli::rig::{Out, Running, bare, folder};
+use crate::support::database::run;
 use crate::support::folder::Folder;
+use crate::support::postgresql::of_children;
 
 /// Where the examples stand.
 pub fn examples() -> PathBuf {
@@ -22,18 +25,30 @@ pub fn examples() -> PathBuf {
 
 /// A copy of one example.
 pub struct Example {
+    name: &'static str,
     folder: Folder,
+    /// Once applied, a use of its server, so that not every command starts and stops it.
+    server: Option<Embedded>,
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            // Best effort: its folder goes anyway.
+            let _ = run(server.stop());
+        }
+    }
 }
 
 impl Example {
     /// The example of this name, with a line put before its seed.
-    pub fn of(name: &str, size: &str) -> Self {
+    pub fn of(name: &'static str, size: &str) -> Self {
         let folder = folder(&[]);
         copy(&examples().join(name), folder.path());
         let seed = folder.path().join("datamarts/seed.sql");
         let script = std::fs::read_to_string(&seed).expect("a seed");
         std::fs::write(seed, format!("{size};\n{script}")).expect("a seed");
-        Self { folder }
+        Self { name, folder, server: None }
     }
 
     pub fn path(&self) -> &Path {
@@ -56,8 +71,12 @@ impl Example {
     }
 
     /// Applies it, and shows that nothing is left to do.
-    pub fn apply(&self) {
+    pub fn apply(&mut self) {
         self.run(&["apply", "--auto-approve", "-q"]).done();
+        let mut options = Options { binaries: of_children(), ..Options::beside(self.path()) };
+        options.database = self.name.to_owned();
+        options.settings.push(("fsync".to_owned(), "off".to_owned()));
+        self.server = Some(run(embedded::start(options)).expect("the server"));
         let planned = self.run(&["plan", "--detailed-exitcode", "-q"]).done();
         assert!(planned.stdout.starts_with("No changes."), "{planned}");
     }

@@ -37,7 +37,7 @@ fn all(status: &str, method: &str) -> Vec<String> {
 
 #[test]
 fn sales_follow_each_ingest() {
-    let example = Example::of("sales_refresh", "SET example.orders = '6000'");
+    let mut example = Example::of("sales_refresh", "SET example.orders = '6000'");
     example.apply();
     assert_eq!(wrong(&example), "0 0 0 0 0 0 0 0");
     let first = ingest(&example, &[]).done();

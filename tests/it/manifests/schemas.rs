@@ -18,7 +18,9 @@ fn they_know_every_key_and_no_other() {
     }
     let mut used = BTreeSet::new();
     let mut files = vec![SQL, ("project.toml", PROJECT)];
-    for (name, text) in ["everything.toml", "plain.toml", "lagging.toml"].into_iter().zip(MARTS) {
+    for (name, text) in
+        ["everything.toml", "plain.toml", "lagging.toml", "smart.toml", "triggered.toml"].into_iter().zip(MARTS)
+    {
         fits(&mart, &json_of(text), "mart", &mut used).expect("it fits");
         files.push((name, text));
     }
@@ -35,7 +37,7 @@ fn they_know_every_key_and_no_other() {
         assert!(usable, "{}", render(&problems, false));
     }
     // What is not built yet is not offered.
-    for later in ["mart.timescale", "mart.partition", "project.http", "project.limits.pause_when"] {
+    for later in ["mart.timescale", "mart.partition", "mart.refresh.incremental.frozen_before", "project.capture"] {
         assert!(!known.contains(later), "{later}");
     }
 }

@@ -154,3 +154,34 @@ fn runs_that_did_not_begin_and_runs_that_never_ended_are_counted_without_a_time(
         );
     });
 }
+
+#[test]
+fn old_runs_go_and_what_made_the_data_stays() {
+    run(async {
+        let marts = Marts::new().await;
+        let history = "INSERT INTO datamart.refreshes (project, schema, mart, status, method, started_at, finished_at)
+            SELECT 'default', 'public', h.mart, h.status, h.method, now() - h.days * interval '1 day', now() - h.days * interval '1 day'
+            FROM (VALUES ('plain', 'success', 'plain', 200), ('plain', 'failed', 'plain', 190), ('plain', 'success', 'plain', 180),
+                         ('plain', 'failed', 'plain', 170), ('plain', 'skipped', NULL, 165), ('plain', 'failed', 'plain', 160),
+                         ('other', 'success', 'plain', 150), ('other', 'success', 'plain', 10), ('lone', 'noop', 'plain', 500),
+                         ('busy', 'running', 'plain', 400), ('busy', 'queued', NULL, 390)) AS h(mart, status, method, days)";
+        marts.database.script(history).await;
+        marts
+            .database
+            .script(
+                "INSERT INTO datamart.refreshes (project, schema, mart, status, started_at)
+            SELECT 'theirs', 'public', 'plain', 'success', now() - interval '1 year' FROM generate_series(1, 3)",
+            )
+            .await;
+        let before = chrono::Utc::now() - chrono::TimeDelta::days(90);
+        let mut conn = marts.database.session().await;
+        let gone = datamart::refresh::prune(&mut conn, "datamart", "default", before).await.expect("pruned");
+        assert_eq!(gone, 5);
+        let left = "SELECT string_agg(mart || ' ' || status, ', ' ORDER BY run) FROM datamart.refreshes WHERE project = 'default'";
+        let expected = "plain success, plain failed, other success, lone noop, busy running, busy queued";
+        assert_eq!(marts.database.value(left).await, expected);
+        assert_eq!(marts.database.value("SELECT count(*) FROM datamart.refreshes WHERE project = 'theirs'").await, "3");
+        let again = datamart::refresh::prune(&mut conn, "datamart", "default", before).await;
+        assert_eq!(again.expect("nothing more"), 0);
+    });
+}
