@@ -273,7 +273,7 @@ fn failed(error: ApplyError, desired: &Desired) -> CommandError {
 /// For the daemon's record of what failed: as a command would say it, at its place in the manifests.
 pub fn explain(error: ReconcileError, desired: Option<&Desired>) -> serde_json::Value {
     match (error, desired) {
-        (ReconcileError::Apply(error), Some(desired)) => failed(error, desired),
+        (ReconcileError::Apply(error), Some(desired)) => failed(*error, desired),
         (ReconcileError::Lock(error), _) => held(error),
         (error, _) => error.into(),
     }

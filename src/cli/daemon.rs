@@ -19,6 +19,7 @@ use super::apply;
 use super::args::{DaemonArgs, Globals};
 use super::context;
 use super::error::{CommandError, Result};
+use super::logged;
 use super::print::Style;
 
 /// Where work trees of repositories are kept, below the folder that holds the manifests' folder.
@@ -33,7 +34,7 @@ pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<E
     let signals = Signals::new()?;
     let options = options(args, globals);
     let desired = Revisions::new(options.clone()).map_err(ReconcileError::from)?.load().await?;
-    context::warn(&desired, style);
+    logged::warnings(&desired, args.log, style);
     let keys = Keys::from_environment(&context::environment());
     let listener = match &args.http {
         None => None,

@@ -78,7 +78,7 @@ async fn method(
         // Merging needs a key; whether it pays is known once the new rows are there.
         Choice::ByDifferences if !has_key(live) => (Some("swap"), told("no key to merge by"), None),
         Choice::ByDifferences => (Some("merge"), told("or a swap, where many rows differ"), None),
-        Choice::Nothing(reason) | Choice::Later(reason) | Choice::Impossible(reason) => (None, told(reason), None),
+        Choice::Nothing(reason) | Choice::Later(reason, _) | Choice::Impossible(reason) => (None, told(reason), None),
     })
 }
 

@@ -24,6 +24,7 @@ mod init;
 mod interrupt;
 mod list;
 mod locate;
+mod logged;
 mod plan;
 mod preview;
 pub mod print;
@@ -77,14 +78,20 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let style = Style::new(&cli.globals);
-    match &cli.command {
-        Command::Daemon(args) => log_of_daemon(args.log, cli.globals.verbose, style),
-        _ => log(cli.globals.verbose, style),
-    }
+    let form = match &cli.command {
+        Command::Daemon(args) => {
+            log_of_daemon(args.log, cli.globals.verbose, style);
+            args.log
+        }
+        _ => {
+            log(cli.globals.verbose, style);
+            LogForm::Text
+        }
+    };
     let exit = match dispatch(cli.command, &cli.globals, style) {
         Ok(exit) => exit,
         Err(error) => {
-            error.print(style);
+            logged::error(&error, form, style);
             Exit::Failed
         }
     };
@@ -189,7 +196,7 @@ fn log_of_daemon(form: LogForm, verbose: u8, style: Style) {
     match form {
         LogForm::Text => tracing_subscriber::registry().with(lines.with_filter(wanted)).init(),
         LogForm::Json => {
-            let lines = lines.json().flatten_event(true);
+            let lines = lines.json().flatten_event(true).with_span_list(false);
             tracing_subscriber::registry().with(lines.with_filter(wanted)).init();
         }
     }

@@ -1,6 +1,6 @@
 //! What `project.toml` says about operation: when a refresh may block, when builds wait, who is told, who reads over HTTP.
 
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
 /// `[maintenance_window]`.
@@ -25,6 +25,18 @@ impl MaintenanceWindow {
         } else {
             self.start <= clock || clock < self.end
         }
+    }
+
+    /// When it opens next after `now`; `None` beyond the calendar.
+    pub fn opens(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let today = now.with_timezone(&self.timezone).date_naive();
+        (0..=2).find_map(|days| {
+            let start = today.checked_add_days(Days::new(days))?.and_time(self.start);
+            // What a day with a shorter night leaves out is made up an hour later.
+            let later = || self.timezone.from_local_datetime(&(start + TimeDelta::hours(1))).earliest();
+            let opens = self.timezone.from_local_datetime(&start).earliest().or_else(later)?.to_utc();
+            (opens > now).then_some(opens)
+        })
     }
 }
 
@@ -64,8 +76,6 @@ pub struct HttpConfig {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeZone;
-
     use super::*;
 
     fn open(start: (u32, u32), end: (u32, u32), at: (u32, u32)) -> Option<bool> {
@@ -83,6 +93,22 @@ mod tests {
             [during((1, 59)), during((2, 0)), during((4, 59)), during((5, 0))],
             [false, true, true, false].map(Some)
         );
+    }
+
+    #[test]
+    fn a_window_opens_once_a_day() {
+        let opens = |zone: Tz, start: u32, now: &str| {
+            let time = |hour| NaiveTime::from_hms_opt(hour, 30, 0);
+            let window =
+                MaintenanceWindow { start: time(start)?, end: time(start + 2)?, timezone: zone, allow_blocking: true };
+            Some(window.opens(now.parse().ok()?)?.to_rfc3339())
+        };
+        let bogota = |now| opens(chrono_tz::America::Bogota, 2, now);
+        assert_eq!(bogota("2026-03-01T07:00:00Z").as_deref(), Some("2026-03-01T07:30:00+00:00"));
+        assert_eq!(bogota("2026-03-01T07:30:00Z").as_deref(), Some("2026-03-02T07:30:00+00:00"));
+        // In that night there is no half past two.
+        let berlin = opens(chrono_tz::Europe::Berlin, 2, "2026-03-28T23:30:00Z");
+        assert_eq!(berlin.as_deref(), Some("2026-03-29T01:30:00+00:00"));
     }
 
     #[test]

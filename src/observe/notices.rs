@@ -257,7 +257,7 @@ impl Notices {
     fn recovered(&mut self, mart: &str, states: &[&str], mut more: Map<String, Value>) -> Option<Notice> {
         let from: Vec<&str> = states.iter().copied().filter(|state| self.over(mart, state)).collect();
         let wrong = |state: &&str| self.told.contains(&(mart.to_owned(), (*state).to_owned()));
-        if from.is_empty() || ["refresh_failed", "check_failed", "stale"].iter().any(|state| wrong(&state)) {
+        if from.is_empty() || ["refresh_failed", "check_failed", "stale"].iter().any(wrong) {
             return None;
         }
         more.insert("from".to_owned(), json!(from));

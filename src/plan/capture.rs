@@ -9,7 +9,7 @@ use super::{Action, Change, Drift, Hazard, HazardKind, Heal, Options, PlanProble
 use crate::catalog::{Actual, Recorded, RelationKind, Source, Trigger};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, DesiredMart};
-use crate::state::{Kind, Mart, Part, QName, Strategy, touch_trigger};
+use crate::state::{Kind, Mart, Part, QName, Strategy, quote_ident, touch_trigger};
 
 /// What is done about triggers on source tables.
 #[derive(Debug, Default)]
@@ -34,6 +34,13 @@ struct World<'a> {
     kinds: HashMap<&'a QName, Kind>,
 }
 
+/// What is asked for, and who does it.
+struct Asked<'a> {
+    desired: &'a Desired,
+    options: &'a Options,
+    user: &'a str,
+}
+
 /// What is done about the source tables of triggered marts. `dropped` are the marts that go.
 pub(super) fn capture(
     desired: &Desired,
@@ -48,6 +55,7 @@ pub(super) fn capture(
     }
     let world = World::new(&desired.marts, Some(compiled), actual);
     let before = world.before(|_| true);
+    let asked = Asked { desired, options, user: &actual.server.user };
     let mut needed: BTreeMap<QName, Vec<&DesiredMart>> = BTreeMap::new();
     for mart in desired.marts.iter().filter(|mart| triggered(whole(mart))) {
         for source in world.sources(mart) {
@@ -56,7 +64,7 @@ pub(super) fn capture(
     }
     for (name, marts) in &needed {
         if let Some(source) = actual.captures.sources.get(name) {
-            capture.source(name, source, marts, before.contains(name), desired, options);
+            capture.source(name, source, marts, before.contains(name), &asked);
         }
     }
     // What has no manifest and stays, goes on.
@@ -92,15 +100,8 @@ pub fn watched(actual: &Actual) -> BTreeMap<i64, BTreeSet<QName>> {
 }
 
 impl Capture {
-    fn source(
-        &mut self,
-        name: &QName,
-        source: &Source,
-        marts: &[&DesiredMart],
-        was: bool,
-        desired: &Desired,
-        options: &Options,
-    ) {
+    fn source(&mut self, name: &QName, source: &Source, marts: &[&DesiredMart], was: bool, asked: &Asked<'_>) {
+        let Asked { desired, options, user } = *asked;
         let selected: Vec<&&DesiredMart> = marts.iter().filter(|mart| options.selects(&mart.mart.name)).collect();
         let Some(first) = selected.first() else { return };
         if !matches!(source.kind, RelationKind::Table | RelationKind::PartitionedTable) {
@@ -132,7 +133,12 @@ impl Capture {
                     "it follows changes of {name}, which belongs to {}: only its owner can make the trigger",
                     source.owner
                 ),
-                help: format!("GRANT {} to the role that applies, or run as {0}: {}", source.owner, sql.join("; ")),
+                help: format!(
+                    "GRANT {} TO {}, or run as {0}: {}",
+                    quote_ident(&source.owner),
+                    quote_ident(user),
+                    sql.join("; ")
+                ),
             });
             return;
         }
@@ -160,7 +166,7 @@ impl Capture {
             let message = format!(
                 "changes of {} are not noticed; NOTIFY {} tells of them",
                 what.join(", "),
-                crate::state::quote_ident(&channel)
+                quote_ident(&channel)
             );
             change.hazards.push(Hazard::new(HazardKind::CapturesWrites, message));
         }

@@ -241,7 +241,9 @@ impl Agenda {
             let times = self.postponed.entry(finished.mart.clone()).or_default();
             *times = times.saturating_add(1);
             let pause = TimeDelta::from_std(backoff.pause(*times)).unwrap_or_default();
-            return Outcome::Postponed(now + pause);
+            // The maintenance window opens at a time that is known.
+            let opens = finished.result.as_ref().ok().and_then(|run| run.not_before);
+            return Outcome::Postponed(opens.unwrap_or(now + pause));
         }
         match &finished.result {
             Ok(run) => Outcome::of(run),

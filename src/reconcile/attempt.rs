@@ -116,7 +116,9 @@ pub(super) async fn attempt(
                 let outcome = Outcome::Applied { marts: applied.marts, fingerprint: plan.fingerprint.0 };
                 return Ok(Attempt { seen, outcome, told: good(Reached::Now) });
             }
-            Err(ReconcileError::Apply(ApplyError::Stale { .. })) if tries < TRIES => tries += 1,
+            Err(ReconcileError::Apply(error)) if tries < TRIES && matches!(*error, ApplyError::Stale { .. }) => {
+                tries += 1
+            }
             Err(error) => return Err(Failure { error, fingerprint: Some(plan.fingerprint.0) }),
         }
     }

@@ -38,7 +38,7 @@ pub enum ReconcileError {
     Plan(#[from] PlanError),
     /// The change could not be made.
     #[error(transparent)]
-    Apply(#[from] ApplyError),
+    Apply(Box<ApplyError>),
     /// Nothing could be refreshed.
     #[error(transparent)]
     Refresh(#[from] RefreshError),
@@ -78,6 +78,12 @@ impl ReconcileError {
             Self::Lock(error) => error.kind(),
             Self::Sql(error) => error.kind.as_str(),
         }
+    }
+}
+
+impl From<ApplyError> for ReconcileError {
+    fn from(error: ApplyError) -> Self {
+        Self::Apply(Box::new(error))
     }
 }
 

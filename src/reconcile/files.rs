@@ -17,7 +17,7 @@ const UNREACHED: Duration = Duration::from_secs(600);
 /// Where the files are.
 pub(super) enum Files {
     Folder(Box<Watch>),
-    Git { repository: Repository, tree: Option<WorkTree>, interval: Duration, failures: u32, next: Instant },
+    Git { repository: Box<Repository>, tree: Option<WorkTree>, interval: Duration, failures: u32, next: Instant },
 }
 
 impl Files {
@@ -30,7 +30,7 @@ impl Files {
         Ok(match (repository, source) {
             (Some(repository), Source::Git { interval, .. }) => {
                 let next = Instant::now() + *interval;
-                Self::Git { repository, tree: None, interval: *interval, failures: 0, next }
+                Self::Git { repository: Box::new(repository), tree: None, interval: *interval, failures: 0, next }
             }
             _ => Self::Folder(Box::new(Watch::new())),
         })

@@ -109,7 +109,7 @@ impl Watch {
             }
         };
         let watcher = notify::recommended_watcher(tell);
-        let poll = watcher.as_ref().err().map(|error| fallback(error));
+        let poll = watcher.as_ref().err().map(fallback);
         Self { watcher: watcher.ok(), happened, targets, pending: None, poll }
     }
 

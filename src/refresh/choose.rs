@@ -1,5 +1,7 @@
 //! Which method a refresh takes, and why. Pure.
 
+use chrono::{DateTime, Utc};
+
 use super::part::{Part, type_of};
 use super::{Asked, How, Method};
 use crate::build::obstacles;
@@ -20,8 +22,8 @@ pub enum Choice {
     Part(Part, String),
     /// Nothing to refresh.
     Nothing(String),
-    /// Not now.
-    Later(String),
+    /// Not now; perhaps from then on.
+    Later(String, Option<DateTime<Utc>>),
     /// It was asked for what cannot be.
     Impossible(String),
 }
@@ -35,8 +37,8 @@ pub struct Facts {
     pub age: Option<f64>,
     /// Where a window begins.
     pub start: Option<String>,
-    /// Why readers must not be made to wait now.
-    pub closed: Option<String>,
+    /// Why readers must not be made to wait now, and when that ends.
+    pub closed: Option<(String, Option<DateTime<Utc>>)>,
 }
 
 /// What was chosen.
@@ -79,7 +81,9 @@ pub(super) fn whole(recorded: &Recorded, live: &Relation, concurrent: Option<boo
         Kind::View => Choice::Nothing("a view has no rows of its own".to_owned()),
         Kind::MaterializedView => match (materialized_view(recorded, live, concurrent), &facts.closed) {
             // Of one that holds no rows there are no readers.
-            (Choice::Method(Method::Plain, _), Some(closed)) if live.populated => Choice::Later(closed.clone()),
+            (Choice::Method(Method::Plain, _), Some((reason, opens))) if live.populated => {
+                Choice::Later(reason.clone(), *opens)
+            }
             (choice, _) => choice,
         },
         Kind::Table => table(recorded, live),

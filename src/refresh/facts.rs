@@ -86,17 +86,18 @@ async fn last_success(conn: &mut PgConnection, item: &Item, options: &Options) -
     Ok(row.try_get(0)?)
 }
 
-/// Why readers must not be made to wait now.
-fn closed(window: &MaintenanceWindow, now: DateTime<Utc>) -> Option<String> {
+/// Why readers must not be made to wait now, and when the window opens.
+fn closed(window: &MaintenanceWindow, now: DateTime<Utc>) -> Option<(String, Option<DateTime<Utc>>)> {
     if !window.allow_blocking {
-        return Some("a plain refresh makes readers wait, which [maintenance_window] never allows".to_owned());
+        let reason = "a plain refresh makes readers wait, which [maintenance_window] never allows";
+        return Some((reason.to_owned(), None));
     }
     let (start, end) = (window.start.format("%H:%M"), window.end.format("%H:%M"));
     (!window.is_open(now)).then(|| {
-        format!(
-            "a plain refresh makes readers wait: not before the maintenance window, {start} to {end} {}",
-            window.timezone
-        )
+        let zone = window.timezone;
+        let reason =
+            format!("a plain refresh makes readers wait: not before the maintenance window, {start} to {end} {zone}");
+        (reason, window.opens(now))
     })
 }
 
@@ -138,7 +139,8 @@ mod tests {
             |allow_blocking| MaintenanceWindow { start: at(2), end: at(5), timezone: chrono_tz::UTC, allow_blocking };
         let now = |hour| Utc.with_ymd_and_hms(2026, 3, 1, hour, 0, 0).single().unwrap_or_default();
         let told = "a plain refresh makes readers wait: not before the maintenance window, 02:00 to 05:00 UTC";
-        assert_eq!(closed(&window(true), now(12)).as_deref(), Some(told));
+        let opens = Utc.with_ymd_and_hms(2026, 3, 2, 2, 0, 0).single();
+        assert_eq!(closed(&window(true), now(12)), Some((told.to_owned(), opens)));
         assert_eq!(closed(&window(true), now(3)), None);
         assert!(closed(&window(false), now(3)).is_some());
     }

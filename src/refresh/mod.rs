@@ -174,6 +174,9 @@ pub struct Run {
     pub checks: Vec<CheckResult>,
     /// Why it failed.
     pub error: Option<RunError>,
+    /// Where it was not started: when it may be.
+    #[serde(skip)]
+    pub not_before: Option<DateTime<Utc>>,
     /// The snapshot of the data, for the history.
     #[serde(skip)]
     pub snapshot: Option<String>,

@@ -266,6 +266,7 @@ pub(super) fn beginning(item: &Item, reason: &str, now: chrono::DateTime<chrono:
         revision: item.recorded.revision.clone(),
         checks: Vec::new(),
         error: None,
+        not_before: None,
         snapshot: None,
     }
 }

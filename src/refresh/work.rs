@@ -118,6 +118,9 @@ async fn locked(
             run.status = if cancelled(&error) { RunStatus::Cancelled } else { RunStatus::Failed };
             run.reason = "how new its rows are could not be read".to_owned();
             run.error = Some(RunError::of(&error));
+            if error.kind == ErrorKind::Connection {
+                worker.reconnect(endpoint).await?;
+            }
             return record(&mut worker.conn, item, options, run).await;
         }
     };
@@ -125,8 +128,13 @@ async fn locked(
         Choice::Method(method, reason) => (*method, chosen.reason(reason)),
         Choice::ByDifferences => (Method::Merge, chosen.reason("by how many rows differ")),
         Choice::Part(part, reason) => (part.method, reason.clone()),
-        Choice::Nothing(reason) | Choice::Later(reason) => {
+        Choice::Nothing(reason) => {
             run.reason.clone_from(reason);
+            return record(&mut worker.conn, item, options, run).await;
+        }
+        Choice::Later(reason, from) => {
+            run.reason.clone_from(reason);
+            run.not_before = *from;
             return record(&mut worker.conn, item, options, run).await;
         }
         Choice::Impossible(message) => {
@@ -187,7 +195,7 @@ async fn chosen(worker: &mut Worker, item: &Item, live: &Relation, options: &Opt
     if matches!(chosen.choice, Choice::Method(..) | Choice::ByDifferences)
         && let Some(reason) = paused(&mut worker.conn, &options.pause_when).await?
     {
-        chosen.choice = Choice::Later(reason);
+        chosen.choice = Choice::Later(reason, None);
     }
     Ok(chosen)
 }

@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::State;
 use super::keys::Caller;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::query::{Query, whole};
+use super::site::State;
 use crate::database::registry::Owner;
 use crate::manifest::Desired;
 
@@ -25,6 +25,8 @@ use crate::manifest::Desired;
 const BODY: usize = 64 * 1_024;
 /// A client has this long to send it.
 const SENDING: Duration = Duration::from_secs(10);
+/// An answer has this long, where it does not wait for a run.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// A request that may be answered.
 #[derive(Debug)]
@@ -117,6 +119,15 @@ fn is_too_long(error: &axum::Error) -> bool {
         cause = error.source();
     }
     false
+}
+
+/// Does it in the time that an answer has.
+///
+/// # Errors
+/// 504 where it takes longer; what it ends with.
+pub(super) async fn within<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let late = |_| Problem::slow(format!("it took longer than {} s", ANSWER.as_secs()));
+    timeout(ANSWER, work).await.map_err(late)?
 }
 
 /// An answer that is no problem.

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use super::problem::Problem;
 use super::query::{Query, whole};
-use super::rows::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::state::quote_ident;
 
+/// Rows, where nobody says how many.
+pub(super) const DEFAULT_LIMIT: i64 = 100;
+/// Rows at most.
+pub(super) const MAX_LIMIT: i64 = 10_000;
 /// So many conditions at most.
 const CONDITIONS: usize = 50;
 /// So many values in one `in.(…)` at most.

@@ -1,14 +1,13 @@
 //! Whether the process works, is ready, and what it counts.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use serde::Serialize;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use super::ask::{Answer, Ask};
+use super::cache::Brief;
 use super::look::Look;
 use super::marts::statuses;
 use super::problem::Problem;
@@ -19,42 +18,17 @@ use crate::state::Mart;
 
 /// The type of what `/metrics` answers.
 pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// What was seen is told again for so long, without another look.
-const YOUNG: Duration = Duration::from_secs(5);
 /// The database has this long to answer who only asks whether the process works.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// What was counted is told again for so long.
+const RECENT: Duration = Duration::from_secs(1);
 /// … and this long to count.
 const COUNT: Duration = Duration::from_secs(8);
 
-/// A mart, in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Brief {
-    name: String,
-    status: &'static str,
-    age_seconds: Option<i64>,
-    warning: Option<String>,
-}
-
-/// What was seen last.
-#[derive(Debug, Default)]
-pub(crate) struct Cache(Mutex<Option<(Instant, Vec<Brief>)>>);
-
-impl Cache {
-    fn get(&self) -> Option<(Instant, Vec<Brief>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, marts: Vec<Brief>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), marts));
-    }
-}
-
 /// `GET /healthz`: 200 while the process works, whatever the database does.
 pub(super) async fn health(ask: &Ask) -> Result<Answer, Problem> {
-    let cached = ask.state.health.get();
-    let young = cached.as_ref().is_some_and(|(at, _)| at.elapsed() < YOUNG);
-    let reached = young || matches!(timeout(LOOK, look(ask)).await, Ok(Ok(())));
+    let reached = ask.state.health.is_young() || matches!(timeout(LOOK, look(ask)).await, Ok(Ok(())));
     let marts = ask.state.health.get().map(|(_, marts)| marts).unwrap_or_default();
     let vitals = ask.state.vitals.borrow().clone();
     let well = reached && vitals.trouble.is_none() && marts.iter().all(|mart| mart.warning.is_none());
@@ -63,6 +37,10 @@ pub(super) async fn health(ask: &Ask) -> Result<Answer, Problem> {
 }
 
 async fn look(ask: &Ask) -> Result<(), Problem> {
+    let _turn = ask.state.health.turn.lock().await;
+    if ask.state.health.is_young() {
+        return Ok(());
+    }
     let mut session = ask.state.pool.session().await?;
     let done = async {
         let look = Look::at(ask, &mut session).await?;
@@ -122,11 +100,20 @@ pub(super) async fn metrics(ask: &Ask) -> Result<Answer, Problem> {
 }
 
 async fn counted(ask: &Ask, gauges: &Gauges) -> Result<String, Problem> {
+    let mut last = ask.state.counted.0.lock().await;
+    if let Some((at, of, text)) = &*last
+        && at.elapsed() < RECENT
+        && of == gauges
+    {
+        return Ok(text.clone());
+    }
     let desired = ask.desired()?;
     let declared: Vec<&Mart> = desired.marts.iter().map(|mart| &mart.mart).collect();
     let (schema, project) = (&desired.project.registry_schema, &desired.project.name);
     let mut session = ask.state.pool.session().await?;
     let now = (ask.state.clock)();
     let text = observe::metrics(&mut session, schema, project, &declared, gauges, now).await;
-    session.after(text.map_err(Problem::from)).await
+    let text = session.after(text.map_err(Problem::from)).await?;
+    *last = Some((Instant::now(), *gauges, text.clone()));
+    Ok(text)
 }

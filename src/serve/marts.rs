@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::ask::{Answer, Ask};
+use super::filter::DEFAULT_LIMIT;
 use super::look::{Look, ageless, begin};
 use super::plans::Waiting;
 use super::problem::Problem;
-use super::rows::DEFAULT_LIMIT;
 use crate::observe::{self, MartStatus, States};
 use crate::state::{QName, Selector};
 

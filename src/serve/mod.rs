@@ -4,6 +4,7 @@
 //! asked of the daemon goes through the registry, so that any daemon may be asked.
 
 mod ask;
+mod cache;
 mod filter;
 mod health;
 mod keys;
@@ -22,6 +23,7 @@ mod router;
 mod rows;
 mod runs;
 mod scheduler;
+mod site;
 mod socket;
 mod table;
 mod webhook;
@@ -31,49 +33,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::database::Endpoint;
-use crate::manifest::Desired;
-use crate::reconcile::Vitals;
 pub use keys::Keys;
-use pool::Pool;
-use problem::Problem;
+pub use site::Site;
+use site::State;
 
 /// So many connections at once; more wait to be accepted.
 const CONNECTIONS: usize = 256;
-/// So many requests are answered at once, beside those that only wait for runs.
-const REQUESTS: usize = 64;
-/// So many wait for runs.
-const WAITING: usize = 64;
 /// A client has this long to say what it wants, and to want something again.
-const HEADERS: Duration = Duration::from_secs(30);
+const HEADERS: Duration = Duration::from_secs(15);
 /// So many headers are read.
 const MAX_HEADERS: usize = 64;
 /// So many bytes of headers are read.
 const HEAD: usize = 16 * 1_024;
+/// Where nobody can be accepted, this long nobody is.
+const REST: Duration = Duration::from_millis(100);
 /// At the end, what is being answered has this long.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// What is served.
-#[derive(Debug, Clone)]
-pub struct Site {
-    /// The database.
-    pub endpoint: Endpoint,
-    /// What the daemon knows of itself.
-    pub vitals: watch::Receiver<Vitals>,
-    /// The secrets.
-    pub keys: Keys,
-    /// What the time is.
-    pub clock: fn() -> DateTime<Utc>,
-}
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
@@ -120,30 +103,6 @@ fn may_listen(address: SocketAddr, keys: &Keys) -> Result<(), ServeError> {
     if keys.guarded() || keys::is_loopback(address.ip()) { Ok(()) } else { Err(ServeError::Exposed(address)) }
 }
 
-/// What all answers are made from.
-#[derive(Debug)]
-pub(crate) struct State {
-    pool: Pool,
-    vitals: watch::Receiver<Vitals>,
-    keys: Keys,
-    clock: fn() -> DateTime<Utc>,
-    /// Where it is reached.
-    local: SocketAddr,
-    places: Arc<Semaphore>,
-    waiting: Semaphore,
-    health: health::Cache,
-    /// True from the moment on in which it is to end.
-    ending: watch::Receiver<bool>,
-}
-
-impl State {
-    /// The last good manifests.
-    fn desired(&self) -> Result<Arc<Desired>, Problem> {
-        let desired = self.vitals.borrow().desired.clone();
-        desired.ok_or_else(|| Problem::unavailable("no manifests could be read yet"))
-    }
-}
-
 /// Answers until `shutdown`, and then ends what is being answered, within seconds.
 ///
 /// # Errors
@@ -153,31 +112,23 @@ pub async fn serve(listener: TcpListener, site: Site, shutdown: impl Future<Outp
     let local = listener.local_addr().map_err(failed)?;
     may_listen(local, &site.keys)?;
     let (end, ending) = watch::channel(false);
-    let state = Arc::new(State {
-        pool: Pool::new(site.endpoint),
-        vitals: site.vitals,
-        keys: site.keys,
-        clock: site.clock,
-        local,
-        places: Arc::new(Semaphore::new(REQUESTS)),
-        waiting: Semaphore::new(WAITING),
-        health: health::Cache::default(),
-        ending,
-    });
+    let state = Arc::new(State::new(site, local, ending));
     let router = router::router(&state);
     let mut connections = FuturesUnordered::new();
     let mut shutdown = std::pin::pin!(shutdown);
     let sweeping = state.clone();
     let mut sweep = std::pin::pin!(sweeping.pool.sweep());
+    let mut rest: Option<Instant> = None;
     loop {
         tokio::select! {
             () = &mut shutdown => break,
             () = &mut sweep => {}
             Some(()) = connections.next(), if !connections.is_empty() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+            () = sleep_until(rest.unwrap_or_else(Instant::now)), if rest.is_some() => rest = None,
+            accepted = listener.accept(), if connections.len() < CONNECTIONS && rest.is_none() => match accepted {
                 Ok((stream, peer)) => connections.push(connection(stream, peer, router.clone(), state.ending.clone())),
                 // Out of files, or gone before it was accepted: the next one may do better.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(_) => rest = Some(Instant::now() + REST),
             },
         }
     }

@@ -19,7 +19,13 @@ pub(super) struct Problem {
     pub status: StatusCode,
     kind: &'static str,
     detail: String,
-    more: Map<String, Value>,
+    more: Box<More>,
+}
+
+/// What only some problems have.
+#[derive(Debug, Clone, Default)]
+struct More {
+    members: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -33,7 +39,7 @@ impl Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"datamart\"")));
         }
-        Self { status, kind, detail: detail.into(), more: Map::new(), headers }
+        Self { status, kind, detail: detail.into(), more: Box::new(More { members: Map::new(), headers }) }
     }
 
     /// What was asked cannot be understood.
@@ -68,13 +74,13 @@ impl Problem {
 
     /// With another member.
     pub fn with(mut self, name: &str, value: Value) -> Self {
-        self.more.insert(name.to_owned(), value);
+        self.more.members.insert(name.to_owned(), value);
         self
     }
 
     /// With the methods that a path knows.
     pub fn allowing(mut self, methods: &str) -> Self {
-        self.headers.extend(HeaderValue::from_str(methods).ok().map(|value| (ALLOW, value)));
+        self.more.headers.extend(HeaderValue::from_str(methods).ok().map(|value| (ALLOW, value)));
         self
     }
 
@@ -86,7 +92,7 @@ impl Problem {
         document.insert("status".to_owned(), self.status.as_u16().into());
         document.insert("detail".to_owned(), self.detail.clone().into());
         document.insert("kind".to_owned(), self.kind.into());
-        document.extend(self.more.clone());
+        document.extend(self.more.members.clone());
         Value::Object(document)
     }
 
@@ -95,7 +101,7 @@ impl Problem {
         let mut response = Response::new(Body::from(self.document().to_string()));
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        for (name, value) in self.headers {
+        for (name, value) in self.more.headers {
             response.headers_mut().insert(name, value);
         }
         response

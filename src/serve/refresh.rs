@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, timeout};
 
-use super::ask::{Answer, Ask};
+use super::ask::{Answer, Ask, within};
 use super::look::Look;
 use super::marts::{select, statuses};
 use super::problem::Problem;
@@ -119,14 +119,17 @@ async fn start(
     let asked = sent.asked()?;
     let wait = ask.query.flag("wait")?;
     let limit = ask.query.whole("timeout", (0, LONGEST), WAIT)?;
-    let mut session = ask.state.pool.session().await?;
-    let done = async {
-        let look = Look::at(ask, &mut session).await?;
-        let names = which(&mut session, &look, ask.part("mart")).await?;
-        Ok((request(ask, &mut session, &look, names, &asked).await?, look.desired))
-    }
-    .await;
-    let (requested, desired) = session.after(done).await?;
+    let begun = async {
+        let mut session = ask.state.pool.session().await?;
+        let done = async {
+            let look = Look::at(ask, &mut session).await?;
+            let names = which(&mut session, &look, ask.part("mart")).await?;
+            Ok((request(ask, &mut session, &look, names, &asked).await?, look.desired))
+        }
+        .await;
+        session.after(done).await
+    };
+    let (requested, desired) = within(begun).await?;
     if wait && !requested.runs.is_empty() {
         let limit = Duration::from_secs(u64::try_from(limit).unwrap_or_default());
         if let Some(ended) = ended(ask, &desired, &requested.runs, limit).await? {
@@ -227,9 +230,12 @@ async fn ended(
         }
         pause = (pause * 3 / 2).min(LOOKS.1);
         let project = &desired.project;
-        let mut session = ask.state.pool.session().await?;
-        let done = observe::runs(&mut session, &project.registry_schema, &project.name, &numbers).await;
-        let runs = session.after(done.map_err(Problem::from)).await?;
+        let look = async {
+            let mut session = ask.state.pool.session().await?;
+            let done = observe::runs(&mut session, &project.registry_schema, &project.name, &numbers).await;
+            session.after(done.map_err(Problem::from)).await
+        };
+        let runs = within(look).await?;
         // A run whose row is gone is over, too.
         if runs.iter().all(PastRun::has_ended) {
             return Ok(Some(runs));

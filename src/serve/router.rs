@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,19 +13,17 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Request, Response, StatusCode};
 use axum::routing::{MethodFilter, on};
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use super::ask::{Answer, Ask};
+use super::ask::{Answer, Ask, within};
 use super::keys::{self, Caller};
 use super::operation::{Access, Call, Operation, Verb};
 use super::problem::Problem;
 use super::query::Query;
+use super::site::State;
 use super::table::OPERATIONS;
-use super::{State, health, marts, openapi, overrides, page, plans, refresh, rows, runs, scheduler, webhook};
-
-/// An answer has this long, where it does not wait for a run.
-const ANSWER: Duration = Duration::from_secs(30);
+use super::{health, marts, openapi, overrides, page, plans, refresh, rows, runs, scheduler, webhook};
 
 /// The headers of every answer.
 const ALWAYS: [(HeaderName, &str); 4] = [
@@ -140,11 +137,11 @@ fn ready(
     let place = match operation.access {
         // Who watches the process is answered however busy it is.
         Access::Open => None,
-        _ => {
-            let place = state.places.clone().try_acquire_owned();
-            Some(place.map_err(|_| Problem::unavailable("too many requests at once"))?)
-        }
+        Access::Signed => Some(state.hooks.clone()),
+        Access::Read | Access::Change => Some(state.places.clone()),
     };
+    let place = place.map(Semaphore::try_acquire_owned).transpose();
+    let place = place.map_err(|_| Problem::unavailable("too many requests at once"))?;
     let path = path.map_err(|_| Problem::bad("a part of the path is not UTF-8"))?;
     let path: Vec<(String, String)> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     if path.iter().any(|(_, value)| value.contains('\0')) {
@@ -163,10 +160,7 @@ async fn call(ask: Ask) -> Result<Answer, Problem> {
     match ask.operation.call {
         // They wait as long as they were told to.
         Call::Refresh | Call::RefreshMany => run(ask).await,
-        _ => {
-            let late = |_| Problem::slow(format!("it took longer than {} s", ANSWER.as_secs()));
-            timeout(ANSWER, run(ask)).await.map_err(late)?
-        }
+        _ => within(run(ask)).await,
     }
 }
 

@@ -17,10 +17,6 @@ use crate::manifest::Desired;
 use crate::observe;
 use crate::state::{QName, quote_ident, quote_idents};
 
-/// Rows, where nobody says how many.
-pub(super) const DEFAULT_LIMIT: i64 = 100;
-/// Rows at most.
-pub(super) const MAX_LIMIT: i64 = 10_000;
 /// Bytes of rows at most: they are held until the client has them.
 const BYTES: usize = 16 * 1_024 * 1_024;
 

@@ -1,7 +1,7 @@
 //! Every operation there is.
 
+use super::filter::{DEFAULT_LIMIT, MAX_LIMIT};
 use super::operation::{Access, Call, Content, Kind, Operation, Parameter, Reply, Verb};
-use super::rows::{DEFAULT_LIMIT, MAX_LIMIT};
 
 const MART: Parameter = Parameter {
     name: "mart",

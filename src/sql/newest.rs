@@ -29,12 +29,12 @@ pub fn newest_of_time(relation: &QName, column: &str, type_name: &str) -> Option
 /// type, in the session's time zone.
 pub fn window_start(newest: &str, type_name: &str, lookback: u64, last_refresh: &str) -> Option<String> {
     let cast = time_cast(type_name)?;
-    let (unit, back) = match lookback {
-        0 => ("microseconds", "secs => 0".to_owned()),
-        _ if lookback % DAY == 0 => ("day", format!("days => {}", lookback / DAY)),
-        _ if lookback % HOUR == 0 => ("hour", format!("secs => {lookback}")),
-        _ if lookback % MINUTE == 0 => ("minute", format!("secs => {lookback}")),
-        _ => ("second", format!("secs => {lookback}")),
+    let units = [(DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (1, "second")];
+    let whole = units.into_iter().find(|(size, _)| lookback > 0 && lookback.is_multiple_of(*size));
+    let unit = whole.map_or("microseconds", |(_, unit)| unit);
+    let back = match unit {
+        "day" => format!("days => {}", lookback / DAY),
+        _ => format!("secs => {lookback}"),
     };
     // A date is reckoned with as a time without zone, and cut off again.
     let within = if cast.is_empty() { "" } else { "::timestamp" };

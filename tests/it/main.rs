@@ -28,5 +28,6 @@ mod sample;
 mod snapshots;
 mod support;
 mod telling;
+mod touched;
 mod upgrade;
 mod versions;

@@ -68,7 +68,7 @@ fn doubled(first: TimeDelta, times: u32, last: TimeDelta) -> TimeDelta {
 /// Between nothing and the whole, by the hash.
 fn part(whole: TimeDelta, hash: u64) -> TimeDelta {
     let nanos = whole.num_nanoseconds().unwrap_or(i64::MAX);
-    let part = u128::from(nanos.unsigned_abs()) * u128::from(hash) >> 64;
+    let part = (u128::from(nanos.unsigned_abs()) * u128::from(hash)) >> 64;
     TimeDelta::nanoseconds(i64::try_from(part).unwrap_or(0))
 }
 

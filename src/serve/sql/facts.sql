@@ -1,7 +1,7 @@
 -- What a read of rows needs to know: whether the mart is ours and applied, who owns it and whether we may be that role, and what
 -- its rows have been since.
 SELECT m.status, m.changed_at::text AS changed, c.oid::bigint AS oid, pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
-       c.relowner <> current_user::regrole::oid
+       pg_catalog.pg_get_userbyid(c.relowner) <> current_user
        AND CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 160000
                 THEN pg_catalog.pg_has_role(c.relowner, 'SET') ELSE pg_catalog.pg_has_role(c.relowner, 'MEMBER') END AS become,
        (SELECT max(r.run) FROM {registry}.refreshes AS r

@@ -493,7 +493,7 @@ fn a_refresh_that_fails_is_1() {
     let json = rig.run(&["refresh", "shares", "--format", "json"]).ended(1);
     insta::assert_snapshot!(json.json()["runs"][0]["error"].to_string(), @r#"{"kind":"data","sqlstate":"22012","message":"division by zero","hint":null}"#);
     insta::assert_snapshot!(rig.run(&["status"]).done().out().lines().filter(|l| l.starts_with("public.shares")).collect::<Vec<_>>().join("\n"), @"
-    public.shares        table              error   fresh       0s  ~200  24 kB  -
+    public.shares        table              error   fresh                0s       0s  ~200  24 kB  failed
     public.shares: division by zero
     ");
     insta::assert_snapshot!(rig.run(&["plan", "--select", "state:failed"]), @"

@@ -110,7 +110,7 @@ fn usage_errors_are_1() {
     exit 1
     --- stderr
     error: 'datamart' requires a subcommand but one was not provided
-      [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, check, status, list, stats, preview, history, versions, rollback, diff, explain, drop, graph, schema, completions, psql, url, unlock, claim]
+      [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, daemon, check, status, list, stats, preview, history, versions, rollback, diff, explain, drop, suspend, resume, approve, graph, schema, completions, psql, url, unlock, claim]
 
     Usage: datamart [OPTIONS] <COMMAND>
 
@@ -122,7 +122,7 @@ fn usage_errors_are_1() {
     {
       "error": {
         "kind": "usage",
-        "message": "'datamart' requires a subcommand but one was not provided [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, check, status, list, stats, preview, history, versions, rollback, diff, explain, drop, graph, schema, completions, psql, url, unlock, claim]",
+        "message": "'datamart' requires a subcommand but one was not provided [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, daemon, check, status, list, stats, preview, history, versions, rollback, diff, explain, drop, suspend, resume, approve, graph, schema, completions, psql, url, unlock, claim]",
         "file": null,
         "line": null,
         "column": null,

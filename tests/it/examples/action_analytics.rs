@@ -55,8 +55,8 @@ fn actions_are_summed_up_and_their_age_is_told() {
         ]);
         assert_eq!(example.status("freshness"), MARTS.map(|name| format!("{name} {said}")));
     }
-    let refreshed = example.refresh(&["--all"]);
-    assert_eq!(refreshed.len(), 4, "{refreshed:?}");
+    // One pass of the daemon makes up for what nobody did meanwhile.
+    example.run(&["daemon", "--once", "-q"]).done();
     assert_eq!(example.status("freshness"), MARTS.map(|name| format!("{name} fresh")));
 }
 

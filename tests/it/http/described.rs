@@ -307,14 +307,16 @@ fn compose(
     let wrong = hostile && dice.below(3) > 0;
     let body = if operation.get("requestBody").is_some() { body(dice, id, wrong) } else { String::new() };
     let mut headers = Vec::new();
-    if method != "get" && !(hostile && dice.below(8) == 0) {
+    let unknown = hostile && dice.below(8) == 0;
+    if method != "get" && !unknown {
         headers.push(("authorization".to_owned(), format!("Bearer {TOKEN}")));
     }
     if id == "webhook" {
         let of = if hostile && dice.below(2) == 0 { "other" } else { &body };
         headers.push(("x-hub-signature-256".to_owned(), signature(of)));
     }
-    if !body.is_empty() && !(hostile && dice.below(6) == 0) {
+    let untold = hostile && dice.below(6) == 0;
+    if !body.is_empty() && !untold {
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
     }
     if method == "get" && hostile && dice.below(5) == 0 {

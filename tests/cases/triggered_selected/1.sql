@@ -1,0 +1,2 @@
+CREATE TABLE orders (id int PRIMARY KEY);
+CREATE TABLE returns (id int PRIMARY KEY);

@@ -1,0 +1,238 @@
+//! Writes to sources of triggered marts: which are noticed, by whom, and that no write fails because of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datamart::plan::{Options, PlanError, watched};
+use datamart::refresh::{Touched, tidy_touched, touched, touched_marts};
+use datamart::state::QName;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use crate::support::database::{Database, run};
+use crate::support::folder::Folder;
+use crate::support::project::{self, converge, refresh, refresh_options};
+
+const SOURCES: &str = "CREATE TABLE orders (id int, region text);
+    CREATE TABLE events (day date, what text) PARTITION BY RANGE (day);
+    CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');";
+
+const ORDERS: &str = r#"
+type = "table"
+query = "SELECT region, count(*) AS orders FROM orders GROUP BY region"
+[refresh]
+strategy = "triggered"
+"#;
+
+const EVENTS: &str = r#"
+type = "table"
+query = "SELECT day, count(*) AS events FROM events GROUP BY day"
+[refresh]
+strategy = "triggered"
+"#;
+
+struct Shop {
+    database: Database,
+    folder: Folder,
+    /// The marts that each source means.
+    watched: BTreeMap<i64, BTreeSet<QName>>,
+    looker: PgConnection,
+    since: Option<String>,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let database = Database::new().await;
+        database.script(SOURCES).await;
+        let folder = Folder::of(&[("by_region.toml", ORDERS), ("by_day.toml", EVENTS)]);
+        converge(&database, folder.path(), &Options::default()).await;
+        let mut looker = database.session().await;
+        let actual = project::actual(&mut looker, &project::load(folder.path())).await;
+        let mut shop = Self { database, folder, watched: watched(&actual), looker, since: None };
+        shop.look().await;
+        shop
+    }
+
+    async fn touched(&mut self) -> Touched {
+        let found = touched(&mut self.looker, "datamart", self.since.as_deref()).await.expect("a look");
+        self.since = Some(found.snapshot.clone());
+        found
+    }
+
+    /// The marts whose sources were written to since the last look.
+    async fn look(&mut self) -> Vec<String> {
+        let found = self.touched().await;
+        let marts = found.sources.iter().filter_map(|source| self.watched.get(source)).flatten();
+        marts.map(|mart| mart.name.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// … since each mart's last good refresh.
+    async fn behind(&mut self) -> Vec<String> {
+        let found = touched_marts(&mut self.looker, "datamart", "default", &self.watched).await.expect("a look");
+        found.into_iter().map(|mart| mart.name).collect()
+    }
+}
+
+async fn execute(conn: &mut PgConnection, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(conn)
+        .await
+        .unwrap_or_else(|error| panic!("{error}\nin {sql}"));
+}
+
+#[test]
+fn every_kind_of_write_is_noticed_once() {
+    run(async {
+        let mut shop = Shop::open().await;
+        assert_eq!(shop.look().await, Vec::<String>::new());
+        for (write, mart) in [
+            ("INSERT INTO orders VALUES (1, 'north')", "by_region"),
+            ("UPDATE orders SET region = 'south'", "by_region"),
+            ("DELETE FROM orders", "by_region"),
+            ("TRUNCATE orders", "by_region"),
+            (
+                "MERGE INTO orders USING (SELECT 2 AS id) AS n ON false WHEN NOT MATCHED THEN INSERT VALUES (2, 'x')",
+                "by_region",
+            ),
+            ("INSERT INTO events VALUES ('2026-01-05', 'a')", "by_day"),
+            ("INSERT INTO events_1 VALUES ('2026-01-05', 'a')", "by_day"),
+            ("SET session_replication_role = replica; INSERT INTO orders VALUES (3, 'replicated')", "by_region"),
+        ] {
+            if write.starts_with("MERGE") && crate::support::database::major() < 15 {
+                continue;
+            }
+            shop.database.script(write).await;
+            assert_eq!(shop.look().await, [mart], "{write}");
+            assert_eq!(shop.look().await, Vec::<String>::new(), "{write}");
+        }
+    });
+}
+
+#[test]
+fn who_commits_late_is_not_missed_and_who_rolls_back_is_not_told() {
+    run(async {
+        let mut shop = Shop::open().await;
+        let (mut late, mut never) = (shop.database.session().await, shop.database.session().await);
+        execute(&mut late, "BEGIN; INSERT INTO public.orders VALUES (1, 'late')").await;
+        execute(&mut never, "BEGIN; INSERT INTO public.orders VALUES (2, 'never')").await;
+        shop.database.script("INSERT INTO orders VALUES (3, 'at once')").await;
+        assert_eq!(shop.look().await, ["by_region"]);
+        assert_eq!(shop.look().await, Vec::<String>::new());
+        execute(&mut late, "COMMIT").await;
+        assert_eq!(shop.look().await, ["by_region"]);
+        execute(&mut never, "ROLLBACK").await;
+        assert_eq!(shop.look().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_write_never_fails_because_of_it() {
+    run(async {
+        let shop = Shop::open().await;
+        let role = format!("{}_clerk", shop.database.name);
+        shop.database.script(&format!("CREATE ROLE {role}; GRANT INSERT ON orders TO {role}")).await;
+        let clerk = format!("SET ROLE {role}; INSERT INTO orders VALUES (1, 'clerk')");
+        shop.database.script(&clerk).await;
+        assert_eq!(shop.database.value("SELECT count(*) FROM datamart.touched WHERE source <> 0").await, "1");
+        // Nothing may be written there; it is another table; it is gone; everything is gone.
+        for damage in [
+            "REVOKE INSERT ON datamart.touched FROM CURRENT_USER; ALTER TABLE datamart.touched OWNER TO {role}; ALTER FUNCTION datamart.touch() OWNER TO {role}; GRANT USAGE ON SCHEMA datamart TO {role}; REVOKE ALL ON datamart.touched FROM {role}",
+            "DROP TABLE datamart.touched",
+            "DROP SCHEMA datamart CASCADE",
+        ] {
+            shop.database.script(&damage.replace("{role}", &role)).await;
+            shop.database.script(&clerk).await;
+        }
+        assert_eq!(shop.database.value("SELECT count(*) FROM orders").await, "4");
+    });
+}
+
+#[test]
+fn what_was_written_since_a_marts_last_refresh_is_known_to_a_new_daemon() {
+    run(async {
+        let mut shop = Shop::open().await;
+        shop.database
+            .script("INSERT INTO orders VALUES (1, 'north'); INSERT INTO events VALUES ('2026-01-05', 'a')")
+            .await;
+        assert_eq!(shop.behind().await, ["by_day", "by_region"]);
+        let runs = refresh(&shop.database, shop.folder.path(), &refresh_options()).await;
+        assert_eq!(runs.len(), 2);
+        assert_eq!(shop.behind().await, Vec::<String>::new());
+        shop.database.script("DELETE FROM orders").await;
+        assert_eq!(shop.behind().await, ["by_region"]);
+    });
+}
+
+#[test]
+fn a_crash_is_seen() {
+    run(async {
+        let mut shop = Shop::open().await;
+        assert!(!shop.touched().await.emptied);
+        // As a crash leaves a table that is not logged.
+        shop.database.script("TRUNCATE datamart.touched").await;
+        assert!(shop.touched().await.emptied);
+        assert!(!shop.touched().await.emptied, "once");
+    });
+}
+
+#[test]
+fn tidying_keeps_what_was_not_refreshed_and_waits_for_nobody() {
+    run(async {
+        let mut shop = Shop::open().await;
+        let many = "DO $$ BEGIN FOR i IN 1..5001 LOOP INSERT INTO orders VALUES (i, 'x'); END LOOP; END $$";
+        shop.database.script(many).await;
+        assert!(shop.touched().await.crowded);
+        let mut writer = shop.database.session().await;
+        execute(&mut writer, "BEGIN; INSERT INTO public.events VALUES ('2026-01-05', 'a')").await;
+        assert!(!tidy_touched(&mut shop.looker, "datamart").await.expect("an answer"), "a writer is at work");
+        execute(&mut writer, "COMMIT").await;
+        assert!(tidy_touched(&mut shop.looker, "datamart").await.expect("an answer"));
+        let rows = "SELECT string_agg(source::regclass::text, ', ' ORDER BY source::regclass::text COLLATE \"C\") FROM (SELECT DISTINCT source FROM datamart.touched) AS t (source)";
+        assert_eq!(shop.database.value(rows).await, "-, events, orders");
+        assert_eq!(shop.behind().await, ["by_day", "by_region"]);
+        // The event came after the last look.
+        assert_eq!(shop.look().await, ["by_day"]);
+        refresh(&shop.database, shop.folder.path(), &refresh_options()).await;
+        assert!(tidy_touched(&mut shop.looker, "datamart").await.expect("an answer"));
+        assert_eq!(shop.database.value("SELECT count(*) FROM datamart.touched").await, "1");
+        assert_eq!((shop.behind().await, shop.look().await, shop.touched().await.emptied), (vec![], vec![], false));
+    });
+}
+
+#[test]
+fn a_source_of_somebody_else_is_refused_with_what_to_do() {
+    run(async {
+        let database = Database::new().await;
+        let (etl, builder) = (format!("{}_etl", database.name), format!("{}_builder", database.name));
+        database.script(SOURCES).await;
+        database
+            .script(&format!(
+                "CREATE ROLE {etl}; CREATE ROLE {builder} LOGIN; ALTER TABLE orders OWNER TO {etl}; GRANT SELECT ON orders TO {builder};
+                 GRANT CREATE ON DATABASE {} TO {builder}; GRANT CREATE, USAGE ON SCHEMA public TO {builder}",
+                database.name
+            ))
+            .await;
+        let folder = Folder::of(&[("by_region.toml", ORDERS)]);
+        let desired = project::load(folder.path());
+        let mut conn = database.session().await;
+        execute(&mut conn, &format!("SET SESSION AUTHORIZATION {builder}")).await;
+        let Err(PlanError::Problems { problems }) = project::plan(&mut conn, &desired, &Options::default()).await
+        else {
+            panic!("it was planned");
+        };
+        let found: Vec<(&str, &str)> = problems.iter().map(|p| (p.key.as_str(), p.message.as_str())).collect();
+        let message =
+            format!("it follows changes of public.orders, which belongs to {etl}: only its owner can make the trigger");
+        assert_eq!(found, [("refresh.strategy", message.as_str())]);
+        assert!(
+            problems[0]
+                .help
+                .starts_with(&format!("GRANT {etl} TO {builder}, or run as {etl}: CREATE OR REPLACE TRIGGER")),
+            "{}",
+            problems[0].help
+        );
+        database.script(&format!("GRANT {etl} TO {builder}")).await;
+        let plan = project::plan(&mut conn, &desired, &Options::default()).await.expect("a plan");
+        project::apply(&mut conn, &plan, &desired).await.expect("an apply");
+        database.script("INSERT INTO orders VALUES (1, 'north')").await;
+        assert_eq!(database.value("SELECT count(*) FROM datamart.touched WHERE source <> 0").await, "1");
+    });
+}
