@@ -34,7 +34,7 @@ impl Five {
             let text = format!(
                 "type = \"{}\"\nquery = \"SELECT count(*) AS n, {i} AS i FROM numbers, nap\"\n\
                  [refresh]\nstrategy = \"scheduled\"\nschedule = \"1s\"\n",
-                if i % 2 == 0 { "table" } else { "materialized_view" }
+                if i.is_multiple_of(2) { "table" } else { "materialized_view" }
             );
             (format!("m{i}.toml"), text)
         };
