@@ -41,6 +41,7 @@ fn run(status: RunStatus, started: i64) -> Run {
         checks: Vec::new(),
         error: None,
         snapshot: None,
+        not_before: None,
     }
 }
 
