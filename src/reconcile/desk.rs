@@ -13,7 +13,7 @@ pub const WAKE: &str = "datamart_wake";
 pub const REFRESHED: &str = "datamart_refreshed";
 
 /// Nothing on this session may hold up the runs.
-const BRIEF: &str = "SET lock_timeout = 500; SET statement_timeout = 2000";
+const BRIEF: &str = "SET lock_timeout = 500; SET statement_timeout = 10000";
 
 /// What was heard.
 #[derive(Debug, Clone, PartialEq, Eq)]

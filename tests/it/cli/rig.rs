@@ -160,6 +160,13 @@ pub struct Held {
 }
 
 impl Held {
+    /// Commits what it did.
+    pub fn commit(mut self) {
+        let committed = self.runtime.block_on(sqlx::raw_sql("COMMIT").execute(&mut self.conn));
+        committed.expect("a commit");
+        self.release();
+    }
+
     /// Gives it back.
     pub fn release(self) {
         let closed = self.runtime.block_on(sqlx::Connection::close(self.conn));

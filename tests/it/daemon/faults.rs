@@ -34,7 +34,7 @@ impl Five {
             let text = format!(
                 "type = \"{}\"\nquery = \"SELECT count(*) AS n, {i} AS i FROM numbers, nap\"\n\
                  [refresh]\nstrategy = \"scheduled\"\nschedule = \"1s\"\n",
-                if i % 2 == 0 { "table" } else { "materialized_view" }
+                if i.is_multiple_of(2) { "table" } else { "materialized_view" }
             );
             (format!("m{i}.toml"), text)
         };
@@ -129,7 +129,7 @@ fn postgresql_is_restarted_in_the_middle_of_five_refreshes() {
 
 #[test]
 fn the_server_is_out_of_connections() {
-    let five = Five::start(&[("max_connections", "12"), ("superuser_reserved_connections", "0")]);
+    let five = Five::start(&[("max_connections", "16"), ("superuser_reserved_connections", "0")]);
     let daemon = Daemon::start(five.command(&["daemon"]));
     five.until("SELECT count(*) > 4 FROM datamart.refreshes WHERE status = 'success'");
     run(async {

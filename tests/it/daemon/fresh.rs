@@ -4,7 +4,7 @@ use super::rig::{CHAIN, Daemon, SESSIONS, history, numbers, until};
 
 /// The daemon knows its marts, and listens: it has looked for requests.
 const READY: &str = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
-                     AND application_name = 'datamart: daemon desk' AND query LIKE '%refreshes%queued%'";
+                     AND application_name = 'datamart: daemon desk' AND (query LIKE '%refreshes%queued%' OR query LIKE '%.touched%')";
 
 #[test]
 fn a_schedule_and_what_follows_it() {
@@ -123,4 +123,32 @@ fn a_channel_is_heard() {
     );
     daemon.stopped();
     assert_eq!(rig.value("SELECT count(*) FROM datamart.refreshes"), "2", "a burst of notices is one refresh");
+}
+
+#[test]
+fn a_write_to_a_source_is_followed() {
+    let rig = numbers(&[
+        ("project.toml", "[project]\nname = \"shop\"\n"),
+        (
+            "count.toml",
+            "type = \"table\"\nquery = \"SELECT count(*) AS n FROM numbers\"\n[refresh]\nstrategy = \"triggered\"\n",
+        ),
+        ("next.toml", "type = \"table\"\nquery = \"SELECT n FROM count\"\n"),
+    ]);
+    // Before there is a daemon, and while there is one.
+    rig.sql("INSERT INTO numbers VALUES (1)");
+    let daemon = Daemon::of(&rig, &[]);
+    until(&rig, "SELECT n = 1 FROM next");
+    rig.sql("INSERT INTO numbers SELECT generate_series(2, 10)");
+    until(&rig, "SELECT n = 10 FROM next");
+    // A transaction that commits late is not missed.
+    let late = rig.hold("INSERT INTO numbers VALUES (11)");
+    rig.sql("INSERT INTO numbers VALUES (12)");
+    until(&rig, "SELECT n = 11 FROM next");
+    late.commit();
+    until(&rig, "SELECT n = 12 FROM next");
+    daemon.stopped();
+    let runs = history(&rig);
+    assert!(runs.iter().all(|run| run == "count success change" || run == "next success after"), "{runs:?}");
+    assert!(runs.len() <= 10, "{runs:?}");
 }
