@@ -27,7 +27,6 @@ fn run(status: RunStatus, started: i64) -> Run {
         method: Some(Method::Swap),
         reason: String::new(),
         status,
-        not_before: None,
         started_at: at(started),
         finished_at: at(started),
         duration_ms: 10.0,
