@@ -114,6 +114,12 @@ impl Revisions {
         reason
     }
 
+    /// These are in force now; their policy may want drift to be looked for sooner.
+    fn accept(&mut self, desired: Arc<Desired>) {
+        self.good = Some(desired);
+        self.drift_at = self.drift_at.min(Instant::now() + self.drift_interval());
+    }
+
     fn drift_interval(&self) -> Duration {
         let said = self.good.as_ref().and_then(|desired| desired.project.policy.drift_interval);
         Duration::from_secs(said.unwrap_or(DRIFT_INTERVAL).max(1))
@@ -130,7 +136,7 @@ impl Revisions {
         }
         self.files.watch(&self.options.load, self.good.as_deref());
         let desired = Arc::new(manifest::load(&self.options.load)?);
-        self.good = Some(desired.clone());
+        self.accept(desired.clone());
         self.files.watch(&self.options.load, self.good.as_deref());
         Ok(desired)
     }
@@ -164,7 +170,7 @@ impl Revisions {
             tried.outcome.is_news(news);
         }
         if let (Outcome::Unchanged | Outcome::Applied { .. }, Some(desired)) = (&tried.outcome, &tried.desired) {
-            self.good = Some(desired.clone());
+            self.accept(desired.clone());
             self.files.watch(&self.options.load, self.good.as_deref());
         }
         Reconciled { desired: self.desired().or(known), seen: tried.seen, revision, outcome: tried.outcome }
@@ -216,7 +222,7 @@ impl Revisions {
             (Ok(Attempt { seen, outcome: Outcome::Unchanged | Outcome::Applied { .. }, told }), Some(error)) => {
                 let mut failed = self.failed(error.into(), Some(desired.clone()), None);
                 failed.told.iter_mut().for_each(|failed| failed.reached = told.reached);
-                self.good = Some(desired);
+                self.accept(desired);
                 Tried { seen: Some(seen), ..failed }
             }
             (Ok(Attempt { seen, outcome, told }), Some(_)) => Tried {

@@ -53,10 +53,10 @@ impl Queue {
         self.read_ages(&new);
         self.timers.clear();
         let takes = self.durations();
-        for (place, take) in takes.into_iter().enumerate() {
+        for (place, takes) in takes.into_iter().enumerate() {
             let entry = &self.entries[place];
             if entry.lag.is_none() && entry.want.is_none() && entry.running.is_none() {
-                self.entries[place].lag = self.next_lag(place, take, entry.started.is_none(), now);
+                self.entries[place].lag = self.next_lag(place, takes, entry.started.is_none(), now);
             }
             self.entries[place].timer = None;
             self.set_timer(place);

@@ -122,9 +122,13 @@ fn no_command_tells_a_secret() {
     let mut command = rig.command(&["plan"]);
     command.env("DATABASE_URL", &wrong);
     no_secret(&crate::cli::rig::Running::start(command, rig.redactions()).finish().ended(1));
-    let mut command = rig.command(&["daemon", "--once"]);
+    let mut command = rig.command(&["daemon", "--once", "--log", "json"]);
     command.env("DATABASE_URL", &wrong).env("ALERTS", &receiver.url);
-    no_secret(&crate::cli::rig::Running::start(command, rig.redactions()).finish().ended(1));
+    let out = crate::cli::rig::Running::start(command, rig.redactions()).finish().ended(1);
+    no_secret(&out);
+    // Its end is a line of the log, too.
+    let last: Value = serde_json::from_str(out.stderr.lines().last().unwrap_or_default()).expect("JSON");
+    assert_eq!((&last["level"], &last["kind"]), (&json!("ERROR"), &json!("connection")), "{out}");
     // What is kept has none either.
     let kept = "SELECT bool_or(t::text LIKE '%s3cret%' OR t::text LIKE '%T0KEN%') FROM (SELECT a::text FROM datamart.audit AS a
                 UNION ALL SELECT r::text FROM datamart.refreshes AS r UNION ALL SELECT m::text FROM datamart.marts AS m

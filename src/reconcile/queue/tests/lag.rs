@@ -18,12 +18,15 @@ fn taking(mart: &str, reads: &[&str], minutes: u64) -> Job {
     job
 }
 
+/// When it ends, when it began, of which mart, as of when its rows will be.
+type Running = (DateTime<Utc>, DateTime<Utc>, QName, DateTime<Utc>);
+
 /// Runs everything, each as long as it usually takes, and gives how old each mart's rows were at worst, in seconds, what it reads
 /// included, and how often each ran.
 fn live(queue: &mut Queue, jobs: &[Job], until: DateTime<Utc>) -> BTreeMap<String, (i64, usize)> {
     let mut asof: BTreeMap<QName, DateTime<Utc>> = jobs.iter().map(|j| (j.mart.clone(), at(0, 0, 0))).collect();
     let mut worst: BTreeMap<String, (i64, usize)> = BTreeMap::new();
-    let mut running: Vec<(DateTime<Utc>, DateTime<Utc>, QName, DateTime<Utc>)> = Vec::new();
+    let mut running: Vec<Running> = Vec::new();
     let mut now = at(0, 0, 0);
     while now < until {
         for start in queue.start(now, 100) {

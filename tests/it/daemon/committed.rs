@@ -1,0 +1,137 @@
+//! Declared as committed: the real daemon, files that change under it, a plan that waits, drift, marts that are suspended.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::rig::Daemon;
+use crate::cli::rig::Rig;
+
+const VIEW: &str = "type = \"view\"\nquery = \"SELECT kind FROM events\"\n";
+
+/// A daemon that has applied what it found.
+fn started(rig: &Rig, args: &[&str]) -> Daemon {
+    let daemon = Daemon::of(rig, args);
+    rig.until("SELECT to_regclass('datamart.reconciles') IS NOT NULL");
+    rig.until("SELECT status = 'applied' FROM datamart.reconciles");
+    daemon
+}
+
+#[test]
+fn a_file_that_is_saved_is_applied_and_a_wrong_one_is_told() {
+    let rig = Rig::shop();
+    let daemon = started(&rig, &[]);
+    rig.write("kinds.toml", VIEW);
+    rig.until("SELECT to_regclass('public.kinds') IS NOT NULL");
+    rig.write("kinds.toml", "type = \"view\"\nquery = \"SELECT nobody FROM events\"\n");
+    rig.until("SELECT status = 'invalid' FROM datamart.reconciles");
+    let problem =
+        rig.value("SELECT problems #>> '{0,file}' || ':' || (problems #>> '{0,line}') FROM datamart.reconciles");
+    assert!(problem.ends_with("kinds.toml:2"), "{problem}");
+    assert_eq!(rig.value("SELECT count(*) FROM kinds"), "50");
+    rig.write("kinds.toml", VIEW);
+    rig.until("SELECT status = 'applied' FROM datamart.reconciles");
+    daemon.stopped();
+}
+
+#[test]
+fn a_plan_that_waits_is_released_and_applied() {
+    let rig = Rig::shop();
+    rig.write("project.toml", "[project]\nname = \"shop\"\n[policy]\nprune = true\n");
+    let daemon = started(&rig, &[]);
+    rig.sql("TRUNCATE events");
+    rig.remove("event_counts.toml");
+    rig.until("SELECT status = 'pending' FROM datamart.reconciles");
+    assert_eq!(rig.value("SELECT to_regclass('public.event_counts') IS NULL"), "false");
+    let fingerprint = rig.value("SELECT fingerprint FROM datamart.reconciles");
+    rig.run(&["approve", &fingerprint]).done();
+    rig.until("SELECT to_regclass('public.event_counts') IS NULL");
+    rig.until("SELECT status = 'applied' FROM datamart.reconciles");
+    daemon.stopped();
+}
+
+#[test]
+fn drift_is_put_back_in_time() {
+    let rig = Rig::shop();
+    let policy = "[project]\nname = \"shop\"\n[policy]\non_drift = \"heal\"\ndrift_interval = \"1s\"\n";
+    rig.write("project.toml", policy);
+    let daemon = started(&rig, &[]);
+    rig.sql("DROP VIEW top");
+    rig.until("SELECT to_regclass('public.top') IS NOT NULL");
+    rig.until("SELECT count(*) = 1 FROM datamart.heals");
+    daemon.stopped();
+}
+
+#[test]
+fn a_suspended_mart_is_not_refreshed_until_it_is_resumed() {
+    let rig = Rig::shop();
+    rig.write(
+        "event_counts.toml",
+        "type = \"table\"\nquery = \"SELECT kind, count(*) AS events FROM events GROUP BY kind\"\n\
+         [refresh]\nstrategy = \"scheduled\"\nschedule = \"1s\"\n",
+    );
+    let daemon = started(&rig, &[]);
+    rig.until(
+        "SELECT count(*) > 1 FROM datamart.refreshes WHERE mart = 'event_counts' AND status IN ('success', 'noop')",
+    );
+    rig.run(&["suspend", "event_counts"]).done();
+    // A run that was at work then may have ended since; no more than that one.
+    let runs = "SELECT count(*) FROM datamart.refreshes WHERE mart = 'event_counts'";
+    rig.until("SELECT count(*) = 0 FROM datamart.refreshes WHERE status = 'running'");
+    let before: i64 = rig.value(runs).parse().expect("a number");
+    rig.until(&format!("SELECT now() > timestamptz '{}' + interval '2.5 s'", rig.value("SELECT now()")));
+    let after: i64 = rig.value(runs).parse().expect("a number");
+    assert!(after <= before + 1, "{before} {after}");
+    rig.run(&["resume", "event_counts"]).done();
+    rig.until(&format!("SELECT count(*) > {after} FROM datamart.refreshes WHERE mart = 'event_counts'"));
+    daemon.stopped();
+}
+
+#[test]
+fn a_branch_is_followed() {
+    let rig = Rig::shop();
+    let origin = rig.folder.path().join("origin");
+    git(rig.folder.path(), &["init", "--quiet", "-b", "main", "origin"]);
+    copy(&rig.folder.path().join("datamarts"), &origin.join("marts"));
+    commit(&origin);
+    let url = format!("file://{}", origin.display());
+    let daemon = started(&rig, &["--git", &url, "--branch", "main", "--path", "marts", "--interval", "1s"]);
+    std::fs::write(origin.join("marts/kinds.toml"), VIEW).expect("a file");
+    let head = commit(&origin);
+    rig.until(&format!("SELECT applied = 'main@sha1:{head}' AND status = 'applied' FROM datamart.reconciles"));
+    assert_eq!(rig.value("SELECT to_regclass('public.kinds') IS NOT NULL"), "true");
+    daemon.stopped();
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let to = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, to).expect("a copy");
+        }
+    }
+}
+
+fn commit(folder: &Path) -> String {
+    git(folder, &["add", "--all"]);
+    git(folder, &["commit", "--quiet", "-m", "marts"]);
+    git(folder, &["rev-parse", "HEAD"])
+}
+
+fn git(folder: &Path, args: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(folder).args([
+        "-c",
+        "user.name=Ana",
+        "-c",
+        "user.email=ana@example.org",
+        "-c",
+        "commit.gpgsign=false",
+    ]);
+    let out = command.args(args).output().expect("git");
+    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8_lossy(&out.stdout).trim().to_owned()
+}
