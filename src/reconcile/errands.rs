@@ -1,14 +1,18 @@
 //! What takes long beside the runs: looks at manifests and database, and the desk that is opened again.
 
+use std::sync::Arc;
+
 use chrono::Utc;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
+use sqlx::Connection;
 
 use super::desk::Desk;
-use super::{Drifted, Poker, Reason, Reconciled, Revisions};
+use super::{Drifted, Poker, Reason, ReconcileError, Reconciled, Revisions, Seen, look};
 use crate::database::retry::Backoff;
 use crate::database::{DatabaseError, Endpoint};
+use crate::manifest::Desired;
 
 const REOPEN: Backoff = Backoff {
     attempts: u32::MAX,
@@ -20,6 +24,8 @@ const REOPEN: Backoff = Backoff {
 pub(super) enum Errand {
     /// The manifests were looked at.
     Looked(Box<Reconciled>),
+    /// The database was looked at, and nothing else.
+    Seen(Box<Result<Seen, ReconcileError>>),
     /// Drift was looked for.
     Drifted(Box<Drifted>),
     /// The desk was opened, or not.
@@ -89,6 +95,21 @@ impl Errands {
             (Some(revisions), errand)
         };
         self.work.push(Box::pin(work));
+    }
+
+    /// Looks at the database alone: marts are refreshed while a revision waits for locks or builds.
+    pub fn see(&mut self, desired: &Arc<Desired>) {
+        let (endpoint, desired) = (self.endpoint.clone(), Arc::clone(desired));
+        self.work.push(Box::pin(async move {
+            let seen = async {
+                let mut conn = endpoint.session("daemon look").await?;
+                let seen = look(&mut conn, &desired).await?;
+                // It is read; a session that cannot say good-bye changes nothing.
+                let _ = conn.close().await;
+                Ok(seen)
+            };
+            (None, Errand::Seen(Box::new(seen.await)))
+        }));
     }
 
     /// Opens the desk, after a pause where that failed before. `broke`: it was open.

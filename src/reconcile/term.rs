@@ -230,7 +230,21 @@ impl<'a> Term<'a> {
 
     async fn done(&mut self, errand: Errand) {
         match errand {
-            Errand::Desk(Ok(desk)) => self.clerk.opened(desk).await,
+            Errand::Desk(Ok(desk)) => {
+                self.clerk.opened(desk).await;
+                if !self.clerk.agenda.is_known() && !self.setup.once {
+                    self.errands.see(&self.desired);
+                }
+            }
+            Errand::Seen(seen) => match *seen {
+                // What a revision came to is newer.
+                Ok(seen) if !self.looked => {
+                    self.settle(seen).await;
+                    self.clerk.take().await;
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(kind = error.kind(), "cannot look at the database: {}", told(&error)),
+            },
             Errand::Desk(Err(error)) => {
                 tracing::warn!(error = %told(&error), "cannot listen for requests; trying again");
                 if !self.stopping.has_begun() {
