@@ -29,7 +29,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     const STARTS: [&str; 2] = ["cargo run --release -- ", "datamart "];
     let mut found = Vec::new();
     for line in text.lines() {
-        let Some(at) = STARTS.iter().find_map(|start| Some(line.strip_prefix(start)?)) else { continue };
+        let Some(at) = STARTS.iter().find_map(|start| line.strip_prefix(start)) else { continue };
         let line = at.split("  #").next().unwrap_or(at);
         found.push(words(line));
     }
