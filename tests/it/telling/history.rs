@@ -45,7 +45,7 @@ impl Marts {
     }
 
     async fn listen(&self) -> PgListener {
-        let mut listener = PgListener::connect(&self.database.endpoint.url()).await.expect("a listener");
+        let mut listener = PgListener::connect(self.database.endpoint.url()).await.expect("a listener");
         listener.listen_all(["datamart_refreshed", "datamart_not_refreshed"]).await.expect("a channel");
         listener
     }
