@@ -804,8 +804,8 @@ fn a_database_that_is_read_only() {
     insta::assert_snapshot!(rig.run(&["refresh", "sales"]).ended(1), @"
     exit 1
     --- stderr
-    error: cannot write the history
-      caused by: cannot execute UPDATE in a read-only transaction
+    error: cannot write the audit
+      caused by: cannot execute INSERT in a read-only transaction
     help: this server is a read-only standby, or its default is read-only: connect to the primary; commands that only look work here
     ");
 }
