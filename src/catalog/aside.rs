@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::{PgConnection, Row};
 
 use super::CatalogError;
-use super::actual::{Actual, Left, RelationKind, Taken};
+use super::actual::{Actual, Left, Taken};
+use super::kind::RelationKind;
 use crate::state::{QName, aside_prefix, is_aside_mark};
 
 impl Actual {

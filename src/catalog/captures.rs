@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{PgConnection, Row};
 
 use super::CatalogError;
-use super::actual::RelationKind;
+use super::kind::RelationKind;
 use crate::state::{QName, TOUCH};
 
 /// What is looked for.

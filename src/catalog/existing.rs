@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::CatalogError;
-use super::actual::RelationKind;
+use super::kind::RelationKind;
 use crate::sql::parse_qualified_name;
 use crate::state::{QName, quote_ident};
 

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::actual::{Actual, DefaultAcl, Dependent, Relation, RelationKind, Server};
+use super::actual::{Actual, DefaultAcl, Dependent, Relation, Server};
 use super::aside::{left, taken};
 use super::captures::{CaptureScope, Captures};
 use super::columns::{Column, Index};
+use super::kind::RelationKind;
 use super::measured::Measures;
 use super::renamed::renamed;
 use super::version::next_version;

@@ -16,6 +16,7 @@ mod request;
 mod touched;
 mod version;
 mod work;
+mod worker;
 mod workers;
 
 use chrono::{DateTime, Utc};

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::again::again;
 use super::history::Begun;
-use super::workers::Worker;
+use super::worker::Worker;
 use super::{
     Asked, Choice, Chosen, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, choose,
     facts, history, one, outcome, paused,

@@ -1,64 +1,14 @@
 //! Sessions that refresh, kept open between marts.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use sqlx::{Connection, PgConnection, Row};
 
+use super::worker::{Lease, Numbers, Worker, session};
 use super::{Event, Item, Options, RefreshError, Run, RunStatus, one, work};
 use crate::database::{Endpoint, LockSession};
-
-/// Which numbers are given away, the server process of each, and whether it works.
-type Numbers = Rc<RefCell<BTreeMap<usize, (i32, bool)>>>;
-
-/// A connection for the work and one that holds the mart's lock.
-pub(super) struct Worker {
-    pub conn: PgConnection,
-    pub locks: LockSession,
-    pub user: String,
-    pub pid: i32,
-    /// It worked before and rested since: its connections may have broken unseen.
-    pub rested: bool,
-    lease: Lease,
-}
-
-/// A worker's number, given back when it goes.
-struct Lease {
-    numbers: Numbers,
-    number: usize,
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.numbers.borrow_mut().remove(&self.number);
-    }
-}
-
-impl Worker {
-    /// Opens the session that works once more.
-    ///
-    /// # Errors
-    /// What the way to the server says.
-    pub async fn reconnect(&mut self, endpoint: &Endpoint) -> Result<(), RefreshError> {
-        let (conn, pid, user) = session(endpoint, self.lease.number).await?;
-        (self.conn, self.pid, self.user) = (conn, pid, user);
-        self.at_work();
-        Ok(())
-    }
-
-    fn at_work(&self) {
-        self.lease.numbers.borrow_mut().insert(self.lease.number, (self.pid, true));
-    }
-
-    async fn close(self) {
-        // Everything is committed and recorded; a session that cannot say good-bye changes nothing.
-        let _ = self.locks.close().await;
-        let _ = self.conn.close().await;
-    }
-}
 
 /// Workers on one database: each refreshes a mart at a time, and rests between two.
 pub struct Workers {
@@ -188,15 +138,4 @@ impl Workers {
         numbers.insert(number, (0, false));
         Lease { numbers: Rc::clone(&self.numbers), number }
     }
-}
-
-async fn session(endpoint: &Endpoint, number: usize) -> Result<(PgConnection, i32, String), RefreshError> {
-    let mut conn = endpoint.direct().worker(&format!("refresh {number}")).await?;
-    let row = sqlx::query("SELECT pg_catalog.pg_backend_pid(), current_user::text")
-        .fetch_one(&mut conn)
-        .await
-        .map_err(|error| RefreshError::History(error.into()))?;
-    let facts = || Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?));
-    let (pid, user) = facts().map_err(|error| RefreshError::History(error.into()))?;
-    Ok((conn, pid, user))
 }

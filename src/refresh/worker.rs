@@ -1,0 +1,76 @@
+//! One worker: a session that refreshes, and one that holds the mart's lock.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use sqlx::{Connection, PgConnection, Row};
+
+use super::RefreshError;
+use crate::database::{Endpoint, LockSession};
+
+/// Which numbers are given away, the server process of each, and whether it works.
+pub(super) type Numbers = Rc<RefCell<BTreeMap<usize, (i32, bool)>>>;
+
+/// A connection for the work and one that holds the mart's lock.
+pub(super) struct Worker {
+    pub conn: PgConnection,
+    pub locks: LockSession,
+    pub user: String,
+    pub pid: i32,
+    /// It worked before and rested since: its connections may have broken unseen.
+    pub rested: bool,
+    pub lease: Lease,
+}
+
+/// A worker's number, given back when it goes.
+pub(super) struct Lease {
+    pub numbers: Numbers,
+    pub number: usize,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.numbers.borrow_mut().remove(&self.number);
+    }
+}
+
+impl Worker {
+    /// Opens the session that works once more.
+    ///
+    /// # Errors
+    /// What the way to the server says.
+    pub async fn reconnect(&mut self, endpoint: &Endpoint) -> Result<(), RefreshError> {
+        let (conn, pid, user) = session(endpoint, self.lease.number).await?;
+        (self.conn, self.pid, self.user) = (conn, pid, user);
+        self.at_work();
+        Ok(())
+    }
+
+    /// It works from now on.
+    pub fn at_work(&self) {
+        self.lease.numbers.borrow_mut().insert(self.lease.number, (self.pid, true));
+    }
+
+    /// Ends its sessions.
+    pub async fn close(self) {
+        // Everything is committed and recorded; a session that cannot say good-bye changes nothing.
+        let _ = self.locks.close().await;
+        let _ = self.conn.close().await;
+    }
+}
+
+/// A session that works, its server process and its role.
+///
+/// # Errors
+/// What the way to the server says.
+pub(super) async fn session(endpoint: &Endpoint, number: usize) -> Result<(PgConnection, i32, String), RefreshError> {
+    let mut conn = endpoint.direct().worker(&format!("refresh {number}")).await?;
+    let row = sqlx::query("SELECT pg_catalog.pg_backend_pid(), current_user::text")
+        .fetch_one(&mut conn)
+        .await
+        .map_err(|error| RefreshError::History(error.into()))?;
+    let facts = || Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?));
+    let (pid, user) = facts().map_err(|error| RefreshError::History(error.into()))?;
+    Ok((conn, pid, user))
+}
