@@ -18,6 +18,9 @@ pub(super) struct Brief {
     pub status: &'static str,
     pub age_seconds: Option<i64>,
     pub warning: Option<String>,
+    /// More is wrong than that its data grows old.
+    #[serde(skip)]
+    pub unwell: bool,
 }
 
 /// What was seen last.

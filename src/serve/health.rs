@@ -31,7 +31,7 @@ pub(super) async fn health(ask: &Ask) -> Result<Answer, Problem> {
     let reached = ask.state.health.is_young() || matches!(timeout(LOOK, look(ask)).await, Ok(Ok(())));
     let marts = ask.state.health.get().map(|(_, marts)| marts).unwrap_or_default();
     let vitals = ask.state.vitals.borrow().clone();
-    let well = reached && vitals.trouble.is_none() && marts.iter().all(|mart| mart.warning.is_none());
+    let well = reached && vitals.trouble.is_none() && !marts.iter().any(|mart| mart.unwell);
     let status = if well { "healthy" } else { "degraded" };
     Answer::json(&json!({ "status": status, "datamarts": marts }))
 }
@@ -60,8 +60,14 @@ fn brief(mart: &MartStatus) -> Brief {
         Some(Freshness::Warning) => Some("its data grows old"),
         Some(Freshness::Fresh) | None => None,
     };
-    let warning = stalled.or(unready).map(|one| one.message.clone()).or_else(|| old.map(str::to_owned));
-    Brief { name: mart.full_name.clone(), status: mart.status.as_str(), age_seconds: mart.age_seconds, warning }
+    let wrong = stalled.or(unready).map(|one| one.message.clone());
+    Brief {
+        name: mart.full_name.clone(),
+        status: mart.status.as_str(),
+        age_seconds: mart.age_seconds,
+        unwell: wrong.is_some() || mart.is_stale(),
+        warning: wrong.or_else(|| old.map(str::to_owned)),
+    }
 }
 
 /// `GET /readyz`.

@@ -102,6 +102,27 @@ fn a_mart_that_failed_is_warned_about() {
 }
 
 #[test]
+fn data_that_grows_old_is_warned_about_and_data_that_is_too_old_is_unhealthy() {
+    for (hours, told_status, warning) in
+        [(13, "healthy", "its data grows old"), (25, "degraded", "its data is too old")]
+    {
+        run(async {
+            let rig = Rig::shop().await;
+            let aged = format!(
+                "UPDATE datamart.marts SET created_at = now() - interval '{hours} hours' WHERE name = 'Odd One'"
+            );
+            rig.database.script(&aged).await;
+            let told = rig.get("/healthz").await.of(200);
+            assert_eq!(
+                (&told["status"], &told["datamarts"][1]["warning"]),
+                (&json!(told_status), &json!(warning)),
+                "{told}"
+            );
+        });
+    }
+}
+
+#[test]
 fn the_page_is_one_page() {
     run(async {
         let rig = Rig::shop().await;
