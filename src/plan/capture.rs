@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::statement::{create_touch, drop_touch};
+use super::statement::{create_touch, drop_touch, note_touch};
 use super::{Action, Change, Drift, Hazard, HazardKind, Heal, Options, PlanProblem, Step, drift};
 use crate::catalog::{Actual, Recorded, RelationKind, Source, Trigger};
 use crate::compile::{Compiled, recorded_for};
@@ -99,6 +99,23 @@ pub fn watched(actual: &Actual) -> BTreeMap<i64, BTreeSet<QName>> {
     watched
 }
 
+/// The triggers on tables that declared marts follow which were made and are gone.
+pub(super) fn gone(desired: &Desired, actual: &Actual) -> Vec<Drift> {
+    let world = World::new(&[], None, actual);
+    let mut items = Vec::new();
+    for whole in desired.marts.iter().map(whole).filter(|mart| triggered(mart)) {
+        let row = actual.recorded.get(&whole.name).filter(|row| triggered(recorded_whole(row)));
+        for name in row.map(|row| world.sources_of(&whole.name, row)).unwrap_or_default() {
+            let source = actual.captures.sources.get(&name);
+            let table = |s: &&Source| matches!(s.kind, RelationKind::Table | RelationKind::PartitionedTable);
+            if source.filter(table).is_some_and(|source| source.trigger.is_none() && !source.child) {
+                items.push(drifted_item(whole, format!("capture:{name}"), &name, None, desired));
+            }
+        }
+    }
+    items
+}
+
 impl Capture {
     fn source(&mut self, name: &QName, source: &Source, marts: &[&DesiredMart], was: bool, asked: &Asked<'_>) {
         let Asked { desired, options, user } = *asked;
@@ -114,16 +131,22 @@ impl Capture {
         if source.trigger == Some(Trigger::Works) {
             return;
         }
-        // A partition that is new is no drift.
-        let drifted = was && !source.child;
         let aspect = format!("capture:{name}");
-        if drifted && (options.heal == Heal::Nothing || options.ignores(&aspect) || !source.owned) {
+        // A partition that is new is no drift. Where the trigger is gone, perhaps with the table that had this name, it is made
+        // again as anything that is gone.
+        let again = source.trigger.is_none() && source.owned && !options.ignores(&aspect);
+        let drifted = was && !source.child;
+        if drifted && !again && (options.heal == Heal::Nothing || options.ignores(&aspect) || !source.owned) {
             if !options.ignores(&aspect) {
                 self.drift.push(drifted_item(whole(first), aspect, name, source.trigger, desired));
             }
             return;
         }
-        let sql = made(desired, name);
+        let mut sql = made(desired, name);
+        if was {
+            // What was written before the trigger was there, nobody noticed.
+            sql.push(note_touch(name, &desired.project.registry_schema));
+        }
         if !source.owned {
             self.problems.push(PlanProblem {
                 mart: whole(first).name.clone(),

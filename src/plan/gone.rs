@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::Drift;
+use super::{Drift, capture};
 use crate::catalog::{Actual, Applied, Recorded};
 use crate::manifest::Desired;
 use crate::state::{Mart, QName};
 
-/// Relations and indexes of declared marts that were applied and are gone.
+/// Relations, indexes and triggers on sources of declared marts that were applied and are gone.
 pub fn gone(desired: &Desired, actual: &Actual) -> Vec<Drift> {
     let declared: BTreeSet<&QName> =
         desired.marts.iter().flat_map(|d| d.mart.renamed_from.iter().chain([&d.mart.name])).collect();
-    let mut items = Vec::new();
+    let mut items = capture::gone(desired, actual);
     for (name, row) in actual.recorded.iter().filter(|(name, _)| declared.contains(name)) {
         let whole = Piece { row, relation: name, mart: &row.mart, applied: &row.applied, of: String::new() };
         whole.gone(actual, &mut items);

@@ -43,6 +43,13 @@ pub(super) fn create_touch(trigger: &str, table: &QName, registry: &str) -> Vec<
     ]
 }
 
+/// Notes a write to a source table, as its trigger does.
+pub(super) fn note_touch(table: &QName, registry: &str) -> String {
+    let touched = QName::new(registry, "touched");
+    let table = quote_literal(&table.to_string());
+    format!("INSERT INTO {touched} VALUES ({table}::pg_catalog.regclass, pg_catalog.pg_current_xact_id())")
+}
+
 /// Takes it away.
 pub(super) fn drop_touch(trigger: &str, table: &QName) -> String {
     format!("DROP TRIGGER IF EXISTS {} ON {table}", quote_ident(trigger))

@@ -162,6 +162,33 @@ fn what_was_written_since_a_marts_last_refresh_is_known_to_a_new_daemon() {
 }
 
 #[test]
+fn a_source_that_was_made_anew_is_followed_again() {
+    run(async {
+        let mut shop = Shop::open().await;
+        refresh(&shop.database, shop.folder.path(), &refresh_options()).await;
+        // As a load that replaces its table does it, and a partition that comes with its rows.
+        shop.database
+            .script(
+                "DROP TABLE orders; CREATE TABLE orders AS SELECT 1 AS id, 'north'::text AS region;
+                 CREATE TABLE events_2 AS SELECT date '2026-02-03' AS day, 'b'::text AS what;
+                 ALTER TABLE events ATTACH PARTITION events_2 FOR VALUES FROM ('2026-02-01') TO ('2026-03-01')",
+            )
+            .await;
+        let desired = project::load(shop.folder.path());
+        let gone = datamart::plan::gone(&desired, &project::actual(&mut shop.looker, &desired).await);
+        let gone: Vec<&str> = gone.iter().map(|item| item.message.as_str()).collect();
+        assert_eq!(gone, ["the trigger that notices changes of public.orders was removed"]);
+        converge(&shop.database, shop.folder.path(), &Options::default()).await;
+        shop.watched = watched(&project::actual(&mut shop.looker, &desired).await);
+        // What was written before somebody noticed is known, too.
+        assert_eq!(shop.look().await, ["by_day", "by_region"]);
+        assert_eq!(shop.behind().await, ["by_day", "by_region"]);
+        shop.database.script("INSERT INTO orders VALUES (2, 'south')").await;
+        assert_eq!(shop.look().await, ["by_region"]);
+    });
+}
+
+#[test]
 fn a_crash_is_seen() {
     run(async {
         let mut shop = Shop::open().await;
