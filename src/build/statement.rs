@@ -202,11 +202,12 @@ pub(crate) fn merge_by_rows(live: &Relation, next: &QName) -> [String; 2] {
 /// How many rows a query returns, and the first `most` of them as JSON; of one that is too long only its beginning. The
 /// rows pass by one after the other, and none but those few is kept.
 pub(crate) fn sample(query: &str, most: usize) -> String {
-    let json = "pg_catalog.row_to_json(f.t)::text";
+    // No column is called so: of a row and a column of one name, the column would be meant.
+    let json = "pg_catalog.row_to_json(f.\"datamart row\")::text";
     format!(
         "SELECT pg_catalog.count(*), pg_catalog.array_agg(CASE WHEN pg_catalog.octet_length({json}) <= {LONGEST} THEN {json} \
          ELSE pg_catalog.to_json(pg_catalog.left({json}, {BEGINNING}) || '…')::text END) FILTER (WHERE f.nth <= {most}) \
-         FROM (SELECT t, pg_catalog.row_number() OVER () AS nth FROM (\n{query}\n) AS t) AS f"
+         FROM (SELECT \"datamart row\", pg_catalog.row_number() OVER () AS nth FROM (\n{query}\n) AS \"datamart row\") AS f"
     )
 }
 

@@ -80,5 +80,5 @@ fn view(mart: &Mart, check: &CheckDecl, name: &str, scratch: &Scratch, known: &B
     let other = |schema: Option<&str>, name: &str| scratch.of(schema?, name, known);
     let query = check_query(check, &scratch.view(mart), &other);
     let name = place(mart, name, scratch);
-    format!("CREATE VIEW {name} AS SELECT pg_catalog.row_to_json(t) AS r FROM (\n{query}\n) AS t")
+    format!("CREATE VIEW {name} AS SELECT pg_catalog.row_to_json(t.*) AS r FROM (\n{query}\n) AS t")
 }

@@ -57,7 +57,7 @@ pub async fn preview(
     let total_rows = count(conn, name).await?;
     let texts: Vec<String> = relation.columns.iter().map(|c| format!("t.{}::text", quote_ident(&c.name))).collect();
     let sql = format!(
-        "SELECT row_to_json(t)::text, ARRAY[{}]::text[] FROM (SELECT * FROM {name} LIMIT {limit}) AS t",
+        "SELECT row_to_json(t.*)::text, ARRAY[{}]::text[] FROM (SELECT * FROM {name} LIMIT {limit}) AS t",
         texts.join(", ")
     );
     let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(conn).await?;

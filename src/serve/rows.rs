@@ -134,7 +134,7 @@ fn refused(error: sqlx::Error, classes: &[&str]) -> Problem {
 async fn fetch(conn: &mut PgConnection, name: &QName, selection: &Selection<'_>) -> Result<String, Problem> {
     let columns = selection.columns.iter().map(|column| format!("t.{}", quote_ident(&column.name)));
     let sql = format!(
-        "SELECT pg_catalog.row_to_json(r)::pg_catalog.text FROM (SELECT {} FROM {name} AS t{}{} LIMIT {} OFFSET {}) AS r",
+        "SELECT pg_catalog.row_to_json(r.*)::pg_catalog.text FROM (SELECT {} FROM {name} AS t{}{} LIMIT {} OFFSET {}) AS r",
         columns.collect::<Vec<_>>().join(", "),
         selection.condition,
         selection.order,

@@ -45,7 +45,7 @@ const MARTS: [(&str, &str); 5] = [
     ("top.toml", "type = \"view\"\nquery = \"SELECT category, total FROM totals ORDER BY total DESC LIMIT 3\"\n"),
     (
         "Odd One.toml",
-        "type = \"table\"\nschema = \"Other\"\nquery = \"SELECT 1 AS \\\"limit\\\", 'x' AS \\\"a b\\\"\"\n",
+        "type = \"table\"\nschema = \"Other\"\nquery = \"SELECT 1 AS \\\"limit\\\", 'x' AS \\\"a b\\\", 2 AS r, 3 AS t\"\n",
     ),
     ("snap.toml", "type = \"materialized_view\"\nquery = \"SELECT count(*) AS n FROM orders\"\n[versions]\nkeep = 3\n"),
 ];

@@ -62,6 +62,11 @@ fn marts_are_named_as_everywhere() {
         }
         let odd = rig.get("/api/v1/marts/Odd%20One/rows?%22limit%22=eq.1&a%20b=eq.x&order=%22limit%22.desc,a%20b&select=%22a%20b%22").await;
         assert_eq!(odd.of(200)["rows"], json!([{ "a b": "x" }]));
+        // Columns whose names a query of ours might mean something else by.
+        let row = json!([{ "limit": 1, "a b": "x", "r": 2, "t": 3 }]);
+        for what in ["rows", "preview"] {
+            assert_eq!(rig.get(&format!("/api/v1/marts/Odd%20One/{what}")).await.of(200)["rows"], row, "{what}");
+        }
         let missing = rig.get("/api/v1/marts/slaes/rows").await.of(404);
         assert!(missing["detail"].as_str().expect("a detail").contains("did you mean sales?"), "{missing}");
         for name in ["sal*", "s%3Fles", "orders", "public.orders", "pg_class", "%2E%2E", "a%2Fb", "x%27%20OR%201=1"] {
