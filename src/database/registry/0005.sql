@@ -66,7 +66,7 @@ CROSS JOIN LATERAL (
                    - coalesce(part[7] || '1', '1')::int
                      * pg_catalog.make_interval(hours => coalesce(part[8], '0')::int, mins => coalesce(part[9], '0')::int)) AT TIME ZONE 'UTC'
               ELSE pg_catalog.now() - greatest(g.started_at, x.filled_at) END AS since) AS y
-CROSS JOIN LATERAL (SELECT greatest(y.since, interval '0') AS age) AS a
+CROSS JOIN LATERAL (SELECT CASE WHEN y.since IS NOT NULL THEN greatest(y.since, interval '0') END AS age) AS a
 -- How often it is refreshed, as far as intervals and the target lag say; what cron means is the daemon's to know.
 CROSS JOIN LATERAL (
   SELECT pg_catalog.count(*) AS schedules, pg_catalog.count(e.every) AS intervals, pg_catalog.min(e.every) AS every

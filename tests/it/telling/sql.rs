@@ -368,6 +368,11 @@ fn the_view_tells_how_every_mart_is() {
         rig.value("SELECT status || coalesce(freshness, ' -') FROM datamart.status WHERE mart = 'base'"),
         "error -"
     );
+    // What has no rows has no age, and what was never filled is not fresh.
+    let ages = "SELECT string_agg(concat_ws(' ', mart, status, freshness, age_seconds), ', ' ORDER BY mart) FROM datamart.status
+                WHERE mart IN ('base', 'seen', 'stored')";
+    rig.sql("DROP TABLE stored; CREATE MATERIALIZED VIEW stored AS SELECT 1 AS id WITH NO DATA");
+    assert_eq!(rig.value(ages), "base error, seen error, stored error");
 }
 
 #[test]
