@@ -38,6 +38,9 @@ pub struct Scope {
     pub capture: Option<CaptureScope>,
     /// Versioned marts: what their next version needs is looked for as well.
     pub versioned: Vec<Mart>,
+    /// Without the definitions of views and materialized views, and without a look whether a relation is empty: those wait for
+    /// whoever computes its rows.
+    pub brief: bool,
 }
 
 /// Reads everything in `scope`, and whatever the registry records, in the caller's transaction.
@@ -75,7 +78,7 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
             names.extend(version.mart.names_beside().into_iter().chain(wanted.names_beside()));
         }
     }
-    let mut found = relations(conn, &managed, &sources).await?;
+    let mut found = described(conn, &managed, &sources, !scope.brief).await?;
     let left = left(conn, &scope.project).await?;
     // What applies left is nobody's.
     let versions: BTreeSet<&QName> =
@@ -88,7 +91,7 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         if let Some(schema) = &scope.registry {
             followers::declared(conn, schema, &scope.project, &mut followers).await?;
         }
-        let whole = relations(conn, &followers.keys().cloned().collect(), &BTreeSet::new()).await?;
+        let whole = described(conn, &followers.keys().cloned().collect(), &BTreeSet::new(), !scope.brief).await?;
         names.extend(whole.values().flat_map(names_aside));
         found.extend(whole);
     }
@@ -132,16 +135,26 @@ pub async fn relations(
     managed: &BTreeSet<QName>,
     sources: &BTreeSet<QName>,
 ) -> Result<HashMap<QName, Relation>, CatalogError> {
+    described(conn, managed, sources, true).await
+}
+
+async fn described(
+    conn: &mut PgConnection,
+    managed: &BTreeSet<QName>,
+    sources: &BTreeSet<QName>,
+    definitions: bool,
+) -> Result<HashMap<QName, Relation>, CatalogError> {
     // Compiling the queries would cost many times what they do.
     sqlx::query("SELECT pg_catalog.set_config('jit', 'off', true)").execute(&mut *conn).await?;
     let wanted = || managed.iter().map(|n| (n, true)).chain(sources.difference(managed).map(|n| (n, false)));
     let schemas: Vec<&str> = wanted().map(|(n, _)| n.schema.as_str()).collect();
     let names: Vec<&str> = wanted().map(|(n, _)| n.name.as_str()).collect();
-    let flags: Vec<bool> = wanted().map(|(_, managed)| managed).collect();
+    let flags: Vec<bool> = wanted().map(|(_, managed)| managed && definitions).collect();
     let rows = sqlx::query(include_str!("sql/relations.sql"))
         .bind(&schemas)
         .bind(&names)
         .bind(&flags)
+        .bind(definitions)
         .fetch_all(&mut *conn)
         .await?;
     let mut found: HashMap<i64, Relation> = HashMap::with_capacity(rows.len());

@@ -51,6 +51,7 @@ pub fn read_scope(plan: &Plan, registry: Option<String>) -> Scope {
         plan.reads.iter().filter(move |r| r.managed == managed && !r.aside).map(|r| r.name.clone()).collect()
     };
     Scope {
+        brief: false,
         project: plan.project.clone(),
         registry,
         names: names(true),

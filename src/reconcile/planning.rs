@@ -27,21 +27,35 @@ pub struct Seen {
 /// # Errors
 /// A registry that cannot be used; what the server says.
 pub async fn look(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, ReconcileError> {
+    look_at(conn, desired, false).await
+}
+
+/// As [`look`], without the definitions of views and materialized views: it waits for nobody's refresh, and nothing is planned
+/// from it.
+///
+/// # Errors
+/// As [`look`].
+pub async fn glance(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, ReconcileError> {
+    look_at(conn, desired, true).await
+}
+
+async fn look_at(conn: &mut PgConnection, desired: &Desired, brief: bool) -> Result<Seen, ReconcileError> {
     observe::begin(conn).await?;
-    let found = seen(conn, desired).await;
+    let found = seen(conn, desired, brief).await;
     let ended = observe::end(conn).await;
     let found = found?;
     ended?;
     Ok(found)
 }
 
-async fn seen(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, ReconcileError> {
+async fn seen(conn: &mut PgConnection, desired: &Desired, brief: bool) -> Result<Seen, ReconcileError> {
     // Sizes and definitions need a lock that somebody's ALTER TABLE keeps from us.
     let wait = format!("SET LOCAL lock_timeout = {}", desired.project.database.lock_timeout_ms);
     sqlx::raw_sql(AssertSqlSafe(wait)).execute(&mut *conn).await?;
     let schema = &desired.project.registry_schema;
     let registry = registry::state(conn, schema).await?.usable(schema)?;
     let scope = plan::scope(desired, registry.as_ref().map(|_| schema.clone()));
+    let scope = catalog::Scope { brief, ..scope };
     let mut actual = catalog::introspect(conn, &scope).await?;
     if registry.as_ref().is_some_and(|meta| meta.format >= registry::DAEMONS) {
         actual.overrides = catalog::overrides(conn, schema, &desired.project.name).await?;

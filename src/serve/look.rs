@@ -34,7 +34,7 @@ impl Look {
     /// What the server says.
     pub async fn at(ask: &Ask, conn: &mut PgConnection) -> Result<Self, Problem> {
         let desired = ask.desired()?;
-        let seen = reconcile::look(conn, &desired).await?;
+        let seen = reconcile::glance(conn, &desired).await?;
         Ok(Self { desired, seen, now: (ask.state.clock)() })
     }
 

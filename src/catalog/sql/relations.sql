@@ -1,4 +1,5 @@
 -- Relations by name: marts, what they read, and names they will need. Definitions only where the flag asks.
+-- What takes a lock on the relation, and so may wait, only where the last one does.
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS relkind,
        pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
        d.description AS comment,
@@ -9,7 +10,7 @@ SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
        (SELECT m.amname::text FROM pg_catalog.pg_am m WHERE m.oid = c.relam AND c.relkind IN ('r', 'm') AND m.amname <> current_setting('default_table_access_method'))
          AS access_method,
        CASE WHEN w.managed AND c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END AS definition,
-       CASE WHEN c.relpages > 0 THEN false WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) = 0 ELSE false END AS empty,
+       CASE WHEN c.relpages > 0 OR NOT $4 THEN false WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) = 0 ELSE false END AS empty,
        c.reltuples::float8 AS tuples,
        c.relpages::bigint AS pages,
        EXISTS (SELECT 1 FROM pg_catalog.pg_depend e

@@ -46,6 +46,26 @@ fn a_request_is_accepted_with_its_run() {
 }
 
 #[test]
+fn nobody_waits_for_a_mart_that_is_computed() {
+    run(async {
+        let rig = Rig::shop().await;
+        // As a refresh without CONCURRENTLY holds it.
+        let mut computing = rig.database.session().await;
+        sqlx::raw_sql("BEGIN; REFRESH MATERIALIZED VIEW public.totals")
+            .execute(&mut computing)
+            .await
+            .expect("a refresh");
+        for path in
+            ["/api/v1/marts", "/api/v1/marts?stats=true", "/api/v1/marts/totals", "/api/v1/marts/top", "/healthz"]
+        {
+            rig.get(path).await.of(200);
+        }
+        rig.post("/api/v1/marts/sales/refresh", "").await.of(202);
+        rig.post("/api/v1/marts/totals/refresh", "").await.of(202);
+    });
+}
+
+#[test]
 fn all_or_a_selection_in_order() {
     run(async {
         let rig = Rig::shop().await;
