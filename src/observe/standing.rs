@@ -95,13 +95,22 @@ pub async fn standing(
     Ok(Some(standing))
 }
 
+/// What was applied may have been changed since.
+fn in_force(standing: &Standing) -> &'static str {
+    if standing.drift.is_empty() {
+        "the database is as the manifests say"
+    } else {
+        "the manifests are applied; there is drift"
+    }
+}
+
 fn conditions(standing: &Standing, applying: bool) -> Vec<Condition> {
     let said = standing.reason.as_deref().and_then(|said| REASONS.iter().find(|reason| **reason == said));
     let reason = said.copied().unwrap_or("Unknown");
     let message = standing.message.clone().unwrap_or_default();
     let condition = |kind, status, reason, message: String| Condition { kind, status, reason, message };
     let mut conditions = match standing.status.as_str() {
-        "applied" => vec![condition("Ready", "True", "Applied", "the database is as the manifests say".to_owned())],
+        "applied" => vec![condition("Ready", "True", "Applied", in_force(standing).to_owned())],
         _ => vec![condition("Ready", "False", reason, message.clone())],
     };
     if applying {

@@ -150,5 +150,5 @@ fn pending(seen: Seen, plan: &Plan) -> Attempt {
         plan: Some(serde_json::to_value(plan).unwrap_or(Value::Null)),
         fingerprint: Some(fingerprint.clone()),
     };
-    Attempt { seen, outcome: Outcome::Pending { fingerprint, message, new: false }, told }
+    Attempt { seen, outcome: Outcome::Pending { fingerprint, message, allowable: allowable(plan), new: false }, told }
 }

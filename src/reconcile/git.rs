@@ -65,6 +65,24 @@ pub enum GitError {
         /// How long it had.
         limit: Duration,
     },
+    /// The repository has no such branch.
+    #[error("{of} has no branch {branch}")]
+    Branch {
+        /// The repository.
+        of: String,
+        /// The branch's name.
+        branch: String,
+    },
+    /// The branch has no such folder.
+    #[error("branch {branch} of {of} has no folder {}", path.display())]
+    Path {
+        /// The repository.
+        of: String,
+        /// The branch's name.
+        branch: String,
+        /// Where the manifests were looked for.
+        path: PathBuf,
+    },
     /// It failed.
     #[error("git {what} failed: {message}")]
     Failed {
@@ -215,18 +233,12 @@ impl WorkTree {
     pub async fn update(&self) -> Result<bool, GitError> {
         self.prepare().await?;
         let reference = format!("refs/heads/{}", self.of.branch);
-        let told = self.git("ls-remote", &["--exit-code", "origin", &reference], ASK).await;
-        let told = told.map_err(|error| match error {
-            // It says nothing then.
-            GitError::Failed { what, message } if message.is_empty() => {
-                let message = format!("{} has no branch {}", self.of.label(), self.of.branch);
-                GitError::Failed { what, message }
-            }
-            other => other,
-        })?;
-        let commit = told.split_whitespace().next().unwrap_or_default().to_owned();
+        let told = self.git("ls-remote", &["origin", &reference], ASK).await?;
+        let Some(commit) = told.split_whitespace().next().map(str::to_owned) else {
+            return Err(GitError::Branch { of: self.of.label(), branch: self.of.branch.clone() });
+        };
         if self.head().await.as_ref() == Some(&commit) && self.is_clean().await {
-            return Ok(false);
+            return self.contained().map(|()| false);
         }
         if let Err(error) = self.check_out(&reference).await {
             tracing::warn!(%error, "the work tree is made anew");
@@ -235,7 +247,16 @@ impl WorkTree {
             self.prepare().await?;
             self.check_out(&reference).await?;
         }
-        Ok(true)
+        self.contained().map(|()| true)
+    }
+
+    /// The branch has the folder with the manifests.
+    fn contained(&self) -> Result<(), GitError> {
+        if self.folder().is_dir() {
+            return Ok(());
+        }
+        let (of, branch, path) = (self.of.label(), self.of.branch.clone(), self.of.path.clone());
+        Err(GitError::Path { of, branch, path })
     }
 
     /// An empty repository, where there is none.
@@ -292,7 +313,8 @@ impl WorkTree {
             command.args(["-c", setting]);
         });
         command.arg(what).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.kill_on_drop(true);
+        // A Ctrl-C is for us, who end git when we drop it.
+        command.kill_on_drop(true).process_group(0);
         ELSEWHERE.iter().for_each(|name| {
             command.env_remove(name);
         });
@@ -315,7 +337,11 @@ impl WorkTree {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("hint:"));
-        Err(GitError::Failed { what, message: self.of.redacted(&lines.collect::<Vec<_>>().join("; ")) })
+        let message = match lines.collect::<Vec<_>>().join("; ") {
+            silent if silent.is_empty() => output.status.to_string(),
+            said => self.of.redacted(&said),
+        };
+        Err(GitError::Failed { what, message })
     }
 }
 

@@ -45,8 +45,11 @@ pub(super) fn reconciled(reconciled: &Reconciled) {
         Outcome::Applied { marts, fingerprint } => {
             tracing::info!(revision, marts = marts.join(", "), fingerprint, "revision applied");
         }
-        Outcome::Pending { fingerprint, message, new: true } => {
+        Outcome::Pending { fingerprint, message, allowable: true, new: true } => {
             tracing::warn!(revision, fingerprint, "a plan waits for approval: {message}");
+        }
+        Outcome::Pending { fingerprint, message, new: true, .. } => {
+            tracing::warn!(revision, fingerprint, "a plan is refused, and no approval would help: {message}");
         }
         Outcome::Invalid { message, new: true } => {
             tracing::warn!(revision, "the revision is refused, the last good one stays in force: {message}");

@@ -18,18 +18,20 @@ pub enum Outcome {
         /// Of the plan.
         fingerprint: String,
     },
-    /// It waits for an approval.
+    /// Its plan is refused: it waits for an approval, if that helps.
     Pending {
         /// Of the plan that waits.
         fingerprint: String,
         /// Why, in words.
         message: String,
+        /// Whether an approval helps; else the manifests or the database have to change.
+        allowable: bool,
         /// Nobody was told of it before.
         new: bool,
     },
     /// It says something that cannot be.
     Invalid {
-        /// Why, in words.
+        /// Why, in words, the first problem among them.
         message: String,
         /// Nobody was told of it before.
         new: bool,

@@ -131,8 +131,10 @@ impl Revisions {
     /// What is wrong with them; the last good ones stay in force.
     pub async fn load(&mut self) -> Result<Arc<Desired>, ReconcileError> {
         let fetched = self.files.fetch(&mut self.options.load).await;
-        if !self.files.is_there().await {
-            fetched?;
+        if let Err(error) = fetched
+            && self.lacks_files().await
+        {
+            return Err(error.into());
         }
         self.files.watch(&self.options.load, self.good.as_deref());
         let desired = Arc::new(manifest::load(&self.options.load)?);
@@ -188,11 +190,16 @@ impl Revisions {
         found
     }
 
+    /// Whether there is nothing to read: no work tree, or none with the folder of the manifests.
+    async fn lacks_files(&self) -> bool {
+        !self.options.load.dir.is_dir() || !self.files.is_there().await
+    }
+
     /// The attempt, and what is to be told of it.
     async fn attempt(&mut self, endpoint: &Endpoint, fetched: Result<(), GitError>, now: DateTime<Utc>) -> Tried {
         let mut unreached = None;
         if let Err(error) = fetched {
-            if !self.files.is_there().await {
+            if self.lacks_files().await {
                 return self.failed(error.into(), None, None);
             }
             unreached = Some(error);
@@ -247,7 +254,7 @@ impl Revisions {
         let message = message(&told);
         let problems = told.get("problems").filter(|found| found.as_array().is_some_and(|all| !all.is_empty()));
         let outcome = match status {
-            "invalid" => Outcome::Invalid { message: message.clone(), new: true },
+            "invalid" => Outcome::Invalid { message: with_first(&message, problems), new: true },
             _ => Outcome::Failed { kind, message: message.clone(), passing: passing || by_itself, new: true },
         };
         let told = Told {
@@ -267,6 +274,16 @@ impl Revisions {
         let of_content = |content: &Fingerprint| format!("files@{}", content.0);
         manifest::revision(&self.options.load.dir).or_else(|| content.map(of_content))
     }
+}
+
+/// Who reads a log has no `status` beside it: the first problem, at its place.
+fn with_first(message: &str, problems: Option<&Value>) -> String {
+    let Some(problem) = problems.and_then(|found| found.get(0)) else { return message.to_owned() };
+    let said = problem["message"].as_str().unwrap_or_default();
+    let Some(file) = problem["file"].as_str() else { return format!("{message}: {said}") };
+    let numbers = ["line", "column"].map(|key| problem[key].as_u64());
+    let place: String = numbers.iter().flatten().map(|number| format!(":{number}")).collect();
+    format!("{message}: {file}{place}: {said}")
 }
 
 /// An attempt, whatever came of it.

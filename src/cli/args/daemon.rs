@@ -21,11 +21,19 @@ pub struct DaemonArgs {
     #[arg(long, value_name = "P", requires = "git")]
     pub path: Option<String>,
     /// Between two looks into the repository
-    #[arg(long, value_name = "DURATION", requires = "git", value_parser = super::duration, default_value = "1m")]
+    #[arg(long, value_name = "DURATION", requires = "git", value_parser = interval, default_value = "1m")]
     pub interval: std::time::Duration,
     /// The form of the log on stderr
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub log: LogForm,
+}
+
+/// A repository is not asked without a pause.
+fn interval(text: &str) -> Result<std::time::Duration, String> {
+    match super::duration(text)? {
+        std::time::Duration::ZERO => Err("at least 1s".to_owned()),
+        some => Ok(some),
+    }
 }
 
 /// The forms of the log.

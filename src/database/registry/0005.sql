@@ -210,7 +210,7 @@ CREATE OR REPLACE FUNCTION {registry}.results(request bigint DEFAULT NULL)
 RETURNS TABLE (run bigint, mart text, status text, method text, rows bigint, duration_ms double precision, error text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $datamart$
   SELECT r.run, format('%I.%I', r.schema, r.mart), r.status, r.method, r.row_count, r.duration_ms,
-         coalesce(r.error ->> 'message', CASE WHEN r.status NOT IN ('success', 'noop', 'running') THEN r.reason END)
+         coalesce(r.error ->> 'message', CASE WHEN r.status NOT IN ('success', 'noop', 'queued', 'running') THEN r.reason END)
   FROM {registry}.refreshes AS r
   WHERE CASE WHEN $1 IS NULL THEN r.run = ANY (nullif(current_setting('datamart.runs', true), '')::bigint[]) ELSE $1 IN (r.request, r.run) END
   ORDER BY r.run

@@ -168,6 +168,15 @@ fn a_branch_that_is_not_there_and_a_damaged_work_tree() {
         let done = rig.next().await;
         assert_eq!(done.outcome.as_str(), "applied", "{:?}", done.outcome);
         assert_eq!(done.desired.expect("manifests").marts.len(), 2);
+        std::fs::rename(rig.folder.path().join("origin/marts"), rig.folder.path().join("origin/moved"))
+            .expect("a move");
+        rig.commit();
+        let done = rig.next().await;
+        let Outcome::Failed { message, .. } = &done.outcome else { panic!("{:?}", done.outcome) };
+        assert!(message.contains("branch main of ") && message.contains("has no folder marts"), "{message}");
+        assert_eq!(done.desired.expect("manifests").marts.len(), 2);
+        let told = Rig::daemon(&rig.folder, "none").load().await.expect_err("no folder").to_string();
+        assert!(told.contains("has no folder none"), "{told}");
         git(&rig.folder.path().join("origin"), &["branch", "-m", "main", "trunk"]);
         let done = rig.next().await;
         let Outcome::Failed { message, .. } = &done.outcome else { panic!("{:?}", done.outcome) };

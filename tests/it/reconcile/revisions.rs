@@ -39,7 +39,8 @@ fn a_revision_that_does_not_validate_leaves_the_last_good_one_in_force() {
         let good = rig.standing().await.applied;
         rig.write("other.toml", "type = \"table\"\nqueri = \"SELECT 1\"\n");
         let done = rig.reconcile(Reason::Files).await;
-        assert!(matches!(&done.outcome, Outcome::Invalid { new: true, .. }), "{:?}", done.outcome);
+        let Outcome::Invalid { message, new: true } = &done.outcome else { panic!("{:?}", done.outcome) };
+        assert!(message.ends_with("in the manifests: `query` is missing"), "{message}");
         assert!(done.desired.is_some_and(|desired| desired.marts.len() == 1));
         let standing = rig.standing().await;
         assert_eq!((standing.status.as_str(), standing.reason.as_deref()), ("invalid", Some("ManifestInvalid")));
