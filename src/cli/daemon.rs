@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use datamart::apply::By;
-use datamart::manifest::LoadOptions;
+use datamart::database::Endpoint;
+use datamart::manifest::{Desired, LoadOptions};
 use datamart::reconcile::{self, Command, ReconcileError, RevisionOptions, Revisions, Setup, Source, Verdict, Vitals};
 use datamart::serve::{self, Keys, ServeError, Site};
 use tokio::net::TcpListener;
@@ -31,9 +32,24 @@ const HOME: &str = ".datamart/git";
 /// What keeps it from beginning; in one pass also what keeps it from its work.
 pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<Exit> {
     // Before anything takes long: who stops us early is heard, too.
-    let signals = Signals::new()?;
+    let mut signals = Signals::new()?;
     let options = options(args, globals);
-    let desired = Revisions::new(options.clone()).map_err(ReconcileError::from)?.load().await?;
+    let mut revisions = Revisions::new(options.clone()).map_err(ReconcileError::from)?;
+    let loaded = tokio::select! {
+        loaded = revisions.load() => loaded,
+        () = signals.stop() => return Ok(Exit::Done),
+    };
+    let (desired, refused) = match loaded {
+        Ok(desired) => (desired, None),
+        Err(error) if args.once => return Err(error.into()),
+        // What was applied before goes on being refreshed, if it is known whose it is.
+        Err(error) => match revisions.project_alone() {
+            Ok(desired) => (desired, Some(error)),
+            Err(_) => return Err(error.into()),
+        },
+    };
+    // Its work tree is free for who leads.
+    drop(revisions);
     logged::warnings(&desired, args.log, style);
     let keys = Keys::from_environment(&context::environment());
     let listener = match &args.http {
@@ -41,6 +57,12 @@ pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<E
         Some(address) => Some(serve::listen(address, &keys).await?),
     };
     let reach = context::reach(globals, style, &desired).await?;
+    if let Some(error) = refused
+        && !is_applied(&reach.endpoint, &desired).await
+    {
+        reach.close().await?;
+        return Err(error.into());
+    }
     let label = reach.endpoint.label();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), project = desired.project.name, database = label, "started");
     let setup = Setup {
@@ -83,6 +105,12 @@ async fn beside(
     drop(end);
     serving.await?;
     done
+}
+
+/// Whether this project was applied before. Where nobody can say, it was not.
+async fn is_applied(endpoint: &Endpoint, desired: &Desired) -> bool {
+    let Ok(mut conn) = endpoint.session("daemon look").await else { return false };
+    reconcile::look(&mut conn, desired).await.is_ok_and(|seen| !seen.actual.recorded.is_empty())
 }
 
 async fn until_told(setup: &Setup, signals: Signals) -> Result<Verdict> {
@@ -131,6 +159,14 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
             hangup: listen(SignalKind::hangup())?,
         })
+    }
+
+    /// Resolves when it is told to stop.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 
     /// Hands on what is heard, for ever: SIGTERM and SIGINT stop, SIGHUP reads the manifests again.

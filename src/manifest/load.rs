@@ -61,6 +61,20 @@ pub fn load(options: &LoadOptions) -> Result<Desired, ManifestError> {
     Ok(Desired { dir: options.dir.clone(), project, defaults, marts, warnings: problems })
 }
 
+/// The project alone, without its marts, where one of these cannot be used: what was applied before goes on being refreshed.
+///
+/// # Errors
+/// As [`load`], for what the project's own files say.
+pub fn project_alone(options: &LoadOptions) -> Result<Desired, ManifestError> {
+    let source = Source { options };
+    let mut problems = Vec::new();
+    let (project, defaults) = read_project(source, &source.list()?, &mut problems)?;
+    if problems.iter().any(|p| p.severity == Severity::Error) {
+        return Err(ManifestError::Invalid { problems });
+    }
+    Ok(Desired { dir: options.dir.clone(), project, defaults, marts: Vec::new(), warnings: problems })
+}
+
 /// A file below the folder.
 pub(super) struct File {
     full: PathBuf,

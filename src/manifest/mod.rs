@@ -41,7 +41,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use files::{beside, content, folders};
-pub use load::load;
+pub use load::{load, project_alone};
 pub use operation::{HttpConfig, MaintenanceWindow, Notification, PauseWhen};
 pub use problem::{Place, Problem, Severity};
 pub use project::{DatabaseConfig, EmbeddedConfig, Limits, Naming, OnDrift, Policy, Project, Prune};

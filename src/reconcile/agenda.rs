@@ -101,6 +101,8 @@ impl Agenda {
         self.ground = Some(ground);
         let now = self.now();
         let gone = self.queue.set(jobs, now);
+        // Where they cannot be refused now they are found again.
+        self.requested.retain(|run| !gone.contains(run));
         if !gone.is_empty() {
             self.rows.refuse(conn, &gone, "cancelled", ("there is no such mart any more", Some("missing"))).await?;
         }

@@ -13,32 +13,51 @@ use super::log::told;
 use super::requests::Rows;
 use super::touch::Touch;
 use super::{Poker, Reason, Seen, ground};
-use crate::database::SqlError;
+use crate::database::{ErrorKind, SqlError};
 use crate::manifest::Desired;
 
+/// Nothing at the desk takes longer: a server that is gone without a word says nothing. Longer than its statements may take there.
+const BRIEF: Duration = Duration::from_secs(12);
 /// What was not done is tried again after this.
 const SOON: Duration = Duration::from_secs(1);
+
+/// Rows of runs that nobody finished are looked at again after this.
+const UNFINISHED: Duration = Duration::from_secs(5);
 
 /// Who sits at the desk.
 pub(super) struct Clerk {
     pub rows: Rows,
     pub agenda: Agenda,
     desk: Option<Desk>,
+    /// The desk did not answer, or broke, in the middle of something: another one is to be opened.
+    broke: bool,
     touch: Touch,
     poker: Poker,
     retry_at: Option<Instant>,
     /// What was seen last could not be worked on: it is to be looked at again.
     unsettled: bool,
+    /// Rows of runs may be open that nobody works on, of leaderships before this one; when to look.
+    unfinished: Option<(Instant, i64)>,
 }
 
 impl Clerk {
     pub fn new(rows: Rows, agenda: Agenda, poker: Poker) -> Self {
-        Self { rows, agenda, desk: None, touch: Touch::default(), poker, retry_at: None, unsettled: false }
+        Self {
+            rows,
+            agenda,
+            desk: None,
+            broke: false,
+            touch: Touch::default(),
+            poker,
+            retry_at: None,
+            unsettled: false,
+            unfinished: None,
+        }
     }
 
     /// The desk is open, perhaps again: what was notified meanwhile was not heard.
     pub async fn opened(&mut self, desk: Desk) {
-        self.desk = Some(desk);
+        (self.desk, self.broke) = (Some(desk), false);
         self.listen().await;
         if self.agenda.is_known() {
             self.take().await;
@@ -48,7 +67,7 @@ impl Clerk {
 
     /// The desk broke.
     pub fn lost(&mut self) {
-        self.desk = None;
+        (self.desk, self.broke) = (None, false);
     }
 
     /// Whether it is open.
@@ -60,14 +79,32 @@ impl Clerk {
     pub async fn hear(&mut self) -> Heard {
         match &mut self.desk {
             Some(desk) => desk.hear().await,
+            None if self.broke => Heard::Lost,
             None => std::future::pending().await,
         }
     }
 
     /// When there is something to do.
     pub fn due(&self) -> Option<Instant> {
-        let touch = self.touch.at().filter(|_| self.is_open());
-        touch.into_iter().chain(self.retry_at).min()
+        let touch = self.touch.at().into_iter().chain(self.unfinished.map(|(at, _)| at));
+        touch.filter(|_| self.is_open()).chain(self.retry_at).min()
+    }
+
+    /// Rows of runs before leadership `epoch` may be open that nobody finishes: they are closed once nobody works on them.
+    pub fn recover_later(&mut self, epoch: i64) {
+        let epoch = self.unfinished.map_or(epoch, |(_, known)| known.max(epoch));
+        self.unfinished = Some((Instant::now() + UNFINISHED, epoch));
+    }
+
+    async fn recover(&mut self) {
+        let Some((_, epoch)) = self.unfinished.filter(|(at, _)| *at <= Instant::now()) else { return };
+        let Some(desk) = &mut self.desk else { return };
+        let recovered = async { self.rows.recover(desk.connection().await?, epoch).await };
+        let recovered = brief(recovered).await;
+        self.unfinished = None;
+        if self.said("closing the rows of runs that nobody finished", recovered) != Some(0) {
+            self.recover_later(epoch);
+        }
     }
 
     /// Does what is due.
@@ -76,12 +113,13 @@ impl Clerk {
         if self.retry_at.is_some_and(|at| at <= now) {
             self.take().await;
         }
+        self.recover().await;
         if self.touch.at().is_none_or(|at| at > now) {
             return;
         }
         let Some(desk) = &mut self.desk else { return };
         let looked = async { self.touch.look(desk.connection().await?, &self.rows.registry, &self.rows.project).await };
-        let looked = looked.await;
+        let looked = brief(looked).await;
         let marts = self.said("looking which sources changed", looked).unwrap_or_default();
         self.agenda.changed(&marts);
     }
@@ -101,7 +139,7 @@ impl Clerk {
                     let went = ground::went(&mut *conn, &self.rows.registry, &self.rows.project).await?;
                     self.agenda.settle(conn, (desired, seen), &went).await
                 };
-                let settled = settled.await;
+                let settled = brief(settled).await;
                 self.said("reading how the marts went", settled)
             }
         };
@@ -116,7 +154,7 @@ impl Clerk {
     /// Hears the channels of the marts as they are.
     async fn listen(&mut self) {
         let Some(desk) = &mut self.desk else { return };
-        let listening = desk.listen(self.agenda.channels()).await;
+        let listening = brief(desk.listen(self.agenda.channels())).await;
         self.said("listening on the marts' channels", listening);
     }
 
@@ -128,7 +166,7 @@ impl Clerk {
         }
         let Some(desk) = self.desk.as_mut().filter(|_| self.agenda.is_known()) else { return };
         let taken = async { self.agenda.take(desk.connection().await?).await };
-        let taken = taken.await;
+        let taken = brief(taken).await;
         if let Some(true) = self.said("taking what was asked for", taken) {
             self.poker.poke(Reason::Asked);
         }
@@ -138,7 +176,7 @@ impl Clerk {
     pub async fn refreshed(&mut self, name: &str) {
         let Some(desk) = &mut self.desk else { return };
         let read = async { self.agenda.refreshed(desk.connection().await?, name).await };
-        let read = read.await;
+        let read = brief(read).await;
         self.said("reading who refreshed a mart", read);
     }
 
@@ -146,8 +184,13 @@ impl Clerk {
     pub async fn overrides(&mut self, desired: &Desired) {
         let Some(desk) = &mut self.desk else { return };
         let read = async { self.agenda.overrides(desk.connection().await?, desired).await };
-        if let Err(error) = read.await {
+        let read = match tokio::time::timeout(BRIEF, read).await {
+            Ok(read) => read,
+            Err(_) => Err(silent().into()),
+        };
+        if let Err(error) = read {
             tracing::warn!(error = %told(&error), "cannot read what holds instead of the manifests");
+            self.give_up(error.kind());
             self.poker.poke(Reason::Asked);
         }
         self.agenda.watch(&mut self.touch);
@@ -158,7 +201,7 @@ impl Clerk {
     pub async fn join(&mut self, runs: &[i64], run: i64) {
         let Some(desk) = self.desk.as_mut().filter(|_| !runs.is_empty()) else { return };
         let joined = async { self.rows.join(desk.connection().await?, runs, run).await };
-        let joined = joined.await;
+        let joined = brief(joined).await;
         self.said("writing how joined requests ended", joined);
     }
 
@@ -167,9 +210,25 @@ impl Clerk {
             Ok(done) => Some(done),
             Err(error) => {
                 tracing::warn!(error = %error, "{what} failed; trying again");
+                self.give_up(error.kind.as_str());
                 self.retry_soon();
                 None
             }
         }
     }
+
+    /// A session that broke, or was left in the middle of a statement, is of no use any more.
+    fn give_up(&mut self, kind: &str) {
+        if kind == ErrorKind::Connection.as_str() && self.desk.take().is_some() {
+            self.broke = true;
+        }
+    }
+}
+
+async fn brief<T>(work: impl Future<Output = Result<T, SqlError>>) -> Result<T, SqlError> {
+    tokio::time::timeout(BRIEF, work).await.unwrap_or_else(|_| Err(silent()))
+}
+
+fn silent() -> SqlError {
+    SqlError::new(ErrorKind::Connection, format!("no answer within {} s", BRIEF.as_secs()))
 }

@@ -1,6 +1,7 @@
 //! What takes long beside the runs: looks at manifests and database, and the desk that is opened again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Utc;
 use futures_util::StreamExt;
@@ -14,11 +15,8 @@ use crate::database::retry::Backoff;
 use crate::database::{DatabaseError, Endpoint};
 use crate::manifest::Desired;
 
-const REOPEN: Backoff = Backoff {
-    attempts: u32::MAX,
-    first: std::time::Duration::from_millis(100),
-    longest: std::time::Duration::from_secs(10),
-};
+const REOPEN: Backoff =
+    Backoff { attempts: u32::MAX, first: Duration::from_millis(100), longest: Duration::from_secs(10) };
 
 /// What came of an errand.
 pub(super) enum Errand {
@@ -97,10 +95,11 @@ impl Errands {
         self.work.push(Box::pin(work));
     }
 
-    /// Looks at the database alone: marts are refreshed while a revision waits for locks or builds.
-    pub fn see(&mut self, desired: &Arc<Desired>) {
+    /// Looks at the database alone, after a pause: marts are refreshed while a revision waits for locks or builds, or is refused.
+    pub fn see(&mut self, desired: &Arc<Desired>, pause: Duration) {
         let (endpoint, desired) = (self.endpoint.clone(), Arc::clone(desired));
         self.work.push(Box::pin(async move {
+            tokio::time::sleep(pause).await;
             let seen = async {
                 let mut conn = endpoint.session("daemon look").await?;
                 let seen = look(&mut conn, &desired).await?;

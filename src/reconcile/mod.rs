@@ -11,6 +11,7 @@ mod drift;
 mod errands;
 mod error;
 mod files;
+mod follower;
 mod git;
 mod ground;
 mod lead;

@@ -50,6 +50,8 @@ pub struct Revisions {
     poker: Poker,
     started: bool,
     files: Files,
+    /// The registry's schema and the project of the daemon, where it is one.
+    serves: Option<(String, String)>,
     /// The last good ones.
     good: Option<Arc<Desired>>,
     /// The content and the revision about which everything is said.
@@ -74,12 +76,18 @@ impl Revisions {
             poker,
             started: false,
             files,
+            serves: None,
             good: None,
             settled: None,
             failures: 0,
             retry_at: None,
             drift_at,
         })
+    }
+
+    /// From now on the manifests of another project, or for another registry, are refused: who leads this one does not lead that one.
+    pub fn serve(&mut self, registry: &str, project: &str) {
+        self.serves = Some((registry.to_owned(), project.to_owned()));
     }
 
     /// What tells it to look.
@@ -101,7 +109,10 @@ impl Revisions {
             return Reason::Start;
         }
         let reason = tokio::select! {
-            Some(reason) = self.pokes.recv() => reason,
+            Some(reason) = self.pokes.recv() => {
+                // One look answers all who asked until now; the first of these reasons looks for most.
+                std::iter::from_fn(|| self.pokes.try_recv().ok()).fold(reason, Reason::min)
+            }
             reason = self.files.changed() => reason,
             () = at(self.retry_at) => Reason::Retry,
             () = tokio::time::sleep_until(self.drift_at) => Reason::Drift,
@@ -137,10 +148,18 @@ impl Revisions {
             return Err(error.into());
         }
         self.files.watch(&self.options.load, self.good.as_deref());
-        let desired = Arc::new(manifest::load(&self.options.load)?);
+        let desired = self.read()?;
         self.accept(desired.clone());
         self.files.watch(&self.options.load, self.good.as_deref());
         Ok(desired)
+    }
+
+    /// The project without its marts, after [`load`](Self::load) failed because of these.
+    ///
+    /// # Errors
+    /// What is wrong with the project's own files.
+    pub fn project_alone(&self) -> Result<Arc<Desired>, ReconcileError> {
+        Ok(Arc::new(manifest::project_alone(&self.options.load)?))
     }
 
     /// Reads the manifests, plans, applies what the policy allows, and keeps in the registry how it went. What fails is told in the
@@ -167,8 +186,9 @@ impl Revisions {
         };
         self.settled = content.filter(|_| tried.settled);
         let known = tried.desired.clone().or_else(|| self.desired());
-        if let (Some(desired), Some(told)) = (&known, &tried.told) {
-            let news = keep(endpoint, desired, revision.as_deref(), told, now).await;
+        let of = known.as_ref().map(|known| (known.project.registry_schema.clone(), known.project.name.clone()));
+        if let (Some(of), Some(told)) = (self.serves.clone().or(of), &tried.told) {
+            let news = keep(endpoint, &of, revision.as_deref(), told, now).await;
             tried.outcome.is_news(news);
         }
         if let (Outcome::Unchanged | Outcome::Applied { .. }, Some(desired)) = (&tried.outcome, &tried.desired) {
@@ -204,9 +224,9 @@ impl Revisions {
             }
             unreached = Some(error);
         }
-        let desired = match manifest::load(&self.options.load) {
-            Ok(desired) => Arc::new(desired),
-            Err(error) => return self.failed(error.into(), None, None),
+        let desired = match self.read() {
+            Ok(desired) => desired,
+            Err(error) => return self.failed(error, None, None),
         };
         let by = self.options.by.clone();
         let done = async {
@@ -242,6 +262,23 @@ impl Revisions {
             },
             (Err(Failure { error, fingerprint }), _) => self.failed(error, Some(desired), fingerprint),
         }
+    }
+
+    fn read(&self) -> Result<Arc<Desired>, ReconcileError> {
+        let desired = manifest::load(&self.options.load)?;
+        let Some((registry, project)) = &self.serves else { return Ok(Arc::new(desired)) };
+        let now = &desired.project;
+        let other = |key: &str, now: &str, before: &str| {
+            let message = format!("{key} is {now:?} now; this daemon serves {before:?} until it is started again");
+            Err(ReconcileError::Policy { message })
+        };
+        if now.name != *project {
+            return other("project.name", &now.name, project);
+        }
+        if now.registry_schema != *registry {
+            return other("project.registry_schema", &now.registry_schema, registry);
+        }
+        Ok(Arc::new(desired))
     }
 
     fn failed(&self, error: ReconcileError, desired: Option<Arc<Desired>>, fingerprint: Option<String>) -> Tried {
@@ -301,16 +338,15 @@ struct Tried {
 /// Keeps in the registry how it went; `None` where it could not be written.
 async fn keep(
     endpoint: &Endpoint,
-    desired: &Desired,
+    (schema, project): &(String, String),
     revision: Option<&str>,
     told: &Told,
     now: DateTime<Utc>,
 ) -> Option<bool> {
-    let schema = &desired.project.registry_schema;
     let kept = async {
         let mut conn = endpoint.session("reconcile").await?;
         record::prepare(&mut conn, schema).await?;
-        let news = record::record(&mut conn, schema, &desired.project.name, revision, told, now).await?;
+        let news = record::record(&mut conn, schema, project, revision, told, now).await?;
         conn.close().await?;
         Ok::<_, ReconcileError>(news)
     };

@@ -5,11 +5,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::board::Board;
+use super::follower::Follower;
 use super::lead::Candidate;
 use super::log::told;
 use super::setup::{Command, Setup, Verdict};
 use super::term::{End, Term};
-use super::{Leadership, Reason, ReconcileError, Revisions};
+use super::{Leadership, ReconcileError, Revisions};
 use crate::database::retry::Backoff;
 
 /// Followers try this often to take over.
@@ -78,52 +79,42 @@ async fn attempt(
     board: &Board,
     commands: &mut UnboundedReceiver<Command>,
 ) -> Result<Tried, ReconcileError> {
+    let mut follower = Follower::new(setup)?;
     let opened = Candidate::open(&setup.endpoint, &setup.registry, &setup.project, &setup.host);
-    let mut candidate = tokio::select! {
-        opened = opened => Box::new(opened?),
-        () = stop(commands) => return Ok(Tried::Stopped),
-    };
-    let mut revisions = Box::new(Revisions::new(setup.revisions.clone())?);
+    let Some(opened) = follower.unless_stopped(opened, commands).await else { return Ok(Tried::Stopped) };
+    let mut candidate = Box::new(opened?);
     let mut followed = false;
     loop {
-        if let Some(epoch) = candidate.stand().await? {
-            if followed {
-                // Who followed has only read the manifests.
-                revisions.poker().poke(Reason::Start);
-            }
-            return Ok(Tried::Leads(candidate, revisions, epoch));
+        let Some(stood) = follower.unless_stopped(candidate.stand(), commands).await else {
+            return Ok(Tried::Stopped);
+        };
+        if let Some(epoch) = stood? {
+            return Ok(Tried::Leads(candidate, follower.lead(followed)?, epoch));
         }
         if setup.once {
             return Err(candidate.held().await.into());
         }
         if !followed {
             followed = true;
-            let registry = candidate.has_registry().await?;
-            tracing::info!("following: {}", candidate.held().await);
-            board.reached(Leadership::Following, registry);
+            let asked = async { (candidate.has_registry().await, candidate.held().await) };
+            let Some((registry, held)) = follower.unless_stopped(asked, commands).await else {
+                return Ok(Tried::Stopped);
+            };
+            tracing::info!("following: {held}");
+            board.reached(Leadership::Following, registry?);
         }
         tokio::select! {
             () = tokio::time::sleep(TRY) => {}
-            reason = revisions.next() => follow(reason, board, &mut revisions).await,
+            // What takes long goes on while the leader's place is tried for.
+            () = follower.follow(board) => {}
             Some(command) = commands.recv() => match command {
                 Command::Stop => {
                     candidate.resign().await;
                     return Ok(Tried::Stopped);
                 }
-                Command::Reload => revisions.poker().poke(Reason::Asked),
+                Command::Reload => follower.reload(),
             },
         }
-    }
-}
-
-/// Who follows reads manifests, and changes nothing.
-async fn follow(reason: Reason, board: &Board, revisions: &mut Revisions) {
-    if reason == Reason::Drift {
-        return;
-    }
-    match revisions.load().await {
-        Ok(desired) => board.in_force(&desired),
-        Err(error) => tracing::warn!("the manifests cannot be used, the last good ones stay: {}", told(&error)),
     }
 }
 

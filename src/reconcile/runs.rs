@@ -17,6 +17,8 @@ use crate::state::QName;
 
 /// Workers that rest this long are closed: an idle daemon holds no more than it hears with.
 const REST: Duration = Duration::from_secs(5);
+/// To cancel takes no longer, or is given up.
+const CANCEL: Duration = Duration::from_secs(5);
 
 /// A run that ended, or could not begin.
 pub(super) struct Finished {
@@ -132,13 +134,15 @@ impl Runs {
         if pids.is_empty() {
             return;
         }
-        // Without a session there is nothing to cancel with; the server notices our end by itself.
-        if let Ok(mut conn) = self.endpoint.direct().session("daemon cancel").await {
+        let cancelled = async {
+            let Ok(mut conn) = self.endpoint.direct().session("daemon cancel").await else { return };
             let _ = sqlx::query("SELECT pg_catalog.pg_cancel_backend(pid) FROM unnest($1::int[]) AS p (pid)")
                 .bind(&pids)
                 .execute(&mut conn)
                 .await;
-        }
+        };
+        // Without a session there is nothing to cancel with; the server notices our end by itself.
+        let _ = tokio::time::timeout(CANCEL, cancelled).await;
     }
 
     /// Ends every session, at once.

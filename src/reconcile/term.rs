@@ -29,6 +29,8 @@ use crate::refresh::{Method, RefreshError, RunStatus};
 
 /// No sleep is longer: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// What could not be seen is looked at again after this.
+const SOON: Duration = Duration::from_secs(1);
 /// The work of a leader that is gone ends within this, or is left to the locks of its marts.
 const RECOVERY: Duration = Duration::from_secs(4);
 
@@ -118,28 +120,51 @@ impl<'a> Term<'a> {
             };
             match happened {
                 Happened::Lost(error) => return self.lost(told(&error)).await,
-                Happened::Told(command) => self.obey(command).await,
-                Happened::Finished(finished) => {
-                    if let Err(RefreshError::Superseded { .. }) = finished.result {
-                        return self.lost("another daemon leads by now".to_owned()).await;
-                    }
-                    self.finished(*finished).await;
+                Happened::Finished(finished) if is_superseded(&finished) => {
+                    return self.lost("another daemon leads by now".to_owned()).await;
                 }
-                Happened::Errand(Ok(errand)) => self.done(errand).await,
-                Happened::Errand(Err(reason)) => self.errands.look(reason),
-                Happened::Heard(heard) => self.heard(heard).await,
-                Happened::Time => self.time().await,
+                happened => {
+                    // Whatever it waits for, that the session is lost is noticed meanwhile.
+                    let lost = tokio::select! {
+                        error = &mut beat => Some(error),
+                        () = self.handle(happened) => None,
+                    };
+                    if let Some(error) = lost {
+                        return self.lost(told(&error)).await;
+                    }
+                }
             }
+        }
+    }
+
+    async fn handle(&mut self, happened: Happened) {
+        match happened {
+            // That ends the loop.
+            Happened::Lost(_) => {}
+            Happened::Told(command) => self.obey(command).await,
+            Happened::Finished(finished) => self.finished(*finished).await,
+            Happened::Errand(Ok(errand)) => self.done(errand).await,
+            Happened::Errand(Err(reason)) => self.errands.look(reason),
+            Happened::Heard(heard) => self.heard(heard).await,
+            Happened::Time => self.time().await,
         }
     }
 
     /// Waits for what a leader before left at work, and closes the rows of its runs.
     async fn recover(&mut self, candidate: &mut Candidate) -> Result<(), SqlError> {
-        let deadline = Instant::now() + RECOVERY;
-        while self.clerk.rows.recover(candidate.connection(), self.epoch).await? > 0 && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        let recovered = async {
+            while self.clerk.rows.recover(candidate.connection(), self.epoch).await? > 0 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(RECOVERY, recovered).await {
+            Ok(done) => done,
+            Err(_) => {
+                self.clerk.recover_later(self.epoch);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// When to wake up if nothing happens.
@@ -177,8 +202,11 @@ impl<'a> Term<'a> {
         let (runs, errands) = (self.runs.is_idle(), self.errands.is_empty());
         let stopped = self.stopping.is_over(runs, errands);
         let passed = self.setup.once && self.looked && runs && errands;
-        let verdict = if self.setup.once { self.verdict } else { Verdict::Good };
-        (stopped || passed).then_some(verdict)
+        (stopped || passed).then(|| self.verdict())
+    }
+
+    fn verdict(&self) -> Verdict {
+        if self.setup.once { self.verdict } else { Verdict::Good }
     }
 
     async fn obey(&mut self, command: Command) {
@@ -217,7 +245,8 @@ impl<'a> Term<'a> {
         };
         // Where the server is out of reach there is nobody to wait for.
         let _ = tokio::time::timeout(Duration::from_secs(3), ended).await;
-        End::Lost(why)
+        // Who was told to stop does not lead again.
+        if self.stopping.has_begun() { End::Stopped(self.verdict()) } else { End::Lost(why) }
     }
 
     async fn time(&mut self) {
@@ -233,17 +262,20 @@ impl<'a> Term<'a> {
             Errand::Desk(Ok(desk)) => {
                 self.clerk.opened(desk).await;
                 if !self.clerk.agenda.is_known() && !self.setup.once {
-                    self.errands.see(&self.desired);
+                    self.errands.see(&self.desired, Duration::ZERO);
                 }
             }
+            // What a revision came to is newer, if it came to anything.
+            Errand::Seen(_) if self.clerk.agenda.is_known() => {}
             Errand::Seen(seen) => match *seen {
-                // What a revision came to is newer.
-                Ok(seen) if !self.looked => {
+                Ok(seen) => {
                     self.settle(seen).await;
                     self.clerk.take().await;
                 }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(kind = error.kind(), "cannot look at the database: {}", told(&error)),
+                Err(error) => {
+                    tracing::warn!(kind = error.kind(), "cannot look at the database: {}", told(&error));
+                    self.errands.see(&self.desired, SOON);
+                }
             },
             Errand::Desk(Err(error)) => {
                 tracing::warn!(error = %told(&error), "cannot listen for requests; trying again");
@@ -285,6 +317,10 @@ impl<'a> Term<'a> {
     /// The database is like this now.
     async fn settle(&mut self, seen: Seen) {
         self.clerk.settle(&self.desired, seen).await;
+        if !self.clerk.agenda.is_known() && !self.setup.once {
+            // No revision may come to anything; the marts that are there are refreshed all the same.
+            self.errands.see(&self.desired, SOON);
+        }
         self.board.moved();
         self.teller.tell(Event::Settled(Arc::clone(&self.desired)));
     }
@@ -337,8 +373,12 @@ impl<'a> Term<'a> {
                 }
                 self.clerk.join(&finished.joined, run.run).await;
             }
-            Err(_) => {
+            Err(error) => {
                 self.verdict = Verdict::Bad;
+                if !matches!(error, RefreshError::Lock(_)) {
+                    // It may have begun, and its end could not be written.
+                    self.clerk.recover_later(self.epoch + 1);
+                }
                 if finished.waited.is_some() {
                     // Its row may wait still.
                     self.clerk.retry_soon();
@@ -346,4 +386,8 @@ impl<'a> Term<'a> {
             }
         }
     }
+}
+
+fn is_superseded(finished: &Finished) -> bool {
+    matches!(finished.result, Err(RefreshError::Superseded { .. }))
 }

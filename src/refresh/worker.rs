@@ -3,11 +3,15 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Row};
 
 use super::RefreshError;
 use crate::database::{Endpoint, LockSession};
+
+/// A server that is gone says nothing.
+const GOOD_BYE: Duration = Duration::from_secs(2);
 
 /// Which numbers are given away, the server process of each, and whether it works.
 pub(super) type Numbers = Rc<RefCell<BTreeMap<usize, (i32, bool)>>>;
@@ -54,9 +58,12 @@ impl Worker {
 
     /// Ends its sessions.
     pub async fn close(self) {
+        let closed = async {
+            let _ = self.locks.close().await;
+            let _ = self.conn.close().await;
+        };
         // Everything is committed and recorded; a session that cannot say good-bye changes nothing.
-        let _ = self.locks.close().await;
-        let _ = self.conn.close().await;
+        let _ = tokio::time::timeout(GOOD_BYE, closed).await;
     }
 }
 

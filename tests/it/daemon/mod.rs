@@ -5,5 +5,7 @@ mod faults;
 mod fresh;
 mod leaders;
 mod once;
+mod refused;
 mod rig;
+mod silence;
 mod told;

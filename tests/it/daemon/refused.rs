@@ -1,0 +1,66 @@
+//! Manifests that cannot be used, from the start or later: what was applied goes on being refreshed.
+
+use nix::sys::signal::Signal;
+
+use super::rig::{CHAIN, Daemon, numbers, until};
+use crate::cli::rig::Rig;
+
+#[test]
+fn a_daemon_that_starts_with_wrong_manifests_refreshes_what_was_applied() {
+    let rig = numbers(CHAIN);
+    let right = rig.read("next.toml");
+    rig.write("next.toml", "type = \"nonsense\"\n");
+    let daemon = Daemon::of(&rig, &[]);
+    until(&rig, "SELECT count(*) = 1 FROM datamart.reconciles WHERE status = 'invalid'");
+    rig.sql("INSERT INTO numbers VALUES (1)");
+    until(&rig, "SELECT n = 1 FROM last");
+    rig.write("next.toml", &right);
+    rig.write("new.toml", "type = \"view\"\nquery = \"SELECT 1 AS one\"\n");
+    until(&rig, "SELECT status = 'applied' FROM datamart.reconciles");
+    assert_eq!(rig.value("SELECT count(*) FROM new"), "1");
+    daemon.stopped();
+}
+
+#[test]
+fn a_query_that_is_refused_from_the_start_keeps_no_other_mart_from_its_refreshes() {
+    let rig = numbers(CHAIN);
+    rig.write("new.toml", "type = \"view\"\nquery = \"SELECT nobody FROM numbers\"\n");
+    let daemon = Daemon::of(&rig, &[]);
+    until(&rig, "SELECT count(*) = 1 FROM datamart.reconciles WHERE status = 'invalid'");
+    rig.sql("INSERT INTO numbers VALUES (1)");
+    until(&rig, "SELECT n = 1 FROM last");
+    daemon.stopped();
+}
+
+#[test]
+fn wrong_manifests_of_a_project_that_was_never_applied_end_it() {
+    let rig = Rig::of(&[("project.toml", "[project]\nname = \"shop\"\n"), ("one.toml", "type = \"nonsense\"\n")]);
+    let (code, log) = Daemon::of(&rig, &[]).ended();
+    assert!(code == 1 && log.contains("nonsense"), "{code} {log}");
+}
+
+#[test]
+fn another_project_is_not_taken_for_this_one() {
+    let rig = numbers(CHAIN);
+    let daemon = Daemon::of(&rig, &[]);
+    daemon.until_said("leading");
+    until(&rig, "SELECT count(*) = 1 FROM datamart.reconciles WHERE status = 'applied'");
+    rig.write("project.toml", "[project]\nname = \"other\"\n");
+    rig.write("new.toml", "type = \"view\"\nquery = \"SELECT 1 AS one\"\n");
+    daemon.signal(Signal::SIGHUP);
+    until(&rig, "SELECT status = 'invalid' AND message LIKE 'project.name is \"other\" now%' FROM datamart.reconciles");
+    rig.sql("INSERT INTO numbers VALUES (1)");
+    until(&rig, "SELECT n = 1 FROM last");
+    assert_eq!(rig.value("SELECT to_regclass('public.new') IS NULL"), "true");
+    assert_eq!(rig.value("SELECT count(DISTINCT project) FROM datamart.marts"), "1");
+    // Nor is a folder that is gone taken for one without marts.
+    std::fs::rename(rig.folder.path().join("datamarts"), rig.folder.path().join("away")).expect("a folder");
+    until(&rig, "SELECT status = 'invalid' AND message LIKE 'cannot read%' FROM datamart.reconciles");
+    rig.sql("INSERT INTO numbers VALUES (2)");
+    until(&rig, "SELECT n = 2 FROM last");
+    std::fs::rename(rig.folder.path().join("away"), rig.folder.path().join("datamarts")).expect("a folder");
+    rig.write("project.toml", "[project]\nname = \"shop\"\n");
+    until(&rig, "SELECT status = 'applied' FROM datamart.reconciles");
+    until(&rig, "SELECT to_regclass('public.new') IS NOT NULL");
+    daemon.stopped();
+}
