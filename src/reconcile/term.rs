@@ -317,9 +317,13 @@ impl<'a> Term<'a> {
     /// The database is like this now.
     async fn settle(&mut self, seen: Seen) {
         self.clerk.settle(&self.desired, seen).await;
-        if !self.clerk.agenda.is_known() && !self.setup.once {
-            // No revision may come to anything; the marts that are there are refreshed all the same.
-            self.errands.see(&self.desired, SOON);
+        if !self.clerk.agenda.is_known() {
+            // One pass that refreshed nothing was not a good one.
+            self.verdict = Verdict::Bad;
+            if !self.setup.once {
+                // No revision may come to anything; the marts that are there are refreshed all the same.
+                self.errands.see(&self.desired, SOON);
+            }
         }
         self.board.moved();
         self.teller.tell(Event::Settled(Arc::clone(&self.desired)));
