@@ -44,3 +44,16 @@ pub enum LogForm {
     /// One JSON object a line.
     Json,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_asked_with_a_pause() {
+        assert_eq!(interval("5s"), Ok(std::time::Duration::from_secs(5)));
+        for none in ["0", "0s"] {
+            assert_eq!(interval(none), Err("at least 1s".to_owned()), "{none}");
+        }
+    }
+}
