@@ -208,7 +208,7 @@ fn waiting_ends_in_time_and_nobody_need_wait() {
         let mut conn = session(&rig, ROLE).await;
         let row = call(&mut conn, "refresh('base', wait => false)").await.expect("a row");
         let first: i64 = row.get("run");
-        assert_eq!(told(&row), ("queued".into(), None, None, Some("it waits to be run".into())));
+        assert_eq!(told(&row), ("queued".into(), None, None, None));
         // Asked for alike, it waits once; asked for otherwise, again.
         let row = call(&mut conn, "refresh('base', timeout => '50 ms')").await.expect("a row");
         assert_eq!(
