@@ -156,16 +156,20 @@ struct Late {
 
 /// Waits for one full minute's runs.
 async fn lateness(conn: &mut PgConnection, bare: &[f64]) -> Result<Late> {
-    let sql = "SELECT extract(epoch FROM due_at)::float8 AS due, extract(epoch FROM started_at - due_at)::float8 AS late,
+    let sql =
+        "SELECT extract(epoch FROM due_at)::float8 AS due, extract(epoch FROM started_at - due_at)::float8 AS late,
                       extract(epoch FROM finished_at - due_at)::float8 AS ended
                FROM datamart.refreshes
                WHERE status = 'success' AND cause = 'schedule'
-                 AND due_at = (SELECT min(due_at) FROM datamart.refreshes WHERE cause = 'schedule' AND status = 'success')
+                 AND due_at = (SELECT min(due_at) FROM datamart.refreshes
+                               WHERE cause = 'schedule' AND status = 'success' AND due_at > to_timestamp($1))
                ORDER BY started_at";
+    // What was due shortly before is made up when a daemon starts.
+    let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs_f64();
     let deadline = Instant::now() + Duration::from_secs(150);
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let rows = sqlx::query(sql).fetch_all(&mut *conn).await?;
+        let rows = sqlx::query(sql).bind(began).fetch_all(&mut *conn).await?;
         if rows.len() < DUE && Instant::now() < deadline {
             continue;
         }
