@@ -2,6 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::ended::ended;
 use super::{Item, Method, Options, Run};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
@@ -50,23 +51,9 @@ pub(super) async fn finish(conn: &mut PgConnection, options: &Options, run: &Run
             .execute(&mut *conn)
             .await?;
     }
-    sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/before_totals/finish.sql"), &options.registry)))
-        .bind(run.run)
-        .bind(run.status.as_str())
-        .bind(run.method.map(Method::as_str))
-        .bind(&run.reason)
-        .bind(run.finished_at)
-        .bind(run.duration_ms)
-        .bind(run.rows_inserted)
-        .bind(run.rows_updated)
-        .bind(run.rows_deleted)
-        .bind(run.row_count)
-        .bind(run.size_bytes)
-        .bind(&run.newest)
-        .bind(&run.snapshot)
-        .bind(run.error.as_ref().and_then(|e| serde_json::to_value(e).ok()))
-        .execute(conn)
-        .await?;
+    let statement =
+        sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/before_totals/finish.sql"), &options.registry)));
+    ended(statement, run).execute(conn).await?;
     Ok(())
 }
 

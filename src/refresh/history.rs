@@ -3,6 +3,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::ended::ended;
 use super::{Item, Method, Options, Run, RunStatus, before_totals};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
@@ -59,21 +60,8 @@ pub(super) async fn begin(
 
 /// Closes it, counts it and tells who listens, in one statement and transaction.
 pub(super) async fn finish(conn: &mut PgConnection, options: &Options, run: &Run) -> Result<(), SqlError> {
-    let finished = sqlx::query(AssertSqlSafe(sql(include_str!("sql/finish.sql"), &options.registry)))
-        .bind(run.run)
-        .bind(run.status.as_str())
-        .bind(run.method.map(Method::as_str))
-        .bind(&run.reason)
-        .bind(run.finished_at)
-        .bind(run.duration_ms)
-        .bind(run.rows_inserted)
-        .bind(run.rows_updated)
-        .bind(run.rows_deleted)
-        .bind(run.row_count)
-        .bind(run.size_bytes)
-        .bind(&run.newest)
-        .bind(&run.snapshot)
-        .bind(run.error.as_ref().and_then(|e| serde_json::to_value(e).ok()))
+    let statement = sqlx::query(AssertSqlSafe(sql(include_str!("sql/finish.sql"), &options.registry)));
+    let finished = ended(statement, run)
         .bind((!run.checks.is_empty()).then(|| serde_json::to_value(&run.checks).ok()).flatten())
         .bind(&run.mart)
         .execute(&mut *conn)

@@ -3,6 +3,7 @@
 mod again;
 mod before_totals;
 mod choose;
+mod ended;
 mod event;
 mod facts;
 mod history;
