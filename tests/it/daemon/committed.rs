@@ -1,10 +1,10 @@
 //! Declared as committed: the real daemon, files that change under it, a plan that waits, drift, marts that are suspended.
 
 use std::path::Path;
-use std::process::Command;
 
 use super::rig::Daemon;
 use crate::cli::rig::Rig;
+use crate::support::git::{commit, git};
 
 const VIEW: &str = "type = \"view\"\nquery = \"SELECT kind FROM events\"\n";
 
@@ -113,25 +113,4 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(&path, to).expect("a copy");
         }
     }
-}
-
-fn commit(folder: &Path) -> String {
-    git(folder, &["add", "--all"]);
-    git(folder, &["commit", "--quiet", "-m", "marts"]);
-    git(folder, &["rev-parse", "HEAD"])
-}
-
-fn git(folder: &Path, args: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(folder).args([
-        "-c",
-        "user.name=Ana",
-        "-c",
-        "user.email=ana@example.org",
-        "-c",
-        "commit.gpgsign=false",
-    ]);
-    let out = command.args(args).output().expect("git");
-    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
-    String::from_utf8_lossy(&out.stdout).trim().to_owned()
 }

@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 
 use super::rig::{CHAIN, Daemon, numbers, until};
 use crate::cli::rig::Rig;
+use crate::support::git::git;
 
 /// Server processes that stand still, as those of a machine that is gone do. They go on with the test's end.
 struct Still(Vec<Pid>);
@@ -101,14 +102,9 @@ fn who_is_told_to_stop_does_not_lead_again() {
 fn a_repository_that_does_not_answer_keeps_nobody_from_leading() {
     let rig = numbers(CHAIN);
     let path = rig.folder.path();
-    let git = |args: &[&str]| {
-        let settings = ["-c", "user.name=Ana", "-c", "user.email=ana@example.org", "-c", "commit.gpgsign=false"];
-        let out = std::process::Command::new("git").current_dir(path).args(settings).args(args).output().expect("git");
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    };
-    git(&["init", "--quiet", "-b", "main", "."]);
-    git(&["add", "datamarts"]);
-    git(&["commit", "--quiet", "-m", "marts"]);
+    git(path, &["init", "--quiet", "-b", "main", "."]);
+    git(path, &["add", "datamarts"]);
+    git(path, &["commit", "--quiet", "-m", "marts"]);
     // A way to the repository that leads nowhere once there is a file.
     let script = path.join("way");
     let text = "#!/bin/sh\n[ -e \"$0.closed\" ] && exec sleep 600\nfor last; do :; done\nexec sh -c \"$last\"\n";

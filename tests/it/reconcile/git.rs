@@ -1,8 +1,7 @@
 //! A branch of a repository is fetched, and what cannot be fetched leaves the last good revision in force.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use datamart::manifest::LoadOptions;
@@ -11,23 +10,9 @@ use datamart::reconcile::{Outcome, Reason, Reconciled, Revisions, Source};
 use super::{revisions, run};
 use crate::support::database::Database;
 use crate::support::folder::Folder;
+use crate::support::git::{commit, git};
 
 const ONE: &str = "type = \"view\"\nquery = \"SELECT 1 AS one\"\n";
-
-fn git(folder: &Path, args: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(folder).args([
-        "-c",
-        "user.name=Ana",
-        "-c",
-        "user.email=ana@example.org",
-        "-c",
-        "commit.gpgsign=false",
-    ]);
-    let out = command.args(args).output().expect("git");
-    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
-    String::from_utf8_lossy(&out.stdout).trim().to_owned()
-}
 
 /// A repository, a place for work trees, a database.
 struct Rig {
@@ -60,9 +45,7 @@ impl Rig {
 
     fn commit(&self) -> String {
         let origin = self.folder.path().join("origin");
-        git(&origin, &["add", "--all"]);
-        git(&origin, &["commit", "--quiet", "--allow-empty", "-m", "marts"]);
-        git(&origin, &["rev-parse", "HEAD"])
+        commit(&origin)
     }
 
     async fn next(&mut self) -> Reconciled {

@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod folder;
+pub mod git;
 pub mod postgresql;
 pub mod project;
 pub mod receiver;
