@@ -15,6 +15,7 @@ use crate::cli::rig::Rig;
 use crate::support::database::run;
 use crate::support::project::{self, load, refresh_options};
 use crate::support::receiver::Receiver;
+use crate::support::wait::until;
 
 const ALL: &str = "\"refresh_failed\", \"check_failed\", \"drift\", \"stale\", \"slow\", \"refreshed\", \"recovered\"";
 const PART: &str = "type = \"materialized_view\"\nquery = \"SELECT 1 / amount AS part FROM source\"\n";
@@ -119,12 +120,8 @@ fn a_mart_is_told_to_be_stale_when_it_becomes_it() {
     );
     run(async {
         let teller = told.teller();
-        let asked = Instant::now();
-        tokio::task::yield_now().await;
         // Nothing more happens.
-        while told.receiver.events().is_empty() && asked.elapsed() < Duration::from_secs(20) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until("it is told", async || !told.receiver.events().is_empty()).await;
         assert_eq!(told.receiver.events(), ["stale public.part"]);
         teller.tell(told.refresh().await);
         finish(teller).await;
