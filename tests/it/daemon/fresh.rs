@@ -152,3 +152,22 @@ fn a_write_to_a_source_is_followed() {
     assert!(runs.iter().all(|run| run == "count success change" || run == "next success after"), "{runs:?}");
     assert!(runs.len() <= 10, "{runs:?}");
 }
+
+#[test]
+fn sessions_that_worked_go_and_two_stay() {
+    let rig = numbers(&[
+        ("project.toml", "[project]\nname = \"shop\"\n"),
+        ("one.toml", "type = \"table\"\nquery = \"SELECT count(*) AS n FROM numbers\"\n"),
+    ]);
+    let daemon = Daemon::of(&rig, &[]);
+    until(&rig, READY);
+    rig.sql(
+        "INSERT INTO datamart.refreshes (project, schema, mart, status, cause, requested_by) \
+         VALUES ('shop', 'public', 'one', 'queued', 'request', 'ana')",
+    );
+    rig.sql("SELECT pg_notify('datamart_wake', '{\"project\": \"shop\", \"what\": \"runs\"}')");
+    until(&rig, "SELECT count(*) = 1 FROM datamart.refreshes WHERE status = 'success'");
+    // What worked is kept for the next run, and then given back.
+    until(&rig, &SESSIONS.replace("count(*)", "count(*) = 2"));
+    daemon.stopped();
+}
