@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::columns::{Column, Index};
-use crate::state::{Fingerprint, GrantDecl, Mart, Part, QName};
+use crate::state::{Changes, Fingerprint, GrantDecl, Mart, Part, QName};
 
 /// A mart as the registry has it.
 #[derive(Debug, Clone)]
@@ -96,6 +96,9 @@ pub struct Applied {
     pub tablespace: Option<String>,
     /// Grants.
     pub grants: Vec<GrantDecl>,
+    /// How its rows follow what changed, where the query allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
 }
 
 /// A relation that a mart reads, and what its columns were.

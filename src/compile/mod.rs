@@ -27,7 +27,7 @@ pub(crate) use upstream::upstream_first;
 use crate::catalog::Column;
 use crate::database::{ErrorKind, SqlError};
 use crate::manifest::DesiredMart;
-use crate::state::QName;
+use crate::state::{Changes, QName};
 
 /// What the server says about the marts that were compiled.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +62,8 @@ pub struct CompiledMart {
     pub reads: BTreeSet<QName>,
     /// The canonical text of the indexes that only the server can spell, by name.
     pub indexes: BTreeMap<String, String>,
+    /// How its rows may follow what changed.
+    pub changes: Option<Changes>,
 }
 
 /// One mart that does not compile.

@@ -262,6 +262,7 @@ async fn read(conn: &mut PgConnection, scratch: &Scratch) -> Result<Compiled, Co
             definition: canonical(&scratch.real(row.try_get("definition")?)),
             reads,
             indexes: BTreeMap::new(),
+            changes: None,
         };
         compiled.marts.insert(QName::new(scratch.real_schema(&schema), name), mart);
     }

@@ -13,9 +13,6 @@ const LONGEST: u64 = 1_000 * 365 * 86_400;
 /// Quiet after a change, and the longest wait for it, where nothing is said: seconds.
 const QUIET: (u64, u64) = (1, 30);
 
-/// What to write where the method is missing.
-const METHODS: &str = "add `method = \"window\"`, \"append\" or \"upsert\"";
-
 /// What one `[refresh.incremental]` says, valid values only.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Said {
@@ -24,6 +21,7 @@ pub(super) struct Said {
     lookback: Option<u64>,
     unique_key: Option<Vec<String>>,
     full_schedule: Option<String>,
+    frozen_before: Option<u64>,
 }
 
 impl Said {
@@ -49,6 +47,7 @@ impl Said {
         }
         Some(Self {
             method: section.str("method").and_then(|word| match word {
+                "changes" => Some(IncrementalMethod::Changes),
                 "window" => Some(IncrementalMethod::Window),
                 "append" => Some(IncrementalMethod::Append),
                 "upsert" => Some(IncrementalMethod::Upsert),
@@ -58,6 +57,7 @@ impl Said {
             lookback: lookback.filter(|seconds| *seconds <= LONGEST),
             unique_key: section.has("unique_key").then(|| key(section, report)),
             full_schedule,
+            frozen_before: section.duration("frozen_before").filter(|seconds| *seconds <= LONGEST),
         })
     }
 }
@@ -94,10 +94,16 @@ pub(super) fn settle(
             inherited(key);
         }
     };
-    let method = own.method.or(project.method)?;
+    if !wanted {
+        return None;
+    }
+    let method = own.method.or(project.method).unwrap_or(IncrementalMethod::Changes);
     from("method", own.method.is_some(), project.method.is_some());
     // What the project says of another method is not about this one.
-    let timed = method != IncrementalMethod::Upsert || strategy == Strategy::Smart;
+    let frozen = own.frozen_before.or(project.frozen_before).is_some();
+    let timed = matches!(method, IncrementalMethod::Window | IncrementalMethod::Append)
+        || strategy == Strategy::Smart
+        || frozen;
     let time_column = project.time_column.clone().filter(|_| timed);
     let lookback = project.lookback.filter(|_| method == IncrementalMethod::Window);
     let unique_key = project.unique_key.clone().filter(|_| method == IncrementalMethod::Upsert);
@@ -106,6 +112,7 @@ pub(super) fn settle(
     from("time_column", own.time_column.is_some(), time_column.is_some());
     from("lookback", own.lookback.is_some(), lookback.is_some());
     from("unique_key", own.unique_key.is_some(), unique_key.is_some());
+    from("frozen_before", own.frozen_before.is_some(), project.frozen_before.is_some());
     from("full_schedule", own.full_schedule.is_some(), full_schedule.is_some());
     Some(Incremental {
         method,
@@ -113,6 +120,7 @@ pub(super) fn settle(
         lookback: own.lookback.or(lookback),
         unique_key: own.unique_key.clone().or(unique_key).unwrap_or_default(),
         full_schedule: own.full_schedule.clone().or(full_schedule),
+        frozen_before: own.frozen_before.or(project.frozen_before),
     })
 }
 
@@ -158,19 +166,7 @@ fn strategy_span(root: &Section<'_>, section: &Section<'_>) -> Range<usize> {
 fn table(root: &Section<'_>, section: &Section<'_>, mart: &Checked<'_>, report: &mut Report) {
     let own = section.section("incremental");
     let strategy = mart.policy.strategy;
-    let needed = matches!(strategy, Strategy::Incremental | Strategy::Smart);
-    let Some(incremental) = &mart.policy.incremental else {
-        // A word that is none was told about where it stands.
-        if own.exists() && !own.has("method") {
-            let message = "`refresh.incremental.method` is missing";
-            report.error(own.own_span(), own.path("method"), message, METHODS);
-        } else if !own.exists() && needed {
-            let message = format!("`strategy = \"{}\"` needs `[refresh.incremental]`", strategy.as_str());
-            let help = format!("add the section, and to it {}", METHODS.trim_start_matches("add "));
-            report.error(strategy_span(root, section), section.path("incremental"), message, help);
-        }
-        return;
-    };
+    let Some(incremental) = &mart.policy.incremental else { return };
     let place = if own.exists() { own.own_span() } else { strategy_span(root, section) };
     let method = incremental.method.as_str();
     let mut needs = |key: &str, missing: bool, help: &str| {
@@ -180,13 +176,24 @@ fn table(root: &Section<'_>, section: &Section<'_>, mart: &Checked<'_>, report: 
             report.error(place.clone(), own.path(key), message, help);
         }
     };
-    let timed = incremental.method != IncrementalMethod::Upsert;
+    let timed = matches!(incremental.method, IncrementalMethod::Window | IncrementalMethod::Append);
     needs("time_column", timed && incremental.time_column.is_none(), "add for example `time_column = \"day\"`");
     let window = incremental.method == IncrementalMethod::Window;
     needs("lookback", window && incremental.lookback.is_none(), "add for example `lookback = \"2 days\"`");
     let keyless = incremental.unique_key.is_empty() && mart.primary_key.is_empty();
     let help = "add for example `unique_key = [\"customer_id\"]`, or a `primary_key`";
-    needs("unique_key", !timed && keyless, help);
+    let upsert = incremental.method == IncrementalMethod::Upsert;
+    needs("unique_key", upsert && keyless, help);
+    let frozen = incremental.frozen_before.is_some();
+    if own.has("frozen_before") && frozen && incremental.time_column.is_none() && !own.has("time_column") {
+        let help = "add for example `time_column = \"day\"`: the column that says how old a row is";
+        report.error(
+            own.key_span("frozen_before"),
+            own.path("time_column"),
+            "`frozen_before` needs `time_column`",
+            help,
+        );
+    }
     let smart = strategy == Strategy::Smart;
     let mut only = |key: &str, unfit: bool, whose: &str| {
         if unfit && own.has(key) {
@@ -194,9 +201,9 @@ fn table(root: &Section<'_>, section: &Section<'_>, mart: &Checked<'_>, report: 
             report.error(own.key_span(key), own.path(key), message, "remove it");
         }
     };
-    only("time_column", !timed && !smart, "`method = \"window\"` and `\"append\"`");
+    only("time_column", !timed && !smart && !frozen, "`method = \"window\"` and `\"append\"`");
     only("lookback", !window, "`method = \"window\"`");
-    only("unique_key", timed, "`method = \"upsert\"`");
+    only("unique_key", !upsert, "`method = \"upsert\"`");
     if smart && incremental.time_column.is_none() && !timed && !mart.dated {
         let message = "`strategy = \"smart\"` needs to know how new the data is";
         let help = "add `time_column` to [refresh.incremental], or [freshness] with a `column`";

@@ -230,6 +230,7 @@ impl Layers<'_> {
             debounce: self.pick("debounce", own.debounce, &project.debounce.filter(|_| triggered)),
             max_wait: self.pick("max_wait", own.max_wait, &project.max_wait.filter(|_| triggered)),
             channel: self.pick("channel", own.channel.clone(), &project.channel.clone().filter(|_| triggered)),
+            fresh: false,
             full_after: self.pick("full_after", own.full_after, &project.full_after.filter(|_| smart)),
         }
     }

@@ -153,6 +153,7 @@ fn of_method(
             let reason = format!("{} beyond {}", from.0, from.1);
             (Part { method: Method::Append, from: Some(from), key: Vec::new() }, reason)
         }
+        IncrementalMethod::Changes => return Err("nothing says yet what changed".to_owned()),
         IncrementalMethod::Upsert => {
             let declared = [&incremental.unique_key, &recorded.mart.primary_key];
             let key = declared.into_iter().find(|key| !key.is_empty()).ok_or("nothing tells its rows apart")?;

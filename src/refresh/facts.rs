@@ -45,7 +45,7 @@ pub async fn facts(
     let seconds = item.asked.days.map(|days| u64::from(days) * DAY).or(incremental.lookback);
     let (greatest, start) = match incremental.method {
         IncrementalMethod::Append => (Some(newest(&live.name, column)), None),
-        IncrementalMethod::Upsert => (None, None),
+        IncrementalMethod::Changes | IncrementalMethod::Upsert => (None, None),
         IncrementalMethod::Window => {
             let last = last_success(conn, item, options).await?;
             let start = seconds.and_then(|back| window_start("n.newest", &type_name, back, &last?));

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{MAX_NAME_BYTES, derived_name};
+use super::{MAX_NAME_BYTES, QName, derived_name};
 
 /// The registry's function that notes a write to a source of a triggered mart.
 pub const TOUCH: &str = "touch";
@@ -18,9 +18,42 @@ pub fn touch_trigger(registry: &str, project: &str) -> String {
     derived_name(&name, &format!("_{}", &hash[..8]))
 }
 
+/// How many tables a log of changes is: one that is written to, and those that are emptied once everybody has read them.
+pub const LOG_SEGMENTS: usize = 3;
+
+/// The log of a project's source table, and the function that fills it: `changes_shop_public_orders`. What is one table is one
+/// log, whatever the dots in its name.
+pub fn log_name(registry: &str, project: &str, table: &QName) -> QName {
+    let name = format!("changes_{project}_{}_{}", table.schema, table.name);
+    let ambiguous = [project, &table.schema, &table.name].iter().any(|part| part.contains('_'));
+    let hash = hex::encode(Sha256::digest(format!("{project}\0{}\0{}", table.schema, table.name)));
+    // Room for the number of a segment.
+    let long = name.len() + 2 > MAX_NAME_BYTES;
+    let end = if ambiguous || long { format!("_{}", &hash[..8]) } else { String::new() };
+    let short = derived_name(&name, &format!("{end}_0"));
+    QName::new(registry, short.strip_suffix("_0").unwrap_or(&short))
+}
+
+/// The tables of a log.
+pub fn log_segments(log: &QName) -> [QName; LOG_SEGMENTS] {
+    [0, 1, 2].map(|number| log.sibling(format!("{}_{number}", log.name)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_table_has_its_own_log() {
+        let log = |project: &str, schema: &str, table: &str| log_name("datamart", project, &QName::new(schema, table));
+        assert_eq!(log("shop", "public", "orders").to_string(), "datamart.changes_shop_public_orders");
+        assert_ne!(log("shop", "public", "x_0"), log("shop", "public", "x"));
+        assert_ne!(log("shop", "a_b", "c"), log("shop", "a", "b_c"));
+        let long = log("shop", "public", &"ö".repeat(31));
+        let segments = log_segments(&long);
+        assert!(segments.iter().all(|segment| segment.name.len() <= MAX_NAME_BYTES), "{segments:?}");
+        assert_eq!(segments[2].name, format!("{}_2", long.name));
+    }
 
     #[test]
     fn long_names_stay_apart() {

@@ -23,6 +23,8 @@ pub enum Strategy {
     Full,
     /// By schedule if one is given; what changed only, while the newest data is young.
     Smart,
+    /// Within the transaction that writes to a source.
+    OnCommit,
 }
 
 impl Strategy {
@@ -35,6 +37,7 @@ impl Strategy {
             Strategy::Incremental => "incremental",
             Strategy::Full => "full",
             Strategy::Smart => "smart",
+            Strategy::OnCommit => "on_commit",
         }
     }
 }
@@ -54,6 +57,8 @@ pub enum Misfire {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IncrementalMethod {
+    /// The rows whose key a logged change of a source affects are computed again.
+    Changes,
     /// The newest part of the time is computed again.
     Window,
     /// Rows beyond the newest one are added.
@@ -66,6 +71,7 @@ impl IncrementalMethod {
     /// The word manifests use.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Changes => "changes",
             Self::Window => "window",
             Self::Append => "append",
             Self::Upsert => "upsert",
@@ -90,6 +96,9 @@ pub struct Incremental {
     /// A whole refresh on top, as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_schedule: Option<String>,
+    /// Rows older than this, in seconds, are history: never computed again, never deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_before: Option<u64>,
 }
 
 /// For people: `window on day, 2d back`, `append by day`, `upsert by id`.
@@ -97,6 +106,7 @@ impl fmt::Display for Incremental {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let column = self.time_column.as_deref().unwrap_or_default();
         match self.method {
+            IncrementalMethod::Changes => write!(f, "changes"),
             IncrementalMethod::Window => {
                 write!(f, "window on {column}, {} back", format_duration(self.lookback.unwrap_or_default()))
             }
@@ -156,4 +166,7 @@ pub struct RefreshPolicy {
     /// Under `smart`, data older than this is computed whole, in seconds; a day where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_after: Option<u64>,
+    /// Reads are exact at any time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
 }

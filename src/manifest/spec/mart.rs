@@ -111,8 +111,7 @@ const STRATEGIES: &[Word] = &[
     later_word("on_commit"),
 ];
 
-const METHODS: &[Word] =
-    &[word("window"), word("append"), word("upsert"), later_word("changes"), later_word("partition")];
+const METHODS: &[Word] = &[word("window"), word("append"), word("upsert"), word("changes"), later_word("partition")];
 
 /// `[refresh]`, and `[defaults.refresh]` of the project.
 pub(super) const REFRESH: &[Key] = &[
@@ -171,7 +170,7 @@ const INCREMENTAL: &[Key] = &[
         "method",
         Type::Words(METHODS),
         "\"window\"",
-        "window: the newest part of the time is computed again, and what changed before it stays as it was; append: rows \
+        "changes: rows whose key a logged change of a source affects, the default; window: the newest part of the time is computed again, and what changed before it stays as it was; append: rows \
          beyond the newest one are added, and no other change is seen; upsert: rows of the query are merged in by a key, \
          and none is deleted.",
     ),
@@ -194,7 +193,12 @@ const INCREMENTAL: &[Key] = &[
         "upsert: columns that tell rows apart; the primary key unless given.",
     ),
     key("full_schedule", Type::Text, "\"0 2 * * *\"", "When all rows are computed, on top."),
-    later("frozen_before"),
+    key(
+        "frozen_before",
+        Type::Duration,
+        "\"30 days\"",
+        "Rows older than this are history: never computed again, never deleted, not even by a full refresh.",
+    ),
 ];
 
 const INDEX: &[Key] = &[

@@ -21,6 +21,7 @@ fn everything_said() {
         lookback: Some(172_800),
         unique_key: Vec::new(),
         full_schedule: Some("0 2 * * *".into()),
+        frozen_before: None,
     };
     assert_eq!(policy.incremental, Some(incremental));
 
@@ -46,17 +47,16 @@ fn what_cannot_be_together() {
     let incremental =
         |lines: &str| format!("schedule = '1h'\nstrategy = 'incremental'\n[refresh.incremental]\n{lines}");
     let window = "method = 'window'\ntime_column = 'a'\nlookback = '1h'\n";
-    let methods = "add `method = \"window\"`, \"append\" or \"upsert\"";
     for (lines, wanted) in [
         (
-            "strategy = 'incremental'".to_owned(),
-            "4:12 `strategy = \"incremental\"` needs `[refresh.incremental]` «'incremental'» (add the section, and to it \
-             `method = \"window\"`, \"append\" or \"upsert\")"
-                .to_owned(),
+            incremental("lookback = '1h'\n"),
+            "7:1 `lookback` is about `method = \"window\"`, and this is `method = \"changes\"` «lookback» (remove it)".to_owned(),
         ),
         (
-            incremental("time_column = 'a'\n"),
-            format!("6:10 `refresh.incremental.method` is missing «incremental» ({methods})"),
+            incremental("frozen_before = '30 days'\n"),
+            "7:1 `frozen_before` needs `time_column` «frozen_before» (add for example `time_column = \"day\"`: the column that \
+             says how old a row is)"
+                .to_owned(),
         ),
         (
             incremental("method = 'window'\nlookback = '1h'\n"),

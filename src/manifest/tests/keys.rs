@@ -71,7 +71,7 @@ fn not_supported_yet() {
     let text = table(
         "partition = { by = 'range' }\n\
          [refresh]\nstrategy = 'on_commit'\nfresh = true\n\
-         [refresh.incremental]\nmethod = 'changes'\nfrozen_before = '30 days'\n\
+         [refresh.incremental]\nmethod = 'partition'\n\
          [timescale]\n",
     );
     let told = told(&text);
@@ -82,9 +82,8 @@ fn not_supported_yet() {
             "3:1 `partition` is not supported yet",
             "5:12 `refresh.strategy = \"on_commit\"` is not supported yet",
             "6:9 `refresh.fresh = true` is not supported yet",
-            "8:10 `refresh.incremental.method = \"changes\"` is not supported yet",
-            "9:1 `refresh.incremental.frozen_before` is not supported yet",
-            "10:2 `timescale` is not supported yet",
+            "8:10 `refresh.incremental.method = \"partition\"` is not supported yet",
+            "9:2 `timescale` is not supported yet",
         ]
     );
     for kind in ["partitioned_table", "temporary", "continuous_aggregate"] {
@@ -228,7 +227,8 @@ nested = { list = [1, 2.5, true] }
     names(&schema::mart(), &mut keys);
     keys.retain(|key| !text.contains(key.as_str()));
     keys.sort();
-    let apart = ["channel", "debounce", "full_after", "full_schedule", "incremental", "lookback", "max_wait"];
+    let apart =
+        ["channel", "debounce", "frozen_before", "full_after", "full_schedule", "incremental", "lookback", "max_wait"];
     assert_eq!(keys, [&apart[..], &["query_file", "target_lag", "time_column", "unique_key"]].concat());
 }
 

@@ -68,6 +68,7 @@ fn incremental(full_schedule: &str) -> Option<Incremental> {
         lookback: None,
         unique_key: Vec::new(),
         full_schedule: Some(full_schedule.to_owned()),
+        frozen_before: None,
     })
 }
 
