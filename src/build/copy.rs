@@ -161,6 +161,9 @@ pub async fn remove_leftovers(
             format!("DROP {} {found}", row.try_get::<&str, _>("kind")?),
         ));
     }
+    if drops.is_empty() {
+        return Ok(());
+    }
     let mut session = SessionState::alone();
     let mut outcome = Ok(0);
     for (role, sql) in drops {

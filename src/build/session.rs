@@ -41,8 +41,26 @@ impl SessionState {
         if self.current.as_ref() == Some(frame) {
             return Ok(());
         }
+        let before = self.current.take();
+        let sql = self.change(before.unwrap_or_default(), frame);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;
+        self.current = Some(frame.clone());
+        Ok(())
+    }
+
+    /// What brings it to `frame`, for one who sends it together with other statements; it is taken to be there then.
+    pub(crate) fn entering(&mut self, frame: &Frame) -> String {
+        let before = self.current.replace(frame.clone());
+        if before.as_ref() == Some(frame) { String::new() } else { self.change(before.unwrap_or_default(), frame) }
+    }
+
+    /// What brings it back to our own role and settings, as [`SessionState::entering`].
+    pub(crate) fn leaving(&mut self) -> String {
+        self.entering(&ours())
+    }
+
+    fn change(&self, previous: Frame, frame: &Frame) -> String {
         let mut sql = String::new();
-        let previous = self.current.take().unwrap_or_default();
         if previous.role.is_some() {
             sql.push_str("RESET ROLE;");
         }
@@ -67,21 +85,22 @@ impl SessionState {
             let scope = if self.local { "LOCAL " } else { "" };
             sql.push_str(&format!("SET {scope}ROLE {};", quote_ident(role)));
         }
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await?;
-        self.current = Some(frame.clone());
-        Ok(())
+        sql
     }
 
     /// Back to our own role and settings.
     pub async fn leave(&mut self, conn: &mut PgConnection) -> Result<(), SqlError> {
-        let ours = Frame {
-            settings: vec![
-                ("search_path".to_owned(), "pg_catalog, pg_temp".to_owned()),
-                ("TimeZone".to_owned(), "UTC".to_owned()),
-            ],
-            ..Frame::default()
-        };
-        self.enter(conn, &ours).await
+        self.enter(conn, &ours()).await
+    }
+}
+
+fn ours() -> Frame {
+    Frame {
+        settings: vec![
+            ("search_path".to_owned(), "pg_catalog, pg_temp".to_owned()),
+            ("TimeZone".to_owned(), "UTC".to_owned()),
+        ],
+        ..Frame::default()
     }
 }
 

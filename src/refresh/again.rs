@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::still::still;
 use super::{Item, Options};
 use crate::catalog::{Actual, CatalogError, Recorded, Relation, Server, recorded, relations};
 use crate::database::{ErrorKind, SqlError};
@@ -12,6 +13,14 @@ use crate::state::{QName, quote_ident};
 
 /// The mart as it is now. Whoever had the lock before may have made another version of it, or have applied another query.
 pub(super) async fn again(conn: &mut PgConnection, item: &Item, options: &Options) -> Result<Item, SqlError> {
+    match still(conn, item, options).await? {
+        Some(item) => Ok(item),
+        None => whole(conn, item, options).await,
+    }
+}
+
+/// With all that hangs on it.
+async fn whole(conn: &mut PgConnection, item: &Item, options: &Options) -> Result<Item, SqlError> {
     // Definitions need a lock that somebody's ALTER TABLE, or LOCK, keeps from us.
     let begin = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}",
@@ -77,7 +86,7 @@ pub(super) async fn before_publishing(
     live: &Relation,
     options: &Options,
 ) -> Result<(Item, Relation), SqlError> {
-    let now = again(conn, item, options).await?;
+    let now = whole(conn, item, options).await?;
     let same = |is: &&Relation| is.oid == live.oid && is.signature() == live.signature() && is.owner == live.owner;
     let unmoved = |was: &Recorded, is: &Recorded| was.changed_at == is.changed_at;
     match now.live.as_ref().filter(same).cloned() {

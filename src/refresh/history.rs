@@ -1,10 +1,12 @@
 //! The history: one row per run, what is counted of it, and who is told.
 
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
 use super::ended::ended;
 use super::{Item, Method, Options, Run, RunStatus, before_totals};
+use crate::build;
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
 
@@ -17,6 +19,8 @@ pub const DURATION_BOUNDS: [f64; 15] =
 pub(super) enum Begun {
     /// It has its row, of this number.
     Run(i64),
+    /// In a registry that counts nothing yet, or not for this role.
+    Uncounted(i64),
     /// A newer leadership is at work: this one begins nothing any more.
     Superseded,
     /// Its row waits no longer: somebody stopped it, or another daemon had it.
@@ -50,7 +54,7 @@ pub(super) async fn begin(
         .map_err(SqlError::from);
     match begun {
         Err(error) if before_totals::is(&error) => {
-            before_totals::begin(conn, options, item, method, run, &host()).await.map(Begun::Run)
+            before_totals::begin(conn, options, item, method, run, &host()).await.map(Begun::Uncounted)
         }
         Err(error) => Err(error),
         Ok(row) if row.try_get("superseded")? => Ok(Begun::Superseded),
@@ -60,17 +64,32 @@ pub(super) async fn begin(
 
 /// Closes it, counts it and tells who listens, in one statement and transaction.
 pub(super) async fn finish(conn: &mut PgConnection, options: &Options, run: &Run) -> Result<(), SqlError> {
-    let statement = sqlx::query(AssertSqlSafe(sql(include_str!("sql/finish.sql"), &options.registry)));
-    let finished = ended(statement, run)
-        .bind((!run.checks.is_empty()).then(|| serde_json::to_value(&run.checks).ok()).flatten())
-        .bind(&run.mart)
-        .execute(&mut *conn)
-        .await
-        .map_err(SqlError::from);
-    match finished {
+    match finishing(options, run).execute(&mut *conn).await.map_err(SqlError::from) {
         Err(error) if before_totals::is(&error) => before_totals::finish(conn, options, run).await,
         finished => finished.map(drop),
     }
+}
+
+fn finishing<'q>(options: &Options, run: &'q Run) -> Query<'q, Postgres, PgArguments> {
+    ended(sqlx::query(AssertSqlSafe(sql(include_str!("sql/finish.sql"), &options.registry))), run)
+        .bind((!run.checks.is_empty()).then(|| serde_json::to_value(&run.checks).ok()).flatten())
+        .bind(&run.mart)
+}
+
+/// As [`finish`], in the transaction of the run's rows, which is committed: both are there, or neither. `counted` is whether the
+/// registry counts.
+pub(super) async fn finish_with_rows(
+    conn: &mut PgConnection,
+    options: &Options,
+    run: &Run,
+    counted: bool,
+) -> Result<(), SqlError> {
+    if !counted {
+        sqlx::raw_sql("COMMIT").execute(&mut *conn).await?;
+        return finish(conn, options, run).await;
+    }
+    let finished = finishing(options, run).execute(&mut *conn).await.map(drop);
+    build::close(conn, finished.map_err(SqlError::from)).await
 }
 
 /// Writes a run that did not begin.

@@ -9,11 +9,13 @@ mod facts;
 mod history;
 mod items;
 mod many;
+mod matview;
 mod one;
 mod outcome;
 mod part;
 mod prune;
 mod request;
+mod still;
 mod touched;
 mod version;
 mod work;
@@ -231,6 +233,8 @@ pub struct Item {
     pub series: Option<Box<Series>>,
     /// How it was asked for.
     pub asked: Asked,
+    /// It is known that nothing is left of a build aside; else somebody has to look.
+    pub tidy: bool,
 }
 
 impl Item {
@@ -243,6 +247,7 @@ impl Item {
             upstream,
             series: Series::new(row, actual).map(Box::new),
             asked: Asked::default(),
+            tidy: false,
         }
     }
 }

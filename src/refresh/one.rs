@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::again::before_publishing;
 use super::choose::whole;
 use super::outcome::{Outcome, keep, measure};
-use super::{Choice, Facts, Item, Method, Options, Run, part, version};
+use super::{Choice, Facts, Item, Method, Options, Run, matview, part, version};
 use crate::build::{self, CheckResult, Frame, SessionState, SizeLimit};
 use crate::catalog::Relation;
 use crate::database::{ErrorKind, SqlError};
@@ -43,7 +43,6 @@ pub(super) async fn one(
     (frame, holder): (&Frame, i32),
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
-    let mart = &item.recorded.mart;
     if let Choice::Part(some, _) = choice {
         let mut outcome = part::refresh(conn, item, live, some, (frame, holder), checks).await?;
         measure(conn, item, live, frame, &mut outcome).await?;
@@ -57,12 +56,10 @@ pub(super) async fn one(
         measure(conn, item, live, frame, &mut outcome).await?;
         return Ok(outcome);
     }
-    let mut outcome = match choice {
-        Choice::Method(method @ (Method::Plain | Method::Concurrently), _) => {
-            materialized_view(conn, mart, live, *method, (frame, holder), checks).await?
-        }
-        _ => table(conn, item, live, options, (frame, holder), checks).await?,
-    };
+    if let Choice::Method(method @ (Method::Plain | Method::Concurrently), _) = choice {
+        return matview::refresh(conn, item, live, *method, (frame, holder), checks).await;
+    }
+    let mut outcome = table(conn, item, live, options, (frame, holder), checks).await?;
     measure(conn, item, live, frame, &mut outcome).await?;
     Ok(outcome)
 }
@@ -79,58 +76,6 @@ pub(super) async fn limited(
         (Err(error), Some(exceeded)) if error.kind == ErrorKind::Cancelled => Err(exceeded),
         (outcome, _) => outcome,
     }
-}
-
-async fn materialized_view(
-    conn: &mut PgConnection,
-    mart: &Mart,
-    live: &Relation,
-    method: Method,
-    (frame, holder): (&Frame, i32),
-    checks: &mut Vec<CheckResult>,
-) -> Result<Outcome, SqlError> {
-    build::remove_leftovers(conn, &mart.name, build::Needed::No, frame).await?;
-    let word = if method == Method::Concurrently { "CONCURRENTLY " } else { "" };
-    let sql = format!("REFRESH MATERIALIZED VIEW {word}{}", live.name);
-    let analyze = format!("ANALYZE {}", live.name);
-    let snapshot = if mart.checks.is_empty() {
-        let snapshot = snapshot(conn).await?;
-        alone(conn, frame, &[sql, analyze]).await?;
-        snapshot
-    } else {
-        sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
-        let outcome = checked(conn, mart, live, &sql, (frame, holder), checks).await;
-        let snapshot = build::close(conn, outcome).await?;
-        alone(conn, frame, &[analyze]).await?;
-        snapshot
-    };
-    Ok(Outcome { method: Some(method), snapshot: Some(snapshot), ..Outcome::default() })
-}
-
-async fn snapshot(conn: &mut PgConnection) -> Result<String, SqlError> {
-    let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(conn).await?;
-    Ok(row.try_get(0)?)
-}
-
-/// Refreshes and checks in one transaction and one snapshot, so that what fails is never seen.
-async fn checked(
-    conn: &mut PgConnection,
-    mart: &Mart,
-    live: &Relation,
-    refresh: &str,
-    (frame, holder): (&Frame, i32),
-    checks: &mut Vec<CheckResult>,
-) -> Result<String, SqlError> {
-    let mut session = SessionState::in_transaction();
-    let snapshot = snapshot(conn).await?;
-    build::run(conn, &mut session, frame, refresh).await?;
-    build::check_all(conn, &mut session, frame, mart, &live.name, checks).await?;
-    if let Some(failure) = build::failure(checks) {
-        return Err(failure);
-    }
-    session.leave(conn).await?;
-    keep(conn, holder).await?;
-    Ok(snapshot)
 }
 
 /// Runs statements outside transactions, with the mart's role and settings.

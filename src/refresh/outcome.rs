@@ -1,5 +1,6 @@
 //! What came of a mart's refresh, and whether it may be published.
 
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::{Item, Method};
@@ -7,7 +8,7 @@ use crate::build::{Frame, SessionState};
 use crate::catalog::Relation;
 use crate::database::lock::still_held;
 use crate::database::{ErrorKind, SqlError};
-use crate::state::{QName, quote_ident};
+use crate::state::{QName, quote_ident, quote_literal};
 
 /// What a run found out while it worked.
 #[derive(Debug, Default)]
@@ -23,6 +24,19 @@ pub(super) struct Outcome {
     pub snapshot: Option<String>,
     /// The relation that stores the rows now, where it is another one.
     pub stored: Option<QName>,
+    /// The transaction of the rows is open: the run's row of history is written in it.
+    pub open: bool,
+}
+
+impl Outcome {
+    /// Reads what [`figures`] tells, among other rows.
+    pub fn read(&mut self, told: &[PgRow]) -> Result<(), SqlError> {
+        let Some(row) = told.iter().find(|row| row.try_column("bytes").is_ok()) else { return Ok(()) };
+        self.row_count = row.try_get::<Option<i64>, _>("rows")?.or(self.row_count);
+        self.newest = row.try_get("newest")?;
+        self.size_bytes = row.try_get("bytes")?;
+        Ok(())
+    }
 }
 
 /// Nothing is published without the lock.
@@ -33,7 +47,21 @@ pub(super) async fn keep(conn: &mut PgConnection, holder: i32) -> Result<(), Sql
     }
 }
 
-/// Rows, bytes and newest data afterwards.
+/// The query for rows, bytes and newest data of the relation that stores them, as far as `outcome` does not know them.
+pub(super) fn figures(item: &Item, stored: &QName, outcome: &Outcome) -> String {
+    let newest = item.recorded.mart.freshness.as_ref().and_then(|f| f.column.as_ref());
+    let newest = newest.map(|column| format!("to_jsonb(max({})) #>> '{{}}'", quote_ident(column)));
+    let count = outcome.row_count.is_none().then_some("count(*)");
+    let from = if newest.is_some() || count.is_some() { format!(" FROM {stored}") } else { String::new() };
+    format!(
+        "SELECT {} AS rows, {} AS newest, pg_catalog.pg_total_relation_size(to_regclass({})) AS bytes{from}",
+        count.unwrap_or("NULL::bigint"),
+        newest.as_deref().unwrap_or("NULL::text"),
+        quote_literal(&stored.to_string()),
+    )
+}
+
+/// Rows, bytes and newest data afterwards, in one message.
 pub(super) async fn measure(
     conn: &mut PgConnection,
     item: &Item,
@@ -41,29 +69,15 @@ pub(super) async fn measure(
     frame: &Frame,
     outcome: &mut Outcome,
 ) -> Result<(), SqlError> {
-    let stored = outcome.stored.clone();
-    let name = stored.as_ref().unwrap_or(&live.name);
-    let newest = match item.recorded.mart.freshness.as_ref().and_then(|f| f.column.as_ref()) {
-        Some(column) => format!("to_jsonb(max({})) #>> '{{}}'", quote_ident(column)),
-        None => "NULL::text".to_owned(),
-    };
-    let count = if outcome.row_count.is_some() { "NULL::bigint" } else { "count(*)" };
-    let from =
-        if outcome.row_count.is_some() && newest.starts_with("NULL") { String::new() } else { format!(" FROM {name}") };
-    let sql = format!("SELECT {count} AS rows, {newest} AS newest{from}");
-    let mut session = SessionState::alone();
-    session.enter(conn, frame).await?;
-    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *conn).await;
-    session.leave(conn).await?;
-    let row = row?;
-    if let Some(rows) = row.try_get::<Option<i64>, _>("rows")? {
-        outcome.row_count = Some(rows);
+    let figures = figures(item, outcome.stored.as_ref().unwrap_or(&live.name), outcome);
+    let enter = SessionState::in_transaction().entering(frame);
+    let sql = format!("BEGIN READ ONLY;{enter}{figures};COMMIT");
+    match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await {
+        Ok(told) => outcome.read(&told),
+        Err(error) => {
+            // The connection may be gone; the server rolls back then by itself.
+            let _ = sqlx::raw_sql("ROLLBACK").execute(conn).await;
+            Err(error.into())
+        }
     }
-    outcome.newest = row.try_get("newest")?;
-    let size = sqlx::query("SELECT pg_catalog.pg_total_relation_size(to_regclass($1))")
-        .bind(name.to_string())
-        .fetch_one(conn)
-        .await?;
-    outcome.size_bytes = size.try_get(0)?;
-    Ok(())
 }

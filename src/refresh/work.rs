@@ -149,8 +149,10 @@ async fn locked(
     };
     run.method = Some(method);
     run.reason.clone_from(&reason);
+    let mut counted = true;
     match history::begin(&mut worker.conn, options, item, method, &run).await.map_err(RefreshError::History)? {
         Begun::Run(number) => run.run = number,
+        Begun::Uncounted(number) => (run.run, counted) = (number, false),
         Begun::Superseded => return Err(RefreshError::Superseded { epoch: options.epoch.unwrap_or_default() }),
         Begun::Withdrawn => {
             run.run = item.asked.run.unwrap_or_default();
@@ -175,8 +177,21 @@ async fn locked(
     let took = clock.elapsed();
     // Of a versioned mart the version was checked, which is nobody's name for it.
     run.checks.iter_mut().for_each(|check| check.mart = run.mart.clone());
-    complete(&mut run, outcome, took, &chosen);
-    finish(worker, endpoint, options, &run).await?;
+    match outcome {
+        Ok(outcome) if outcome.open => {
+            let before = run.clone();
+            complete(&mut run, Ok(outcome), took, &chosen);
+            if let Err(error) = history::finish_with_rows(&mut worker.conn, options, &run, counted).await {
+                run = before;
+                complete(&mut run, Err(error), took, &chosen);
+                finish(worker, endpoint, options, &run).await?;
+            }
+        }
+        outcome => {
+            complete(&mut run, outcome, took, &chosen);
+            finish(worker, endpoint, options, &run).await?;
+        }
+    }
     let limit = item.recorded.mart.refresh.warn_duration;
     if let Some(limit) = limit.filter(|limit| took > Duration::from_secs(*limit)) {
         tell(Event::Slow { mart: name.clone(), seconds: took.as_secs_f64(), limit });

@@ -1,7 +1,7 @@
 -- What relations take now with their indexes, by the folder they are in; no folder where the server does not say.
 SELECT coalesce(
            nullif(pg_catalog.pg_tablespace_location(s.tablespace), ''),
-           (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'data_directory')
+           CASE WHEN pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE') THEN pg_catalog.current_setting('data_directory') END
        ) AS folder,
        pg_catalog.sum(pg_catalog.pg_total_relation_size(s.oid))::bigint AS bytes
 FROM (

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Row};
 use tokio::time::Instant;
 
 use super::holder::silent;
@@ -14,10 +16,11 @@ use crate::database::retry::Backoff;
 use crate::database::session::{backend_pid, is_shared};
 use crate::database::{DatabaseError, Endpoint, SqlError};
 
+const TAKE: &str = include_str!("take.sql");
 const TRY: &str = include_str!("try.sql");
+const GIVE_BACK: &str = include_str!("give_back.sql");
 const UNLOCK: &str = include_str!("unlock.sql");
 const ANNOUNCE: &str = include_str!("announce.sql");
-const WITHDRAW: &str = include_str!("withdraw.sql");
 
 const POLL: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_millis(50), longest: Duration::from_secs(1) };
 
@@ -96,8 +99,7 @@ impl LockSession {
         let mut failures = 0;
         loop {
             let Some((name, key)) = self.try_all(&wanted).await? else {
-                self.held.extend(wanted.iter().cloned());
-                self.write_rows(&wanted).await?;
+                self.held.extend(wanted);
                 return Ok(());
             };
             failures += 1;
@@ -123,8 +125,7 @@ impl LockSession {
         if self.try_all(&wanted).await?.is_some() {
             return Ok(false);
         }
-        self.held.extend(wanted.iter().cloned());
-        self.write_rows(&wanted).await?;
+        self.held.extend(wanted);
         Ok(true)
     }
 
@@ -146,10 +147,10 @@ impl LockSession {
     /// # Errors
     /// What the server says.
     pub async fn release_all(&mut self, names: &[&str]) -> Result<(), DatabaseError> {
-        let (gone, kept) =
+        let (gone, kept): (Vec<_>, _) =
             std::mem::take(&mut self.held).into_iter().partition(|(name, _)| names.contains(&name.as_str()));
         self.held = kept;
-        self.give_back(&gone).await
+        self.give_back(&keys_of(&gone)).await.map_err(DatabaseError::from)
     }
 
     /// Writes the rows of what is held: for the apply that has just made the registry.
@@ -177,7 +178,7 @@ impl LockSession {
     /// What the server says; the locks are free all the same.
     pub async fn close(mut self) -> Result<(), DatabaseError> {
         let held = std::mem::take(&mut self.held);
-        let given = self.give_back(&held).await;
+        let given = self.give_back(&keys_of(&held)).await.map_err(DatabaseError::from);
         let closed = self.conn.close().await.map_err(DatabaseError::from);
         given.and(closed)
     }
@@ -193,13 +194,24 @@ impl LockSession {
         wanted
     }
 
-    /// Tries them all; where one is not to be had, gives the others back and returns that one.
+    /// Tries them all, and writes their rows; where one is not to be had, gives the others back and returns that one.
     async fn try_all(&mut self, wanted: &[(String, i64)]) -> Result<Option<(String, i64)>, LockError> {
-        let keys: Vec<i64> = wanted.iter().map(|(_, key)| *key).collect();
-        let rows = sqlx::query(TRY).bind(&keys).fetch_all(&mut self.conn).await;
+        let keys = keys_of(wanted);
+        let rows = match self.take(wanted).await {
+            // Without a registry there are no rows, but there are locks. Nothing of the statement was done.
+            Err(error) if silent(&error) => {
+                sqlx::query(TRY).bind(&keys).fetch_all(&mut self.conn).await.map_err(SqlError::from)?
+            }
+            Err(error) => {
+                // Locks outlive the statement that took them.
+                let _ = self.unlock(&keys).await;
+                return Err(error.into());
+            }
+            Ok(rows) => rows,
+        };
         let mut got = Vec::new();
         let mut missed = None;
-        for row in rows.map_err(SqlError::from)? {
+        for row in rows {
             let key: i64 = row.try_get("key").map_err(SqlError::from)?;
             let pid: i32 = row.try_get("pid").map_err(SqlError::from)?;
             if pid != self.pid {
@@ -212,21 +224,26 @@ impl LockSession {
             }
         }
         if missed.is_some() && !got.is_empty() {
-            self.unlock(&got).await?;
+            self.give_back(&got).await?;
         }
         Ok(missed)
     }
 
-    async fn give_back(&mut self, gone: &[(String, i64)]) -> Result<(), DatabaseError> {
-        if gone.is_empty() {
+    async fn take(&mut self, wanted: &[(String, i64)]) -> Result<Vec<PgRow>, SqlError> {
+        let statement = self.with_names(TAKE, wanted);
+        Ok(statement.fetch_all(&mut self.conn).await?)
+    }
+
+    async fn give_back(&mut self, keys: &[i64]) -> Result<(), SqlError> {
+        if keys.is_empty() {
             return Ok(());
         }
-        let keys: Vec<i64> = gone.iter().map(|(_, key)| *key).collect();
-        let sql = AssertSqlSafe(in_schema(WITHDRAW, &self.schema));
-        let withdrawn = sqlx::query(sql).bind(&keys).execute(&mut self.conn).await;
+        let sql = AssertSqlSafe(in_schema(GIVE_BACK, &self.schema));
+        let given = sqlx::query(sql).bind(keys).execute(&mut self.conn).await.map_err(SqlError::from);
+        let Err(error) = given else { return Ok(()) };
         // The lock goes first in importance: an old row of a session that holds nothing is ignored by everyone.
-        self.unlock(&keys).await?;
-        quiet(withdrawn.map(drop)).map_err(DatabaseError::from)
+        self.unlock(keys).await?;
+        if silent(&error) { Ok(()) } else { Err(error) }
     }
 
     async fn unlock(&mut self, keys: &[i64]) -> Result<(), SqlError> {
@@ -235,25 +252,28 @@ impl LockSession {
     }
 
     async fn write_rows(&mut self, locks: &[(String, i64)]) -> Result<(), SqlError> {
+        let statement = self.with_names(ANNOUNCE, locks);
+        match statement.execute(&mut self.conn).await.map_err(SqlError::from) {
+            // A registry that is not there, or not ours to write (a standby, a reader), costs the row, not the lock.
+            Err(error) if silent(&error) => Ok(()),
+            written => written.map(drop),
+        }
+    }
+
+    /// A statement about locks, with who holds them.
+    fn with_names(&self, sql: &str, locks: &[(String, i64)]) -> Query<'static, Postgres, PgArguments> {
         let (names, keys): (Vec<String>, Vec<i64>) = locks.iter().cloned().unzip();
-        let written = sqlx::query(AssertSqlSafe(in_schema(ANNOUNCE, &self.schema)))
-            .bind(&keys)
-            .bind(&names)
-            .bind(&self.project)
-            .bind(&self.host)
-            .bind(&self.application)
-            .execute(&mut self.conn)
-            .await;
-        quiet(written.map(drop))
+        sqlx::query(AssertSqlSafe(in_schema(sql, &self.schema)))
+            .bind(keys)
+            .bind(names)
+            .bind(self.project.clone())
+            .bind(self.host.clone())
+            .bind(self.application.clone())
     }
 }
 
-/// A registry that is not there (the first apply), or not ours to write (a standby, a reader), costs the row, not the lock.
-fn quiet(written: Result<(), sqlx::Error>) -> Result<(), SqlError> {
-    match written.map_err(SqlError::from) {
-        Err(error) if silent(&error) => Ok(()),
-        written => written,
-    }
+fn keys_of(locks: &[(String, i64)]) -> Vec<i64> {
+    locks.iter().map(|(_, key)| *key).collect()
 }
 
 fn host_name() -> String {

@@ -1,0 +1,63 @@
+//! Whether a mart is still what its run was given. One query instead of a look at all that hangs on it: almost always it is.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::{Item, Options};
+use crate::catalog::{Relation, RelationKind};
+use crate::database::SqlError;
+use crate::database::registry::in_schema;
+use crate::state::next_name;
+
+/// The mart as it is now, where nothing moved that its refresh depends on. What hangs on it is looked at again before it is
+/// exchanged for another table; a refresh in place does not depend on that.
+///
+/// # Errors
+/// What the server says.
+pub(super) async fn still(conn: &mut PgConnection, item: &Item, options: &Options) -> Result<Option<Item>, SqlError> {
+    let Some(live) = item.live.as_ref().filter(|_| item.series.is_none()) else { return Ok(None) };
+    let row = sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/still.sql"), &options.registry)))
+        .bind(&options.project)
+        .bind(&item.mart.schema)
+        .bind(&item.mart.name)
+        .bind(&live.name.schema)
+        .bind(&live.name.name)
+        .bind(next_name(&live.name.name))
+        .fetch_optional(conn)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let kind = row.try_get::<Option<&str>, _>("relkind")?.map(RelationKind::from_relkind);
+    let filled: Option<bool> = row.try_get("filled")?;
+    let same = row.try_get::<DateTime<Utc>, _>("changed_at")? == item.recorded.changed_at
+        && row.try_get::<Option<i64>, _>("oid")? == Some(live.oid)
+        && kind == Some(live.kind)
+        && row.try_get::<Option<&str>, _>("owner")? == Some(live.owner.as_str())
+        && row.try_get::<Vec<String>, _>("columns")? == columns(live)
+        && row.try_get::<Vec<String>, _>("indexes")?.into_iter().collect::<BTreeSet<_>>() == indexes(live)
+        // Whether a table without pages has rows is told by its file alone, and that needs a lock.
+        && (live.kind == RelationKind::MaterializedView || filled == Some(true));
+    if !same {
+        return Ok(None);
+    }
+    let live = Relation {
+        populated: row.try_get("populated")?,
+        tuples: row.try_get("tuples")?,
+        empty: live.empty && filled != Some(true),
+        ..live.clone()
+    };
+    Ok(Some(Item { live: Some(live), tidy: !row.try_get::<bool, _>("leftover")?, ..item.clone() }))
+}
+
+fn columns(live: &Relation) -> Vec<String> {
+    let column = |name: &str, type_name: &str, not_null: bool| {
+        format!("{name} {type_name}{}", if not_null { " not null" } else { "" })
+    };
+    live.columns.iter().map(|c| column(&c.name, &c.type_name, c.not_null)).collect()
+}
+
+fn indexes(live: &Relation) -> BTreeSet<String> {
+    let index = |valid: bool, definition: &str| format!("{}{definition}", if valid { "valid " } else { "" });
+    live.indexes.values().map(|i| index(i.valid, &i.definition)).collect()
+}
