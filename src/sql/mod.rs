@@ -1,5 +1,6 @@
 //! What a query says: parsed for PostgreSQL's grammar, its references, rewrites. Pure.
 
+pub mod changes;
 mod check;
 mod cut;
 mod expression;

@@ -15,9 +15,12 @@ pub struct Changes {
     /// Bounds that move with the clock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moving: Vec<Moving>,
-    /// The query with its views written out and, for each key column that stands for a range of a source's column, the place
-    /// `{within:N}` where a condition on that column may stand.
+    /// The query with, for each key column that stands for a range of a source's column, the place `{within:N}` where a condition
+    /// on that column may stand.
     pub query: String,
+    /// The views it reads, also by other views: what they say is part of what the query means.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<QName>,
     /// Functions that somebody made, as `regprocedure` prints them: their bodies are part of what the query means.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<String>,
@@ -56,7 +59,7 @@ pub struct ChangeSource {
     /// The columns of which the log keeps the values, before and after each change.
     pub columns: Vec<LoggedColumn>,
     /// The query that gives the keys which its changes may affect. `{delta:N}` stands for the logged rows of source N, a relation
-    /// with its logged columns. `None`: a change may mean any row.
+    /// with its logged columns; `{all:N}` for these and the rows there are now. `None`: a change may mean any row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affected: Option<String>,
 }

@@ -1,0 +1,217 @@
+//! Templates filled in: the queries that a refresh runs.
+
+use std::collections::BTreeSet;
+
+use crate::state::{ChangeSource, Changes, KeyColumn, quote_ident, quote_idents};
+
+/// Ranges beyond this many are merged where the gap between them is smallest: each is a condition of its own.
+const MAX_RANGES: usize = 64;
+
+/// What the parameters of a restricted query are like. They are arrays, in this order: of each key column, the values without
+/// repetition; where there are several columns, of each the values again, so that the keys stand side by side; then, of each
+/// column with ranges, their beginnings and their ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Of each key column, whether a key is NULL there.
+    pub nulls: Vec<bool>,
+    /// Of each key column, how many ranges its values stand for; 0 where there are none, or they are not used.
+    pub ranges: Vec<usize>,
+}
+
+/// The distinct keys that changes of the sources of these numbers may affect, under the names of the key's columns. `delta` gives
+/// the relation, as it stands behind FROM, of a source's logged rows. `None`: any row may be affected.
+pub fn affected(changes: &Changes, pending: &[usize], delta: impl Fn(usize) -> String) -> Option<String> {
+    let sources = pending.iter().map(|number| changes.sources.get(*number)?.affected.as_deref());
+    let templates: Vec<&str> = sources.collect::<Option<_>>()?;
+    if templates.is_empty() {
+        return None;
+    }
+    let pending: BTreeSet<usize> = pending.iter().copied().collect();
+    let mut texts: Vec<String> = Vec::new();
+    for template in templates {
+        let text = filled(template, &changes.sources, &pending, &delta);
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    Some(texts.join("\nUNION\n"))
+}
+
+/// The keys of rows that crossed a bound which moved since the time that `since` is an expression of.
+pub fn moved(changes: &Changes, since: &str) -> Option<String> {
+    let texts: Vec<String> = changes.moving.iter().map(|moving| moving.affected.replace("{since}", since)).collect();
+    (!texts.is_empty()).then(|| texts.join("\nUNION\n"))
+}
+
+/// A template with its relations.
+fn filled(
+    template: &str,
+    sources: &[ChangeSource],
+    pending: &BTreeSet<usize>,
+    delta: &impl Fn(usize) -> String,
+) -> String {
+    let mut text = template.to_owned();
+    for (number, source) in sources.iter().enumerate() {
+        let whole = source.table.to_string();
+        let both = || {
+            let columns: Vec<&str> = source.columns.iter().map(|column| column.name.as_str()).collect();
+            let columns = quote_idents(&columns);
+            format!("(SELECT {columns} FROM {whole} UNION ALL SELECT {columns} FROM {} AS logged)", delta(number))
+        };
+        let (all, logged) = (format!("{{all:{number}}}"), format!("{{delta:{number}}}"));
+        if text.contains(&all) {
+            let relation = if pending.contains(&number) { both() } else { whole.clone() };
+            text = text.replace(&all, &relation);
+        }
+        if text.contains(&logged) {
+            text = text.replace(&logged, &delta(number));
+        }
+    }
+    text
+}
+
+/// One row of what [`Shape`] speaks of, from a query that gives keys (see [`affected`]): how many keys there are, and for each key column
+/// whether it is NULL in one (`null1`, …), its distinct values (`value1`, …) and, of several columns, its values side by side
+/// (`key1`, …).
+pub fn gathered(changes: &Changes, affected: &str) -> String {
+    let mut columns = vec!["pg_catalog.count(*) AS keys".to_owned()];
+    for (at, key) in changes.key.iter().enumerate() {
+        let (number, name) = (at + 1, quote_ident(&key.name));
+        columns.push(format!("pg_catalog.count(*) > pg_catalog.count(a.{name}) AS null{number}"));
+        columns.push(format!(
+            "pg_catalog.array_agg(DISTINCT a.{name}) FILTER (WHERE a.{name} IS NOT NULL) AS value{number}"
+        ));
+        if changes.key.len() > 1 {
+            columns.push(format!("pg_catalog.array_agg(a.{name}) AS key{number}"));
+        }
+    }
+    format!("SELECT {} FROM (\n{affected}\n) AS a", columns.join(", "))
+}
+
+/// The ranges of a source's column that the values of a key column (`$1`, an array of them) stand for: one row of two arrays, the
+/// beginnings and the ends, both inclusive. `None` where the column has no ranges.
+pub fn ranges(changes: &Changes, column: usize) -> Option<String> {
+    let key = changes.key.get(column)?;
+    let range = key.range.as_ref()?;
+    let (of_key, of_column, step) = (&key.type_name, &range.type_name, &range.step);
+    // Midnight may come twice when the clocks change, and what is cut off to it may lie before it.
+    let slack = if of_column.starts_with("timestamp") && of_column.contains("with time zone") { "1 hour" } else { "0" };
+    // Beyond what a timestamp holds nothing is computed.
+    let bound = |edge: &str, beyond: &str, infinite: &str| {
+        format!(
+            "CASE WHEN k.v {beyond} THEN '{infinite}'::{of_column} ELSE (k.v {edge} '{slack}'::interval)::{of_column} END"
+        )
+    };
+    let low = bound("-", "< '4000-01-01 BC'", "-infinity");
+    let high = bound(&format!("+ '{step}'::interval +"), "> '200000-01-01'", "infinity");
+    let epoch = |name: &str| format!("pg_catalog.date_part('epoch', {name})");
+    Some(format!(
+        "WITH r AS (SELECT {low} AS low, {high} AS high FROM (SELECT DISTINCT v FROM pg_catalog.unnest($1::{of_key}[]) AS u(v) WHERE v IS NOT NULL) AS k),\n\
+         g AS (SELECT r.low, r.high, {} - {} AS gap FROM r),\n\
+         n AS (SELECT g.*, g.gap IS NULL OR (g.gap > 0 AND pg_catalog.row_number() OVER (ORDER BY g.gap DESC NULLS LAST) < {MAX_RANGES}) AS first FROM g),\n\
+         p AS (SELECT n.low, n.high, pg_catalog.count(*) FILTER (WHERE n.first) OVER (ORDER BY n.low, n.high) AS part FROM n),\n\
+         m AS (SELECT pg_catalog.min(p.low) AS low, pg_catalog.max(p.high) AS high FROM p GROUP BY p.part)\n\
+         SELECT pg_catalog.array_agg(m.low ORDER BY m.low) AS low, pg_catalog.array_agg(m.high ORDER BY m.low) AS high FROM m",
+        epoch("r.low"),
+        epoch("pg_catalog.max(r.high) OVER (ORDER BY r.low, r.high ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"),
+    ))
+}
+
+/// The rows of the query whose key is among the parameters.
+pub fn restricted(changes: &Changes, shape: &Shape) -> String {
+    let several = changes.key.len() > 1;
+    let mut next = changes.key.len() * if several { 2 } else { 1 };
+    let mut query = changes.query.clone();
+    for (at, key) in changes.key.iter().enumerate() {
+        let count = shape.ranges.get(at).copied().unwrap_or_default();
+        let place = place(at);
+        let Some(range) = key.range.as_ref().filter(|_| count > 0) else {
+            query = query.replace(&place, "true");
+            continue;
+        };
+        let (column, of_column) = (&range.column, &range.type_name);
+        let (low, high) = (next + 1, next + 2);
+        next += 2;
+        let within = (1..=count).map(|i| {
+            format!("({column} >= (${low}::{of_column}[])[{i}] AND {column} <= (${high}::{of_column}[])[{i}])")
+        });
+        let null = is_null_there(shape, at).then(|| format!("({column} IS NULL)"));
+        let terms: Vec<String> = within.chain(null).collect();
+        query = query.replace(&place, &format!("({})", terms.join(" OR ")));
+    }
+    let mut terms: Vec<String> = Vec::new();
+    for (at, key) in changes.key.iter().enumerate() {
+        terms.push(among(key, &format!("${}::{}[]", at + 1, key.type_name), is_null_there(shape, at)));
+    }
+    if several {
+        let names: Vec<String> = changes.key.iter().map(|key| format!("q.{}", quote_ident(&key.name))).collect();
+        let arrays = changes.key.iter().enumerate();
+        let arrays = arrays.map(|(at, key)| format!("${}::{}[]", changes.key.len() + at + 1, key.type_name));
+        terms.push(side_by_side(&names, &arrays.collect::<Vec<_>>().join(", "), shape));
+    }
+    format!("SELECT q.* FROM (\n{query}\n) AS q WHERE {}", terms.join(" AND "))
+}
+
+/// The query without places: all of it.
+pub fn whole(changes: &Changes) -> String {
+    let mut query = changes.query.clone();
+    for at in 0..changes.key.len() {
+        query = query.replace(&place(at), "true");
+    }
+    query
+}
+
+/// For a view: the condition that a key of `alias` is among those that the query `keys` gives. Its parts are uncorrelated, so that each is
+/// computed once, and a condition on one column reaches the indexes below it.
+pub fn pending(changes: &Changes, alias: &str, keys: &str) -> String {
+    let alias = quote_ident(alias);
+    let mut terms = Vec::new();
+    for key in &changes.key {
+        let name = quote_ident(&key.name);
+        terms.push(format!(
+            "({alias}.{name} = ANY (ARRAY(SELECT k.{name} FROM {keys} AS k WHERE k.{name} IS NOT NULL)) \
+             OR ({alias}.{name} IS NULL AND (SELECT pg_catalog.count(*) > pg_catalog.count(k.{name}) FROM {keys} AS k)))"
+        ));
+    }
+    if changes.key.len() > 1 {
+        let both = |key: &KeyColumn| {
+            let name = quote_ident(&key.name);
+            format!("k.{name} IS NOT DISTINCT FROM {alias}.{name}")
+        };
+        let same: Vec<String> = changes.key.iter().map(both).collect();
+        terms.push(format!("EXISTS (SELECT FROM {keys} AS k WHERE {})", same.join(" AND ")));
+    }
+    terms.join(" AND ")
+}
+
+/// The place for a condition on the column behind a key column.
+pub(super) fn place(key: usize) -> String {
+    format!("{{within:{key}}}")
+}
+
+fn is_null_there(shape: &Shape, at: usize) -> bool {
+    shape.nulls.get(at).copied().unwrap_or_default()
+}
+
+fn among(key: &KeyColumn, array: &str, null: bool) -> String {
+    let name = format!("q.{}", quote_ident(&key.name));
+    match null {
+        true => format!("({name} = ANY ({array}) OR {name} IS NULL)"),
+        false => format!("{name} = ANY ({array})"),
+    }
+}
+
+/// The exact check of keys of several columns: what the conditions on each let through may be no key.
+fn side_by_side(names: &[String], arrays: &str, shape: &Shape) -> String {
+    let columns: Vec<String> = (1..=names.len()).map(|number| format!("k{number}")).collect();
+    let keys = format!("pg_catalog.unnest({arrays}) AS k({})", columns.join(", "));
+    if !shape.nulls.contains(&true) {
+        return format!("({}) IN (SELECT {} FROM {keys})", names.join(", "), columns.join(", "));
+    }
+    // What is never NULL can be hashed; the rest is compared one by one.
+    let same = names.iter().zip(&columns).enumerate().map(|(at, (name, column))| match is_null_there(shape, at) {
+        true => format!("k.{column} IS NOT DISTINCT FROM {name}"),
+        false => format!("k.{column} = {name}"),
+    });
+    format!("EXISTS (SELECT FROM {keys} WHERE {})", same.collect::<Vec<_>>().join(" AND "))
+}
