@@ -25,6 +25,9 @@ mod grants;
 mod hazard;
 mod indexes;
 mod kept;
+mod log;
+mod log_function;
+mod log_type;
 pub(crate) mod lost;
 mod make;
 mod mend;
@@ -58,6 +61,8 @@ pub use following::{Following, following};
 pub use gone::gone;
 pub(crate) use grants::same as same_grants;
 pub use hazard::{Hazard, HazardKind};
+pub use log::{attach_log, create_log, detach_log, drop_log, poison_log};
+pub use log_function::function as log_function;
 pub use make::plan;
 pub use model::{
     Action, Adopted, Change, Drift, Orphan, PartRow, Plan, Read, Record, RecordRow, Refusal, Step, Summary,

@@ -10,12 +10,21 @@ pub const TOUCH: &str = "touch";
 /// The trigger on a source table by which a project notices writes to it: `datamart_touch_shop`. Projects and registries have
 /// their own, so that one that goes takes nothing away from another.
 pub fn touch_trigger(registry: &str, project: &str) -> String {
-    let name = format!("{registry}_{TOUCH}_{project}");
-    if name.len() <= MAX_NAME_BYTES {
-        return name;
+    fitting(&format!("{registry}_{TOUCH}_{project}"), "")
+}
+
+/// The trigger that fills a log of a registry for an event: `datamart_changes_shop_public_orders_insert`.
+pub fn log_trigger(registry: &str, log: &str, event: &str) -> String {
+    fitting(&format!("{registry}_{log}"), &format!("_{}", event.to_lowercase()))
+}
+
+/// A name that stays apart from others where it is shortened.
+fn fitting(name: &str, end: &str) -> String {
+    if name.len() + end.len() <= MAX_NAME_BYTES {
+        return format!("{name}{end}");
     }
     let hash = hex::encode(Sha256::digest(name.as_bytes()));
-    derived_name(&name, &format!("_{}", &hash[..8]))
+    derived_name(name, &format!("_{}{end}", &hash[..8]))
 }
 
 /// How many tables a log of changes is: one that is written to, and those that are emptied once everybody has read them.
@@ -58,6 +67,13 @@ mod tests {
     #[test]
     fn long_names_stay_apart() {
         assert_eq!(touch_trigger("datamart", "shop"), "datamart_touch_shop");
+        assert_eq!(
+            log_trigger("datamart", "changes_shop_public_orders", "INSERT"),
+            "datamart_changes_shop_public_orders_insert"
+        );
+        let events = super::super::LOG_EVENTS.map(|event| log_trigger("datamart", &"x".repeat(60), event));
+        assert!(events.iter().all(|name| name.len() <= MAX_NAME_BYTES), "{events:?}");
+        assert_ne!(events[0], events[1]);
         let long = |last: &str| touch_trigger("datamart", &format!("{}{last}", "x".repeat(60)));
         assert_eq!(long("a").len(), MAX_NAME_BYTES);
         assert_ne!(long("a"), long("b"));

@@ -6,7 +6,14 @@ CREATE TABLE {registry}.captures (
     relation   oid NOT NULL,
     generation uuid NOT NULL,
     columns    text[] NOT NULL,
+    types      text[] NOT NULL,
     logged     boolean NOT NULL,
+    -- The function, and what the names of the segments begin with.
+    log        text NOT NULL,
+    -- MD5 of the function's body.
+    body       text NOT NULL,
+    -- The files of the segments: others, once a segment was emptied.
+    files      oid[] NOT NULL,
     segment    smallint NOT NULL DEFAULT 0,
     rotated_at timestamptz NOT NULL DEFAULT now(),
     made_at    timestamptz NOT NULL DEFAULT now(),
