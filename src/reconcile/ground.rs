@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::queue::{Job, Outcome, Past};
 use super::{Seen, policies};
-use crate::catalog::{Actual, Recorded};
+use crate::catalog::{Actual, Applied, Recorded};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
 use crate::manifest::Desired;
@@ -29,10 +29,11 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub fn new(desired: &Desired, seen: Seen, epoch: i64, who: &str) -> Self {
+    pub fn new(desired: &Desired, mut seen: Seen, epoch: i64, who: &str) -> Self {
         let options =
             Options { epoch: Some(epoch), requested_by: who.to_owned(), ..Options::of(&desired.project, &seen.actual) };
         let names = seen.actual.recorded.keys().map(|name| (name.to_string(), name.clone())).collect();
+        forget(&mut seen.actual);
         Self { seen, options: Rc::new(options), names, channels: BTreeMap::new() }
     }
 
@@ -83,6 +84,23 @@ impl Ground {
     pub fn item(&self, mart: &QName, asked: Asked) -> Option<Item> {
         let row = self.seen.actual.recorded.get(mart)?;
         Some(Item { asked, ..Item::new(row, &self.seen.actual, Vec::new()) })
+    }
+}
+
+/// Forgets what only a plan reads: it stays in memory until the next look, and of a thousand marts it is most of it.
+fn forget(actual: &mut Actual) {
+    actual.taken = HashMap::new();
+    for row in actual.recorded.values_mut() {
+        let versions = row.versions.iter_mut().map(|version| &mut version.applied);
+        for applied in versions.chain([&mut row.applied]) {
+            let kept = std::mem::take(applied);
+            let Applied { major, definition, compiled, query, reads, owner, changes, .. } = kept;
+            *applied = Applied { major, definition, compiled, query, reads, owner, changes, ..Applied::default() };
+        }
+    }
+    for relation in actual.relations.values_mut() {
+        relation.definition = None;
+        relation.columns.shrink_to_fit();
     }
 }
 

@@ -17,6 +17,7 @@ mod ground;
 mod lead;
 mod line;
 mod log;
+mod memory;
 mod outcome;
 mod overrides;
 mod planning;

@@ -21,7 +21,7 @@ use super::requests::Rows;
 use super::runs::{Finished, Runs};
 use super::setup::{Command, Setup, Verdict};
 use super::stopping::Stopping;
-use super::{Reason, Reconciled, Revisions, Seen, Teller};
+use super::{Reason, Reconciled, Revisions, Seen, Teller, memory};
 use crate::database::SqlError;
 use crate::manifest::Desired;
 use crate::observe::Event;
@@ -327,6 +327,7 @@ impl<'a> Term<'a> {
         }
         self.board.moved();
         self.teller.tell(Event::Settled(Arc::clone(&self.desired)));
+        memory::give_back();
     }
 
     async fn heard(&mut self, heard: Heard) {
