@@ -7,13 +7,16 @@ mod copy;
 mod exact;
 mod limit;
 mod merge;
+mod opaque;
 mod partial;
+pub mod position;
 mod room;
 mod run;
 mod session;
 mod statement;
 mod swap;
 mod version;
+mod within;
 
 pub use along::still_referenced;
 pub use check::{CheckResult, CheckStatus, SAMPLE, check, check_all, failure};
@@ -21,9 +24,11 @@ pub use compare::{ChangedColumn, ChangedRows, ComparedBy, ComparedColumn, Compar
 pub use copy::{Built, Needed, build_aside, close, remove_leftovers};
 pub use limit::{SizeLimit, within};
 pub use merge::{Merged, differences, merge};
+pub use opaque::Opaque;
 pub use partial::{Rows, Written, write_rows};
 pub use room::lacking_room;
 pub use run::{Halted, Tries, run, run_all};
 pub use session::{Frame, SessionState};
 pub use swap::{Obstacle, obstacles, swap};
 pub use version::{build_version, publish_version};
+pub use within::{Narrow, write_apart, write_within};

@@ -82,12 +82,17 @@ fn row(alias: &str, columns: &[Column]) -> String {
     format!("ROW({})", columns.join(", "))
 }
 
+/// What rows that are the same have in common.
+pub(super) fn image(alias: &str, columns: &[Column]) -> String {
+    format!("{}::text", row(alias, columns))
+}
+
 /// Two rows are not the same to the byte, as REFRESH … CONCURRENTLY compares them: every type has an image.
-fn differ(columns: &[Column]) -> String {
+pub(super) fn differ(columns: &[Column]) -> String {
     format!("pg_catalog.record_image_ne({}, {})", row("m", columns), row("n", columns))
 }
 
-fn same_key(key: &[String]) -> String {
+pub(super) fn same_key(key: &[String]) -> String {
     let terms: Vec<String> = key.iter().map(|k| quote_ident(k)).map(|k| format!("m.{k} = n.{k}")).collect();
     terms.join(" AND ")
 }
@@ -179,7 +184,7 @@ pub(crate) fn delete_changed(live: &Relation, next: &QName, key: &[String]) -> S
 pub(crate) fn merge_by_rows(live: &Relation, next: &QName) -> [String; 2] {
     let name = &live.name;
     let columns = quote_idents(live.columns.iter().map(|c| &c.name));
-    let image = |alias: &str| format!("{}::text", row(alias, &live.columns));
+    let image = |alias: &str| image(alias, &live.columns);
     [
         format!(
             "WITH have AS (SELECT m.ctid AS at, {0} AS image, row_number() OVER (PARTITION BY {0}) AS nth FROM {name} m), \

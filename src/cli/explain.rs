@@ -74,6 +74,9 @@ async fn method(
     let told = |reason: &str| chosen.reason(reason);
     Ok(match &chosen.choice {
         Choice::Part(part, reason) => (Some(part.method.as_str()), told(reason), Some(part.clone())),
+        Choice::Changes => {
+            (Some("changes"), told("the rows whose key a change of a source affects, where that pays"), None)
+        }
         Choice::Method(method, reason) => (Some(method.as_str()), told(reason), None),
         // Merging needs a key; whether it pays is known once the new rows are there.
         Choice::ByDifferences if !has_key(live) => (Some("swap"), told("no key to merge by"), None),

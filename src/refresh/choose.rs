@@ -20,6 +20,8 @@ pub enum Choice {
     ByDifferences,
     /// Some of the rows.
     Part(Part, String),
+    /// Those whose key a change of a source may affect, if that pays.
+    Changes,
     /// Nothing to refresh.
     Nothing(String),
     /// Not now; perhaps from then on.
@@ -69,10 +71,26 @@ pub(super) fn how(policy: &RefreshPolicy, asked: &Asked) -> How {
 
 /// Chooses for one mart.
 pub fn choose(recorded: &Recorded, live: &Relation, asked: &Asked, facts: &Facts) -> Chosen {
+    if follows(recorded, live, asked, facts) {
+        return Chosen { choice: Choice::Changes, why: None };
+    }
     match part(recorded, live, asked, facts) {
         Ok((part, reason)) => Chosen { choice: Choice::Part(part, reason), why: None },
         Err(why) => Chosen { choice: whole(recorded, live, asked.concurrent, facts), why },
     }
+}
+
+/// Whether the rows may be those whose key a change of a source affects.
+fn follows(recorded: &Recorded, live: &Relation, asked: &Asked, facts: &Facts) -> bool {
+    let policy = &recorded.mart.refresh;
+    let by_changes = policy.incremental.as_ref().is_some_and(|i| i.method == IncrementalMethod::Changes);
+    let (table, known) = (recorded.mart.kind == Kind::Table, recorded.applied.changes.is_some());
+    let some = match how(policy, asked) {
+        How::Full | How::AsDeclared => false,
+        How::Incremental => true,
+        How::Smart => young(policy, facts).is_ok(),
+    };
+    by_changes && table && known && some && !live.empty
 }
 
 /// Chooses where all rows are computed.
@@ -153,7 +171,7 @@ fn of_method(
             let reason = format!("{} beyond {}", from.0, from.1);
             (Part { method: Method::Append, from: Some(from), key: Vec::new() }, reason)
         }
-        IncrementalMethod::Changes => return Err("nothing says yet what changed".to_owned()),
+        IncrementalMethod::Changes => return Err("nothing says yet how it follows changes".to_owned()),
         IncrementalMethod::Upsert => {
             let declared = [&incremental.unique_key, &recorded.mart.primary_key];
             let key = declared.into_iter().find(|key| !key.is_empty()).ok_or("nothing tells its rows apart")?;

@@ -71,9 +71,16 @@ pub(super) async fn finish(conn: &mut PgConnection, options: &Options, run: &Run
 }
 
 fn finishing<'q>(options: &Options, run: &'q Run) -> Query<'q, Postgres, PgArguments> {
-    ended(sqlx::query(AssertSqlSafe(sql(include_str!("sql/finish.sql"), &options.registry))), run)
+    // A mart follows changes only where an apply brought the registry up to date for them.
+    let decided = if run.decision.is_some() { ", decision = $17" } else { "" };
+    let text = include_str!("sql/finish.sql").replace("{decided}", decided);
+    let statement = ended(sqlx::query(AssertSqlSafe(sql(&text, &options.registry))), run)
         .bind((!run.checks.is_empty()).then(|| serde_json::to_value(&run.checks).ok()).flatten())
-        .bind(&run.mart)
+        .bind(&run.mart);
+    match &run.decision {
+        Some(decision) => statement.bind(decision),
+        None => statement,
+    }
 }
 
 /// As [`finish`], in the transaction of the run's rows, which is committed: both are there, or neither. `counted` is whether the

@@ -2,6 +2,7 @@
 
 mod again;
 mod before_totals;
+mod changes;
 mod choose;
 mod ended;
 mod event;
@@ -62,6 +63,8 @@ pub enum Method {
     Append,
     /// Rows of the query are merged in by a key.
     Upsert,
+    /// The rows whose key a change of a source may affect are computed again.
+    Changes,
 }
 
 impl Method {
@@ -75,6 +78,7 @@ impl Method {
             Self::Window => "window",
             Self::Append => "append",
             Self::Upsert => "upsert",
+            Self::Changes => "changes",
         }
     }
 
@@ -184,6 +188,9 @@ pub struct Run {
     /// The snapshot of the data, for the history.
     #[serde(skip)]
     pub snapshot: Option<String>,
+    /// What was decided about changes, for the history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<serde_json::Value>,
 }
 
 /// What part of a mart's rows a refresh computes.

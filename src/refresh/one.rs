@@ -5,9 +5,11 @@ use std::cell::Cell;
 use sqlx::PgConnection;
 
 use super::again::before_publishing;
+use super::changes::{self, Done};
 use super::choose::whole;
 use super::outcome::{Outcome, keep, measure};
-use super::{Choice, Facts, Item, Method, Options, Run, matview, part, version};
+use super::{Choice, Facts, Item, Method, Options, Run, RunStatus, matview, part, paused, version};
+use crate::build::position::Look;
 use crate::build::{self, CheckResult, Frame, SessionState, SizeLimit};
 use crate::catalog::Relation;
 use crate::database::{ErrorKind, SqlError};
@@ -48,6 +50,38 @@ pub(super) async fn one(
         measure(conn, item, live, frame, &mut outcome).await?;
         return Ok(outcome);
     }
+    let mut why = None;
+    if *choice == Choice::Changes {
+        match changes::refresh(conn, item, live, options, (frame, holder), checks).await? {
+            Done::Written(outcome) => return Ok(*outcome),
+            Done::Whole(whole) => why = Some(*whole),
+        }
+        checks.clear();
+    }
+    let Some(why) = why else { return all(conn, item, live, (choice, None), options, (frame, holder), checks).await };
+    // A build of all rows may have to wait for quieter times.
+    if let Some(paused) = paused(conn, &options.pause_when).await? {
+        let reason = Some(format!("{}; {paused}", why.reason));
+        let status = Some(RunStatus::Skipped);
+        return Ok(Outcome { reason, status, decision: Some(why.decision), ..Outcome::default() });
+    }
+    let choice = whole(&item.recorded, live, None, &Facts::default());
+    let mut outcome = all(conn, item, live, (&choice, why.demoted), options, (frame, holder), checks).await?;
+    outcome.reason = Some([Some(why.reason), outcome.reason].into_iter().flatten().collect::<Vec<_>>().join("; "));
+    outcome.decision = Some(why.decision);
+    Ok(outcome)
+}
+
+/// Computes all of a mart's rows, and notes which changes they have seen; `demoted` says why it follows none from now on.
+async fn all(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    (choice, demoted): (&Choice, Option<String>),
+    options: &Options,
+    (frame, holder): (&Frame, i32),
+    checks: &mut Vec<CheckResult>,
+) -> Result<Outcome, SqlError> {
     if let Some(error) = build::lacking_room(conn, &[&live.name]).await? {
         return Err(error);
     }
@@ -56,11 +90,27 @@ pub(super) async fn one(
         measure(conn, item, live, frame, &mut outcome).await?;
         return Ok(outcome);
     }
+    let look = changes::before_all(conn, item, options).await?;
     if let Choice::Method(method @ (Method::Plain | Method::Concurrently), _) = choice {
-        return matview::refresh(conn, item, live, *method, (frame, holder), checks).await;
+        let outcome = matview::refresh(conn, item, live, *method, (frame, holder), checks).await?;
+        return noted(conn, item, options, (look, demoted), outcome).await;
     }
     let mut outcome = table(conn, item, live, options, (frame, holder), checks).await?;
     measure(conn, item, live, frame, &mut outcome).await?;
+    noted(conn, item, options, (look, demoted), outcome).await
+}
+
+/// Notes where the mart stands whose rows `outcome` tells of, in their transaction where that is open.
+async fn noted(
+    conn: &mut PgConnection,
+    item: &Item,
+    options: &Options,
+    (look, demoted): (Option<Look>, Option<String>),
+    outcome: Outcome,
+) -> Result<Outcome, SqlError> {
+    if let Some(look) = look {
+        changes::after_all(conn, item, options, look, (outcome.row_count, demoted)).await?;
+    }
     Ok(outcome)
 }
 
@@ -213,5 +263,6 @@ pub(super) fn beginning(item: &Item, reason: &str, now: chrono::DateTime<chrono:
         error: None,
         not_before: None,
         snapshot: None,
+        decision: None,
     }
 }

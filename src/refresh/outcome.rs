@@ -3,7 +3,8 @@
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::{Item, Method};
+use super::changes::Decision;
+use super::{Item, Method, RunStatus};
 use crate::build::{Frame, SessionState};
 use crate::catalog::Relation;
 use crate::database::lock::still_held;
@@ -26,6 +27,10 @@ pub(super) struct Outcome {
     pub stored: Option<QName>,
     /// The transaction of the rows is open: the run's row of history is written in it.
     pub open: bool,
+    /// How it ended, where not with new rows.
+    pub status: Option<RunStatus>,
+    /// What was decided about changes.
+    pub decision: Option<Decision>,
 }
 
 impl Outcome {

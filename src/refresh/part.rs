@@ -11,7 +11,7 @@ use crate::sql::{oldest_kept, retained};
 use crate::state::{Mart, quote_ident, quote_literal};
 
 /// Beyond this part of the rows the table is vacuumed and analysed at once; below it autovacuum does so in time.
-const VACUUM_ABOVE: f64 = 0.1;
+pub(super) const VACUUM_ABOVE: f64 = 0.1;
 
 /// Some of a mart's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -128,6 +128,7 @@ async fn locked(
         Choice::Method(method, reason) => (*method, chosen.reason(reason)),
         Choice::ByDifferences => (Method::Merge, chosen.reason("by how many rows differ")),
         Choice::Part(part, reason) => (part.method, reason.clone()),
+        Choice::Changes => (Method::Changes, "what changed".to_owned()),
         Choice::Nothing(reason) => {
             run.reason.clone_from(reason);
             return record(&mut worker.conn, item, options, run).await;
@@ -220,7 +221,7 @@ fn complete(run: &mut Run, outcome: Result<outcome::Outcome, SqlError>, took: Du
     run.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     match outcome {
         Ok(outcome) => {
-            run.status = RunStatus::Success;
+            run.status = outcome.status.unwrap_or(RunStatus::Success);
             run.method = outcome.method.or(run.method);
             if let Some(reason) = outcome.reason {
                 run.reason = chosen.reason(&reason);
@@ -232,6 +233,7 @@ fn complete(run: &mut Run, outcome: Result<outcome::Outcome, SqlError>, took: Du
             run.size_bytes = outcome.size_bytes;
             run.newest = outcome.newest;
             run.snapshot = outcome.snapshot;
+            run.decision = outcome.decision.and_then(|decision| serde_json::to_value(decision).ok());
         }
         Err(error) => {
             run.status = if cancelled(&error) { RunStatus::Cancelled } else { RunStatus::Failed };

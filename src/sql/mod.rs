@@ -29,4 +29,4 @@ pub use newest::{newest, newest_of_time, window_start};
 pub use part::{QueryError, RelationRef};
 pub use query::Query;
 pub(crate) use retention::time_cast;
-pub use retention::{oldest_kept, retained};
+pub use retention::{oldest_kept, retained, unfrozen};

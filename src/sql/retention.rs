@@ -42,6 +42,16 @@ pub fn retained(mart: &Mart, query: &str, type_of: impl Fn(&str) -> Option<Strin
     )
 }
 
+/// The condition that a row of a mart, named `alias`, may still change: it is not older than `frozen_before`. `None` where nothing is
+/// frozen. What has no time is never too old.
+pub fn unfrozen(mart: &Mart, alias: &str, type_of: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let incremental = mart.refresh.incremental.as_ref()?;
+    let (name, keep) = (incremental.time_column.as_ref()?, incremental.frozen_before?);
+    let oldest = oldest_kept(&Retention { column: name.clone(), keep }, &type_of(name)?)?;
+    let column = quote_ident(name);
+    Some(format!("({alias}.{column} >= {oldest} OR {alias}.{column} IS NULL)"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::oldest_kept;

@@ -9,6 +9,7 @@ mod daemon;
 mod embedded;
 mod examples;
 mod faults;
+mod following;
 mod graphs;
 mod http;
 mod incremental;

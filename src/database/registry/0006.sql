@@ -40,6 +40,9 @@ CREATE TABLE {registry}.positions (
     xid         xid8,
     at          timestamptz NOT NULL,
     fingerprint text NOT NULL,
+    cost        double precision,
+    rows        bigint,
+    refreshes   integer NOT NULL DEFAULT 0,
     verified    integer NOT NULL DEFAULT 0,
     demoted     text,
     PRIMARY KEY (project, schema, name)

@@ -40,6 +40,7 @@ fn run(status: RunStatus, started: i64) -> Run {
         checks: Vec::new(),
         error: None,
         snapshot: None,
+        decision: None,
         not_before: None,
     }
 }

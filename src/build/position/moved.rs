@@ -1,0 +1,106 @@
+//! Why the logs do not tell what a mart missed.
+
+use super::{SourceStand, Stand};
+
+impl Stand {
+    /// Whether the query means what it meant.
+    pub fn means_the_same(&self, other: &Self) -> bool {
+        (&self.definition, &self.functions, &self.views) == (&other.definition, &other.functions, &other.views)
+    }
+
+    /// Why the logs will not tell what changes from now on.
+    pub fn unnoticed(&self) -> Option<String> {
+        self.sources.iter().find_map(|source| {
+            let table = &source.table;
+            match source {
+                _ if source.relation.is_empty() => Some(format!("{table} is not there")),
+                _ if source.generation.is_none() => {
+                    Some(format!("the log of {table} is not there, or a crash or a failover emptied it"))
+                }
+                _ if !source.noticed => {
+                    Some(format!("a trigger that logs the changes of {table} is missing or disabled"))
+                }
+                _ => None,
+            }
+        })
+    }
+}
+
+/// What is not as it was, in words; `None`: the logs tell everything since.
+pub fn moved(before: &Stand, now: &Stand) -> Option<String> {
+    let parts = [
+        (before.system == now.system, "the data came from another server"),
+        (before.mart == now.mart, "it was made anew"),
+        (before.definition == now.definition, "its query changed"),
+        (before.settings == now.settings && before.server == now.server, "a setting that its query depends on changed"),
+        (before.functions == now.functions, "a function that its query calls changed"),
+        (before.views == now.views, "a view that its query reads changed"),
+    ];
+    let part = parts.into_iter().find(|(same, _)| !same).map(|(_, words)| words.to_owned());
+    part.or_else(|| {
+        if before.sources.len() != now.sources.len() {
+            return Some("its query reads other tables".to_owned());
+        }
+        before.sources.iter().zip(&now.sources).find_map(|(before, now)| source_moved(before, now))
+    })
+}
+
+fn source_moved(before: &SourceStand, now: &SourceStand) -> Option<String> {
+    let table = &now.table;
+    // What was added is nothing that the query reads.
+    let columns = now.columns.starts_with(&before.columns);
+    let parts = [
+        (before.relation == now.relation && before.table == now.table, format!("{table} was made anew")),
+        (columns, format!("a column of {table} changed")),
+        (before.members == now.members, format!("a partition of {table} came or went")),
+        (before.files == now.files, format!("{table} was rewritten")),
+        (before.generation == now.generation, format!("the log of {table} was made anew")),
+        (before.triggers == now.triggers, format!("a trigger that logs the changes of {table} was changed")),
+    ];
+    parts.into_iter().find(|(same, _)| !same).map(|(_, words)| words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stand() -> Stand {
+        let source = SourceStand {
+            table: "public.orders".into(),
+            relation: "1".into(),
+            columns: vec!["1 id 23".into()],
+            noticed: true,
+            generation: Some("a".into()),
+            ..SourceStand::default()
+        };
+        Stand { sources: vec![source], ..Stand::default() }
+    }
+
+    fn with(change: impl Fn(&mut SourceStand)) -> Option<String> {
+        let mut now = stand();
+        now.sources.iter_mut().for_each(change);
+        moved(&stand(), &now)
+    }
+
+    #[test]
+    fn what_moved_is_named() {
+        assert_eq!(moved(&stand(), &stand()), None);
+        assert_eq!(
+            moved(&stand(), &Stand { functions: "7:1".into(), ..stand() }).as_deref(),
+            Some("a function that its query calls changed")
+        );
+        assert_eq!(with(|s| s.columns.push("2 note 25".into())), None);
+        assert_eq!(with(|s| s.columns[0] = "1 key 23".into()).as_deref(), Some("a column of public.orders changed"));
+        assert_eq!(with(|s| s.files = "2".into()).as_deref(), Some("public.orders was rewritten"));
+        assert_eq!(with(|s| s.generation = None).as_deref(), Some("the log of public.orders was made anew"));
+    }
+
+    #[test]
+    fn what_is_not_logged_is_named() {
+        assert_eq!(stand().unnoticed(), None);
+        let mut disabled = stand();
+        disabled.sources[0].noticed = false;
+        let told = "a trigger that logs the changes of public.orders is missing or disabled";
+        assert_eq!(disabled.unnoticed().as_deref(), Some(told));
+    }
+}

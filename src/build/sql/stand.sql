@@ -1,0 +1,63 @@
+-- Where a mart stands, and all that must be as it was for what it missed to be what the logs say. The parameters: project, schema and
+-- name of the relation that stores the rows; schemas and names of the sources with the functions that fill their logs; functions that
+-- the query calls; views that it reads.
+WITH RECURSIVE p AS MATERIALIZED (
+  SELECT * FROM {registry}.positions AS p WHERE p.project = $1 AND p.schema = $2 AND p.name = $3),
+source AS MATERIALIZED (
+  SELECT s.nth, s.schema, s.name, s.log, c.oid
+  FROM unnest($4::text[], $5::text[], $6::text[]) WITH ORDINALITY AS s (schema, name, log, nth)
+  LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.schema
+  LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = s.name),
+member AS (
+  SELECT s.nth, s.oid AS relation, false AS going FROM source AS s WHERE s.oid IS NOT NULL
+  UNION ALL
+  SELECT m.nth, i.inhrelid, m.going OR i.inhdetachpending
+  FROM member AS m JOIN pg_catalog.pg_inherits AS i ON i.inhparent = m.relation),
+{pending}
+stand AS (
+  SELECT pg_catalog.jsonb_build_object(
+    'system', (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() AS c),
+    'server', pg_catalog.concat_ws(' ', pg_catalog.current_setting('DateStyle'), pg_catalog.current_setting('IntervalStyle'),
+                                   pg_catalog.current_setting('extra_float_digits'), pg_catalog.current_setting('bytea_output')),
+    'mart', coalesce(pg_catalog.to_regclass(pg_catalog.format('%I.%I', $2, $3))::oid::text, ''),
+    'functions', coalesce((
+      SELECT pg_catalog.string_agg(f.oid || ':' || f.xmin, ' ' ORDER BY f.oid)
+      FROM pg_catalog.pg_proc AS f
+      WHERE f.oid = ANY (SELECT pg_catalog.to_regprocedure(name) FROM unnest($7::text[]) AS name)), ''),
+    'views', coalesce((
+      SELECT pg_catalog.string_agg(r.ev_class || ':' || r.xmin, ' ' ORDER BY r.ev_class)
+      FROM pg_catalog.pg_rewrite AS r
+      WHERE r.rulename = '_RETURN' AND r.ev_class = ANY (SELECT pg_catalog.to_regclass(name) FROM unnest($8::text[]) AS name)), ''),
+    'sources', (
+      SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+        'table', pg_catalog.format('%I.%I', s.schema, s.name),
+        'relation', coalesce(s.oid::text, ''),
+        'columns', (
+          SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation)
+                                               ORDER BY a.attnum), '[]')
+          FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = s.oid AND a.attnum > 0 AND NOT a.attisdropped),
+        'members', m.members, 'files', m.files, 'triggers', m.triggers, 'noticed', m.noticed,
+        'generation', (
+          SELECT c.generation FROM {registry}.captures AS c JOIN {registry}.sentinels AS l USING (project, schema, name, generation)
+          WHERE c.project = $1 AND c.schema = s.schema AND c.name = s.name AND c.relation = s.oid)) ORDER BY s.nth), '[]')
+      FROM source AS s
+      CROSS JOIN LATERAL (
+        SELECT coalesce(pg_catalog.string_agg(
+                 pg_catalog.concat_ws(':', m.relation, m.going, pg_catalog.md5(c.relpartbound::text)), ' ' ORDER BY m.relation), '') AS members,
+               coalesce(pg_catalog.string_agg(pg_catalog.pg_relation_filenode(m.relation)::text, ' ' ORDER BY m.relation), '') AS files,
+               coalesce(pg_catalog.string_agg(t.triggers, ' ' ORDER BY m.relation), '') AS triggers,
+               coalesce(pg_catalog.bool_and(t.noticed), false) AS noticed
+        FROM member AS m
+        JOIN pg_catalog.pg_class AS c ON c.oid = m.relation
+        CROSS JOIN LATERAL (
+          SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', t.oid, t.xmin, t.tgenabled), ' ' ORDER BY t.oid) AS triggers,
+                 -- INSERT, DELETE, UPDATE and TRUNCATE, whoever writes.
+                 coalesce(pg_catalog.bit_or(t.tgtype) FILTER (WHERE t.tgenabled = 'A'), 0) & 60 = 60 AS noticed
+          FROM pg_catalog.pg_trigger AS t
+          JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid
+          JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
+          WHERE t.tgrelid = m.relation AND NOT t.tgisinternal AND f.proname = s.log AND n.nspname = {schema}) AS t
+        WHERE m.nth = s.nth) AS m)) AS stand)
+SELECT pg_catalog.pg_current_snapshot()::text AS now_snapshot, pg_catalog.now() AS now_at, stand.stand AS now_stand,
+       p.snapshot::text AS snapshot, p.at, p.fingerprint, p.cost, p.rows, p.refreshes, p.verified, p.demoted{columns}
+FROM stand LEFT JOIN p ON true{joins}

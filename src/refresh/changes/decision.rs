@@ -1,0 +1,28 @@
+//! What a refresh by changes decided, for the history.
+
+use serde::Serialize;
+
+/// Kept in the history as JSON.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(in crate::refresh) struct Decision {
+    /// `none`, `keys` or `whole`.
+    pub rung: &'static str,
+    /// Rows of the logs that were new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<u64>,
+    /// Keys that they may affect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<u64>,
+    /// What the planner thinks computing the rows of these keys costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// What it thinks computing all rows costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole: Option<f64>,
+    /// The one as part of the other, with what a rebuild takes beside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<f64>,
+    /// Whether the rows were compared with the query, and were the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
+}

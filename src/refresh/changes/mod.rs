@@ -1,0 +1,130 @@
+//! Refreshes that compute the rows whose key the logged changes of the sources may affect.
+//!
+//! All of it is one REPEATABLE READ transaction: the sources are locked against what MVCC does not cover, one statement tells where the
+//! mart stands and what is new in the logs, the server finds the keys, its planner says whether computing their rows pays, and the
+//! rows that differ are written together with the new position. What speaks against it is a reason to compute all rows.
+
+mod decision;
+mod gate;
+mod keys;
+mod proof;
+mod task;
+mod within;
+
+use sqlx::PgConnection;
+
+pub(super) use self::decision::Decision;
+use self::task::Task;
+use super::outcome::Outcome;
+use super::{How, Item, Options};
+use crate::build::position::{self, Look, Standing, Watched};
+use crate::build::{self, CheckResult, Frame};
+use crate::catalog::Relation;
+use crate::database::SqlError;
+
+/// What came of it.
+pub(super) enum Done {
+    /// The rows are up to date.
+    Written(Box<Outcome>),
+    /// All rows have to be computed.
+    Whole(Box<Whole>),
+}
+
+/// Why all rows have to be computed.
+#[derive(Debug, Default)]
+pub(super) struct Whole {
+    /// In words.
+    pub reason: String,
+    /// For the history.
+    pub decision: Decision,
+    /// The rows were wrong: why the mart is not refreshed by changes any more.
+    pub demoted: Option<String>,
+}
+
+/// What tells where the mart's rows stand; `None` where they do not follow changes.
+pub(super) fn watched<'a>(item: &'a Item, options: &'a Options) -> Option<Watched<'a>> {
+    let recorded = &item.recorded;
+    let changes = recorded.applied.changes.as_ref()?;
+    Some(Watched::new(&options.registry, &options.project, &recorded.mart, &recorded.applied.compiled, changes))
+}
+
+/// Refreshes by changes, if that can be and pays.
+pub(super) async fn refresh(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    options: &Options,
+    (frame, holder): (&Frame, i32),
+    checks: &mut Vec<CheckResult>,
+) -> Result<Done, SqlError> {
+    let Some(watched) = watched(item, options) else {
+        return Ok(whole("nothing says yet how it follows changes", Decision::default()));
+    };
+    let mut task = Task { conn, item, live, watched, frame, holder, checks, apart: false };
+    loop {
+        match task.attempt().await {
+            Ok(Done::Written(outcome)) => return task.tidied(outcome).await,
+            Ok(whole) => {
+                sqlx::raw_sql("ROLLBACK").execute(&mut *task.conn).await?;
+                return Ok(whole);
+            }
+            Err(error) => {
+                let again = error.is("23505") && !task.apart;
+                let error = match build::close::<()>(task.conn, Err(error)).await {
+                    Err(error) => error,
+                    Ok(()) => return Ok(whole("it was stopped", Decision::default())),
+                };
+                if !again {
+                    return Err(error);
+                }
+                // Rows exchange values of a unique index.
+                task.apart = true;
+                task.checks.clear();
+            }
+        }
+    }
+}
+
+fn whole(reason: impl Into<String>, decision: Decision) -> Done {
+    Done::Whole(Box::new(Whole {
+        reason: reason.into(),
+        decision: Decision { rung: "whole", ..decision },
+        demoted: None,
+    }))
+}
+
+/// Looks where a mart stands before all of its rows are computed; `None` where it follows no changes.
+pub(super) async fn before_all(
+    conn: &mut PgConnection,
+    item: &Item,
+    options: &Options,
+) -> Result<Option<Look>, SqlError> {
+    match watched(item, options) {
+        Some(watched) => position::before_all(conn, &watched).await,
+        None => Ok(None),
+    }
+}
+
+/// Notes where a mart stands whose rows are published, all of which were computed after `look`: how many there are, and why it
+/// follows no changes from now on.
+pub(super) async fn after_all(
+    conn: &mut PgConnection,
+    item: &Item,
+    options: &Options,
+    look: Look,
+    (rows, demoted): (Option<i64>, Option<String>),
+) -> Result<(), SqlError> {
+    let Some(watched) = watched(item, options) else { return Ok(()) };
+    let known = &look.standing;
+    // Who asks for all rows by hand, or changes the query, begins again.
+    let by_hand = item.asked.how == How::Full && matches!(item.asked.cause, None | Some("request"));
+    let again = by_hand || look.before.as_ref().is_none_or(|before| !before.stand.means_the_same(&look.now.stand));
+    let standing = match demoted {
+        None if again => Standing { rows, ..Standing::default() },
+        demoted => {
+            let demoted = demoted.or_else(|| known.demoted.clone());
+            Standing { rows, verified: known.verified, demoted, ..Standing::default() }
+        }
+    };
+    position::published(conn, &watched, look.now, &standing).await
+}

@@ -1,0 +1,40 @@
+//! Refreshes by changes on a real server: what they write, and when all rows are computed instead.
+
+mod shop;
+
+use datamart::refresh::{Method, RunStatus};
+
+use self::shop::Shop;
+use crate::support::database::run;
+
+#[test]
+fn a_refresh_writes_what_changed() {
+    run(async {
+        let shop = Shop::new("").await;
+        shop.nothing().await;
+        shop.script("INSERT INTO orders VALUES (9, 'north', 5), (10, 'new', 5)").await;
+        assert_eq!(shop.follows().await, [2, 0, 1]);
+        shop.nothing().await;
+        // Of a group with the same result nothing is written.
+        shop.script("UPDATE orders SET amount = amount WHERE region = 'south'").await;
+        assert_eq!(shop.follows().await, [0, 0, 0]);
+        shop.script("UPDATE orders SET region = NULL WHERE id = 10; DELETE FROM orders WHERE region = 'west'").await;
+        assert_eq!(shop.follows().await, [1, 0, 3]);
+        let whole = shop.whole().await;
+        assert!(whole.method.is_some_and(Method::is_whole), "{whole:#?}");
+        let nothing = shop.nothing().await;
+        assert_eq!((nothing.reason.as_str(), nothing.row_count), ("nothing changed", Some(3)));
+        let kept = shop.value("SELECT decision ->> 'rung' FROM datamart.refreshes ORDER BY run DESC LIMIT 1").await;
+        assert_eq!(kept, "none");
+    });
+}
+
+#[test]
+fn the_first_refresh_computes_all_rows() {
+    run(async {
+        let shop = Shop::of(shop::ORDERS, shop::BY_REGION, "", &shop::by_region()).await;
+        shop.forced("nothing says which changes its rows have seen").await;
+        let run = shop.nothing().await;
+        assert_eq!(run.status, RunStatus::Noop);
+    });
+}

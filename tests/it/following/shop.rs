@@ -1,0 +1,172 @@
+//! A mart whose rows follow what changes in its sources.
+
+use datamart::plan;
+use datamart::refresh::{self, Asked, How, Method, Options, Run, RunStatus};
+use datamart::state::{ChangeSource, Changes, KeyColumn, LoggedColumn, QName, log_name, log_segments};
+
+use crate::support::database::Database;
+use crate::support::folder::Folder;
+use crate::support::project::{self, converge, refresh_options};
+
+pub struct Shop {
+    pub database: Database,
+    pub folder: Folder,
+}
+
+/// Four regions, one of them NULL, with two orders each.
+pub const ORDERS: &str = "CREATE TABLE orders (id int PRIMARY KEY, region text, amount numeric NOT NULL);
+    INSERT INTO orders SELECT n, (ARRAY['north', 'south', 'west', NULL])[n % 4 + 1], n FROM generate_series(1, 8) AS n;";
+
+pub const BY_REGION: &str = "SELECT region, count(*) AS n, sum(amount) AS total FROM orders GROUP BY region";
+
+pub fn source(table: &str, columns: &[(&str, &str)], affected: &str) -> ChangeSource {
+    let logged = |(name, of): &(&str, &str)| LoggedColumn { name: (*name).into(), type_name: (*of).into() };
+    ChangeSource {
+        table: QName::new("public", table),
+        columns: columns.iter().map(logged).collect(),
+        affected: Some(affected.to_owned()),
+    }
+}
+
+pub fn key(name: &str, type_name: &str) -> KeyColumn {
+    KeyColumn { name: name.into(), type_name: type_name.into(), ..KeyColumn::default() }
+}
+
+pub fn by_region() -> Changes {
+    let affected = "SELECT DISTINCT logged.region FROM {delta:0} AS logged";
+    Changes {
+        key: vec![key("region", "text")],
+        sources: vec![source("orders", &[("region", "text")], affected)],
+        query: BY_REGION.replace("orders", "public.orders"),
+        ..Changes::default()
+    }
+}
+
+impl Shop {
+    /// A mart by region, refreshed once.
+    pub async fn new(more: &str) -> Self {
+        let shop = Self::of(ORDERS, BY_REGION, more, &by_region()).await;
+        let first = shop.refreshed().await;
+        assert_eq!(first.status, RunStatus::Success, "{first:#?}");
+        shop
+    }
+
+    pub async fn of(seed: &str, query: &str, more: &str, changes: &Changes) -> Self {
+        let database = Database::new().await;
+        database.script(seed).await;
+        let manifest =
+            format!("type = \"table\"\nquery = \"\"\"{query}\"\"\"\n{more}\n[refresh]\nstrategy = \"incremental\"\n");
+        let folder = Folder::of(&[("mart.toml", &manifest)]);
+        converge(&database, folder.path(), &plan::Options::default()).await;
+        let shop = Self { database, folder };
+        shop.follow(changes).await;
+        shop
+    }
+
+    /// Makes the logs, and says how the mart follows them.
+    async fn follow(&self, changes: &Changes) {
+        for source in &changes.sources {
+            self.database.script(&log(source)).await;
+        }
+        let json = serde_json::to_string(changes).expect("JSON").replace('\'', "''");
+        let sql = format!("UPDATE datamart.marts SET applied = jsonb_set(applied, '{{changes}}', '{json}')");
+        self.database.script(&sql).await;
+    }
+
+    pub async fn refreshed(&self) -> Run {
+        self.asked(Asked::default(), &refresh_options()).await
+    }
+
+    pub async fn whole(&self) -> Run {
+        self.asked(Asked { how: How::Full, ..Asked::default() }, &refresh_options()).await
+    }
+
+    pub async fn asked(&self, asked: Asked, options: &Options) -> Run {
+        let desired = project::load(self.folder.path());
+        let mut conn = self.database.session().await;
+        let mut items = project::items(&mut conn, &desired).await;
+        items.iter_mut().for_each(|item| item.asked = asked.clone());
+        let runs = refresh::refresh(&self.database.endpoint, &items, options, &|| false, &mut |_| {}).await;
+        runs.unwrap_or_else(|error| panic!("{error}")).remove(0)
+    }
+
+    /// Panics unless a refresh went by changes, and the rows are those of the query. How many were inserted, updated and deleted.
+    pub async fn follows(&self) -> [i64; 3] {
+        let run = self.refreshed().await;
+        assert_eq!((run.status, run.method), (RunStatus::Success, Some(Method::Changes)), "{run:#?}");
+        self.is_exact().await;
+        [run.rows_inserted, run.rows_updated, run.rows_deleted].map(Option::unwrap_or_default)
+    }
+
+    /// Panics unless a refresh computed all rows for this reason, and the next one goes by changes again.
+    pub async fn forced(&self, reason: &str) {
+        let run = self.refreshed().await;
+        assert_eq!(run.status, RunStatus::Success, "{run:#?}");
+        assert!(run.method.is_some_and(Method::is_whole), "{run:#?}");
+        assert!(run.reason.starts_with(reason), "{run:#?}");
+        self.is_exact().await;
+    }
+
+    pub async fn nothing(&self) -> Run {
+        let run = self.refreshed().await;
+        assert_eq!((run.status, run.method), (RunStatus::Noop, Some(Method::Changes)), "{run:#?}");
+        run
+    }
+
+    pub async fn is_exact(&self) {
+        let desired = project::load(self.folder.path());
+        let mut conn = self.database.session().await;
+        for mart in &desired.marts {
+            project::is_its_query(&mut conn, &mart.mart).await;
+        }
+    }
+
+    pub async fn script(&self, sql: &str) {
+        self.database.script(sql).await;
+    }
+
+    pub async fn value(&self, sql: &str) -> String {
+        self.database.value(sql).await
+    }
+}
+
+/// A log made by hand, with what fills it.
+fn log(source: &ChangeSource) -> String {
+    let (table, log) = (&source.table, log_name("datamart", "default", &source.table));
+    let columns: Vec<String> = source.columns.iter().map(|c| format!(", {} {}", c.name, c.type_name)).collect();
+    let names: Vec<String> = source.columns.iter().map(|c| format!(", {}", c.name)).collect();
+    let (columns, names) = (columns.concat(), names.concat());
+    let mut sql = String::new();
+    for segment in log_segments(&log) {
+        sql += &format!(
+            "CREATE UNLOGGED TABLE {segment} (datamart_xid xid8 NOT NULL, datamart_mark \"char\"{columns});\n"
+        );
+    }
+    let [first, ..] = log_segments(&log);
+    let insert = |from: &str| {
+        format!("INSERT INTO {first} SELECT DISTINCT pg_current_xact_id(), NULL::\"char\"{names} FROM {from};")
+    };
+    sql += &format!(
+        "CREATE FUNCTION {log}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$ BEGIN
+           IF TG_OP = 'TRUNCATE' THEN INSERT INTO {first} (datamart_xid, datamart_mark) VALUES (pg_current_xact_id(), 'T');
+           ELSIF TG_OP = 'INSERT' THEN {new}
+           ELSIF TG_OP = 'DELETE' THEN {old}
+           ELSE {old} {new} END IF;
+           RETURN NULL; END $$;
+         CREATE TRIGGER datamart_i AFTER INSERT ON {table} REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION {log}();
+         CREATE TRIGGER datamart_u AFTER UPDATE ON {table} REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION {log}();
+         CREATE TRIGGER datamart_d AFTER DELETE ON {table} REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION {log}();
+         CREATE TRIGGER datamart_t AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {log}();
+         ALTER TABLE {table} ENABLE ALWAYS TRIGGER datamart_i, ENABLE ALWAYS TRIGGER datamart_u, ENABLE ALWAYS TRIGGER datamart_d,
+           ENABLE ALWAYS TRIGGER datamart_t;
+         INSERT INTO datamart.captures (project, schema, name, relation, generation, columns, logged)
+           VALUES ('default', '{schema}', '{name}', '{table}'::regclass, gen_random_uuid(), '{{}}', false);
+         INSERT INTO datamart.sentinels SELECT project, schema, name, generation FROM datamart.captures
+           WHERE schema = '{schema}' AND name = '{name}';",
+        new = insert("n"),
+        old = insert("o"),
+        schema = table.schema,
+        name = table.name,
+    );
+    sql
+}
