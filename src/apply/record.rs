@@ -10,13 +10,14 @@ use crate::catalog::{Applied, ReadSignature, Relation, relations};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
 use crate::plan::{Adopted, PartRow, Record, RecordRow};
-use crate::state::{Mart, QName};
+use crate::state::{Changes, Mart, QName};
 
 /// One mart to be written.
 struct Entry<'a> {
     declared: &'a Mart,
     file: &'a str,
     definition: &'a str,
+    changes: Option<&'a Changes>,
     reads: &'a BTreeMap<String, ReadSignature>,
     drifted: &'a [String],
     adopted: Option<Adopted>,
@@ -49,8 +50,9 @@ pub(crate) async fn write(
             RecordRow::Forget { of, number } => {
                 version::forget(conn, registry, project, of, *number).await.map_err(ApplyError::Registry)?;
             }
-            RecordRow::Upsert { declared, file, definition, reads, drifted, adopted, part, .. } => {
-                rows.push(Entry { declared, file, definition, reads, drifted, adopted: *adopted, part: part.as_ref() });
+            RecordRow::Upsert { declared, file, definition, changes, reads, drifted, adopted, part, .. } => {
+                let (adopted, part, changes) = (*adopted, part.as_ref(), changes.as_deref());
+                rows.push(Entry { declared, file, definition, changes, reads, drifted, adopted, part });
             }
         }
     }
@@ -206,6 +208,7 @@ fn state(
             _ => mart.query_fingerprint().0,
         },
         reads,
+        changes: row.changes.cloned(),
         ..Applied::default()
     };
     let Some(relation) = relation else {

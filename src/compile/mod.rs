@@ -3,6 +3,7 @@
 //! Nothing live is locked beyond reading, nothing is dropped, nothing stays.
 
 mod canonical;
+mod changes;
 mod checks;
 mod follow;
 mod needed;

@@ -25,6 +25,7 @@ pub fn needed(marts: &[DesiredMart], actual: &Actual) -> BTreeSet<QName> {
                     || indexes_changed(mart, recorded)
                     || reads_changed(recorded, actual)
                     || reads_others(desired, recorded, actual)
+                    || (mart.follows_changes() && recorded.applied.changes.is_none())
             }
         };
         if changed || desired.upstream.iter().any(|up| needed.contains(up)) {

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::place::Scratch;
 use super::savepoint::{MARTS_PER_MESSAGE, savepoint};
-use super::{CompileError, Compiled, CompiledMart, Failure, Tried, canonical, checks};
+use super::{CompileError, Compiled, CompiledMart, Failure, Tried, canonical, changes, checks};
 use crate::catalog::Column;
 use crate::manifest::DesiredMart;
 use crate::sql::{Query, RelationRef};
@@ -97,7 +97,8 @@ async fn in_transaction(
         true => (Vec::new(), Vec::new()),
         false => each(conn, marts, &scratch, &known).await?,
     };
-    let compiled = read(conn, &scratch).await?;
+    let mut compiled = read(conn, &scratch).await?;
+    failures.extend(changes::derived(conn, marts, &scratch, &mut compiled).await?);
     failures.extend(checks::refused(conn, marts, &scratch, &compiled).await?);
     Ok(Tried { compiled, failures, skipped })
 }

@@ -169,6 +169,12 @@ impl SqlError {
         self
     }
 
+    /// The same error with a hint.
+    pub fn hinted(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
     /// The same error with the server's CONTEXT.
     pub fn within(mut self, context: Option<String>) -> Self {
         self.0.context = context;

@@ -137,6 +137,10 @@ impl Builder<'_> {
             (Some(_), Some(recorded)) => recorded.applied.compiled.clone(),
             _ => decision.adopted.as_ref().and_then(Option::as_ref).unwrap_or(&target.definition).clone(),
         };
+        let changes = match (&renamed_from, target.recorded) {
+            (Some(_), Some(recorded)) => recorded.applied.changes.clone(),
+            _ => target.changes.clone(),
+        };
         let adopted = decision.adopted.as_ref().map(|text| match text {
             None => Adopted::AsDeclared,
             Some(_) => Adopted::Pending,
@@ -148,6 +152,7 @@ impl Builder<'_> {
                 declared: Box::new(declared),
                 file: target.desired.path.clone(),
                 definition,
+                changes: changes.map(Box::new),
                 reads: target.read_signatures(self.actual),
                 renamed_from,
                 action,

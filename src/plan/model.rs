@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Hazard, HazardKind};
 use crate::catalog::{Held, ReadSignature};
-use crate::state::{CheckDecl, Fingerprint, Kind, Mart, QName};
+use crate::state::{Changes, CheckDecl, Fingerprint, Kind, Mart, QName};
 
 /// Everything `apply` would do, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -271,6 +271,9 @@ pub enum RecordRow {
         file: String,
         /// Canonical text of the query; what a table cannot tell later.
         definition: String,
+        /// How its rows follow what changes in its sources.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        changes: Option<Box<Changes>>,
         /// What it reads, by address; signatures are taken anew at apply.
         reads: BTreeMap<String, ReadSignature>,
         /// The name its row had before.

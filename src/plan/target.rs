@@ -7,7 +7,7 @@ use crate::catalog::{Actual, Column, ReadSignature, Recorded, Relation};
 use crate::compile::{Compiled, Following, recorded_for};
 use crate::manifest::DesiredMart;
 use crate::sql::{canonical_index, index_body};
-use crate::state::{IndexDecl, Kind, Mart, QName, derived_name};
+use crate::state::{Changes, IndexDecl, Kind, Mart, QName, derived_name};
 
 /// A mart as declared beside what is recorded and what is there.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub(crate) struct Target<'a> {
     pub indexes: BTreeMap<String, TargetIndex<'a>>,
     /// What the query reads.
     pub reads: BTreeSet<QName>,
+    /// How its rows follow what changes, where it asks for that.
+    pub changes: Option<Changes>,
     /// It is no mart: it follows what it depends on, as it is.
     pub follower: Option<&'a Following>,
 }
@@ -59,6 +61,11 @@ impl<'a> Target<'a> {
                 r.applied.reads.values().map(|read| read.name.clone()).collect(),
             ),
             (None, None) => Default::default(),
+        };
+        let changes = match (compiled, recorded) {
+            _ if !mart.follows_changes() => None,
+            (Some(c), _) => c.changes.clone(),
+            (None, recorded) => recorded.and_then(|r| r.applied.changes.clone()),
         };
         let indexes = mart
             .indexes
@@ -90,6 +97,7 @@ impl<'a> Target<'a> {
             columns,
             indexes,
             reads,
+            changes,
             follower: None,
         }
     }

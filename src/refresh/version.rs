@@ -199,6 +199,7 @@ impl Publication<'_> {
             declared: Box::new(mart.clone()),
             file: self.row.file.clone(),
             definition,
+            changes: None,
             reads,
             renamed_from: None,
             action: Action::Publish,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CheckDecl, Fingerprint, QName, RefreshPolicy, Versions, quote_ident};
+use super::{CheckDecl, Fingerprint, IncrementalMethod, QName, RefreshPolicy, Strategy, Versions, quote_ident};
 
 /// How a mart is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -271,6 +271,15 @@ impl Mart {
             }
         }
         settings
+    }
+
+    /// Whether its rows are to follow what changes in its sources, so that its query has to allow it.
+    pub fn follows_changes(&self) -> bool {
+        let refresh = &self.refresh;
+        let method = refresh.incremental.as_ref().map(|incremental| incremental.method);
+        let asked =
+            method == Some(IncrementalMethod::Changes) || refresh.fresh || refresh.strategy == Strategy::OnCommit;
+        self.kind == Kind::Table && asked
     }
 
     /// Whether a refresh can be CONCURRENTLY as far as the declaration says.

@@ -7,12 +7,26 @@
 //!
 //! It is an allow-list: what is not known here is an [`Obstacle`].
 
+mod allowed;
+mod block;
+mod choose;
+mod flat;
+mod from;
+mod lower;
+mod node;
+mod path;
+mod place;
+mod range;
 mod render;
+mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::state::{Changes, QName};
 
+pub use place::{Names, names, place};
 pub use render::{Shape, affected, gathered, moved, pending, ranges, restricted, whole};
 
 /// What the server knows of the things that a query speaks of.
@@ -28,8 +42,8 @@ pub struct Known {
     pub functions: BTreeMap<String, Function>,
     /// Functions that somebody made, by name as the text qualifies it.
     pub made: BTreeMap<QName, Function>,
-    /// Functions behind operators, casts and aggregates that somebody made, as `regprocedure` prints them.
-    pub behind: Vec<String>,
+    /// All functions that somebody made, those behind operators among them, and which view uses each; none is the query itself.
+    pub behind: Vec<(Option<QName>, Function)>,
     /// Types that can be compared and put into arrays.
     pub keys: BTreeSet<String>,
 }
@@ -80,7 +94,19 @@ impl Obstacle {
     fn at(clause: &str, message: impl Into<String>) -> Self {
         Self { clause: clause.split_whitespace().map(str::to_owned).collect(), message: message.into() }
     }
+
+    /// The same, found in a view.
+    fn of_view(self, view: &QName) -> Self {
+        let message = match self.message.contains(" (in the view ") {
+            true => self.message,
+            false => format!("{} (in the view {view})", self.message),
+        };
+        Self { clause: vec![view.name.clone()], message }
+    }
 }
+
+/// What stands for something in templates.
+const PLACES: [&str; 4] = ["{delta:", "{all:", "{within:", "{since}"];
 
 /// How the rows of a query follow what changes.
 ///
@@ -94,6 +120,37 @@ pub fn derive(
     prefer: &[String],
     known: &Known,
 ) -> Result<Changes, Obstacle> {
-    let _ = (canonical, output, prefer, known);
-    Err(Obstacle::at("", "not known"))
+    let text = canonical.trim().trim_end_matches(';');
+    // What the text says must not be taken for a place of ours.
+    if let Some(word) = PLACES.iter().find(|word| text.contains(*word)) {
+        return Err(Obstacle::at(word, format!("the query says `{word}`, which stands for something else here")));
+    }
+    let root = node::statement(text)?;
+    allowed::check(&root, known)?;
+    let mut lowering = lower::Lowering::new(known, &root);
+    let flats = lowering.query(&root, &scope::Scope { main: true, ..scope::Scope::default() })?;
+    if lowering.sources.is_empty() {
+        return Err(Obstacle::at("SELECT", "it reads no table"));
+    }
+    if let Some(hidden) = lowering.unread() {
+        return Err(Obstacle::at(&hidden.name, format!("how {hidden} is read is not understood")));
+    }
+    let used = |view: &Option<QName>| view.as_ref().is_none_or(|view| lowering.views.contains(view));
+    let behind: Vec<&Function> = known.behind.iter().filter(|(view, _)| used(view)).map(|(_, f)| f).collect();
+    if let Some(function) = behind.iter().find(|function| function.volatility != 'i') {
+        let name = function.signatures.join(", ");
+        return Err(Obstacle::at(
+            "",
+            format!("the function {name} is not IMMUTABLE: what it gives may change by itself"),
+        ));
+    }
+    let choice = choose::Choice { flats: &flats, sources: &lowering.sources, output, prefer, known, text };
+    let mut changes = choice.best()?;
+    let texts = lowering.views.iter().filter_map(|view| known.views.get(view)).map(|view| view.definition.as_str());
+    let made = texts.chain([text]).flat_map(|text| names(text).made).filter_map(|name| known.made.get(&name));
+    changes.functions = made.chain(behind).flat_map(|function| function.signatures.clone()).collect();
+    changes.views = lowering.views.iter().cloned().collect();
+    changes.functions.sort();
+    changes.functions.dedup();
+    Ok(changes)
 }

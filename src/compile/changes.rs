@@ -1,0 +1,265 @@
+//! Marts whose rows follow what changes: what the server knows of their queries, and what follows from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{PgConnection, Row};
+
+use super::place::Scratch;
+use super::{CompileError, Compiled, Failure};
+use crate::database::{ErrorKind, SqlError};
+use crate::manifest::DesiredMart;
+use crate::sql::changes::{self, Function, Known, Obstacle, Table, View};
+use crate::state::{Kind, Mart, QName};
+
+/// What to write instead, where a query cannot follow changes.
+const HELP: &str = "change the query, or say `method = \"window\"`, \"append\" or \"upsert\" under [refresh.incremental], or `strategy = \"full\"`";
+
+/// Finds out how the marts that ask for it follow changes; those whose query does not allow it are failures.
+pub(super) async fn derived(
+    conn: &mut PgConnection,
+    marts: &[&DesiredMart],
+    scratch: &Scratch,
+    compiled: &mut Compiled,
+) -> Result<Vec<Failure>, CompileError> {
+    let asking: Vec<&Mart> = marts
+        .iter()
+        .map(|desired| &desired.mart)
+        .filter(|mart| mart.follows_changes() && compiled.marts.contains_key(&mart.name))
+        .collect();
+    if asking.is_empty() {
+        return Ok(Vec::new());
+    }
+    let declared: BTreeMap<&QName, &Mart> = marts.iter().map(|desired| (&desired.mart.name, &desired.mart)).collect();
+    let mut reading = Reading { conn, scratch, known: Known::default(), denied: BTreeMap::new() };
+    reading.read(&asking, &declared, compiled).await?;
+    let mut failures = Vec::new();
+    for mart in asking {
+        let Some(is) = compiled.marts.get_mut(&mart.name) else { continue };
+        let output: Vec<(String, String)> =
+            is.columns.iter().map(|column| (column.name.clone(), column.type_name.clone())).collect();
+        let known = reading.of(mart);
+        match changes::derive(&is.definition, &output, &key(mart), &known) {
+            Ok(found) => is.changes = Some(found),
+            Err(obstacle) => failures.push(failure(mart, &obstacle)),
+        }
+    }
+    Ok(failures)
+}
+
+/// The columns that tell a mart's rows apart, as declared.
+fn key(mart: &Mart) -> Vec<String> {
+    if !mart.primary_key.is_empty() {
+        return mart.primary_key.clone();
+    }
+    let unique = mart.indexes.iter().find(|index| index.serves_concurrent_refresh());
+    unique.map(|index| index.keys.iter().map(|key| key.term.clone()).collect()).unwrap_or_default()
+}
+
+fn failure(mart: &Mart, obstacle: &Obstacle) -> Failure {
+    let message = format!("{} cannot follow what changes: {obstacle}", mart.name);
+    let error = SqlError::new(ErrorKind::Syntax, message).hinted(HELP).at(changes::place(&mart.query, obstacle));
+    Failure { mart: mart.name.clone(), index: None, check: None, error }
+}
+
+/// What is asked of the server.
+struct Reading<'a> {
+    conn: &'a mut PgConnection,
+    scratch: &'a Scratch,
+    known: Known,
+    /// Relations and the roles that may not read them.
+    denied: BTreeMap<QName, BTreeSet<String>>,
+}
+
+impl Reading<'_> {
+    /// What is known to one mart: what its owner may not read through a view, is out of its reach.
+    fn of(&self, mart: &Mart) -> Known {
+        let mut known = self.known.clone();
+        let own = self.scratch.view(mart);
+        for (view, _) in known.behind.iter_mut().filter(|(view, _)| view.as_ref() == Some(&own)) {
+            *view = None;
+        }
+        let Some(owner) = &mart.owner else { return known };
+        for (name, roles) in &self.denied {
+            if roles.contains(owner) && known.tables.remove(name).is_some() {
+                known
+                    .others
+                    .insert(name.clone(), format!("{owner} may not read {name}: GRANT SELECT ON {name} TO {owner}"));
+            }
+        }
+        known
+    }
+
+    async fn read(
+        &mut self,
+        asking: &[&Mart],
+        declared: &BTreeMap<&QName, &Mart>,
+        compiled: &Compiled,
+    ) -> Result<(), CompileError> {
+        let roles: BTreeSet<&str> = asking.iter().filter_map(|mart| mart.owner.as_deref()).collect();
+        let roles: Vec<&str> = roles.into_iter().filter(|role| self.scratch.roles.contains(*role)).collect();
+        let mut functions = BTreeSet::new();
+        let mut made = BTreeSet::new();
+        let mut seen: BTreeSet<QName> = BTreeSet::new();
+        let texts = asking.iter().filter_map(|mart| compiled.marts.get(&mart.name));
+        let mut texts: Vec<String> = texts.map(|is| is.definition.clone()).collect();
+        // Views are read to their ends.
+        while !texts.is_empty() {
+            let mut wanted: BTreeSet<QName> = BTreeSet::new();
+            for text in texts.drain(..) {
+                let names = changes::names(&text);
+                functions.extend(names.functions);
+                made.extend(names.made);
+                wanted.extend(names.relations.into_iter().filter(|name| seen.insert(name.clone())));
+            }
+            let (ours, others): (Vec<QName>, Vec<QName>) =
+                wanted.into_iter().partition(|name| declared.contains_key(name) && compiled.marts.contains_key(name));
+            for name in ours {
+                texts.extend(self.mart(declared[&name], compiled));
+            }
+            texts.extend(self.relations(&others, &roles).await?);
+        }
+        self.functions(&functions, &made).await?;
+        self.behind(asking).await?;
+        self.comparable().await
+    }
+
+    /// A mart of the same project, as it will be; the text of one that is a view.
+    fn mart(&mut self, mart: &Mart, compiled: &Compiled) -> Option<String> {
+        let is = compiled.marts.get(&mart.name)?;
+        let columns: Vec<(String, String)> =
+            is.columns.iter().map(|column| (column.name.clone(), column.type_name.clone())).collect();
+        let name = mart.name.clone();
+        // What reads fresh rows is as if it read the query.
+        if mart.kind == Kind::View || mart.refresh.fresh {
+            let definition = is.definition.clone();
+            self.known.views.insert(name, View { definition: definition.clone(), columns });
+            return Some(definition);
+        }
+        if mart.versions.is_some() {
+            let why = format!("{name} has versions, and a new one is another table");
+            self.known.others.insert(name, why);
+        } else if mart.kind == Kind::MaterializedView {
+            let why = format!("{name} is a materialized view: as `type = \"table\"` its changes can be followed");
+            self.known.others.insert(name, why);
+        } else {
+            let unique = mart.indexes.iter().filter(|index| index.serves_concurrent_refresh());
+            let unique = unique.map(|index| index.keys.iter().map(|key| key.term.clone()).collect::<Vec<_>>());
+            let primary = Some(mart.primary_key.clone()).filter(|key| !key.is_empty());
+            let unique = primary.into_iter().chain(unique).collect();
+            self.known.tables.insert(name, Table { columns, unique });
+        }
+        None
+    }
+
+    /// What is in the database; the texts of views.
+    async fn relations(&mut self, names: &[QName], roles: &[&str]) -> Result<Vec<String>, CompileError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let schemas: Vec<&str> = names.iter().map(|name| name.schema.as_str()).collect();
+        let own: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
+        let rows = sqlx::query(include_str!("sql/sources.sql"))
+            .bind(&schemas)
+            .bind(&own)
+            .bind(roles)
+            .fetch_all(&mut *self.conn)
+            .await?;
+        let mut texts = Vec::new();
+        for row in rows {
+            let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
+            let columns: Vec<String> = row.try_get("columns")?;
+            let types: Vec<String> = row.try_get("types")?;
+            let columns: Vec<(String, String)> = columns.into_iter().zip(types).collect();
+            let kind: String = row.try_get("kind")?;
+            if let Some(why) = excluded(&name, &kind, &row)? {
+                self.known.others.insert(name, why);
+                continue;
+            }
+            if kind == "v" {
+                let definition: String = row.try_get("definition")?;
+                texts.push(definition.clone());
+                self.known.views.insert(name, View { definition, columns });
+                continue;
+            }
+            let denied: Vec<String> = row.try_get("denied")?;
+            self.denied.insert(name.clone(), denied.into_iter().collect());
+            let keys: Vec<Option<String>> = row.try_get("keys")?;
+            let unique = keys.iter().flatten().filter_map(|key| crate::sql::parse_name_list(key)).collect();
+            self.known.tables.insert(name, Table { columns, unique });
+        }
+        Ok(texts)
+    }
+
+    async fn functions(&mut self, own: &BTreeSet<String>, made: &BTreeSet<QName>) -> Result<(), CompileError> {
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        let schemas: Vec<&str> = made.iter().map(|name| name.schema.as_str()).collect();
+        let names: Vec<&str> = made.iter().map(|name| name.name.as_str()).collect();
+        let rows = sqlx::query(include_str!("sql/functions.sql"))
+            .bind(&own)
+            .bind(&schemas)
+            .bind(&names)
+            .fetch_all(&mut *self.conn)
+            .await?;
+        for row in rows {
+            let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
+            let function = Function {
+                volatility: letter(row.try_get("volatility")?),
+                set: row.try_get("set")?,
+                aggregate: row.try_get("aggregate")?,
+                signatures: row.try_get("signatures")?,
+            };
+            match name.schema.as_str() {
+                "pg_catalog" => self.known.functions.insert(name.name, function),
+                _ => self.known.made.insert(name, function),
+            };
+        }
+        Ok(())
+    }
+
+    async fn behind(&mut self, asking: &[&Mart]) -> Result<(), CompileError> {
+        let views = self.known.views.keys().map(|name| (name.schema.clone(), name.name.clone()));
+        let scratch = asking.iter().map(|mart| self.scratch.view(mart)).map(|name| (name.schema, name.name));
+        let (schemas, names): (Vec<String>, Vec<String>) = views.chain(scratch).unzip();
+        let rows =
+            sqlx::query(include_str!("sql/behind.sql")).bind(&schemas).bind(&names).fetch_all(&mut *self.conn).await?;
+        for row in rows {
+            let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
+            let signatures = vec![row.try_get("signature")?];
+            let volatility = letter(row.try_get("volatility")?);
+            self.known.behind.push((Some(name), Function { volatility, signatures, ..Function::default() }));
+        }
+        Ok(())
+    }
+
+    async fn comparable(&mut self) -> Result<(), CompileError> {
+        let schemas: Vec<&str> = self.scratch.views.values().map(String::as_str).collect();
+        let rows = sqlx::query(include_str!("sql/comparable.sql")).bind(&schemas).fetch_all(&mut *self.conn).await?;
+        for row in rows {
+            let type_name: String = row.try_get("type")?;
+            self.known.keys.insert(self.scratch.real(&type_name));
+        }
+        Ok(())
+    }
+}
+
+/// Why the changes of a relation cannot be followed.
+fn excluded(name: &QName, kind: &str, row: &sqlx::postgres::PgRow) -> Result<Option<String>, CompileError> {
+    let is = |column: &str| row.try_get::<bool, _>(column);
+    if matches!(name.schema.as_str(), "pg_catalog" | "information_schema") {
+        return Ok(Some(format!("{name} is a catalog: its changes are not logged")));
+    }
+    Ok(match kind {
+        "m" => Some(format!("{name} is a materialized view: its refreshes are not logged")),
+        "f" => Some(format!("{name} is a foreign table: its changes happen elsewhere")),
+        "r" | "p" if is("temporary")? => Some(format!("{name} is a temporary table")),
+        "r" | "p" if is("secured")? => Some(format!("{name} has row security: who reads it decides what is there")),
+        "r" | "p" if is("partition")? => Some(format!("{name} is a partition: read the table that it is a part of")),
+        "r" | "p" if is("inherits")? => Some(format!("{name} inherits or is inherited from")),
+        "r" | "p" | "v" => None,
+        _ => Some(format!("{name} is no table")),
+    })
+}
+
+fn letter(text: &str) -> char {
+    text.chars().next().unwrap_or('v')
+}
