@@ -14,7 +14,7 @@ const LONGEST: u64 = 1_000 * 365 * 86_400;
 const QUIET: (u64, u64) = (1, 30);
 
 /// What one `[refresh.incremental]` says, valid values only.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Said {
     method: Option<IncrementalMethod>,
     time_column: Option<String>,

@@ -52,7 +52,7 @@ pub use versions::{stable_mart, version_mart};
 use crate::state::{Mart, Part, QName};
 
 /// Everything a folder of manifests says, validated.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
     /// The folder, as given.
     pub dir: PathBuf,
@@ -67,7 +67,7 @@ pub struct Desired {
 }
 
 /// One mart and where it was said.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DesiredMart {
     /// The declaration.
     pub mart: Mart,
@@ -91,7 +91,7 @@ pub struct DesiredMart {
 }
 
 /// The file a query stands in and, for each of its characters, the byte there.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct QuerySource {
     /// The manifest, or the `query_file`.
     pub file: PathBuf,

@@ -46,7 +46,7 @@ fn floor(text: &str, at: usize) -> usize {
 }
 
 /// What is wrong, where, and what to write instead.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     /// Error or warning.
     pub severity: Severity,

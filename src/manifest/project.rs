@@ -34,7 +34,7 @@ pub enum OnDrift {
 }
 
 /// `[database]`. `${NAME}` is replaced already.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DatabaseConfig {
     /// Where to connect; never printed.
     pub url: Option<String>,
@@ -53,14 +53,14 @@ pub struct DatabaseConfig {
 }
 
 /// `[embedded]`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct EmbeddedConfig {
     /// SQL run once, when the embedded database is created; relative to the manifests' folder, resolved here.
     pub seed: Option<PathBuf>,
 }
 
 /// `[limits]`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Limits {
     /// Bytes that a build may add to the database.
     pub max_size: Option<u64>,
@@ -88,7 +88,7 @@ impl Limits {
 }
 
 /// `[policy]`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policy {
     /// Marts without a file.
     pub prune: Prune,
@@ -103,7 +103,7 @@ pub struct Policy {
 }
 
 /// `[naming]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Naming {
     /// A regular expression every mart's name should match.
     pub pattern: String,
@@ -112,7 +112,7 @@ pub struct Naming {
 }
 
 /// `project.toml`, with its defaults filled in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Project {
     /// The registry's key.
     pub name: String,

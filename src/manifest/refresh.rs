@@ -11,7 +11,7 @@ use super::section::Section;
 use crate::state::{Kind, Misfire, RefreshPolicy, Schedule, Strategy};
 
 /// What one `[refresh]` says, valid values only.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Said {
     strategy: Option<Strategy>,
     schedule: Option<Vec<String>>,
@@ -127,7 +127,7 @@ pub(super) fn timezone(section: &Section<'_>, report: &mut Report) -> Option<Str
 }
 
 /// What stands behind a mart's own words: the project's, then the environment's.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Defaults {
     pub project: Said,
     /// `timeout` and `concurrent`.

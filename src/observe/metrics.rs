@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use self::facts::{Facts, MartFacts, Total};
-use self::text::{Family, Text};
+use self::text::{Family, Text, label};
 use super::ObserveError;
 use super::ages::{self, Ages, Freshness};
 use super::notices::Since;
@@ -135,8 +135,8 @@ fn counted(text: &mut Text, totals: &[Total]) {
     let help = "Refreshes, by how they ended.";
     text.family(Family { name: "datamart_refreshes", kind: "counter", unit: None, help });
     for total in totals {
-        let mart = total.name.to_string();
-        text.sample("datamart_refreshes_total", &[("datamart", &mart), ("status", &total.status)], total.runs);
+        let status = format!(",status=\"{}\"", total.status);
+        text.of_mart("datamart_refreshes_total", &label(&total.name), &status, total.runs);
     }
     let name = "datamart_refresh_duration_seconds";
     let help = "How long refreshes took that began, however they ended.";
@@ -148,15 +148,16 @@ fn counted(text: &mut Text, totals: &[Total]) {
         buckets.resize(buckets.len().max(total.buckets.len()), 0);
         buckets.iter_mut().zip(&total.buckets).for_each(|(sum, more)| *sum += more);
     }
-    let bounds: Vec<String> = DURATION_BOUNDS.iter().map(|bound| format!("{bound:?}")).chain(["+Inf".into()]).collect();
+    let bounds = DURATION_BOUNDS.iter().map(|bound| format!("{bound:?}")).chain(["+Inf".into()]);
+    let bounds: Vec<String> = bounds.map(|bound| format!(",le=\"{bound}\"")).collect();
     for (mart, (seconds, buckets)) in times {
-        let mart = mart.to_string();
+        let mart = label(mart);
         for (bound, count) in bounds.iter().zip(&buckets) {
-            text.sample("datamart_refresh_duration_seconds_bucket", &[("datamart", &mart), ("le", bound)], count);
+            text.of_mart("datamart_refresh_duration_seconds_bucket", &mart, bound, count);
         }
         let count = buckets.last().copied().unwrap_or_default();
-        text.sample("datamart_refresh_duration_seconds_count", &[("datamart", &mart)], count);
-        text.sample("datamart_refresh_duration_seconds_sum", &[("datamart", &mart)], seconds);
+        text.of_mart("datamart_refresh_duration_seconds_count", &mart, "", count);
+        text.of_mart("datamart_refresh_duration_seconds_sum", &mart, "", seconds);
     }
 }
 
@@ -177,14 +178,8 @@ fn aged(text: &mut Text, facts: &Facts, declared: &HashMap<&QName, &Mart>, now: 
         *last = total.finished_at.max(*last);
     }
     let seconds = |name, help| gauge(name, Some("seconds"), help);
-    let ages = |mart: &MartFacts| {
-        let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
-        Ages {
-            data: mart.newest.as_deref().and_then(ages::moment).map(since),
-            snapshot: mart.snapshot().map(since),
-            run: ended.get(&mart.name).copied().flatten().map(since),
-        }
-    };
+    let told: HashMap<&QName, Ages> = marts.iter().map(|mart| (&mart.name, ages_of(mart, &ended, now))).collect();
+    let ages = |mart: &MartFacts| told.get(&mart.name).copied().unwrap_or_default();
     let number = |age: Option<i64>| age.map(|age| age as f64);
     let help = "Since the newest value of freshness.column.";
     each(text, seconds("datamart_data_age_seconds", help), marts, |mart| number(ages(mart).data));
@@ -209,11 +204,20 @@ fn aged(text: &mut Text, facts: &Facts, declared: &HashMap<&QName, &Mart>, now: 
     });
 }
 
+fn ages_of(mart: &MartFacts, ended: &HashMap<&QName, Option<DateTime<Utc>>>, now: DateTime<Utc>) -> Ages {
+    let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
+    Ages {
+        data: mart.newest.as_deref().and_then(ages::moment).map(since),
+        snapshot: mart.snapshot().map(since),
+        run: ended.get(&mart.name).copied().flatten().map(since),
+    }
+}
+
 fn each(text: &mut Text, family: Family, marts: &[MartFacts], value: impl Fn(&MartFacts) -> Option<f64>) {
     text.family(family);
     for mart in marts {
         if let Some(value) = value(mart) {
-            text.sample(family.name, &[("datamart", &mart.name.to_string())], value);
+            text.of_mart(family.name, &mart.label, "", value);
         }
     }
 }

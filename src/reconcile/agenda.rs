@@ -21,7 +21,7 @@ use crate::state::QName;
 
 /// A mart whose lock somebody has is tried again after these pauses.
 const HELD: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(1), longest: Duration::from_secs(30) };
-/// What has to wait for quieter times, or for the maintenance window, after these: each try is a row of the history.
+/// What has to wait for quieter times, or for the maintenance window, after these.
 const LATER: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(5), longest: Duration::from_secs(300) };
 
 /// A run that begins, and all that it needs.
@@ -50,8 +50,8 @@ pub(super) struct Agenda {
     requested: BTreeSet<i64>,
     /// Rows of marts that nobody knew when they were found: the database is looked at once more before they are refused.
     unknown: BTreeSet<i64>,
-    /// How often in a row a mart could not begin.
-    postponed: HashMap<QName, u32>,
+    /// How often in a row a mart could not begin, and whether the history says why.
+    postponed: HashMap<QName, (u32, bool)>,
     /// Of one pass, its instant: what becomes due while it works is not its business.
     pass: Option<DateTime<Utc>>,
 }
@@ -127,7 +127,9 @@ impl Agenda {
         let Some(ground) = &self.ground else { return Vec::new() };
         let mut begins = Vec::new();
         for start in self.queue.start(now, free) {
-            match ground.item(&start.mart, start.asked.clone()) {
+            // Who asked for it is answered each time.
+            let told = self.postponed.get(&start.mart).is_some_and(|(_, told)| *told) && start.asked.run.is_none();
+            match ground.item(&start.mart, Asked { waits: told, ..start.asked.clone() }) {
                 Some(item) => begins.push(Begin { item, options: ground.options.clone(), start }),
                 // It was dropped since the queue was told of it; the next look tells the queue.
                 None => {
@@ -240,8 +242,9 @@ impl Agenda {
             _ => None,
         };
         if let Some(backoff) = postponed {
-            let times = self.postponed.entry(finished.mart.clone()).or_default();
+            let (times, told) = self.postponed.entry(finished.mart.clone()).or_default();
             *times = times.saturating_add(1);
+            *told |= finished.result.is_ok();
             let pause = TimeDelta::from_std(backoff.pause(*times)).unwrap_or_default();
             // The maintenance window opens at a time that is known.
             let opens = finished.result.as_ref().ok().and_then(|run| run.not_before);

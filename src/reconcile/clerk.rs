@@ -13,13 +13,14 @@ use super::log::told;
 use super::requests::Rows;
 use super::touch::Touch;
 use super::{Poker, Reason, Seen, ground};
+use crate::database::retry::Backoff;
 use crate::database::{ErrorKind, SqlError};
 use crate::manifest::Desired;
 
 /// Nothing at the desk takes longer: a server that is gone without a word says nothing. Longer than its statements may take there.
 const BRIEF: Duration = Duration::from_secs(12);
-/// What was not done is tried again after this.
-const SOON: Duration = Duration::from_secs(1);
+/// What was not done is tried again after these pauses.
+const SOON: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(1), longest: Duration::from_secs(60) };
 
 /// Rows of runs that nobody finished are looked at again after this.
 const UNFINISHED: Duration = Duration::from_secs(5);
@@ -34,6 +35,8 @@ pub(super) struct Clerk {
     touch: Touch,
     poker: Poker,
     retry_at: Option<Instant>,
+    /// How often in a row something was not done.
+    failures: u32,
     /// What was seen last could not be worked on: it is to be looked at again.
     unsettled: bool,
     /// Rows of runs may be open that nobody works on, of leaderships before this one; when to look.
@@ -50,6 +53,7 @@ impl Clerk {
             touch: Touch::default(),
             poker,
             retry_at: None,
+            failures: 0,
             unsettled: false,
             unfinished: None,
         }
@@ -124,9 +128,15 @@ impl Clerk {
         self.agenda.changed(&marts);
     }
 
-    /// Tries again soon.
+    /// Tries again soon, and later each time until something goes well.
     pub fn retry_soon(&mut self) {
-        self.retry_at = Some(Instant::now() + SOON);
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = Some(Instant::now() + SOON.pause(self.failures));
+    }
+
+    /// Something went well.
+    pub fn well(&mut self) {
+        self.failures = 0;
     }
 
     /// The database is like this now.
@@ -143,9 +153,14 @@ impl Clerk {
                 self.said("reading how the marts went", settled)
             }
         };
-        if settled.is_none() {
-            self.unsettled = true;
-            self.retry_soon();
+        match settled {
+            Some(()) => self.well(),
+            None => {
+                self.unsettled = true;
+                if self.retry_at.is_none() {
+                    self.retry_soon();
+                }
+            }
         }
         self.agenda.watch(&mut self.touch);
         self.listen().await;

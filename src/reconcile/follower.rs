@@ -100,5 +100,6 @@ impl<'a> Follower<'a> {
 fn revisions(setup: &Setup) -> Result<Box<Revisions>, ReconcileError> {
     let mut revisions = Revisions::new(setup.revisions.clone())?;
     revisions.serve(&setup.registry, &setup.project);
+    revisions.know(&setup.desired);
     Ok(Box::new(revisions))
 }

@@ -98,10 +98,13 @@ fn forget(actual: &mut Actual) {
             *applied = Applied { major, definition, compiled, query, reads, owner, changes, ..Applied::default() };
         }
     }
+    // Made at once, a map has no gaps.
+    actual.recorded = std::mem::take(&mut actual.recorded).into_iter().collect();
     for relation in actual.relations.values_mut() {
         relation.definition = None;
         relation.columns.shrink_to_fit();
     }
+    actual.relations.shrink_to_fit();
 }
 
 /// The marts that a mart reads, directly or through views that are no marts.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::Seen;
 use crate::manifest::Desired;
 use crate::plan::Drift;
@@ -98,4 +100,14 @@ pub struct Drifted {
     pub seen: Option<Seen>,
     /// Why nothing could be looked at or put back, in words.
     pub trouble: Option<String>,
+}
+
+/// Who reads a log has no `status` beside it: the first problem, at its place.
+pub(super) fn with_first(message: &str, problems: Option<&Value>) -> String {
+    let Some(problem) = problems.and_then(|found| found.get(0)) else { return message.to_owned() };
+    let said = problem["message"].as_str().unwrap_or_default();
+    let Some(file) = problem["file"].as_str() else { return format!("{message}: {said}") };
+    let numbers = ["line", "column"].map(|key| problem[key].as_u64());
+    let place: String = numbers.iter().flatten().map(|number| format!(":{number}")).collect();
+    format!("{message}: {file}{place}: {said}")
 }

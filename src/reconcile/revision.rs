@@ -1,6 +1,6 @@
 //! The manifests of a daemon: when to look at them, and what they come to.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use super::files::Files;
 use super::record::{self, Reached, Told};
 use super::source::{Poker, Reason, Source};
 use super::watch::at;
-use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift};
+use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift, outcome};
 use crate::apply::By;
 use crate::compile::CompileError;
 use crate::database::Endpoint;
@@ -52,6 +52,8 @@ pub struct Revisions {
     files: Files,
     /// The registry's schema and the project of the daemon, where it is one.
     serves: Option<(String, String)>,
+    /// What somebody read before.
+    known: Weak<Desired>,
     /// The last good ones.
     good: Option<Arc<Desired>>,
     /// The content and the revision about which everything is said.
@@ -77,6 +79,7 @@ impl Revisions {
             started: false,
             files,
             serves: None,
+            known: Weak::new(),
             good: None,
             settled: None,
             failures: 0,
@@ -88,6 +91,11 @@ impl Revisions {
     /// From now on the manifests of another project, or for another registry, are refused: who leads this one does not lead that one.
     pub fn serve(&mut self, registry: &str, project: &str) {
         self.serves = Some((registry.to_owned(), project.to_owned()));
+    }
+
+    /// These were read by somebody before. Where that is still what the files say there is one of it in memory.
+    pub fn know(&mut self, desired: &Arc<Desired>) {
+        self.known = Arc::downgrade(desired);
     }
 
     /// What tells it to look.
@@ -266,7 +274,12 @@ impl Revisions {
 
     fn read(&self) -> Result<Arc<Desired>, ReconcileError> {
         let desired = manifest::load(&self.options.load)?;
-        let Some((registry, project)) = &self.serves else { return Ok(Arc::new(desired)) };
+        let before = self.good.clone().or_else(|| self.known.upgrade());
+        let shared = |desired| match before {
+            Some(before) if *before == desired => before,
+            _ => Arc::new(desired),
+        };
+        let Some((registry, project)) = &self.serves else { return Ok(shared(desired)) };
         let now = &desired.project;
         let other = |key: &str, now: &str, before: &str| {
             let message = format!("{key} is {now:?} now; this daemon serves {before:?} until it is started again");
@@ -278,7 +291,7 @@ impl Revisions {
         if now.registry_schema != *registry {
             return other("project.registry_schema", &now.registry_schema, registry);
         }
-        Ok(Arc::new(desired))
+        Ok(shared(desired))
     }
 
     fn failed(&self, error: ReconcileError, desired: Option<Arc<Desired>>, fingerprint: Option<String>) -> Tried {
@@ -291,7 +304,7 @@ impl Revisions {
         let message = message(&told);
         let problems = told.get("problems").filter(|found| found.as_array().is_some_and(|all| !all.is_empty()));
         let outcome = match status {
-            "invalid" => Outcome::Invalid { message: with_first(&message, problems), new: true },
+            "invalid" => Outcome::Invalid { message: outcome::with_first(&message, problems), new: true },
             _ => Outcome::Failed { kind, message: message.clone(), passing: passing || by_itself, new: true },
         };
         let told = Told {
@@ -311,16 +324,6 @@ impl Revisions {
         let of_content = |content: &Fingerprint| format!("files@{}", content.0);
         manifest::revision(&self.options.load.dir).or_else(|| content.map(of_content))
     }
-}
-
-/// Who reads a log has no `status` beside it: the first problem, at its place.
-fn with_first(message: &str, problems: Option<&Value>) -> String {
-    let Some(problem) = problems.and_then(|found| found.get(0)) else { return message.to_owned() };
-    let said = problem["message"].as_str().unwrap_or_default();
-    let Some(file) = problem["file"].as_str() else { return format!("{message}: {said}") };
-    let numbers = ["line", "column"].map(|key| problem[key].as_u64());
-    let place: String = numbers.iter().flatten().map(|number| format!(":{number}")).collect();
-    format!("{message}: {file}{place}: {said}")
 }
 
 /// An attempt, whatever came of it.

@@ -223,6 +223,8 @@ pub struct Asked {
     pub cause: Option<&'static str>,
     /// When it was due.
     pub due_at: Option<DateTime<Utc>>,
+    /// That it has to wait stands in the history already: it is no news that it still has to.
+    pub waits: bool,
 }
 
 /// A mart to be refreshed.

@@ -136,6 +136,9 @@ async fn locked(
         Choice::Later(reason, from) => {
             run.reason.clone_from(reason);
             run.not_before = *from;
+            if item.asked.waits {
+                return Ok(run);
+            }
             return record(&mut worker.conn, item, options, run).await;
         }
         Choice::Impossible(message) => {

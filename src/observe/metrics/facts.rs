@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::text::label;
 use crate::database::registry::in_schema;
 use crate::observe::ObserveError;
 use crate::state::QName;
@@ -12,6 +13,8 @@ use crate::state::QName;
 #[derive(Debug, Clone)]
 pub(super) struct MartFacts {
     pub name: QName,
+    /// Its label in the text.
+    pub label: String,
     pub suspended: bool,
     pub populated: bool,
     pub filled_at: Option<DateTime<Utc>>,
@@ -83,8 +86,10 @@ pub(super) async fn marts(
 }
 
 fn mart(row: &PgRow) -> Result<MartFacts, sqlx::Error> {
+    let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
     Ok(MartFacts {
-        name: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?),
+        label: label(&name),
+        name,
         suspended: row.try_get("suspended")?,
         populated: row.try_get("populated")?,
         filled_at: row.try_get("filled_at")?,

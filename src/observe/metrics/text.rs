@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write};
 
+use crate::state::QName;
+
 /// A text that grows by one family of metrics after the other.
 #[derive(Debug, Default)]
 pub(super) struct Text(String);
@@ -17,6 +19,11 @@ pub(super) struct Family {
     pub unit: Option<&'static str>,
     /// What it tells.
     pub help: &'static str,
+}
+
+/// The label of a mart, written once for all its samples.
+pub(super) fn label(name: &QName) -> String {
+    format!("datamart=\"{}\"", escaped(&name.to_string()))
 }
 
 impl Text {
@@ -43,6 +50,14 @@ impl Text {
             self.0.push('}');
         }
         self.line(format_args!(" {value}"));
+    }
+
+    /// One sample that a mart's label begins, see [`label`]; `more` are labels behind it, each with its comma.
+    pub fn of_mart(&mut self, name: &str, label: &str, more: &str, value: impl Display) {
+        for part in [name, "{", label, more, "} "] {
+            self.0.push_str(part);
+        }
+        self.line(format_args!("{value}"));
     }
 
     /// The whole, with its end.
@@ -76,11 +91,13 @@ mod tests {
         let mut text = Text::default();
         text.family(Family { name: "a_seconds", kind: "gauge", unit: Some("seconds"), help: "One\ntwo" });
         text.sample("a_seconds", &[("datamart", "public.\"o\\d\nd\""), ("status", "failed")], 1.5);
+        text.of_mart("a_seconds", &label(&QName::new("public", "o\\d")), ",le=\"1\"", 3);
         text.sample("a_seconds", &[], 2);
         assert_eq!(
             text.end(),
             "# TYPE a_seconds gauge\n# UNIT a_seconds seconds\n# HELP a_seconds One\\ntwo\n\
-             a_seconds{datamart=\"public.\\\"o\\\\d\\nd\\\"\",status=\"failed\"} 1.5\na_seconds 2\n# EOF\n"
+             a_seconds{datamart=\"public.\\\"o\\\\d\\nd\\\"\",status=\"failed\"} 1.5\n\
+             a_seconds{datamart=\"public.\\\"o\\\\d\\\"\",le=\"1\"} 3\na_seconds 2\n# EOF\n"
         );
     }
 }
