@@ -3,7 +3,7 @@
 use crate::catalog::{Column, Index, Relation};
 use crate::plan::carry::{comment_on, comment_on_column, rights, stored_body};
 use crate::plan::with;
-use crate::sql::retained;
+use crate::sql::{retained, unfrozen};
 use crate::state::{Kind, Mart, QName, next_mark, next_name, quote_ident, quote_idents, quote_literal};
 
 /// The table a refresh fills, as the live one is stored.
@@ -11,7 +11,16 @@ pub(crate) fn create_next(mart: &Mart, live: &Relation, name: &QName) -> String 
     let with = with(&live.options);
     let tablespace = live.tablespace.as_ref().map(|t| format!("\nTABLESPACE {}", quote_ident(t))).unwrap_or_default();
     let type_of = |name: &str| Some(live.columns.iter().find(|column| column.name == name)?.type_name.clone());
-    let query = retained(mart, &mart.query, type_of);
+    let mut query = retained(mart, &mart.query, type_of);
+    // What is frozen is taken over as it is; the first rows of all are none that could be.
+    if let Some(unfrozen) = unfrozen(mart, "q", type_of).filter(|_| !live.empty) {
+        let columns = quote_idents(live.columns.iter().map(|column| &column.name));
+        query = format!(
+            "SELECT {columns} FROM (\n{}\n) AS q WHERE {unfrozen}\nUNION ALL SELECT {columns} FROM {} AS q WHERE NOT {unfrozen}",
+            query.trim(),
+            live.name
+        );
+    }
     let unlogged = if live.unlogged { "UNLOGGED " } else { "" };
     let method = live.access_method.as_ref().map(|m| format!("\nUSING {}", quote_ident(m))).unwrap_or_default();
     format!("CREATE {unlogged}TABLE {name}{method}{with}{tablespace} AS\n{}", query.trim())

@@ -30,7 +30,6 @@ impl Stand {
 pub fn moved(before: &Stand, now: &Stand) -> Option<String> {
     let parts = [
         (before.system == now.system, "the data came from another server"),
-        (before.mart == now.mart, "it was made anew"),
         (before.definition == now.definition, "its query changed"),
         (before.settings == now.settings && before.server == now.server, "a setting that its query depends on changed"),
         (before.functions == now.functions, "a function that its query calls changed"),
@@ -41,7 +40,10 @@ pub fn moved(before: &Stand, now: &Stand) -> Option<String> {
         if before.sources.len() != now.sources.len() {
             return Some("its query reads other tables".to_owned());
         }
-        before.sources.iter().zip(&now.sources).find_map(|(before, now)| source_moved(before, now))
+        let sources = before.sources.iter().zip(&now.sources);
+        // A build of all rows that could not be noted exchanged it, too: what was behind that says more.
+        let own = || (before.mart != now.mart).then(|| "it was made anew".to_owned());
+        sources.into_iter().find_map(|(before, now)| source_moved(before, now)).or_else(own)
     })
 }
 

@@ -39,7 +39,7 @@ stand AS (
         'members', m.members, 'files', m.files, 'triggers', m.triggers, 'noticed', m.noticed,
         'generation', (
           SELECT c.generation FROM {registry}.captures AS c JOIN {registry}.sentinels AS l USING (project, schema, name, generation)
-          WHERE c.project = $1 AND c.schema = s.schema AND c.name = s.name AND c.relation = s.oid)) ORDER BY s.nth), '[]')
+          WHERE c.project = $1 AND c.schema = s.schema AND c.name = s.name)) ORDER BY s.nth), '[]')
       FROM source AS s
       CROSS JOIN LATERAL (
         SELECT coalesce(pg_catalog.string_agg(

@@ -146,7 +146,8 @@ pub fn restricted(changes: &Changes, shape: &Shape) -> String {
     if several {
         let names: Vec<String> = changes.key.iter().map(|key| format!("q.{}", quote_ident(&key.name))).collect();
         let arrays = changes.key.iter().enumerate();
-        let arrays = arrays.map(|(at, key)| format!("${}::{}[]", changes.key.len() + at + 1, key.type_name));
+        let arrays =
+            arrays.map(|(at, key)| format!("pg_catalog.unnest(${}::{}[])", changes.key.len() + at + 1, key.type_name));
         terms.push(side_by_side(&names, &arrays.collect::<Vec<_>>().join(", "), shape));
     }
     format!("SELECT q.* FROM (\n{query}\n) AS q WHERE {}", terms.join(" AND "))
@@ -204,7 +205,7 @@ fn among(key: &KeyColumn, array: &str, null: bool) -> String {
 /// The exact check of keys of several columns: what the conditions on each let through may be no key.
 fn side_by_side(names: &[String], arrays: &str, shape: &Shape) -> String {
     let columns: Vec<String> = (1..=names.len()).map(|number| format!("k{number}")).collect();
-    let keys = format!("pg_catalog.unnest({arrays}) AS k({})", columns.join(", "));
+    let keys = format!("ROWS FROM ({arrays}) AS k({})", columns.join(", "));
     if !shape.nulls.contains(&true) {
         return format!("({}) IN (SELECT {} FROM {keys})", names.join(", "), columns.join(", "));
     }

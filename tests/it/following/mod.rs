@@ -1,5 +1,8 @@
 //! Refreshes by changes on a real server: what they write, and when all rows are computed instead.
 
+mod alone;
+mod forced;
+mod limits;
 mod shop;
 
 use datamart::refresh::{Method, RunStatus};

@@ -2,7 +2,7 @@
 
 use datamart::plan;
 use datamart::refresh::{self, Asked, How, Method, Options, Run, RunStatus};
-use datamart::state::{ChangeSource, Changes, KeyColumn, LoggedColumn, QName, log_name, log_segments};
+use datamart::state::{ChangeLog, ChangeSource, Changes, KeyColumn, LoggedColumn, QName};
 
 use crate::support::database::Database;
 use crate::support::folder::Folder;
@@ -54,8 +54,11 @@ impl Shop {
     pub async fn of(seed: &str, query: &str, more: &str, changes: &Changes) -> Self {
         let database = Database::new().await;
         database.script(seed).await;
-        let manifest =
-            format!("type = \"table\"\nquery = \"\"\"{query}\"\"\"\n{more}\n[refresh]\nstrategy = \"incremental\"\n");
+        let method =
+            if more.contains("[refresh.incremental]") { "" } else { "[refresh.incremental]\nmethod = \"changes\"\n" };
+        let manifest = format!(
+            "type = \"table\"\nquery = \"\"\"{query}\"\"\"\n{more}\n{method}[refresh]\nstrategy = \"incremental\"\n"
+        );
         let folder = Folder::of(&[("mart.toml", &manifest)]);
         converge(&database, folder.path(), &plan::Options::default()).await;
         let shop = Self { database, folder };
@@ -130,43 +133,14 @@ impl Shop {
     }
 }
 
-/// A log made by hand, with what fills it.
+/// A log, with what fills it.
 fn log(source: &ChangeSource) -> String {
-    let (table, log) = (&source.table, log_name("datamart", "default", &source.table));
-    let columns: Vec<String> = source.columns.iter().map(|c| format!(", {} {}", c.name, c.type_name)).collect();
-    let names: Vec<String> = source.columns.iter().map(|c| format!(", {}", c.name)).collect();
-    let (columns, names) = (columns.concat(), names.concat());
-    let mut sql = String::new();
-    for segment in log_segments(&log) {
-        sql += &format!(
-            "CREATE UNLOGGED TABLE {segment} (datamart_xid xid8 NOT NULL, datamart_mark \"char\"{columns});\n"
-        );
-    }
-    let [first, ..] = log_segments(&log);
-    let insert = |from: &str| {
-        format!("INSERT INTO {first} SELECT DISTINCT pg_current_xact_id(), NULL::\"char\"{names} FROM {from};")
+    let log = ChangeLog {
+        registry: "datamart".into(),
+        project: "default".into(),
+        table: source.table.clone(),
+        columns: source.columns.clone(),
+        logged: false,
     };
-    sql += &format!(
-        "CREATE FUNCTION {log}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$ BEGIN
-           IF TG_OP = 'TRUNCATE' THEN INSERT INTO {first} (datamart_xid, datamart_mark) VALUES (pg_current_xact_id(), 'T');
-           ELSIF TG_OP = 'INSERT' THEN {new}
-           ELSIF TG_OP = 'DELETE' THEN {old}
-           ELSE {old} {new} END IF;
-           RETURN NULL; END $$;
-         CREATE TRIGGER datamart_i AFTER INSERT ON {table} REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION {log}();
-         CREATE TRIGGER datamart_u AFTER UPDATE ON {table} REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION {log}();
-         CREATE TRIGGER datamart_d AFTER DELETE ON {table} REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION {log}();
-         CREATE TRIGGER datamart_t AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {log}();
-         ALTER TABLE {table} ENABLE ALWAYS TRIGGER datamart_i, ENABLE ALWAYS TRIGGER datamart_u, ENABLE ALWAYS TRIGGER datamart_d,
-           ENABLE ALWAYS TRIGGER datamart_t;
-         INSERT INTO datamart.captures (project, schema, name, relation, generation, columns, logged)
-           VALUES ('default', '{schema}', '{name}', '{table}'::regclass, gen_random_uuid(), '{{}}', false);
-         INSERT INTO datamart.sentinels SELECT project, schema, name, generation FROM datamart.captures
-           WHERE schema = '{schema}' AND name = '{name}';",
-        new = insert("n"),
-        old = insert("o"),
-        schema = table.schema,
-        name = table.name,
-    );
-    sql
+    [plan::create_log(&log), plan::attach_log(&log, &log.table)].concat().join(";\n")
 }
