@@ -6,6 +6,7 @@ mod checks;
 mod declare;
 mod environment;
 mod files;
+mod fresh;
 mod grants;
 mod incremental;
 mod indexes;
