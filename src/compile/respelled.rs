@@ -9,7 +9,7 @@ use super::restate::is_without_temporary;
 use super::{CompileError, Compiled, Stated, canonical, restate};
 use crate::catalog::{Actual, Recorded, untrusted};
 use crate::manifest::Desired;
-use crate::state::QName;
+use crate::state::{Part, QName};
 
 /// For the marts whose relation does not read as it was applied: whether it says the same. One that the server does not say anything about is
 /// left out; so is every one on a standby, where nothing can be tried.
@@ -34,6 +34,8 @@ pub async fn respelled(
         let Some(definition) = definition.filter(|text| is_other(recorded, text, actual)) else { continue };
         let text = match (recorded.applied.major == actual.server.major(), compiled.marts.get(name)) {
             (true, _) => &recorded.applied.compiled,
+            // It is more than its query.
+            _ if is_fresh(recorded) => &recorded.applied.compiled,
             (false, Some(mart)) => &mart.definition,
             (false, None) => continue,
         };
@@ -60,6 +62,11 @@ pub async fn respelled(
     let mut base = restate(conn, &base, wait).await?;
     let both = live.into_iter().filter_map(|(name, live)| Some((live.ok()?, base.remove(&name)?.ok()?, name)));
     Ok(both.map(|(live, base, name)| (name, live.canonical == base.canonical)).collect())
+}
+
+/// The view of a fresh mart.
+fn is_fresh(recorded: &Recorded) -> bool {
+    matches!(&recorded.part, Some(Part::Stable { whole, .. }) if whole.refresh.fresh)
 }
 
 fn is_other(recorded: &Recorded, definition: &str, actual: &Actual) -> bool {

@@ -166,6 +166,7 @@ pub(super) fn declare(
             origins,
             query_source: located.source,
             part: None,
+            view: None,
         },
     })
 }

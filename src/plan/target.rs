@@ -51,7 +51,7 @@ impl<'a> Target<'a> {
             None => actual.relations.get(&mart.name),
         };
         let compiled = compiled.marts.get(&mart.name);
-        let (definition, columns, reads) = match (compiled, recorded) {
+        let (mut definition, columns, reads) = match (compiled, recorded) {
             (Some(c), _) => (c.definition.clone(), c.columns.clone(), c.reads.clone()),
             (None, Some(r)) => (
                 r.applied.compiled.clone(),
@@ -60,6 +60,10 @@ impl<'a> Target<'a> {
             ),
             (None, None) => Default::default(),
         };
+        // The view of a fresh mart is told by the text that it is made from.
+        if let Some(view) = &desired.view {
+            definition.clone_from(&view.text);
+        }
         let indexes = mart
             .indexes
             .iter()
@@ -86,7 +90,7 @@ impl<'a> Target<'a> {
             recorded,
             live,
             definition,
-            compiled: compiled.is_some(),
+            compiled: compiled.is_some() || desired.view.is_some(),
             columns,
             indexes,
             reads,
