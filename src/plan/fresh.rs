@@ -98,7 +98,8 @@ pub(super) fn problems(
             problem(message, "group by something else, too, or remove `fresh`");
         }
         if actual.server.replicas > 0 {
-            let message = format!("{} replica(s) are attached, and none can read an unlogged log", actual.server.replicas);
+            let message =
+                format!("{} replica(s) are attached, and none can read an unlogged log", actual.server.replicas);
             problem(message, "set `[capture] logged = true` in project.toml, or remove `fresh`");
         }
     }

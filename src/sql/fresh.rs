@@ -5,7 +5,9 @@
 
 use std::fmt::Write as _;
 
-use crate::state::{Changes, KeyColumn, LOG_SEGMENTS, QName, log_name, log_segments, quote_ident, quote_idents, quote_literal};
+use crate::state::{
+    Changes, KeyColumn, LOG_SEGMENTS, QName, log_name, log_segments, quote_ident, quote_idents, quote_literal,
+};
 
 /// With more pending keys than this the query costs less than asking for each.
 const MOST_KEYS: usize = 1_000;
@@ -82,25 +84,31 @@ fn position(view: &FreshView<'_>) -> String {
         quote_literal(&view.rows.schema),
         quote_literal(&view.rows.name),
     );
-    let names = view.changes.sources.iter().map(|source| {
-        format!("({}, {})", quote_literal(&source.table.schema), quote_literal(&source.table.name))
+    // A segment that was emptied since the reader's snapshot is another file than the snapshot knows of.
+    let logs = view.changes.sources.iter().map(|source| {
+        let segments = log_segments(&log_name(view.registry, view.project, &source.table));
+        let files = segments.map(|segment| {
+            format!("pg_catalog.pg_relation_filenode({}::pg_catalog.regclass)", quote_literal(&segment.to_string()))
+        });
+        let (schema, name) = (quote_literal(&source.table.schema), quote_literal(&source.table.name));
+        format!("({schema}, {name}, ARRAY[{}])", files.join(", "))
     });
-    let names: Vec<String> = names.collect();
+    let logs: Vec<String> = logs.collect();
     // A standby can read no table that a crash empties; then nothing was emptied by one, either.
     let sentinel = match view.logged {
         true => String::new(),
         false => format!("\n      JOIN {registry}.sentinels AS l USING (project, schema, name, generation)"),
     };
-    if !names.is_empty() {
+    if !logs.is_empty() {
         let _ = write!(
             text,
             "\n  AND (SELECT count(*) FROM {registry}.captures AS c{sentinel}\n      \
-             WHERE c.project = {} AND (c.schema, c.name) IN ({})\n        \
+             WHERE c.project = {} AND (c.schema, c.name, c.files) IN ({})\n        \
              AND p.fingerprint::jsonb -> 'sources' @> pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object(\n          \
              'table', pg_catalog.format('%I.%I', c.schema, c.name), 'generation', c.generation))) = {}",
             quote_literal(view.project),
-            names.join(", "),
-            names.len()
+            logs.join(", "),
+            logs.len()
         );
     }
     if view.changes.settings {
@@ -121,8 +129,8 @@ fn changed(view: &FreshView<'_>, source: usize) -> String {
     let source = &view.changes.sources[source];
     let log = log_name(view.registry, view.project, &source.table);
     let columns: String = source.columns.iter().map(|column| format!(", l.{}", quote_ident(&column.name))).collect();
-    let segments: [String; LOG_SEGMENTS] =
-        log_segments(&log).map(|segment| format!("SELECT l.datamart_xid, l.datamart_mark{columns} FROM {segment} AS l"));
+    let segments: [String; LOG_SEGMENTS] = log_segments(&log)
+        .map(|segment| format!("SELECT l.datamart_xid, l.datamart_mark{columns} FROM {segment} AS l"));
     // An equality is what the planner takes for rare: it knows nothing of snapshots, and these rows are few.
     format!(
         "SELECT l.datamart_mark{columns}\nFROM (\n{}\n) AS l\n\
@@ -136,10 +144,7 @@ fn changed(view: &FreshView<'_>, source: usize) -> String {
 /// The pending keys, column by column; whether there are any; whether the logs tell them all.
 fn pending(view: &FreshView<'_>) -> String {
     let changes = view.changes;
-    let mut certain = vec![
-        "EXISTS (SELECT FROM datamart_position)".to_owned(),
-        format!("count(*) <= {MOST_KEYS}"),
-    ];
+    let mut certain = vec!["EXISTS (SELECT FROM datamart_position)".to_owned(), format!("count(*) <= {MOST_KEYS}")];
     let mut keys = Vec::new();
     for (at, source) in changes.sources.iter().enumerate() {
         let what = if source.affected.is_some() { "d.datamart_mark IS NOT NULL" } else { "true" };
