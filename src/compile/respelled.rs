@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
+use super::needed::is_fresh;
 use super::restate::is_without_temporary;
 use super::{CompileError, Compiled, Stated, canonical, restate};
 use crate::catalog::{Actual, Recorded, untrusted};
 use crate::manifest::Desired;
-use crate::state::{Part, QName};
+use crate::state::QName;
 
 /// For the marts whose relation does not read as it was applied: whether it says the same. One that the server does not say anything about is
 /// left out; so is every one on a standby, where nothing can be tried.
@@ -35,7 +36,7 @@ pub async fn respelled(
         let text = match (recorded.applied.major == actual.server.major(), compiled.marts.get(name)) {
             (true, _) => &recorded.applied.compiled,
             // It is more than its query.
-            _ if is_fresh(recorded) => &recorded.applied.compiled,
+            _ if is_fresh(recorded.part.as_ref()) => &recorded.applied.compiled,
             (false, Some(mart)) => &mart.definition,
             (false, None) => continue,
         };
@@ -62,11 +63,6 @@ pub async fn respelled(
     let mut base = restate(conn, &base, wait).await?;
     let both = live.into_iter().filter_map(|(name, live)| Some((live.ok()?, base.remove(&name)?.ok()?, name)));
     Ok(both.map(|(live, base, name)| (name, live.canonical == base.canonical)).collect())
-}
-
-/// The view of a fresh mart.
-fn is_fresh(recorded: &Recorded) -> bool {
-    matches!(&recorded.part, Some(Part::Stable { whole, .. }) if whole.refresh.fresh)
 }
 
 fn is_other(recorded: &Recorded, definition: &str, actual: &Actual) -> bool {
