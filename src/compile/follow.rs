@@ -179,6 +179,7 @@ fn declared(
         upstream,
         origins: BTreeMap::new(),
         part: None,
+        view: None,
         query_source: QuerySource { file: Default::default(), start: 0, offsets: None, text: "".into() },
     };
     (desired, refused.map(|why| format!("its definition cannot be pointed elsewhere: {why}")))

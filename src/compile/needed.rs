@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::catalog::{Actual, Recorded};
 use crate::manifest::DesiredMart;
-use crate::state::{Mart, QName};
+use crate::state::{Mart, Part, QName};
 
 /// The marts that are new, changed, read something that changed, or read such a mart. `marts` stand upstream first.
 pub fn needed(marts: &[DesiredMart], actual: &Actual) -> BTreeSet<QName> {
@@ -26,6 +26,7 @@ pub fn needed(marts: &[DesiredMart], actual: &Actual) -> BTreeSet<QName> {
                     || reads_changed(recorded, actual)
                     || reads_others(desired, recorded, actual)
                     || (mart.follows_changes() && recorded.applied.changes.is_none())
+                    || is_fresh(desired.part.as_ref()) != is_fresh(recorded.part.as_ref())
             }
         };
         if changed || desired.upstream.iter().any(|up| needed.contains(up)) {
@@ -75,6 +76,11 @@ fn reads_others(desired: &DesiredMart, recorded: &Recorded, actual: &Actual) -> 
         let found = names.into_iter().find(|name| actual.relations.contains_key(name));
         found.is_some_and(|name| name != mart.name && !recorded.applied.reads.values().any(|known| known.name == name))
     })
+}
+
+/// Whether it is the view of a fresh mart, which is made from more than its query.
+pub(super) fn is_fresh(part: Option<&Part>) -> bool {
+    matches!(part, Some(Part::Stable { whole, .. }) if whole.refresh.fresh)
 }
 
 fn indexes_changed(mart: &Mart, recorded: &Recorded) -> bool {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
+use super::needed::is_fresh;
 use super::restate::is_without_temporary;
 use super::{CompileError, Compiled, Stated, canonical, restate};
 use crate::catalog::{Actual, Recorded, untrusted};
@@ -34,6 +35,8 @@ pub async fn respelled(
         let Some(definition) = definition.filter(|text| is_other(recorded, text, actual)) else { continue };
         let text = match (recorded.applied.major == actual.server.major(), compiled.marts.get(name)) {
             (true, _) => &recorded.applied.compiled,
+            // It is more than its query.
+            _ if is_fresh(recorded.part.as_ref()) => &recorded.applied.compiled,
             (false, Some(mart)) => &mart.definition,
             (false, None) => continue,
         };

@@ -59,15 +59,8 @@ impl Walker<'_> {
         match (kind, value.get_ref()) {
             (Type::Text, DeValue::String(_))
             | (Type::Bool | Type::BoolOrWords(_), DeValue::Boolean(_))
-            | (Type::NotYetTrue, DeValue::Boolean(false))
             | (Type::Scalar, DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_))
             | (Type::Any, _) => {}
-            (Type::NotYetTrue, DeValue::Boolean(true)) => self.report.error(
-                value.span(),
-                path,
-                format!("`{path} = true` is not supported yet"),
-                "write false, or remove it for now",
-            ),
             (Type::Integer { min, max }, DeValue::Integer(i)) => {
                 let fits = i64::from_str_radix(i.as_str(), i.radix()).is_ok_and(|n| (*min..=*max).contains(&n));
                 if !fits {

@@ -17,7 +17,7 @@ use super::refresh::{self, Defaults, Layers, Said};
 use super::report::Report;
 use super::retention;
 use super::section::Section;
-use super::{DesiredMart, Project, grants, versions};
+use super::{DesiredMart, Project, fresh, grants, versions};
 use crate::sql::{RelationRef, parse_name_list};
 use crate::state::{ColumnDecl, Freshness, Kind, Mart, Publish, QName, RefreshPolicy};
 
@@ -98,7 +98,10 @@ pub(super) fn declare(
         let dated = freshness.as_ref().is_some_and(|freshness| freshness.column.is_some());
         let mart = Checked { kind, policy: &policy, primary_key: &primary_key, dated, versions: versions.as_ref() };
         incremental::check(root, &mart, report);
+        fresh::check(root, &mart, report);
     }
+    // The published name of a fresh mart is a view over its rows, as that of a versioned one is.
+    let versions = versions.or(policy.fresh.then_some(versions::ONE));
     let located = located?;
     let (mut index_decls, mut index_spans): (Vec<_>, Vec<_>) = indexes.into_iter().map(|i| (i.index, i.span)).unzip();
     if kind == Some(Kind::Table) && shared.project.auto_index && !root.has("indexes") && primary_key.is_empty() {
@@ -163,6 +166,7 @@ pub(super) fn declare(
             origins,
             query_source: located.source,
             part: None,
+            view: None,
         },
     })
 }

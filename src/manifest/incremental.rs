@@ -84,9 +84,12 @@ pub(super) fn settle(
     own: Option<&Said>,
     project: Option<&Said>,
     strategy: Strategy,
+    fresh: bool,
     mut inherited: impl FnMut(&str),
 ) -> Option<Incremental> {
-    let wanted = own.is_some() || matches!(strategy, Strategy::Incremental | Strategy::Smart);
+    // Both follow the changes, whatever the project asks of others.
+    let follows = fresh || strategy == Strategy::OnCommit;
+    let wanted = follows || own.is_some() || matches!(strategy, Strategy::Incremental | Strategy::Smart);
     let (none, project) = (Said::default(), project.filter(|_| wanted));
     let (own, project) = (own.unwrap_or(&none), project.unwrap_or(&none));
     let mut from = |key: &str, own: bool, theirs: bool| {
@@ -97,8 +100,9 @@ pub(super) fn settle(
     if !wanted {
         return None;
     }
-    let method = own.method.or(project.method).unwrap_or(IncrementalMethod::Changes);
-    from("method", own.method.is_some(), project.method.is_some());
+    let project_method = project.method.filter(|_| !follows);
+    let method = own.method.or(project_method).unwrap_or(IncrementalMethod::Changes);
+    from("method", own.method.is_some(), project_method.is_some());
     // What the project says of another method is not about this one.
     let frozen = own.frozen_before.or(project.frozen_before).is_some();
     let timed = matches!(method, IncrementalMethod::Window | IncrementalMethod::Append)
@@ -107,7 +111,7 @@ pub(super) fn settle(
     let time_column = project.time_column.clone().filter(|_| timed);
     let lookback = project.lookback.filter(|_| method == IncrementalMethod::Window);
     let unique_key = project.unique_key.clone().filter(|_| method == IncrementalMethod::Upsert);
-    let whole = matches!(strategy, Strategy::Manual | Strategy::Full);
+    let whole = matches!(strategy, Strategy::Manual | Strategy::Full | Strategy::OnCommit);
     let full_schedule = project.full_schedule.clone().filter(|_| !whole);
     from("time_column", own.time_column.is_some(), time_column.is_some());
     from("lookback", own.lookback.is_some(), lookback.is_some());
@@ -152,7 +156,11 @@ fn materialized_view(section: &Section<'_>, report: &mut Report) {
         let message = "a materialized view cannot have `refresh.incremental`";
         report.error(section.key_span("incremental"), section.path("incremental"), message, help);
     }
-    if let Some(word @ ("incremental" | "smart")) = section.str("strategy") {
+    if section.bool("fresh") == Some(true) {
+        let message = "a materialized view cannot have `fresh = true`";
+        report.error(section.span("fresh"), section.path("fresh"), message, help);
+    }
+    if let Some(word @ ("incremental" | "smart" | "on_commit")) = section.str("strategy") {
         let message = format!("a materialized view cannot have `strategy = \"{word}\"`");
         report.error(section.span("strategy"), section.path("strategy"), message, help);
     }
@@ -209,10 +217,10 @@ fn table(root: &Section<'_>, section: &Section<'_>, mart: &Checked<'_>, report: 
         let help = "add `time_column` to [refresh.incremental], or [freshness] with a `column`";
         report.error(place.clone(), own.path("time_column"), message, help);
     }
-    if matches!(strategy, Strategy::Manual | Strategy::Full) && own.has("full_schedule") {
+    if matches!(strategy, Strategy::Manual | Strategy::Full | Strategy::OnCommit) && own.has("full_schedule") {
         let message = format!("a mart with `strategy = \"{}\"` has no `full_schedule`", strategy.as_str());
         let help = match strategy {
-            Strategy::Full => "every refresh of it is whole: name the times in `schedule`",
+            Strategy::Full | Strategy::OnCommit => "every refresh of it is whole: name the times in `schedule`",
             _ => "add for example `strategy = \"incremental\"`, or remove it",
         };
         report.error(own.key_span("full_schedule"), own.path("full_schedule"), message, help);

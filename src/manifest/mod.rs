@@ -6,6 +6,7 @@ mod checks;
 mod declare;
 mod environment;
 mod files;
+mod fresh;
 mod grants;
 mod incremental;
 mod indexes;
@@ -49,7 +50,7 @@ pub use render::render;
 pub use revision::revision;
 pub use versions::{stable_mart, version_mart};
 
-use crate::state::{Mart, Part, QName};
+use crate::state::{Mart, Part, QName, ShownBy};
 
 /// Everything a folder of manifests says, validated.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +89,8 @@ pub struct DesiredMart {
     pub query_source: QuerySource,
     /// Where this is not a whole mart but the view or a version of a versioned one; see `plan::parts`.
     pub part: Option<Part>,
+    /// Of the view of a fresh mart, its text: more than the query, which selects the rows that are stored; see `plan::fresh`.
+    pub view: Option<ShownBy>,
 }
 
 /// The file a query stands in and, for each of its characters, the byte there.

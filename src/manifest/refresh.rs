@@ -30,6 +30,7 @@ pub(super) struct Said {
     max_wait: Option<u64>,
     channel: Option<String>,
     full_after: Option<u64>,
+    pub fresh: Option<bool>,
     /// Of `[defaults.versions]` and the environment, which are no part of a mart's `[refresh]`.
     pub keep_versions: Option<u32>,
 }
@@ -84,6 +85,7 @@ impl Said {
                 "incremental" => Some(Strategy::Incremental),
                 "full" => Some(Strategy::Full),
                 "smart" => Some(Strategy::Smart),
+                "on_commit" => Some(Strategy::OnCommit),
                 _ => None,
             }),
             schedule: section.has("schedule").then_some(schedule),
@@ -106,6 +108,7 @@ impl Said {
             max_wait: section.duration("max_wait"),
             channel,
             full_after: section.duration("full_after"),
+            fresh: section.bool("fresh"),
             keep_versions: None,
         }
     }
@@ -183,7 +186,7 @@ impl Layers<'_> {
         // What the project asks of marts, a materialized view can only have whole.
         let table = kind != Some(Kind::MaterializedView);
         let whole = |strategy| match strategy {
-            Strategy::Incremental | Strategy::Smart if !table => Strategy::Full,
+            Strategy::Incremental | Strategy::Smart | Strategy::OnCommit if !table => Strategy::Full,
             strategy => strategy,
         };
         let strategy = self.pick("strategy", own.strategy, &project.strategy.map(whole)).unwrap_or_default();
@@ -204,9 +207,11 @@ impl Layers<'_> {
         };
         let triggered = strategy == Strategy::Triggered;
         let smart = strategy == Strategy::Smart;
+        let fresh = self.pick("fresh", own.fresh, &project.fresh.filter(|_| table && strategy != Strategy::OnCommit));
+        let fresh = fresh.unwrap_or_default();
         let (theirs, mut taken) = (project.incremental.as_ref().filter(|_| table), Vec::new());
         let incremental =
-            incremental::settle(own.incremental.as_ref(), theirs, strategy, |key| taken.push(key.to_owned()));
+            incremental::settle(own.incremental.as_ref(), theirs, strategy, fresh, |key| taken.push(key.to_owned()));
         taken.iter().for_each(|key| self.record(&format!("incremental.{key}"), "project.toml"));
         RefreshPolicy {
             strategy,
@@ -230,7 +235,7 @@ impl Layers<'_> {
             debounce: self.pick("debounce", own.debounce, &project.debounce.filter(|_| triggered)),
             max_wait: self.pick("max_wait", own.max_wait, &project.max_wait.filter(|_| triggered)),
             channel: self.pick("channel", own.channel.clone(), &project.channel.clone().filter(|_| triggered)),
-            fresh: false,
+            fresh,
             full_after: self.pick("full_after", own.full_after, &project.full_after.filter(|_| smart)),
         }
     }

@@ -50,7 +50,6 @@ fn of(kind: &'static Type) -> Map<String, Value> {
         Type::Text | Type::Duration | Type::Milliseconds => json!({ "type": "string" }),
         Type::Size => json!({ "type": "string", "pattern": "^[0-9]+ *(kB|MB|GB|TB)$" }),
         Type::Bool => json!({ "type": "boolean" }),
-        Type::NotYetTrue => json!({ "const": false }),
         Type::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Type::Words(words) => json!({ "enum": texts(words) }),
         Type::BoolOrWords(words) => {

@@ -29,8 +29,6 @@ pub(super) enum Type {
     Text,
     /// `true` or `false`.
     Bool,
-    /// `false`; `true` is not supported yet.
-    NotYetTrue,
     /// An integer within bounds.
     Integer { min: i64, max: i64 },
     /// `"1h 30m"`.
@@ -93,7 +91,7 @@ impl Type {
     pub fn noun(&self) -> String {
         match self {
             Type::Text => "a string".into(),
-            Type::Bool | Type::NotYetTrue => "true or false".into(),
+            Type::Bool => "true or false".into(),
             Type::Integer { .. } => "an integer".into(),
             Type::Duration => "a duration".into(),
             Type::Milliseconds => "a time".into(),

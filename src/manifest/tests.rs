@@ -2,6 +2,7 @@
 
 mod checks;
 mod files;
+mod fresh;
 mod incremental;
 mod keys;
 mod marts;

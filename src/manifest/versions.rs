@@ -13,6 +13,9 @@ use crate::state::{
 /// What keeps how many versions where nobody says it.
 const KEEP: u32 = 3;
 
+/// What a mart has whose rows stand behind a view for another reason.
+pub(super) const ONE: Versions = Versions { keep: 1, on: VersionOn::Change, pin: None };
+
 /// Reads what a mart says of its versions; how many are kept may come from the project or the environment.
 pub(super) fn read(
     root: &Section<'_>,

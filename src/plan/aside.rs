@@ -65,6 +65,7 @@ impl<'a> Builder<'a> {
         let name = aside.get(&mart.name).unwrap_or(&mart.name).clone();
         let role = self.builder_role(decision);
         let live = target.live.filter(|_| decision.exchanges());
+        self.let_read(decision);
         let query = target.retained(&query_text(decision, aside));
         self.push_with_settings(decision, statement::create(mart, &name, &query, live));
         for sql in statement::complete(target, &name, live, self.actual, role.as_deref()) {

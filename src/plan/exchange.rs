@@ -65,6 +65,7 @@ impl Builder<'_> {
             let sql = format!("ALTER VIEW {} OWNER TO {}", mart.name, quote_ident(owner));
             self.publish(&mart.name, sql, None);
         }
+        self.let_read(decision);
         let query = query_text(decision, aside);
         let step = Step {
             settings: self.settings(decision),

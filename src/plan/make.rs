@@ -11,7 +11,7 @@ use super::fold::{self, Whole};
 use super::problem::problems;
 use super::schedule::{Schedule, schedule};
 use super::{Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusal, Summary};
-use super::{aside, capture, drift, kept, moved, orphan, version};
+use super::{aside, capture, drift, fresh, kept, moved, orphan, version};
 use crate::catalog::{Actual, Recorded};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, Prune};
@@ -41,6 +41,7 @@ pub fn plan(
     let mut problems = problems(&decisions.marts, &dropped_names, &aside, desired, actual);
     let mut capture = capture::capture(desired, compiled, actual, options, &dropped_names);
     problems.append(&mut capture.problems);
+    problems.extend(fresh::problems(desired, compiled, actual, |mart| options.selects(mart)));
     let kept = kept::refusals(&decisions, actual);
     if !problems.is_empty() {
         return Err(PlanError::Problems { problems });

@@ -20,6 +20,7 @@ mod expire;
 mod fold;
 mod follower;
 mod following;
+mod fresh;
 mod gone;
 mod grants;
 mod hazard;

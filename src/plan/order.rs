@@ -48,7 +48,7 @@ pub(super) fn dependents_first<'a, 'b>(
     order
 }
 
-/// The query as declared, with references to what is built aside pointing there, and whether rows are asked for.
+/// The query as declared, or the view of a fresh mart, with references to what is built aside pointing there, and whether rows are asked for.
 pub(super) fn query_text(decision: &Decision<'_>, aside: &BTreeMap<QName, QName>) -> String {
     let rows = if decision.stays_empty() { "\nWITH NO DATA" } else { "" };
     format!("{}{rows}", pointed(decision, aside))
@@ -56,11 +56,12 @@ pub(super) fn query_text(decision: &Decision<'_>, aside: &BTreeMap<QName, QName>
 
 fn pointed(decision: &Decision<'_>, aside: &BTreeMap<QName, QName>) -> String {
     let mart = decision.target.mart;
+    let text = decision.target.desired.view.as_ref().map_or(&mart.query, |view| &view.text);
     if aside.is_empty() {
-        return mart.query.clone();
+        return text.clone();
     }
-    let Ok(query) = Query::parse(&mart.query) else {
-        return mart.query.clone();
+    let Ok(query) = Query::parse(text) else {
+        return text.clone();
     };
     query.rewrite(|reference| {
         let read = match &reference.schema {

@@ -150,6 +150,7 @@ pub(super) fn version(desired: &DesiredMart, whole: &Mart, relation: QName, numb
         mart: version_mart(whole, relation, number),
         part: Some(Part::Version { of: whole.name.clone(), number, declared: true }),
         origins: BTreeMap::new(),
+        view: None,
         ..desired.clone()
     }
 }
@@ -162,6 +163,7 @@ pub(super) fn as_it_was_made(desired: &DesiredMart, whole: &Mart, version: &Reco
         upstream: version.applied.reads.values().map(|read| read.name.clone()).collect(),
         part: Some(Part::Version { of: whole.name.clone(), number: version.number, declared: false }),
         origins: BTreeMap::new(),
+        view: None,
         ..desired.clone()
     }
 }
@@ -175,6 +177,7 @@ pub(super) fn stable(desired: &DesiredMart, whole: &Mart, number: u32, relation:
         reads: vec![read],
         upstream: BTreeSet::from([relation.clone()]),
         part: Some(Part::Stable { whole: Box::new(whole.clone()), number }),
+        view: None,
         ..desired.clone()
     }
 }

@@ -53,7 +53,7 @@ impl<'a> Target<'a> {
             None => actual.relations.get(&mart.name),
         };
         let compiled = compiled.marts.get(&mart.name);
-        let (definition, columns, reads) = match (compiled, recorded) {
+        let (mut definition, columns, reads) = match (compiled, recorded) {
             (Some(c), _) => (c.definition.clone(), c.columns.clone(), c.reads.clone()),
             (None, Some(r)) => (
                 r.applied.compiled.clone(),
@@ -67,6 +67,10 @@ impl<'a> Target<'a> {
             (Some(c), _) => c.changes.clone(),
             (None, recorded) => recorded.and_then(|r| r.applied.changes.clone()),
         };
+        // The view of a fresh mart is told by the text that it is made from.
+        if let Some(view) = &desired.view {
+            definition.clone_from(&view.text);
+        }
         let indexes = mart
             .indexes
             .iter()
@@ -93,7 +97,7 @@ impl<'a> Target<'a> {
             recorded,
             live,
             definition,
-            compiled: compiled.is_some(),
+            compiled: compiled.is_some() || desired.view.is_some(),
             columns,
             indexes,
             reads,

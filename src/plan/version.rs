@@ -7,7 +7,7 @@ use super::aspect::{Cause, Difference, Fix};
 use super::difference::differences;
 use super::parts::{as_it_was_made, freeze, pin, stable, version};
 use super::target::Target;
-use super::{Options, rename};
+use super::{Options, fresh, rename};
 use crate::catalog::{Actual, Recorded, Relation, next_version};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, DesiredMart};
@@ -56,6 +56,11 @@ pub(super) fn versioned<'a>(
         if !changed.is_empty() {
             found.another(of, &mart.mart.name, changed);
         }
+    }
+    let views = fresh::views(&found.desired, &found.compiled, &found.actual);
+    if !views.is_empty() {
+        let marts = &mut found.desired.to_mut().marts;
+        views.into_iter().for_each(|(at, view)| marts[at].view = Some(view));
     }
     found
 }

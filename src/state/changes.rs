@@ -24,6 +24,9 @@ pub struct Changes {
     /// Functions that somebody made, as `regprocedure` prints them: their bodies are part of what the query means.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<String>,
+    /// Something in it looks at the session's settings, as what prints or cuts off a time looks at its time zone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settings: bool,
 }
 
 /// A column by whose values the affected rows are found.

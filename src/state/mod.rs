@@ -33,4 +33,4 @@ pub use refresh_policy::{Incremental, IncrementalMethod, Misfire, RefreshPolicy,
 pub use schedule::{Schedule, ScheduleError};
 pub use selector::Selector;
 pub use size::human_size;
-pub use version::{Part, VersionOn, Versions, version_name};
+pub use version::{Part, ShownBy, VersionOn, Versions, version_name};

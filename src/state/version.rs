@@ -67,6 +67,15 @@ impl Part {
     }
 }
 
+/// The view that shows the rows of a mart and more than these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownBy {
+    /// Its text.
+    pub text: String,
+    /// The registry's tables that it reads, which its owner may have to be given.
+    pub reads: Vec<QName>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

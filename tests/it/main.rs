@@ -20,6 +20,7 @@ mod majors;
 mod manifests;
 mod meanwhile;
 mod reconcile;
+mod reads;
 mod refresh;
 mod publication;
 mod registry;

@@ -30,6 +30,7 @@ const KEYS: &[Written] = &[
     ("max_wait", |policy| policy.max_wait.map(duration)),
     ("channel", |policy| policy.channel.as_deref().map(string)),
     ("full_after", |policy| policy.full_after.map(duration)),
+    ("fresh", |policy| policy.fresh.then(|| Value::from(true))),
     ("incremental", |policy| policy.incremental.as_ref().map(incremental)),
 ];
 

@@ -108,7 +108,7 @@ const STRATEGIES: &[Word] = &[
     word("incremental"),
     word("full"),
     word("smart"),
-    later_word("on_commit"),
+    word("on_commit"),
 ];
 
 const METHODS: &[Word] = &[word("window"), word("append"), word("upsert"), word("changes"), later_word("partition")];
@@ -133,7 +133,7 @@ pub(super) const REFRESH: &[Key] = &[
     key("start_deadline", Type::Duration, "\"1h\"", "A missed due time is made up only while younger than this."),
     key("after", Type::Bool, "true", "Also when a mart it reads from was refreshed."),
     key("concurrent", Type::Bool, "true", "Readers never wait; needs a unique index."),
-    key("fresh", Type::NotYetTrue, "false", "Reads are exact at any time."),
+    key("fresh", Type::Bool, "true", "Reads are exact at any time, from the mart's rows and what changed since."),
     key("timeout", Type::Duration, "\"1h\"", "A refresh that takes longer is cancelled."),
     key("warn_duration", Type::Duration, "\"60s\"", "A refresh that takes longer is told as slow."),
     key("priority", Type::Integer { min: -1_000_000, max: 1_000_000 }, "0", "Larger starts first among those due."),

@@ -70,7 +70,6 @@ fn missing_keys() {
 fn not_supported_yet() {
     let text = table(
         "partition = { by = 'range' }\n\
-         [refresh]\nstrategy = 'on_commit'\nfresh = true\n\
          [refresh.incremental]\nmethod = 'partition'\n\
          [timescale]\n",
     );
@@ -80,10 +79,8 @@ fn not_supported_yet() {
         lines,
         [
             "3:1 `partition` is not supported yet",
-            "5:12 `refresh.strategy = \"on_commit\"` is not supported yet",
-            "6:9 `refresh.fresh = true` is not supported yet",
-            "8:10 `refresh.incremental.method = \"partition\"` is not supported yet",
-            "9:2 `timescale` is not supported yet",
+            "5:10 `refresh.incremental.method = \"partition\"` is not supported yet",
+            "6:2 `timescale` is not supported yet",
         ]
     );
     for kind in ["partitioned_table", "temporary", "continuous_aggregate"] {
@@ -254,7 +251,7 @@ fn schemas_tell_what_is_supported() {
     assert_eq!(mart["properties"]["type"]["enum"], serde_json::json!(["view", "materialized_view", "table"]));
     assert!(mart["properties"]["type"]["description"].is_string());
     assert!(mart["properties"].get("partition").is_none());
-    assert_eq!(mart["properties"]["refresh"]["properties"]["fresh"]["const"], false);
+    assert_eq!(mart["properties"]["refresh"]["properties"]["fresh"]["type"], "boolean");
     assert_eq!(mart["properties"]["indexes"]["items"]["properties"]["columns"]["items"]["anyOf"][0]["type"], "string");
     let project = schema::project();
     assert_eq!(

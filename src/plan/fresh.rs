@@ -1,0 +1,128 @@
+//! Fresh marts: the view of such a mart's name shows its rows as they would be now.
+
+use super::PlanProblem;
+use super::builder::Builder;
+use super::decision::Decision;
+use crate::catalog::Actual;
+use crate::compile::{Compiled, recorded_for};
+use crate::manifest::{Desired, DesiredMart};
+use crate::sql::{FreshView, asked_by, fresh_view};
+use crate::state::{Changes, Mart, Part, QName, ShownBy, log_name, log_segments, quote_ident};
+
+/// A fresh mart: the view of its name, and the version that it shows.
+struct Fresh<'a> {
+    whole: &'a Mart,
+    version: &'a DesiredMart,
+    view: &'a DesiredMart,
+}
+
+/// The fresh marts among `desired`, by the places of their views.
+fn fresh(desired: &Desired) -> impl Iterator<Item = (usize, Fresh<'_>)> {
+    desired.marts.iter().enumerate().filter_map(|(at, view)| {
+        let Some(Part::Stable { whole, number }) = &view.part else { return None };
+        let shown = |other: &&DesiredMart| {
+            matches!(&other.part, Some(Part::Version { of, number: n, .. }) if *of == whole.name && n == number)
+        };
+        let version = desired.marts.iter().find(shown).filter(|_| whole.refresh.fresh && whole.kind.has_data())?;
+        Some((at, Fresh { whole, version, view }))
+    })
+}
+
+/// The texts of the views of fresh marts, by their places in `desired`. Where the rows cannot follow what changed there is none:
+/// see [`problems`].
+pub(super) fn views(desired: &Desired, compiled: &Compiled, actual: &Actual) -> Vec<(usize, ShownBy)> {
+    let views = fresh(desired).filter_map(|(at, fresh)| {
+        let changes = changes(fresh.version, compiled, actual).filter(|changes| !asked_by(changes).is_empty())?;
+        let columns = columns(fresh.version, compiled, actual);
+        let view = FreshView {
+            registry: &desired.project.registry_schema,
+            project: &desired.project.name,
+            rows: &fresh.version.mart.name,
+            columns: &columns,
+            changes,
+            logged: false,
+            timezone: &fresh.version.mart.timezone,
+        };
+        Some((at, ShownBy { text: fresh_view(&view), reads: reads(&view) }))
+    });
+    views.collect()
+}
+
+/// What a version's rows follow, as the server says now or said when it was made.
+fn changes<'a>(version: &DesiredMart, compiled: &'a Compiled, actual: &'a Actual) -> Option<&'a Changes> {
+    match compiled.marts.get(&version.mart.name) {
+        Some(compiled) => compiled.changes.as_ref(),
+        None => recorded_for(&version.mart, actual)?.applied.changes.as_ref(),
+    }
+}
+
+fn columns(version: &DesiredMart, compiled: &Compiled, actual: &Actual) -> Vec<String> {
+    let compiled = compiled.marts.get(&version.mart.name).map(|mart| &mart.columns);
+    let columns = compiled.or_else(|| Some(&recorded_for(&version.mart, actual)?.applied.columns));
+    columns.into_iter().flatten().map(|column| column.name.clone()).collect()
+}
+
+/// Fresh marts that cannot be.
+pub(super) fn problems(
+    desired: &Desired,
+    compiled: &Compiled,
+    actual: &Actual,
+    selects: impl Fn(&QName) -> bool,
+) -> Vec<PlanProblem> {
+    let mut problems = Vec::new();
+    for (_, fresh) in fresh(desired).filter(|(_, fresh)| selects(&fresh.whole.name)) {
+        let mut problem = |message: String, help: &str| {
+            problems.push(PlanProblem {
+                mart: fresh.whole.name.clone(),
+                file: fresh.view.file.clone(),
+                key: "refresh.fresh".to_owned(),
+                message,
+                help: help.to_owned(),
+            });
+        };
+        let Some(changes) = changes(fresh.version, compiled, actual) else {
+            let message = "its rows cannot follow what changes in its sources, so that no read of it is exact";
+            problem(message.to_owned(), "`datamart explain` says which clause stops that; or remove `fresh`");
+            continue;
+        };
+        if !changes.functions.is_empty() {
+            let message = format!(
+                "its query calls {}, and a view calls it with the rights of whoever reads",
+                changes.functions.join(", ")
+            );
+            problem(message, "write it with PostgreSQL's own functions, or remove `fresh`");
+        }
+        if asked_by(changes).is_empty() {
+            let names: Vec<&str> = changes.key.iter().map(|key| key.name.as_str()).collect();
+            let message = format!("its rows are told apart by {}, which is an array", names.join(", "));
+            problem(message, "group by something else, too, or remove `fresh`");
+        }
+        if actual.server.replicas > 0 {
+            let message =
+                format!("{} replica(s) are attached, and none can read an unlogged log", actual.server.replicas);
+            problem(message, "set `[capture] logged = true` in project.toml, or remove `fresh`");
+        }
+    }
+    problems
+}
+
+/// What the view reads beside rows and sources: where the rows stand, and what was logged since.
+fn reads(view: &FreshView<'_>) -> Vec<QName> {
+    let own = ["positions", "captures", "sentinels"].map(|table| QName::new(view.registry, table));
+    let sources = view.changes.sources.iter();
+    let logs = sources.flat_map(|source| log_segments(&log_name(view.registry, view.project, &source.table)));
+    own.into_iter().chain(logs).collect()
+}
+
+impl Builder<'_> {
+    /// Who owns a fresh mart's view reads the logs through it, and gets no more of the registry than that takes.
+    pub(super) fn let_read(&mut self, decision: &Decision<'_>) {
+        let target = &decision.target;
+        let (Some(view), Some(owner)) = (&target.desired.view, self.builder_role(decision)) else { return };
+        let owner = quote_ident(&owner);
+        let schema = quote_ident(&self.project.registry_schema);
+        let tables: Vec<String> = view.reads.iter().map(QName::to_string).collect();
+        self.push(&target.mart.name, format!("GRANT USAGE ON SCHEMA {schema} TO {owner}"), None);
+        self.push(&target.mart.name, format!("GRANT SELECT ON {} TO {owner}", tables.join(", ")), None);
+    }
+}
