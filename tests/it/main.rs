@@ -2,6 +2,7 @@
 
 mod carried;
 mod cases;
+mod changes_keys;
 mod cli;
 mod compare;
 mod connect;

@@ -46,6 +46,31 @@ pub(super) fn select(lowering: &mut Lowering<'_>, node: &SyntaxNode, scope: &Sco
     Ok(ways.into_iter().map(|way| way.flat).collect())
 }
 
+/// Why no column of a query commutes with it, as far as its outermost part says so.
+pub(super) fn why(node: &SyntaxNode, known: &Known) -> Option<Obstacle> {
+    use SyntaxKind as K;
+    if is_limited(node) {
+        let word = [(K::LIMIT_CLAUSE, "LIMIT"), (K::OFFSET_CLAUSE, "OFFSET"), (K::FETCH_CLAUSE, "FETCH")];
+        let (_, word) = word.into_iter().find(|(kind, _)| child(node, *kind).is_some())?;
+        return Some(Obstacle::at(word, format!("which rows {word} picks depends on all of them")));
+    }
+    if node.kind() != K::SELECT {
+        return None;
+    }
+    let block = Block::new(node, known);
+    if block.global {
+        return Some(Obstacle::at("SELECT", "without GROUP BY all rows are one group, and any change means all of it"));
+    }
+    if block.sets.is_some() {
+        let list = child(node, K::GROUP_BY_CLAUSE).and_then(|clause| child(&clause, K::GROUP_BY_LIST))?;
+        let item = list.children().find(|item| item.kind() != K::GROUPING_EXPR)?;
+        let word = item.first_token()?.text().to_owned();
+        return Some(Obstacle::at(&word, "no column of the result is in every grouping set"));
+    }
+    let over = block.targets.iter().any(|target| any(target, &|inner| inner.kind() == K::OVER_CLAUSE));
+    over.then(|| Obstacle::at("OVER", "no column of the result is in the PARTITION BY of every window"))
+}
+
 /// The parts of a SELECT that are no condition on what it reads.
 fn expressions(node: &SyntaxNode) -> Vec<SyntaxNode> {
     use SyntaxKind as K;

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use squawk_syntax::SyntaxNode;
+
 use super::flat::{Flat, Item, Kind, Output, Place, Within};
 use super::path::{Keys, Way, changed, crossed};
 use super::render::place;
-use super::{Known, Obstacle};
+use super::{Known, Obstacle, block};
 use crate::state::{ChangeSource, Changes, KeyColumn, KeyRange, LoggedColumn, Moving, QName};
 
 /// More columns than these are taken only where they are the mart's own key.
@@ -18,6 +20,7 @@ pub(super) struct Choice<'a> {
     pub output: &'a [(String, String)],
     pub prefer: &'a [String],
     pub known: &'a Known,
+    pub root: &'a SyntaxNode,
     /// The server's text.
     pub text: &'a str,
 }
@@ -46,6 +49,9 @@ impl Choice<'_> {
     }
 
     fn without_key(&self) -> Obstacle {
+        if let Some(why) = block::why(self.root, self.known) {
+            return why;
+        }
         let names: Vec<&str> = self.output.iter().map(|(name, _)| name.as_str()).collect();
         Obstacle::at(
             "SELECT",

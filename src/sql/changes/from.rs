@@ -6,7 +6,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::Obstacle;
 use super::flat::{Cond, Expr, Flat, Item, Kind, Output};
-use super::lower::{Joined, Lowering, Taken, few, many, names, queries_in};
+use super::lower::{Joined, Lowering, Taken, constant, few, many, names};
 use super::node::{bare, child, has_token, is_query, name, path, queries, text};
 use super::scope::{Frame, Scope, missing};
 use crate::state::QName;
@@ -101,7 +101,9 @@ fn relation(lowering: &mut Lowering<'_>, node: &SyntaxNode, scope: &Scope) -> Re
     match &parts[..] {
         [cte] => {
             let at = scope.ctes.iter().rposition(|known| known.name == *cte);
-            let Some(at) = at else { return Err(Obstacle::at(cte, format!("{cte} is not known"))) };
+            let Some(at) = at else {
+                return Err(Obstacle::at(cte, format!("{cte} is a catalog: its changes are not logged")));
+            };
             let known = scope.ctes[at].clone();
             let once = lowering.named.iter().filter(|named| **named == parts).count() == 1;
             let mut frames = scope.frames.clone();
@@ -151,9 +153,7 @@ fn subquery(
     let values = inner.descendants().find(|inner| is_query(inner.kind()) && inner.kind() != SyntaxKind::PAREN_SELECT);
     if let Some(values) = values.filter(|values| values.kind() == SyntaxKind::VALUES) {
         let id = lowering.item();
-        if queries_in(&values) {
-            return Err(Obstacle::at("VALUES", "VALUES with queries in it is not understood"));
-        }
+        constant(&values)?;
         let expr = scope.values(&values, lowering.known);
         let mut rows = Expr::default();
         rows.push_text("(");

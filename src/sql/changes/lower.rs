@@ -94,8 +94,10 @@ impl<'a> Lowering<'a> {
                 }
                 Ok(flats)
             }
-            K::VALUES if queries_in(node) => Err(Obstacle::at("VALUES", "VALUES with queries in it is not understood")),
-            K::VALUES => Ok(vec![Flat::default()]),
+            K::VALUES => {
+                constant(node)?;
+                Ok(vec![Flat::default()])
+            }
             _ => Err(Obstacle::at(&text(node), format!("`{}` is not understood", text(node)))),
         }
     }
@@ -379,7 +381,14 @@ pub(super) fn few(flats: &[Flat]) -> Result<(), Obstacle> {
     if flats.len() > MAX_WAYS { Err(many()) } else { Ok(()) }
 }
 
-/// Whether rows of VALUES are computed by queries.
-pub(super) fn queries_in(values: &SyntaxNode) -> bool {
-    values.children().any(|child| !queries(&child).is_empty())
+/// Rows of VALUES that a query or the time computes are not followed.
+pub(super) fn constant(values: &SyntaxNode) -> Result<(), Obstacle> {
+    if values.children().any(|child| !queries(&child).is_empty()) {
+        return Err(Obstacle::at("VALUES", "VALUES with queries in it is not understood"));
+    }
+    if has_clock_below(values) { Err(moves(values)) } else { Ok(()) }
+}
+
+fn has_clock_below(values: &SyntaxNode) -> bool {
+    values.descendants().any(|inner| clock(&inner))
 }

@@ -144,7 +144,7 @@ pub fn derive(
             format!("the function {name} is not IMMUTABLE: what it gives may change by itself"),
         ));
     }
-    let choice = choose::Choice { flats: &flats, sources: &lowering.sources, output, prefer, known, text };
+    let choice = choose::Choice { flats: &flats, sources: &lowering.sources, output, prefer, known, root: &root, text };
     let mut changes = choice.best()?;
     let texts = lowering.views.iter().filter_map(|view| known.views.get(view)).map(|view| view.definition.as_str());
     let made = texts.chain([text]).flat_map(|text| names(text).made).filter_map(|name| known.made.get(&name));
