@@ -9,12 +9,14 @@ mod gate;
 mod keys;
 mod proof;
 mod task;
+mod waiting;
 mod within;
 
 use sqlx::PgConnection;
 
 pub(super) use self::decision::Decision;
 use self::task::Task;
+pub(super) use self::waiting::{Waiting, waiting};
 use super::outcome::Outcome;
 use super::{How, Item, Options};
 use crate::build::position::{self, Look, Standing, Watched};

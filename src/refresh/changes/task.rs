@@ -50,7 +50,7 @@ impl<'a> Task<'a> {
         };
         let pending = look.pending.iter().map(|pending| pending.rows).sum();
         let decision = Decision { rung: "none", pending: Some(pending), ..Decision::default() };
-        let before = match reason(self.changes(), &look) {
+        let before = match since(self.changes(), &look) {
             Ok(before) => before,
             Err(reason) => return Ok(whole(reason, decision)),
         };
@@ -256,7 +256,7 @@ impl<'a> Task<'a> {
 }
 
 /// Where the mart stands, if the logs tell all that it missed since; else why not.
-fn reason<'l>(changes: &Changes, look: &'l Look) -> Result<&'l Position, String> {
+pub(super) fn since<'l>(changes: &Changes, look: &'l Look) -> Result<&'l Position, String> {
     if let Some(reason) = look.now.stand.unnoticed() {
         return Err(reason);
     }
