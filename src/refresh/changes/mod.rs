@@ -128,5 +128,5 @@ pub(super) async fn after_all(
             Standing { rows, verified: known.verified, demoted, ..Standing::default() }
         }
     };
-    position::published(conn, &watched, look.now, &standing).await
+    position::published(conn, &watched, &look, &standing).await
 }

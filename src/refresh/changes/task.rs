@@ -261,6 +261,10 @@ pub(super) fn since<'l>(changes: &Changes, look: &'l Look) -> Result<&'l Positio
         return Err(reason);
     }
     let before = look.before.as_ref().ok_or("nothing says which changes its rows have seen")?;
+    // Its files are others, too, which says less.
+    if let Some((source, _)) = changes.sources.iter().zip(&look.pending).find(|(_, pending)| pending.emptied) {
+        return Err(format!("{} was emptied by TRUNCATE", source.table));
+    }
     if let Some(reason) = moved(&before.stand, &look.now.stand) {
         return Err(reason);
     }
@@ -271,9 +275,6 @@ pub(super) fn since<'l>(changes: &Changes, look: &'l Look) -> Result<&'l Positio
         let table = &source.table;
         if pending.poisoned {
             return Err(format!("columns of {table} moved while it was written to"));
-        }
-        if pending.emptied {
-            return Err(format!("{table} was emptied by TRUNCATE"));
         }
         if pending.many {
             return Err(format!("more than {} changes of {table}", thousands(pending.rows as i64)));
