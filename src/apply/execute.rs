@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::positions::Positions;
 use super::still::still;
+use super::units::{Unit, units};
 use super::{Applied, ApplyError, By, Event, ledger, record, room};
 use crate::build::{self, Frame, Halted, SessionState, Tries};
 use crate::catalog::{Relation, introspect};
@@ -12,12 +14,6 @@ use crate::database::lock::still_held;
 use crate::database::{SqlError, registry};
 use crate::plan::{Action, Plan, Record, RecordRow, Step, moved, read_scope};
 use crate::state::QName;
-
-/// A transaction of a plan, or a statement that runs alone.
-enum Unit<'a> {
-    Transaction { steps: Vec<&'a Step>, records: Vec<&'a Record> },
-    Alone(&'a Step),
-}
 
 /// Applies `plan`. The caller holds the locks.
 ///
@@ -49,7 +45,19 @@ pub async fn apply(
     events(Event::Started { steps: plan.steps.len() });
     let done = Applied { id, ..Applied::default() };
     let changed = BTreeSet::new();
-    let mut worker = Worker { conn, plan, registry, by, major, id, done, aside: Vec::new(), was, changed };
+    let mut worker = Worker {
+        conn,
+        plan,
+        registry,
+        by,
+        major,
+        id,
+        done,
+        aside: Vec::new(),
+        was,
+        changed,
+        positions: Positions::default(),
+    };
     let outcome = worker.run(events).await;
     let done = std::mem::take(&mut worker.done);
     if let Some(id) = id {
@@ -103,11 +111,16 @@ struct Worker<'a> {
     was: HashMap<QName, Relation>,
     /// The marts of which it changed something that is no longer aside.
     changed: BTreeSet<String>,
+    /// Where the marts stand that it fills.
+    positions: Positions,
 }
 
 impl Worker<'_> {
     async fn run(&mut self, events: &mut dyn FnMut(Event)) -> Result<(), ApplyError> {
-        for unit in units(self.plan) {
+        let plan = self.plan;
+        for unit in units(plan) {
+            let whose = (self.registry, plan.project.as_str());
+            self.positions.before(self.conn, whose, (unit.steps(), &plan.records)).await?;
             match unit {
                 Unit::Alone(step) => {
                     self.step(step, None, events).await?;
@@ -198,6 +211,7 @@ impl Worker<'_> {
         session.leave(self.conn).await.map_err(ApplyError::Registry)?;
         let plan = self.plan;
         record::write(self.conn, self.registry, &plan.project, plan.revision.as_deref(), self.major, records).await?;
+        self.positions.note(self.conn, (self.registry, &plan.project), records).await?;
         let changed: HashSet<&str> = plan.changes.iter().map(|c| c.address.as_str()).collect();
         let changes: Vec<(String, String)> = records
             .iter()
@@ -364,37 +378,4 @@ fn frame(step: &Step) -> Frame {
 fn begins(number: usize, step: &Step) -> Event {
     let sql = step.sql.lines().next().unwrap_or_default().to_owned();
     Event::Step { number, mart: step.mart.clone(), sql }
-}
-
-/// The plan's transactions and lone statements, in order.
-fn units(plan: &Plan) -> Vec<Unit<'_>> {
-    let mut units: Vec<Unit<'_>> = Vec::new();
-    let mut numbers: Vec<Option<u32>> = Vec::new();
-    for step in &plan.steps {
-        match (step.transaction, units.last_mut()) {
-            (None, _) => {
-                units.push(Unit::Alone(step));
-                numbers.push(None);
-            }
-            (number, Some(Unit::Transaction { steps, .. })) if numbers.last() == Some(&number) => steps.push(step),
-            (number, _) => {
-                units.push(Unit::Transaction { steps: vec![step], records: Vec::new() });
-                numbers.push(number);
-            }
-        }
-    }
-    for record in &plan.records {
-        let place = numbers.iter().position(|n| *n == Some(record.transaction));
-        match place.and_then(|at| units.get_mut(at)) {
-            Some(Unit::Transaction { records, .. }) => records.push(record),
-            // Only the registry changes: after every transaction with a smaller number.
-            _ => {
-                let at =
-                    numbers.iter().position(|n| n.is_some_and(|n| n > record.transaction)).unwrap_or(numbers.len());
-                units.insert(at, Unit::Transaction { steps: Vec::new(), records: vec![record] });
-                numbers.insert(at, Some(record.transaction));
-            }
-        }
-    }
-    units
 }

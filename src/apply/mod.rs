@@ -4,9 +4,11 @@ mod event;
 mod execute;
 mod ledger;
 mod limited;
+mod positions;
 mod record;
 mod room;
 mod still;
+mod units;
 mod version;
 
 use crate::build::CheckResult;

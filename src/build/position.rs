@@ -11,8 +11,9 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
 pub use self::moved::moved;
 pub use self::pending::Pending;
@@ -120,6 +121,8 @@ pub struct Look {
     pub standing: Standing,
     /// What each source logged since, where that was asked for.
     pub pending: Vec<Pending>,
+    /// The files of the logs: others, once one was emptied.
+    files: String,
 }
 
 /// Looks where a mart stands, and where that is asked for what its sources logged since. One statement.
@@ -139,9 +142,11 @@ pub async fn look(conn: &mut PgConnection, watched: &Watched<'_>, pending: bool)
         .bind(logs.iter().map(|log| log.name.as_str()).collect::<Vec<_>>())
         .bind(functions)
         .bind(watched.changes.views.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .bind(segments(watched))
         .fetch_one(conn)
         .await?;
     let mut look = Look {
+        files: row.try_get::<Option<String>, _>("files")?.unwrap_or_default(),
         now: Position {
             snapshot: row.try_get("now_snapshot")?,
             at: row.try_get("now_at")?,
@@ -190,7 +195,7 @@ fn before(row: &PgRow) -> Result<Option<Position>, SqlError> {
     let Some(snapshot) = row.try_get::<Option<String>, _>("snapshot")? else { return Ok(None) };
     let fingerprint: String = row.try_get("fingerprint")?;
     // What cannot be read any more says nothing.
-    let stand = serde_json::from_str(&fingerprint).unwrap_or_default();
+    let Ok(stand) = serde_json::from_str(&fingerprint) else { return Ok(None) };
     Ok(Some(Position { snapshot, at: row.try_get("at")?, stand }))
 }
 
@@ -201,7 +206,7 @@ fn before(row: &PgRow) -> Result<Option<Position>, SqlError> {
 /// What the server says.
 pub async fn before_all(conn: &mut PgConnection, watched: &Watched<'_>) -> Result<Option<Look>, SqlError> {
     match look(conn, watched, false).await {
-        Ok(look) => Ok(look.now.stand.unnoticed().is_none().then_some(look)),
+        Ok(look) => Ok((look.now.stand.unnoticed().is_none() && !look.files.contains('-')).then_some(look)),
         Err(error) if error.is("42P01") || error.is("42703") => Ok(None),
         Err(error) => Err(error),
     }
@@ -217,7 +222,39 @@ pub async fn note(
     position: &Position,
     standing: &Standing,
 ) -> Result<(), SqlError> {
-    sqlx::query(AssertSqlSafe(in_schema(include_str!("sql/note_position.sql"), watched.registry)))
+    let sql = in_schema(include_str!("sql/note_position.sql"), watched.registry);
+    noting(&sql, watched, position, standing).execute(conn).await?;
+    Ok(())
+}
+
+/// Notes where the rows of a mart stand that were computed after `look`, and are published by now, perhaps in another relation of
+/// the same name. Where a log was emptied since, nothing is noted: it may have said what the rows have not seen.
+///
+/// # Errors
+/// What the server says.
+pub async fn published(
+    conn: &mut PgConnection,
+    watched: &Watched<'_>,
+    look: &Look,
+    standing: &Standing,
+) -> Result<(), SqlError> {
+    let segments = segments(watched);
+    let held: Vec<String> =
+        segments.iter().map(|segment| format!("\n  AND NOT EXISTS (SELECT FROM {segment} WHERE false)")).collect();
+    let sql = include_str!("sql/publish_position.sql").replace("{held}", &held.concat());
+    let sql = in_schema(&sql, watched.registry);
+    let statement = noting(&sql, watched, &look.now, standing);
+    statement.bind(&look.files).bind(segments).execute(conn).await?;
+    Ok(())
+}
+
+fn noting<'q>(
+    sql: &str,
+    watched: &'q Watched<'_>,
+    position: &'q Position,
+    standing: &'q Standing,
+) -> Query<'q, Postgres, PgArguments> {
+    sqlx::query(AssertSqlSafe(sql.to_owned()))
         .bind(watched.project)
         .bind(&watched.name.schema)
         .bind(&watched.name.name)
@@ -229,28 +266,12 @@ pub async fn note(
         .bind(standing.refreshes)
         .bind(standing.verified)
         .bind(&standing.demoted)
-        .execute(conn)
-        .await?;
-    Ok(())
 }
 
-/// Notes where the rows of a mart stand that were computed after `position` was looked at, and are published by now, perhaps in
-/// another relation of the same name.
-///
-/// # Errors
-/// What the server says.
-pub async fn published(
-    conn: &mut PgConnection,
-    watched: &Watched<'_>,
-    mut position: Position,
-    standing: &Standing,
-) -> Result<(), SqlError> {
-    let row = sqlx::query("SELECT coalesce(pg_catalog.to_regclass($1)::oid::text, '')")
-        .bind(watched.name.to_string())
-        .fetch_one(&mut *conn)
-        .await?;
-    position.stand.mart = row.try_get(0)?;
-    note(conn, watched, &position, standing).await
+/// The tables of its logs.
+fn segments(watched: &Watched<'_>) -> Vec<String> {
+    let logs = watched.changes.sources.iter().map(|source| log_name(watched.registry, watched.project, &source.table));
+    logs.flat_map(|log| log_segments(&log)).map(|segment| segment.to_string()).collect()
 }
 
 /// The statements that begin a refresh by changes: nothing of what it reads can be emptied or rewritten from then on, the logs
@@ -267,8 +288,7 @@ pub fn begin(watched: &Watched<'_>, role: Option<&str>, lock_timeout_ms: u64) ->
     if role.is_some() {
         sql.push_str(" RESET ROLE;");
     }
-    let logs = watched.changes.sources.iter().map(|source| log_name(watched.registry, watched.project, &source.table));
-    let segments: Vec<String> = logs.flat_map(|log| log_segments(&log)).map(|segment| segment.to_string()).collect();
+    let segments = segments(watched);
     if !segments.is_empty() {
         let _ = write!(sql, " LOCK TABLE {} IN ACCESS SHARE MODE;", segments.join(", "));
     }

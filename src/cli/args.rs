@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use daemon::{DaemonArgs, LogForm};
 pub use given::arguments;
-pub use operate::{AmongArgs, ApproveArgs};
+pub use operate::{AmongArgs, ApproveArgs, VerifyArgs};
 pub use version::{DiffArgs, RollbackArgs};
 
 pub use super::format::Format;
@@ -117,6 +117,8 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// Compare two versions of a mart: definitions and rows
     Diff(DiffArgs),
+    /// Compare marts with their queries, row by row
+    Verify(VerifyArgs),
     /// Show the plan of the refresh that would run now, its method and why
     Explain(NameArgs),
     /// Remove a mart that no manifest declares

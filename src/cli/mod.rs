@@ -41,6 +41,7 @@ mod suspend;
 mod unlock;
 mod url;
 mod validate;
+mod verify;
 mod versions;
 mod whoami;
 
@@ -125,6 +126,7 @@ fn dispatch(command: Command, globals: &Globals, style: Style) -> Result<Exit, C
         Command::Diff(args) => wait(stoppable(diff::run(&args, globals, style))),
         Command::Rollback(args) => wait(rollback::run(&args, globals, style)),
         Command::Explain(args) => wait(stoppable(explain::run(&args, globals, style))),
+        Command::Verify(args) => wait(verify::run(&args, globals, style)),
         Command::Graph(args) => wait(stoppable(graph::run(&args, globals, style))),
         Command::Drop(args) => wait(drop::run(&args, globals, style)),
         Command::Psql(args) => wait(psql::run(&args, globals, style)),

@@ -18,6 +18,7 @@ mod prune;
 mod request;
 mod still;
 mod touched;
+mod verify;
 mod version;
 mod work;
 mod worker;
@@ -42,6 +43,7 @@ pub use part::Part;
 pub use prune::prune;
 pub use request::{Stopped, cancel, enqueue, wake};
 pub use touched::{Touched, tidy_touched, touched, touched_marts};
+pub use verify::{Verified, verify};
 pub use version::{Series, another_version};
 pub use workers::Workers;
 

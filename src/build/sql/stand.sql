@@ -1,6 +1,6 @@
 -- Where a mart stands, and all that must be as it was for what it missed to be what the logs say. The parameters: project, schema and
 -- name of the relation that stores the rows; schemas and names of the sources with the functions that fill their logs; functions that
--- the query calls; views that it reads.
+-- the query calls; views that it reads; the tables of the logs.
 WITH RECURSIVE p AS MATERIALIZED (
   SELECT * FROM {registry}.positions AS p WHERE p.project = $1 AND p.schema = $2 AND p.name = $3),
 source AS MATERIALIZED (
@@ -59,5 +59,7 @@ stand AS (
           WHERE t.tgrelid = m.relation AND NOT t.tgisinternal AND f.proname = s.log AND n.nspname = {schema}) AS t
         WHERE m.nth = s.nth) AS m)) AS stand)
 SELECT pg_catalog.pg_current_snapshot()::text AS now_snapshot, pg_catalog.now() AS now_at, stand.stand AS now_stand,
+       (SELECT pg_catalog.string_agg(coalesce(pg_catalog.pg_relation_filenode(pg_catalog.to_regclass(f.name))::text, '-'), ' ' ORDER BY f.nth)
+        FROM unnest($9::text[]) WITH ORDINALITY AS f (name, nth)) AS files,
        p.snapshot::text AS snapshot, p.at, p.fingerprint, p.cost, p.rows, p.refreshes, p.verified, p.demoted{columns}
 FROM stand LEFT JOIN p ON true{joins}

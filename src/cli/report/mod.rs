@@ -22,6 +22,7 @@ pub mod rows;
 pub mod runs;
 pub mod status;
 pub mod table;
+pub mod verify;
 
 /// Milliseconds as seconds.
 pub fn seconds(milliseconds: f64) -> String {

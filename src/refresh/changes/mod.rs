@@ -9,12 +9,14 @@ mod gate;
 mod keys;
 mod proof;
 mod task;
+mod waiting;
 mod within;
 
 use sqlx::PgConnection;
 
 pub(super) use self::decision::Decision;
 use self::task::Task;
+pub(super) use self::waiting::{Waiting, waiting};
 use super::outcome::Outcome;
 use super::{How, Item, Options};
 use crate::build::position::{self, Look, Standing, Watched};
@@ -126,5 +128,5 @@ pub(super) async fn after_all(
             Standing { rows, verified: known.verified, demoted, ..Standing::default() }
         }
     };
-    position::published(conn, &watched, look.now, &standing).await
+    position::published(conn, &watched, &look, &standing).await
 }

@@ -50,7 +50,7 @@ impl<'a> Task<'a> {
         };
         let pending = look.pending.iter().map(|pending| pending.rows).sum();
         let decision = Decision { rung: "none", pending: Some(pending), ..Decision::default() };
-        let before = match reason(self.changes(), &look) {
+        let before = match since(self.changes(), &look) {
             Ok(before) => before,
             Err(reason) => return Ok(whole(reason, decision)),
         };
@@ -256,11 +256,15 @@ impl<'a> Task<'a> {
 }
 
 /// Where the mart stands, if the logs tell all that it missed since; else why not.
-fn reason<'l>(changes: &Changes, look: &'l Look) -> Result<&'l Position, String> {
+pub(super) fn since<'l>(changes: &Changes, look: &'l Look) -> Result<&'l Position, String> {
     if let Some(reason) = look.now.stand.unnoticed() {
         return Err(reason);
     }
     let before = look.before.as_ref().ok_or("nothing says which changes its rows have seen")?;
+    // Its files are others, too, which says less.
+    if let Some((source, _)) = changes.sources.iter().zip(&look.pending).find(|(_, pending)| pending.emptied) {
+        return Err(format!("{} was emptied by TRUNCATE", source.table));
+    }
     if let Some(reason) = moved(&before.stand, &look.now.stand) {
         return Err(reason);
     }
@@ -271,9 +275,6 @@ fn reason<'l>(changes: &Changes, look: &'l Look) -> Result<&'l Position, String>
         let table = &source.table;
         if pending.poisoned {
             return Err(format!("columns of {table} moved while it was written to"));
-        }
-        if pending.emptied {
-            return Err(format!("{table} was emptied by TRUNCATE"));
         }
         if pending.many {
             return Err(format!("more than {} changes of {table}", thousands(pending.rows as i64)));

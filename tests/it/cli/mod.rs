@@ -18,5 +18,6 @@ mod operations;
 pub mod rig;
 mod rollback;
 mod usage;
+mod verify;
 mod versions;
 mod versions_rollback;

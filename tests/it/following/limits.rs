@@ -117,3 +117,21 @@ fn what_is_frozen_stays() {
         shop.nothing().await;
     });
 }
+
+#[test]
+fn a_mart_is_compared_but_for_what_waits() {
+    run(async {
+        let shop = Shop::new("").await;
+        let same = shop.verified(None).await;
+        assert_eq!((same.same, same.rows, same.expected, same.pending_keys), (true, 4, 4, Some(0)), "{same:#?}");
+        shop.script("INSERT INTO orders VALUES (9, 'north', 5); DELETE FROM orders WHERE region IS NULL").await;
+        let waits = shop.verified(None).await;
+        assert_eq!((waits.same, waits.rows, waits.expected, waits.pending_keys), (true, 2, 2, Some(2)), "{waits:#?}");
+        shop.script("UPDATE mart SET n = 7 WHERE region IN ('south', 'north')").await;
+        let wrong = shop.verified(None).await;
+        assert_eq!((wrong.same, wrong.missing, wrong.extra), (false, 1, 1), "{wrong:#?}");
+        assert_eq!(wrong.extra_sample, [serde_json::json!({ "region": "south", "n": 7, "total": 6 })]);
+        let parts = [shop.verified(Some(50.0)).await, shop.verified(Some(0.01)).await];
+        assert!(parts.iter().all(|part| part.rows <= 2 && part.pending_keys == Some(2)), "{parts:#?}");
+    });
+}

@@ -124,6 +124,14 @@ impl Shop {
         }
     }
 
+    pub async fn verified(&self, sample: Option<f64>) -> refresh::Verified {
+        let desired = project::load(self.folder.path());
+        let mut conn = self.database.session().await;
+        let items = project::items(&mut conn, &desired).await;
+        let compared = refresh::verify(&mut conn, &items[0], &refresh_options(), "postgres", sample).await;
+        compared.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     pub async fn script(&self, sql: &str) {
         self.database.script(sql).await;
     }

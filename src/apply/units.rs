@@ -1,0 +1,52 @@
+//! What of a plan is committed together.
+
+use crate::plan::{Plan, Record, Step};
+
+/// A transaction of a plan, or a statement that runs alone.
+pub(super) enum Unit<'a> {
+    Transaction { steps: Vec<&'a Step>, records: Vec<&'a Record> },
+    Alone(&'a Step),
+}
+
+impl<'a> Unit<'a> {
+    /// Its statements.
+    pub fn steps(&self) -> &[&'a Step] {
+        match self {
+            Self::Transaction { steps, .. } => steps,
+            Self::Alone(step) => std::slice::from_ref(step),
+        }
+    }
+}
+
+/// The plan's transactions and lone statements, in order.
+pub(super) fn units(plan: &Plan) -> Vec<Unit<'_>> {
+    let mut units: Vec<Unit<'_>> = Vec::new();
+    let mut numbers: Vec<Option<u32>> = Vec::new();
+    for step in &plan.steps {
+        match (step.transaction, units.last_mut()) {
+            (None, _) => {
+                units.push(Unit::Alone(step));
+                numbers.push(None);
+            }
+            (number, Some(Unit::Transaction { steps, .. })) if numbers.last() == Some(&number) => steps.push(step),
+            (number, _) => {
+                units.push(Unit::Transaction { steps: vec![step], records: Vec::new() });
+                numbers.push(number);
+            }
+        }
+    }
+    for record in &plan.records {
+        let place = numbers.iter().position(|n| *n == Some(record.transaction));
+        match place.and_then(|at| units.get_mut(at)) {
+            Some(Unit::Transaction { records, .. }) => records.push(record),
+            // Only the registry changes: after every transaction with a smaller number.
+            _ => {
+                let at =
+                    numbers.iter().position(|n| n.is_some_and(|n| n > record.transaction)).unwrap_or(numbers.len());
+                units.insert(at, Unit::Transaction { steps: Vec::new(), records: vec![record] });
+                numbers.insert(at, Some(record.transaction));
+            }
+        }
+    }
+    units
+}

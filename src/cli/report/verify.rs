@@ -1,0 +1,55 @@
+//! What comparing marts with their queries found, for people.
+
+use std::fmt::Write as _;
+
+use datamart::refresh::Verified;
+use datamart::state::thousands;
+use serde_json::Value;
+
+use super::super::error::count;
+use super::super::print::Style;
+use super::paint::Paint;
+use super::table::table;
+
+/// One row per mart, then some of the rows that differ.
+pub fn text(found: &[Verified], style: Style) -> String {
+    let paint = Paint(style.out_color);
+    let rows = found.iter().map(|found| {
+        let waiting = found.pending_keys.map_or_else(|| "-".to_owned(), |keys| thousands(keys as i64));
+        vec![
+            found.mart.clone(),
+            if found.same { "same" } else { "differs" }.to_owned(),
+            thousands(found.rows),
+            thousands(found.expected),
+            thousands(found.missing),
+            thousands(found.extra),
+            waiting,
+        ]
+    });
+    let titles = ["mart", "result", "rows", "expected", "missing", "extra", "keys waiting"];
+    let mut text = table(&titles, &titles[2..], rows.collect());
+    for found in found.iter().filter(|found| !found.same) {
+        for (word, sample, of) in
+            [("missing", &found.missing_sample, found.missing), ("extra", &found.extra_sample, found.extra)]
+        {
+            shown(&mut text, (&found.mart, word), sample, of);
+        }
+    }
+    let wrong = found.iter().filter(|found| !found.same).count();
+    let line = match wrong {
+        0 => format!("{} as the query says.", count(found.len(), "mart")),
+        wrong => format!("{} of {} not as the query says.", wrong, count(found.len(), "mart")),
+    };
+    let _ = writeln!(text, "{}", paint.bold(&line));
+    text
+}
+
+fn shown(text: &mut String, (mart, word): (&str, &str), sample: &[Value], of: i64) {
+    for row in sample {
+        let _ = writeln!(text, "{mart}, {word}: {row}");
+    }
+    let more = of - i64::try_from(sample.len()).unwrap_or_default();
+    if more > 0 && !sample.is_empty() {
+        let _ = writeln!(text, "{mart}, {word}: {} more", thousands(more));
+    }
+}

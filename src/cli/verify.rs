@@ -1,0 +1,66 @@
+//! `verify`: marts compared with their queries, row by row.
+
+use std::collections::BTreeSet;
+
+use datamart::database::SqlError;
+use datamart::refresh::{self, Asked, How, Item, Options, Run, RunStatus, Verified};
+use datamart::state::{Kind, QName};
+use serde_json::json;
+
+use super::Exit;
+use super::args::{Globals, VerifyArgs};
+use super::context::Context;
+use super::error::{CommandError, Result};
+use super::hint::hint;
+use super::print::{self, Style};
+use super::report;
+
+/// Compares; with `--repair` computes all rows of the marts that are wrong. 1 where a mart is wrong and stays so.
+///
+/// # Errors
+/// A mart that is not applied, or cannot be read.
+pub async fn run(args: &VerifyArgs, globals: &Globals, style: Style) -> Result<Exit> {
+    let mut context = Context::open(globals, style, "verify").await?;
+    let seen = context.actual().await?;
+    let names: BTreeSet<QName> = args.names.iter().map(|name| context.find(&seen, name)).collect::<Result<_>>()?;
+    let mut items = refresh::items(&seen.actual, &names).map_err(|unknown| {
+        let names: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+        CommandError::input(format!("not applied yet: {}", names.join(", "))).help("run `datamart apply` first")
+    })?;
+    if let Some(view) = items.iter().find(|item| item.recorded.mart.kind == Kind::View) {
+        return Err(CommandError::input(format!("{} is a view: it has no rows of its own", view.mart)));
+    }
+    let options = Options { requested_by: super::who(), ..Options::of(&context.desired.project, &seen.actual) };
+    let mut found: Vec<Verified> = Vec::new();
+    for item in &items {
+        let verified = refresh::verify(&mut context.conn, item, &options, &seen.actual.server.user, args.sample).await;
+        found.push(verified.map_err(|error| unreadable(item, &error, &seen.actual.server.user))?);
+    }
+    let wrong: BTreeSet<&String> = found.iter().filter(|found| !found.same).map(|found| &found.mart).collect();
+    let mut runs: Vec<Run> = Vec::new();
+    if args.repair {
+        items.retain(|item| wrong.contains(&item.mart.to_string()));
+        items.iter_mut().for_each(|item| item.asked = Asked { how: How::Full, ..Asked::default() });
+        let endpoint = context.reach.endpoint.clone();
+        runs = refresh::refresh(&endpoint, &items, &options, &|| false, &mut |_| {}).await?;
+    }
+    context.close().await?;
+    let repaired = runs.iter().filter(|run| run.status == RunStatus::Success).count();
+    if style.json() {
+        print::json(&json!({ "marts": found, "runs": runs }));
+    } else {
+        print::out(&report::verify::text(&found, style));
+        if !runs.is_empty() {
+            print::out(&report::runs::table(&runs, style));
+        }
+    }
+    Ok(if wrong.len() > repaired { Exit::Failed } else { Exit::Done })
+}
+
+fn unreadable(item: &Item, error: &SqlError, user: &str) -> CommandError {
+    let failed = CommandError::sql(&format!("cannot compare {} with its query", item.mart), error);
+    match hint(error, item.recorded.mart.owner.as_deref().unwrap_or(user)) {
+        Some(hint) => failed.help(&hint),
+        None => failed,
+    }
+}

@@ -1,0 +1,75 @@
+//! The keys whose rows wait for a refresh, for those who compare the others.
+
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres};
+
+use super::keys::{self, Keys};
+use super::task::since;
+use super::watched;
+use super::within::within;
+use crate::build::position;
+use crate::build::{Frame, SessionState};
+use crate::catalog::Relation;
+use crate::database::SqlError;
+use crate::refresh::{Item, Options};
+use crate::state::{Changes, Kind, quote_ident};
+
+/// Keys that changes may affect which the mart has not seen.
+#[derive(Debug)]
+pub(in crate::refresh) struct Waiting {
+    of: Changes,
+    keys: Keys,
+}
+
+impl Waiting {
+    /// How many.
+    pub fn keys(&self) -> u64 {
+        self.keys.count
+    }
+
+    /// The condition that a row, named `alias`, has none of them.
+    pub fn without(&self, alias: &str) -> Option<String> {
+        (self.keys.count > 0).then(|| format!("({}) IS NOT TRUE", within(&self.of, &self.keys.shape, alias)))
+    }
+
+    /// Gives a statement its parameters.
+    pub fn bind<'q>(&self, statement: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
+        self.keys.bind(statement)
+    }
+}
+
+/// Begins a transaction in which the mart and what it reads stay what they are, and finds the keys; `None` where the logs do not
+/// tell them.
+///
+/// # Errors
+/// What the server says; the transaction is open then, too.
+pub(in crate::refresh) async fn waiting(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    options: &Options,
+    frame: &Frame,
+) -> Result<Option<Waiting>, SqlError> {
+    let role = frame.role.as_ref().map(|role| format!("SET LOCAL ROLE {};", quote_ident(role))).unwrap_or_default();
+    let reset = if role.is_empty() { "" } else { "RESET ROLE;" };
+    let locks = match item.recorded.mart.kind {
+        Kind::Table => format!("{role}LOCK TABLE {} IN ACCESS SHARE MODE;{reset}", live.name),
+        _ => String::new(),
+    };
+    let watched = watched(item, options);
+    let begin = match &watched {
+        Some(watched) => position::begin(watched, frame.role.as_deref(), frame.lock_timeout_ms),
+        None => format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = {};", frame.lock_timeout_ms),
+    };
+    sqlx::raw_sql(AssertSqlSafe(format!("{begin}{locks}"))).execute(&mut *conn).await?;
+    let Some(watched) = watched else { return Ok(None) };
+    let look = position::look(conn, &watched, true).await?;
+    let Ok(before) = since(watched.changes, &look) else { return Ok(None) };
+    let mut session = SessionState::in_transaction();
+    session.enter(conn, frame).await?;
+    let keys = keys::affected(conn, watched.changes, &look, &before.at.to_rfc3339()).await?;
+    session.leave(conn).await?;
+    let keys = keys.ok().filter(|keys| keys.count <= keys::MOST);
+    Ok(keys.map(|keys| Waiting { of: watched.changes.clone(), keys }))
+}

@@ -1,0 +1,146 @@
+//! A mart compared with its query, row by row. What waits for a refresh is left out, where the logs of changes tell it.
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::changes::{self, Waiting};
+use super::one::frame;
+use super::part::type_of;
+use super::{Item, Options};
+use crate::build::{self, SessionState};
+use crate::catalog::Relation;
+use crate::database::{ErrorKind, SqlError};
+use crate::sql::{retained, unfrozen};
+use crate::state::{Kind, quote_ident};
+
+/// So many rows of each kind are shown.
+const SHOWN: usize = 5;
+
+/// What a comparison found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verified {
+    /// The mart.
+    pub mart: String,
+    /// Every row that was compared is a row of the query, and the other way round.
+    pub same: bool,
+    /// Rows of the mart that were compared.
+    pub rows: i64,
+    /// Rows of the query that were compared.
+    pub expected: i64,
+    /// Rows of the query that the mart has not, or not as often.
+    pub missing: i64,
+    /// Rows of the mart that the query has not, or not as often.
+    pub extra: i64,
+    /// Some of the missing ones.
+    pub missing_sample: Vec<Value>,
+    /// Some of those that are too many.
+    pub extra_sample: Vec<Value>,
+    /// Keys that were left out because changes of the sources wait for a refresh; `None` where nobody knows.
+    pub pending_keys: Option<u64>,
+    /// The part of the keys that was compared, in percent, where not all were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<f64>,
+}
+
+/// Compares a mart's rows with its query in one snapshot, as its owner; of its keys only `sample` percent, where that is given. `user` is
+/// the role of the connection.
+///
+/// # Errors
+/// What the server says; a mart that is not there, or has no rows of its own.
+pub async fn verify(
+    conn: &mut PgConnection,
+    item: &Item,
+    options: &Options,
+    user: &str,
+    sample: Option<f64>,
+) -> Result<Verified, SqlError> {
+    let name = &item.mart;
+    let live = item.live.as_ref().filter(|live| live.kind.is(item.recorded.mart.kind));
+    let live = live.ok_or_else(|| SqlError::new(ErrorKind::Missing, format!("{name} is not there")))?;
+    if item.recorded.mart.kind == Kind::View {
+        return Err(SqlError::new(ErrorKind::Conflict, format!("{name} is a view: it has no rows of its own")));
+    }
+    let compared = compare(conn, item, live, options, (user, sample), "").await;
+    match compared {
+        // Values of a type that cannot be compared are as they are written.
+        Err(error) if error.is("42883") => compare(conn, item, live, options, (user, sample), "::text").await,
+        compared => compared,
+    }
+}
+
+async fn compare(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    options: &Options,
+    (user, sample): (&str, Option<f64>),
+    cast: &str,
+) -> Result<Verified, SqlError> {
+    let frame = frame(&item.recorded.mart, live, options, user);
+    let outcome = async {
+        let waiting = changes::waiting(conn, item, live, options, &frame).await?;
+        let mut session = SessionState::in_transaction();
+        session.enter(conn, &frame).await?;
+        let sql = statement(item, live, waiting.as_ref(), sample, cast);
+        let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        let query = waiting.iter().fold(query, |query, waiting| waiting.bind(query));
+        let row = query.fetch_one(&mut *conn).await?;
+        let (missing, extra): (i64, i64) = (row.try_get("missing")?, row.try_get("extra")?);
+        let shown =
+            |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<Vec<Value>>, _>(column)?.unwrap_or_default());
+        Ok(Verified {
+            mart: item.mart.to_string(),
+            same: missing == 0 && extra == 0,
+            rows: row.try_get("rows")?,
+            expected: row.try_get("expected")?,
+            missing,
+            extra,
+            missing_sample: shown("missing_sample")?,
+            extra_sample: shown("extra_sample")?,
+            pending_keys: waiting.as_ref().map(Waiting::keys),
+            sample,
+        })
+    }
+    .await;
+    build::close(conn, outcome).await
+}
+
+fn statement(item: &Item, live: &Relation, waiting: Option<&Waiting>, sample: Option<f64>, cast: &str) -> String {
+    let mart = &item.recorded.mart;
+    let type_of = |name: &str| type_of(live, name);
+    let mut conditions: Vec<String> = unfrozen(mart, "q", type_of).into_iter().collect();
+    conditions.extend(waiting.and_then(|waiting| waiting.without("q")));
+    conditions.extend(sample.map(|percent| sampled(item, live, percent)));
+    let which = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    let query = retained(mart, &mart.query, type_of);
+    let columns: Vec<String> =
+        live.columns.iter().map(|column| format!("q.{0}{cast} AS {0}", quote_ident(&column.name))).collect();
+    let rows = |from: &str| format!("SELECT {} FROM {from} AS q{which}", columns.join(", "));
+    let shown = |from: &str| {
+        format!("(SELECT pg_catalog.array_agg(pg_catalog.to_jsonb(s)) FROM (SELECT * FROM {from} LIMIT {SHOWN}) AS s)")
+    };
+    format!(
+        "WITH has AS MATERIALIZED ({}),\nshould AS MATERIALIZED ({}),\n\
+         missing AS MATERIALIZED (SELECT * FROM should EXCEPT ALL SELECT * FROM has),\n\
+         extra AS MATERIALIZED (SELECT * FROM has EXCEPT ALL SELECT * FROM should)\n\
+         SELECT (SELECT pg_catalog.count(*) FROM has) AS rows, (SELECT pg_catalog.count(*) FROM should) AS expected,\n\
+         (SELECT pg_catalog.count(*) FROM missing) AS missing, (SELECT pg_catalog.count(*) FROM extra) AS extra,\n\
+         {} AS missing_sample, {} AS extra_sample",
+        rows(&live.name.to_string()),
+        rows(&format!("(\n{}\n)", query.trim())),
+        shown("missing"),
+        shown("extra"),
+    )
+}
+
+/// Some of the keys, the same ones in the mart and in its query.
+fn sampled(item: &Item, live: &Relation, percent: f64) -> String {
+    let followed = item.recorded.applied.changes.as_ref().map(|c| c.key.iter().map(|key| key.name.clone()).collect());
+    let primary = || live.primary_key().map(|(_, index)| index.keys.clone());
+    let all = || live.columns.iter().map(|column| column.name.clone()).collect();
+    let key: Vec<String> = followed.or_else(primary).unwrap_or_else(all);
+    let key: Vec<String> = key.iter().map(|column| format!("q.{}", quote_ident(column))).collect();
+    let most = (percent * 100.0).round().clamp(0.0, 10_000.0);
+    format!("pg_catalog.abs(pg_catalog.hashtextextended(ROW({})::text, 0) % 10000) < {most}", key.join(", "))
+}
