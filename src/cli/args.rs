@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use datamart::refresh::MOST_DAYS;
 
 pub use daemon::{DaemonArgs, LogForm};
 pub use given::arguments;
@@ -262,7 +263,7 @@ pub struct RefreshArgs {
     #[arg(long, conflicts_with = "smart")]
     pub incremental: bool,
     /// Of marts with a window: compute this many days of the past
-    #[arg(long, value_name = "N", requires = "incremental", value_parser = clap::value_parser!(u32).range(..=365_000))]
+    #[arg(long, value_name = "N", requires = "incremental", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_DAYS)))]
     pub days: Option<u32>,
     /// As --incremental while the newest data is young, else as --full
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Utc;
 use datamart::database::registry::{self, Meta};
 use datamart::database::{self, Reach};
-use datamart::manifest::{self, Desired, LoadOptions, OnDrift, Prune};
+use datamart::manifest::{self, Desired, LoadOptions, ManifestError, OnDrift, Prune};
 use datamart::observe::{self, Looked, MartStatus, States};
 use datamart::plan::{Action, HazardKind, Heal, Options, Plan};
 use datamart::reconcile;
@@ -23,23 +23,45 @@ use super::print::{self, Style};
 /// # Errors
 /// Every problem of every file.
 pub fn load(globals: &Globals, style: Style) -> Result<Desired> {
-    let options = LoadOptions {
+    let desired = manifest::load(&load_options(globals)).map_err(|error| not_loaded(globals, error))?;
+    warn(&desired, style);
+    Ok(desired)
+}
+
+/// As [`load`], without warnings; where manifests cannot be used, the project alone, and `false`. What was applied before is looked
+/// after all the same, and never more urgently.
+///
+/// # Errors
+/// Every problem, where the project's own files cannot be used, either.
+pub fn load_or_project(globals: &Globals, style: Style) -> Result<(Desired, bool)> {
+    let options = load_options(globals);
+    let error = match manifest::load(&options) {
+        Ok(desired) => return Ok((desired, true)),
+        Err(error) => error,
+    };
+    let Ok(project) = manifest::project_alone(&options) else { return Err(not_loaded(globals, error)) };
+    if let ManifestError::Invalid { problems } = &error {
+        print::err(&manifest::render(problems, style.err_color));
+    }
+    print::err("warning: the manifests cannot be used; what was applied before is shown and worked on");
+    Ok((project, false))
+}
+
+fn load_options(globals: &Globals) -> LoadOptions {
+    LoadOptions {
         dir: globals.dir.clone(),
         config: globals.config.clone(),
         environment: environment(),
         ..LoadOptions::default()
-    };
-    let desired = manifest::load(&options).map_err(|error| {
-        let failed = CommandError::from(error);
-        match globals.dir.exists() {
-            true => failed,
-            false => {
-                failed.help("name the manifests' folder with --dir, or write a first project with `datamart init`")
-            }
-        }
-    })?;
-    warn(&desired, style);
-    Ok(desired)
+    }
+}
+
+fn not_loaded(globals: &Globals, error: ManifestError) -> CommandError {
+    let failed = CommandError::from(error);
+    match globals.dir.exists() {
+        true => failed,
+        false => failed.help("name the manifests' folder with --dir, or write a first project with `datamart init`"),
+    }
 }
 
 /// Tells what is not an error.
@@ -77,6 +99,8 @@ pub struct Context {
     pub style: Style,
     /// The manifests.
     pub desired: Desired,
+    /// They can be used; else it is the project alone.
+    pub whole: bool,
     /// The way to the database; the embedded server runs while it is held.
     pub reach: Reach,
     /// A session.
@@ -92,9 +116,26 @@ impl Context {
         // What could be better is told where manifests are judged, not whenever somebody looks.
         let judges = matches!(purpose, "plan" | "apply");
         let desired = load(globals, Style { quiet: style.quiet || !judges, ..style })?;
+        Self::reached(globals, style, (desired, true), purpose).await
+    }
+
+    /// As [`open`](Self::open), also where manifests cannot be used.
+    ///
+    /// # Errors
+    /// What is wrong with the project's own files, or on the way to the database.
+    pub async fn open_anyway(globals: &Globals, style: Style, purpose: &str) -> Result<Self> {
+        Self::reached(globals, style, load_or_project(globals, style)?, purpose).await
+    }
+
+    async fn reached(
+        globals: &Globals,
+        style: Style,
+        (desired, whole): (Desired, bool),
+        purpose: &str,
+    ) -> Result<Self> {
         let reach = reach(globals, style, &desired).await?;
         let conn = reach.endpoint.session(purpose).await?;
-        Ok(Self { style, desired, reach, conn })
+        Ok(Self { style, desired, whole, reach, conn })
     }
 
     /// The registry's schema.
@@ -122,6 +163,14 @@ impl Context {
     /// A registry that cannot be used; what the server says.
     pub async fn actual(&mut self) -> Result<Seen> {
         Ok(reconcile::look(&mut self.conn, &self.desired).await?)
+    }
+
+    /// As [`actual`](Self::actual), without what only a plan needs: it waits for nobody's refresh.
+    ///
+    /// # Errors
+    /// As [`actual`](Self::actual).
+    pub async fn glance(&mut self) -> Result<Seen> {
+        Ok(reconcile::glance(&mut self.conn, &self.desired).await?)
     }
 
     /// Plans, after reading a snapshot.
@@ -193,7 +242,7 @@ impl Context {
     pub fn looked<'a>(&'a mut self, seen: &'a Seen) -> (Looked<'a>, &'a mut PgConnection) {
         let project = &self.desired.project;
         let looked = Looked {
-            desired: Some(&self.desired),
+            desired: self.whole.then_some(&self.desired),
             actual: &seen.actual,
             project: &project.name,
             registry: seen.registry.as_ref().map(|_| project.registry_schema.as_str()),
@@ -276,6 +325,13 @@ impl Context {
         let _ = sqlx::Connection::close(self.conn).await;
         Ok(self.reach.close().await?)
     }
+}
+
+/// Whether the database is the embedded server's.
+pub fn is_embedded(globals: &Globals, desired: &Desired) -> bool {
+    let given = globals.database_url.is_some() || std::env::var_os("DATABASE_URL").is_some();
+    let project = &desired.project;
+    !given && project.database.url.is_none() && project.database.unset.is_empty() && project.embedded.is_some()
 }
 
 /// Finds the database, and says in one line when it is the embedded server.

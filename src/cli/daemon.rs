@@ -1,5 +1,6 @@
 //! `datamart daemon`: keeps the marts fresh and the database as the manifests say.
 
+use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,7 +10,9 @@ use datamart::apply::By;
 use datamart::database::Endpoint;
 use datamart::manifest::{Desired, LoadOptions};
 use datamart::reconcile::{self, Command, ReconcileError, RevisionOptions, Revisions, Setup, Source, Verdict, Vitals};
+use datamart::refresh::{Event, Run};
 use datamart::serve::{self, Keys, ServeError, Site};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -21,7 +24,7 @@ use super::args::{DaemonArgs, Globals};
 use super::context;
 use super::error::{CommandError, Result};
 use super::logged;
-use super::print::Style;
+use super::print::{self, Style};
 
 /// Where work trees of repositories are kept, below the folder that holds the manifests' folder.
 const HOME: &str = ".datamart/git";
@@ -56,6 +59,11 @@ pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<E
         None => None,
         Some(address) => Some(serve::listen(address, &keys).await?),
     };
+    if args.git.is_some() && context::is_embedded(globals, &desired) {
+        let message = "[embedded] would keep the database inside a work tree that is fetched again and again";
+        return Err(CommandError::input(message)
+            .help("with --git, name the database: --database-url, DATABASE_URL, or url under [database]"));
+    }
     let reach = context::reach(globals, style, &desired).await?;
     if let Some(error) = refused
         && !is_applied(&reach.endpoint, &desired).await
@@ -65,6 +73,7 @@ pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<E
     }
     let label = reach.endpoint.label();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), project = desired.project.name, database = label, "started");
+    let heard = Ended::default();
     let setup = Setup {
         endpoint: reach.endpoint.clone(),
         registry: desired.project.registry_schema.clone(),
@@ -73,7 +82,8 @@ pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<E
         revisions: options,
         host: super::host(),
         who: "daemon".to_owned(),
-        hear: Rc::new(|_| {}),
+        // Who runs for ever keeps nothing.
+        hear: if args.once { heard.hear() } else { Rc::new(|_| {}) },
         vitals: watch::Sender::new(Vitals::default()),
         once: args.once,
         grace: reconcile::GRACE,
@@ -83,7 +93,26 @@ pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<E
     let closed = reach.close().await;
     let verdict = done?;
     closed?;
+    if args.once && style.json() {
+        let runs = heard.0.take();
+        print::json(&json!({ "result": if verdict == Verdict::Good { "success" } else { "failed" }, "runs": runs }));
+    }
     Ok(if verdict == Verdict::Good { Exit::Done } else { Exit::Failed })
+}
+
+/// The runs that ended.
+#[derive(Default)]
+struct Ended(Rc<RefCell<Vec<Run>>>);
+
+impl Ended {
+    fn hear(&self) -> Rc<dyn Fn(Event)> {
+        let runs = Rc::clone(&self.0);
+        Rc::new(move |event| {
+            if let Event::Ended { run } = event {
+                runs.borrow_mut().push(*run);
+            }
+        })
+    }
 }
 
 /// Does the daemon's work, and answers over HTTP as long as that lasts.

@@ -20,7 +20,7 @@ pub async fn run(args: &GraphArgs, globals: &Globals, style: Style) -> Result<Ex
     let mut graph = if is_named(globals, &desired) {
         let reach = context::reach(globals, style, &desired).await?;
         let conn = reach.endpoint.session("graph").await?;
-        let mut context = Context { style, desired, reach, conn };
+        let mut context = Context { style, desired, whole: true, reach, conn };
         let seen = context.actual().await?;
         let selected = match &args.select {
             Some(text) => Some(context.select(&seen, text).await?),

@@ -36,7 +36,7 @@ pub async fn run(args: &ImportArgs, globals: &Globals, style: Style) -> Result<E
     let desired = files::read(globals)?;
     let reach = reach(globals, style, &desired).await?;
     let conn = reach.endpoint.session("import").await?;
-    let mut context = Context { style, desired, reach, conn };
+    let mut context = Context { style, desired, whole: true, reach, conn };
     let lock = match args.adopt {
         true => Some(locked(&context).await?),
         false => None,

@@ -15,7 +15,7 @@ use super::print::Style;
 
 /// Runs psql until it ends. The address goes through the environment, so that no list of processes shows a password.
 pub async fn run(args: &PsqlArgs, globals: &Globals, style: Style) -> Result<Exit> {
-    let desired = context::load(globals, style)?;
+    let (desired, _) = context::load_or_project(globals, style)?;
     let reach = context::reach(globals, style, &desired).await?;
     let mut psql = tokio::process::Command::new(program());
     psql.args(&args.args).envs(address::variables(reach.endpoint.direct().url()));

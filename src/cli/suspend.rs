@@ -19,7 +19,7 @@ use super::{Exit, host, who};
 /// # Errors
 /// A mart that nobody knows; what the server says.
 pub async fn suspend(args: &AmongArgs, globals: &Globals, style: Style) -> Result<Exit> {
-    let mut context = Context::open(globals, style, "suspend").await?;
+    let mut context = Context::open_anyway(globals, style, "suspend").await?;
     let (among, _) = among(args, &mut context).await?;
     let (schema, by) = of(&context);
     let changed = reconcile::suspend(&mut context.conn, &schema, &by, &among).await?;
@@ -33,7 +33,7 @@ pub async fn suspend(args: &AmongArgs, globals: &Globals, style: Style) -> Resul
 /// # Errors
 /// A mart that nobody knows, or that is suspended by what this cannot take back; what the server says.
 pub async fn resume(args: &AmongArgs, globals: &Globals, style: Style) -> Result<Exit> {
-    let mut context = Context::open(globals, style, "resume").await?;
+    let mut context = Context::open_anyway(globals, style, "resume").await?;
     let (among, seen) = among(args, &mut context).await?;
     if let Among::Marts(marts) = &among {
         refuse(&context, &seen, marts)?;
@@ -46,7 +46,7 @@ pub async fn resume(args: &AmongArgs, globals: &Globals, style: Style) -> Result
 }
 
 async fn among(args: &AmongArgs, context: &mut Context) -> Result<(Among, Seen)> {
-    let seen = context.actual().await?;
+    let seen = context.glance().await?;
     if args.all {
         return Ok((Among::Project, seen));
     }

@@ -70,6 +70,7 @@ impl Runs {
                 Ok(run) => {
                     within.record("run", run.run);
                     log::run(run);
+                    hear(Event::Ended { run: Box::new(run.clone()) });
                 }
                 Err(error) => tracing::warn!(error = %told(error), "the run could not begin or be recorded"),
             }

@@ -210,6 +210,9 @@ pub enum How {
     Smart,
 }
 
+/// The most days of the past that a refresh may be asked for.
+pub const MOST_DAYS: u32 = 36_500;
+
 /// How one refresh was asked for.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Asked {

@@ -18,7 +18,7 @@ use crate::database::lock::{self, Holder, lock_key};
 use crate::database::registry;
 use crate::manifest::Desired;
 use crate::observe::{self, PastRun, Summary};
-use crate::refresh::{self, Asked, How};
+use crate::refresh::{self, Asked, How, MOST_DAYS};
 use crate::state::{Kind, QName, Selector};
 
 /// A client waits this long where it does not say how long; in seconds.
@@ -27,8 +27,6 @@ const WAIT: i64 = 600;
 const LONGEST: i64 = 3_600;
 /// Between two looks at a run that is waited for: the first, and the longest.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(25), Duration::from_secs(1));
-/// What `days` may be.
-const DAYS: u32 = 36_500;
 
 /// What is sent.
 #[derive(Debug, Default, Deserialize)]
@@ -58,7 +56,9 @@ impl Sent {
         };
         match self.days {
             Some(_) if how != How::Incremental => Err(Problem::bad("days goes with {\"how\": \"incremental\"}")),
-            Some(days) if !(1..=DAYS).contains(&days) => Err(Problem::bad(format!("days is from 1 to {DAYS}"))),
+            Some(days) if !(1..=MOST_DAYS).contains(&days) => {
+                Err(Problem::bad(format!("days is from 1 to {MOST_DAYS}")))
+            }
             days => Ok(Asked { how, days, concurrent: self.concurrent, ..Asked::default() }),
         }
     }

@@ -2,7 +2,7 @@
 
 use datamart::apply::ApplyError;
 use datamart::plan::Options;
-use datamart::refresh::{self, RunStatus};
+use datamart::refresh::{self, Method, RunStatus};
 use sqlx::PgConnection;
 
 use crate::support::database::{Database, run};
@@ -171,5 +171,42 @@ fn who_reads_a_version_that_goes_holds_up_none() {
         assert_eq!(database.value(versions).await, "3 false,4 true");
         assert_eq!(database.value("SELECT count(*) FROM pg_class WHERE relname ~ '^x_v[12]'").await, "0");
         assert!(converge(&database, folder.path(), &Options::default()).await.is_empty());
+    });
+}
+
+const INDEXED: &str = "type = \"materialized_view\"\nquery = \"SELECT id FROM orders\"\n\
+    [[indexes]]\nname = \"one\"\ncolumns = [\"id\"]\nunique = true\n";
+
+#[test]
+fn an_index_that_went_while_a_refresh_waited_is_not_counted_on() {
+    run(async {
+        let database = Database::new().await;
+        database.script(BUSY).await;
+        let folder = Folder::of(&[("x.toml", INDEXED)]);
+        converge(&database, folder.path(), &Options::default()).await;
+        let mut conn = database.session().await;
+        let waited = items(&mut conn, &load(folder.path())).await;
+        database.script("DROP INDEX one; INSERT INTO orders VALUES (11)").await;
+        let done = refresh::refresh(&database.endpoint, &waited, &refresh_options(), &|| false, &mut |_| {}).await;
+        let runs = done.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((runs[0].method, runs[0].row_count), (Some(Method::Plain), Some(11)), "{runs:#?}");
+    });
+}
+
+#[test]
+fn rows_and_their_row_of_history_are_one_commit() {
+    run(async {
+        let database = Database::new().await;
+        database.script(BUSY).await;
+        let folder = Folder::of(&[("x.toml", INDEXED)]);
+        converge(&database, folder.path(), &Options::default()).await;
+        database.script("INSERT INTO orders VALUES (11)").await;
+        let runs = project::refresh(&database, folder.path(), &refresh_options()).await;
+        assert_eq!(runs[0].method, Some(Method::Concurrently), "{runs:#?}");
+        let same =
+            "SELECT (x.xmin = r.xmin)::text FROM x, datamart.refreshes AS r WHERE x.id = 11 AND r.status = 'success'";
+        assert_eq!(database.value(same).await, "true");
+        let analyzed = "SELECT reltuples::int FROM pg_class WHERE oid = 'x'::regclass";
+        assert_eq!(database.value(analyzed).await, "11");
     });
 }

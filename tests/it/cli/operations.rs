@@ -66,6 +66,32 @@ fn suspend_names_what_it_does_not_know() {
 }
 
 #[test]
+fn who_looks_after_marts_is_not_stopped_by_a_manifest() {
+    let rig = Rig::applied();
+    rig.write("event_counts.toml", "type = \"tabel\"\n");
+    let out = rig.run(&["status"]).done();
+    assert!(out.stdout.contains("public.event_counts"), "{out}");
+    assert!(out.stderr.contains("tabel") && out.stderr.contains("cannot be used"), "{out}");
+    insta::assert_snapshot!(rig.run(&["suspend", "sales"]).done().out(), @"public.sales: suspended.");
+    insta::assert_snapshot!(rig.run(&["resume", "sales"]).done().out(), @"public.sales: resumed.");
+    insta::assert_snapshot!(rig.run(&["psql", "-Atc", "SELECT count(*) > 0 FROM sales"]).done().out(), @"t");
+    rig.run(&["plan"]).ended(1);
+}
+
+#[test]
+fn status_and_suspend_wait_for_nobodys_refresh() {
+    let rig = Rig::applied();
+    run(async {
+        let mut other = rig.database.session().await;
+        sqlx::raw_sql("BEGIN; REFRESH MATERIALIZED VIEW sales").execute(&mut other).await.expect("a refresh");
+        let told = rig.run(&["status"]).done().out();
+        assert!(told.contains("public.sales"), "{told}");
+        insta::assert_snapshot!(rig.run(&["suspend", "sales"]).done().out(), @"public.sales: suspended.");
+        sqlx::raw_sql("ROLLBACK").execute(&mut other).await.expect("the end of the refresh");
+    });
+}
+
+#[test]
 fn a_plan_that_waits_is_shown_and_approved() {
     let rig = Rig::shop();
     insta::assert_snapshot!(rig.run(&["approve", "0123456789"]).ended(1).err(), @"

@@ -12,8 +12,11 @@ fn one_pass_applies_and_refreshes_what_is_due() {
     rig.sql("INSERT INTO numbers VALUES (1)");
     // What was built a second ago is due by now or will be; a pass ends all the same.
     until(&rig, "SELECT now() > created_at + interval '2 s' FROM datamart.marts WHERE name = 'every'");
-    rig.run(&["daemon", "--once"]).done();
+    let told = rig.run(&["daemon", "--once", "--format", "json"]).done().json();
     assert_eq!(rig.value("SELECT n FROM last"), "1");
+    assert_eq!(told["result"], "success", "{told}");
+    let ended = told["runs"].as_array().expect("runs").iter().map(|run| &run["mart"]);
+    assert!(ended.clone().any(|mart| mart == "public.last"), "{told}");
     let runs = history(&rig);
     assert!(runs.len() <= 6 && runs.last().is_some_and(|run| run == "last success after"), "{runs:?}");
     assert_eq!(rig.value("SELECT epoch FROM datamart.leaders"), "2");
