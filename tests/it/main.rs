@@ -2,6 +2,7 @@
 
 mod carried;
 mod cases;
+mod changes;
 mod cli;
 mod compare;
 mod connect;
