@@ -201,11 +201,6 @@ pub const SHAPES: &[Shape] = &[
         "SELECT c.region_id, count(*) AS n, sum(t.total) AS total FROM customers c JOIN (SELECT customer_id, sum(amount) AS total FROM orders GROUP BY 1) t ON t.customer_id = c.id GROUP BY 1",
     ),
     shape(
-        "against_all",
-        "",
-        "SELECT customer_id, sum(amount) AS total FROM orders GROUP BY 1 HAVING sum(amount) > (SELECT avg(amount) * 11 FROM orders)",
-    ),
-    shape(
         "having_related",
         "",
         "SELECT o.customer_id, count(*) AS n FROM orders o GROUP BY 1 HAVING count(*) > (SELECT count(*) FROM events e WHERE e.customer_id = o.customer_id)",
