@@ -38,7 +38,7 @@ const EVENTS: &[Event] = &[
             "ALTER TABLE orders RENAME price TO amount",
         ],
     ),
-    event("a column got other values by its type", &["ALTER TABLE orders ALTER amount TYPE numeric(10, 2) USING amount + 1"]),
+    event("a column got other values by its type", &["ALTER TABLE lines ALTER quantity TYPE int USING quantity % 7 + 1"]),
     event(
         "a column had another type for a while",
         &[
