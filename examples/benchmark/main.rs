@@ -5,6 +5,7 @@
 //! the least of them, and at ratios.
 
 mod apply;
+mod changes;
 mod daemon;
 mod database;
 mod diff;
@@ -16,6 +17,7 @@ mod readers;
 mod refresh;
 mod report;
 mod start;
+mod tpch;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,8 @@ Usage: cargo run --release --example benchmark -- NAME [--runs N]
   diff    two versions of 1,000,000 rows compared, 1% different, against the bare join: time and memory
   readers 8 readers of 1,000,000 rows beside 20 changes: failed reads, and the longest stall beyond the builds alone
   refresh a full refresh of 1,000,000 rows with two indexes, against the bare statements
+  changes refreshes that follow changes: 5,000,000 orders, a join, what writers pay, exact reads
+  tpch    the queries of TPC-H as marts, under inserts and deletes, against computing them anew
   daemon  1,000 marts on schedules: start, idle CPU, memory and connections, 200 due in one second, `/metrics`
   start   `--help`, `validate` of 500 marts, the binary's size, the embedded server
   all     all of them
@@ -62,8 +66,10 @@ fn run(args: &[String]) -> Result<()> {
             println!("{USAGE}");
             return Ok(());
         }
-        "all" => vec!["plan", "apply", "import", "diff", "refresh", "readers", "daemon", "start"],
-        "plan" | "apply" | "import" | "diff" | "refresh" | "readers" | "daemon" | "start" => vec![name],
+        "all" => vec!["plan", "apply", "import", "diff", "refresh", "readers", "changes", "tpch", "daemon", "start"],
+        "plan" | "apply" | "import" | "diff" | "refresh" | "readers" | "changes" | "tpch" | "daemon" | "start" => {
+            vec![name]
+        }
         other => return Err(format!("there is no benchmark {other:?}\n\n{USAGE}").into()),
     };
     let program = Program::find()?;
@@ -76,6 +82,8 @@ fn run(args: &[String]) -> Result<()> {
                 "import" => import::measure(&program, runs.unwrap_or(5)).await?,
                 "refresh" => refresh::measure(&program, runs.unwrap_or(5)).await?,
                 "readers" => readers::measure(&program, runs.unwrap_or(5)).await?,
+                "changes" => changes::measure(&program, runs.unwrap_or(5)).await?,
+                "tpch" => tpch::measure(&program, runs.unwrap_or(3)).await?,
                 "daemon" => daemon::measure(&program, runs.unwrap_or(5)).await?,
                 "diff" => diff::measure(runs.unwrap_or(5)).await?,
                 _ => start::measure(&program, runs.unwrap_or(15)).await?,

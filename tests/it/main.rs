@@ -3,6 +3,7 @@
 mod carried;
 mod cases;
 mod changes_keys;
+mod changes;
 mod cli;
 mod compare;
 mod connect;

@@ -1,0 +1,25 @@
+//! Marts that follow changes, proved by chance: many shapes of query, several sessions that write at once, and what else happens
+//! to tables; after each burst every refreshed mart is compared with its query.
+//!
+//! | file | says |
+//! |---|---|
+//! | `dice` | chance that can be had again |
+//! | `world` | the tables, the server, what crashes and starts again |
+//! | `shapes` | the marts |
+//! | `writes` | random statements |
+//! | `writer` | the sessions that run them: late, rolled back, prepared |
+//! | `events` | what is done to tables beside writes |
+//! | `compare` | a mart beside its query |
+//! | `proof` | the bursts, and what came of them |
+//!
+//! `DATAMART_PROOF_SECONDS` says how long (two minutes), `DATAMART_PROOF_SEED` with which dice, and `DATAMART_PROOF_SHAPES` which
+//! marts, by parts of their names with commas between.
+
+mod compare;
+mod dice;
+mod events;
+mod proof;
+mod shapes;
+mod world;
+mod writer;
+mod writes;
