@@ -88,7 +88,7 @@ impl Limits {
 }
 
 /// `[capture]`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CaptureConfig {
     /// Logs of changes survive a crash, and standbys can read them.
     pub logged: bool,
