@@ -15,7 +15,7 @@ use super::renamed::renamed;
 use super::version::next_version;
 use super::{CatalogError, extras, followers, marts};
 use crate::manifest::version_mart;
-use crate::state::{GrantDecl, Mart, QName, Strategy, next_name, version_name};
+use crate::state::{GrantDecl, Mart, QName, next_name, version_name};
 
 /// What to look for.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +34,7 @@ pub struct Scope {
     pub roles: BTreeSet<String>,
     /// The names that marts had, of those that had others.
     pub earlier: BTreeMap<QName, Vec<QName>>,
-    /// Triggers on source tables: whose, and whether what is behind the sources matters.
+    /// Logs of source tables, and whether what is behind the sources matters.
     pub capture: Option<CaptureScope>,
     /// Versioned marts: what their next version needs is looked for as well.
     pub versioned: Vec<Mart>,
@@ -99,9 +99,11 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
     let captures = match &scope.capture {
         Some(capture) => {
             // Marts that no manifest declares any more follow changes, too, until they are dropped.
-            let triggered = recorded.values().any(|row| row.mart.refresh.strategy == Strategy::Triggered);
-            let capture = CaptureScope { behind: capture.behind || triggered, ..capture.clone() };
-            Captures::read(conn, &capture, &sources).await?
+            let follow = recorded.values().any(|row| row.mart.notices_writes());
+            let capture = CaptureScope { behind: capture.behind || follow, ..capture.clone() };
+            // A mart with rows is a source, too.
+            let sources = sources.union(&managed).cloned().collect();
+            Captures::read(conn, &capture, &scope.project, scope.registry.as_deref(), &sources).await?
         }
         None => Captures::default(),
     };

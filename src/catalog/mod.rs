@@ -23,7 +23,7 @@ mod version;
 
 pub use actual::{Actual, DefaultAcl, Dependent, Follower, Left, Relation, Server, Taken};
 pub use behind::behind;
-pub use captures::{CaptureScope, Captures, Source, Trigger};
+pub use captures::{CaptureScope, Captures, Log, Source, Trigger};
 pub use columns::{Column, Index};
 pub use existing::{CronJob, Existing, Registered, TimeZone, cron_jobs, existing, registered, time_zone};
 pub use extra::{Extra, ExtraKind};

@@ -87,6 +87,22 @@ impl Limits {
     }
 }
 
+/// `[capture]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CaptureConfig {
+    /// Logs of changes survive a crash, and standbys can read them.
+    pub logged: bool,
+    /// Bytes of one log beyond which marts that have not seen it are computed whole; `None` is a gigabyte.
+    pub max_log: Option<u64>,
+}
+
+impl CaptureConfig {
+    /// How many bytes a log may have.
+    pub fn max_log(&self) -> u64 {
+        self.max_log.unwrap_or(1 << 30)
+    }
+}
+
 /// `[policy]`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policy {
@@ -130,6 +146,8 @@ pub struct Project {
     pub embedded: Option<EmbeddedConfig>,
     /// `[limits]`.
     pub limits: Limits,
+    /// `[capture]`.
+    pub capture: CaptureConfig,
     /// `[indexes] auto`: a table mart that declares no index gets one on its grouping keys.
     pub auto_index: bool,
     /// `[policy]`.
@@ -174,6 +192,7 @@ impl Default for Project {
             },
             embedded: None,
             limits: Limits { parallel_refreshes: 2, ..Limits::default() },
+            capture: CaptureConfig::default(),
             auto_index: false,
             policy: Policy::default(),
             naming: None,

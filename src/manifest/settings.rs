@@ -65,6 +65,9 @@ pub(super) fn read(
         project.auto_index = auto;
         project.stated("indexes.auto");
     }
+    let capture = root.section("capture");
+    project.capture.logged = capture.bool("logged").unwrap_or_default();
+    project.capture.max_log = bytes(&capture, "max_log", "write for example \"1GB\"", report).flatten();
     project.naming = naming(&root.section("naming"), report);
     project.maintenance_window = operate::window(&root.section("maintenance_window"), &project.timezone, report);
     project.http = operate::http(&root.section("http"), report);
@@ -87,19 +90,8 @@ pub(super) fn read_operation(
         project.limits.maintenance_work_mem = Some(size);
         project.stated("limits.maintenance_work_mem");
     }
-    if let Some(text) = section.str("max_size").filter(|text| parse_size(text).is_some()) {
-        match parse_bytes(text) {
-            Some(bytes) => project.limits.max_size = Some(bytes),
-            None => {
-                let help = "leave it out where there is no limit";
-                report.error(
-                    section.span("max_size"),
-                    section.path("max_size"),
-                    format!("{text:?} is too large"),
-                    help,
-                );
-            }
-        }
+    if let Some(bytes) = bytes(&section, "max_size", "leave it out where there is no limit", report) {
+        project.limits.max_size = bytes;
         project.stated("limits.max_size");
     }
     if let Some(workers) = number(&section, "max_parallel_workers") {
@@ -178,6 +170,16 @@ fn read_embedded(
         );
     }
     EmbeddedConfig { seed: Some(path) }
+}
+
+/// A size in bytes; `Some(None)` where it is none that can be.
+fn bytes(section: &Section<'_>, key: &str, help: &str, report: &mut Report) -> Option<Option<u64>> {
+    let text = section.str(key).filter(|text| parse_size(text).is_some())?;
+    let bytes = parse_bytes(text);
+    if bytes.is_none() {
+        report.error(section.span(key), section.path(key), format!("{text:?} is too large"), help);
+    }
+    Some(bytes)
 }
 
 fn policy(section: &Section<'_>, policy: &mut Policy, report: &mut Report) {

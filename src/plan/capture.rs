@@ -1,24 +1,30 @@
-//! Source tables of triggered marts get a trigger that notices writes to them, and lose it with the last mart that needs it.
+//! Tables whose changes marts follow get a log, and lose it with the last mart that needs it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod told;
+mod world;
 
-use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::statement::{create_touch, drop_touch, note_touch};
-use super::{Action, Change, Drift, Hazard, HazardKind, Heal, Options, PlanProblem, Step, drift};
-use crate::catalog::{Actual, Recorded, RelationKind, Source, Trigger};
+use self::told::{change, drifted, log_drifted, step};
+use self::world::{Need, Needs, World, whole};
+use super::log::{attach_log, create_log, detach_log, drop_log, poison_log};
+use super::{Change, Drift, Hazard, HazardKind, Heal, Options, PlanProblem, Step};
+use crate::catalog::{Actual, Log, RelationKind, Source, Trigger};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, DesiredMart};
-use crate::state::{Kind, Mart, Part, QName, Strategy, quote_ident, touch_trigger};
+use crate::state::{ChangeLog, Kind, LoggedColumn, Mart, QName, Strategy, quote_ident, quote_role};
 
-/// What is done about triggers on source tables.
+/// A table's change, and its statements: one list for each transaction.
+type Made = (Change, Vec<Vec<String>>);
+
+/// What is done about logs.
 #[derive(Debug, Default)]
 pub(super) struct Capture {
     /// Tables that get one, before anything is built: what is written meanwhile is noticed.
-    before: Vec<(Change, Vec<String>)>,
-    /// Tables that lose it, when nothing needs it any more.
-    after: Vec<(Change, Vec<String>)>,
-    /// Triggers that are gone or disabled and stay so.
+    before: Vec<Made>,
+    /// Marts that get one once they are there, and tables that lose theirs when nothing needs it any more.
+    after: Vec<Made>,
+    /// Triggers and functions that are gone or changed, and stay so.
     pub drift: Vec<Drift>,
     /// Tables of somebody else.
     pub problems: Vec<PlanProblem>,
@@ -26,90 +32,94 @@ pub(super) struct Capture {
     unnoticed: BTreeMap<QName, Vec<String>>,
 }
 
-/// Whom a plan is about.
-struct World<'a> {
-    marts: &'a [DesiredMart],
-    compiled: Option<&'a Compiled>,
-    actual: &'a Actual,
-    kinds: HashMap<&'a QName, Kind>,
-}
-
 /// What is asked for, and who does it.
 struct Asked<'a> {
     desired: &'a Desired,
+    actual: &'a Actual,
     options: &'a Options,
-    user: &'a str,
+    /// Marts of which a relation is built.
+    built: &'a BTreeSet<QName>,
 }
 
-/// What is done about the source tables of triggered marts. `dropped` are the marts that go.
+/// What is done about the tables that marts follow. `dropped` are the marts that go, `built` those that get another relation.
 pub(super) fn capture(
     desired: &Desired,
     compiled: &Compiled,
     actual: &Actual,
     options: &Options,
     dropped: &BTreeSet<QName>,
+    built: &BTreeSet<QName>,
 ) -> Capture {
     let mut capture = Capture::default();
-    if actual.captures.sources.is_empty() {
+    let captures = &actual.captures;
+    if captures.tables.is_empty() && captures.logs.is_empty() && !desired.marts.iter().any(|m| m.mart.notices_writes())
+    {
         return capture;
     }
-    let world = World::new(&desired.marts, Some(compiled), actual);
-    let before = world.before(|_| true);
-    let asked = Asked { desired, options, user: &actual.server.user };
-    let mut needed: BTreeMap<QName, Vec<&DesiredMart>> = BTreeMap::new();
-    for mart in desired.marts.iter().filter(|mart| triggered(whole(mart))) {
-        for source in world.sources(mart) {
-            needed.entry(source).or_default().push(mart);
-        }
-    }
-    for (name, marts) in &needed {
-        if let Some(source) = actual.captures.sources.get(name) {
-            capture.source(name, source, marts, before.contains(name), &asked);
-        }
+    let world = World::new(Some(desired), Some(compiled), actual);
+    let mut needs = Needs::new();
+    for mart in &desired.marts {
+        world.declared(mart, &mut needs);
     }
     // What has no manifest and stays, goes on.
     let known: BTreeSet<&QName> =
         desired.marts.iter().filter_map(|d| Some(&recorded_for(&d.mart, actual)?.mart.name)).collect();
-    let stays = world.before(|name| !known.contains(name) && !dropped.contains(name));
-    let gone = world.before(|name| options.selects(name) || dropped.contains(name));
-    for (name, source) in &actual.captures.sources {
-        let ours = matches!(source.trigger, Some(Trigger::Works | Trigger::Disabled)) && source.owned;
-        let concerned = options.select.is_none() || gone.contains(name);
-        if ours && concerned && !needed.contains_key(name) && !stays.contains(name) {
-            let sql = vec![drop_touch(&trigger(desired), name)];
-            let change = change(name, "no triggered mart reads it any more", &made(desired, name).join(";\n"), "");
-            capture.after.push((change, sql));
+    for (name, row) in &actual.recorded {
+        if !known.contains(name) && !dropped.contains(name) {
+            world.recorded(name, row, &mut needs);
+        }
+    }
+    let asked = Asked { desired, actual, options, built };
+    for (table, need) in &needs {
+        if need.marts.iter().any(|mart| options.selects(mart)) {
+            capture.table(table, need, world.kind(table), &asked);
+        }
+    }
+    let mut gone = Needs::new();
+    for (name, row) in &actual.recorded {
+        if options.selects(name) || dropped.contains(name) {
+            world.recorded(name, row, &mut gone);
+        }
+    }
+    for (table, log) in &captures.logs {
+        let concerned = options.select.is_none() || gone.contains_key(table);
+        if concerned && !needs.contains_key(table) {
+            capture.remove(table, log, &asked);
         }
     }
     capture
 }
 
-/// The triggered marts that a write to a source table means, by its OID, as the registry has them. Reads the catalog with
+/// The triggered marts that a change in a log means, by the log's name, as the registry has them. Reads the catalog with
 /// [`scope`](super::scope).
-pub fn watched(actual: &Actual) -> BTreeMap<i64, BTreeSet<QName>> {
-    let world = World::new(&[], None, actual);
-    let mut watched: BTreeMap<i64, BTreeSet<QName>> = BTreeMap::new();
-    for (name, row) in actual.recorded.iter().filter(|(_, row)| triggered(recorded_whole(row))) {
-        for source in world.sources_of(name, row) {
-            if let Some(source) = actual.captures.sources.get(&source) {
-                watched.entry(source.oid).or_default().insert(name.clone());
-            }
-        }
+pub fn watched(actual: &Actual) -> BTreeMap<String, BTreeSet<QName>> {
+    let world = World::new(None, None, actual);
+    let mut needs = Needs::new();
+    for (name, row) in &actual.recorded {
+        world.recorded(name, row, &mut needs);
     }
-    watched
+    let log = |(table, need): (QName, Need)| {
+        let log = actual.captures.logs.get(&table).filter(|log| log.whole && !need.triggered.is_empty())?;
+        Some((log.name.clone(), need.triggered))
+    };
+    needs.into_iter().filter_map(log).collect()
 }
 
 /// The triggers on tables that declared marts follow which were made and are gone.
 pub(super) fn gone(desired: &Desired, actual: &Actual) -> Vec<Drift> {
-    let world = World::new(&[], None, actual);
+    let world = World::new(None, None, actual);
     let mut items = Vec::new();
-    for whole in desired.marts.iter().map(whole).filter(|mart| triggered(mart)) {
-        let row = actual.recorded.get(&whole.name).filter(|row| triggered(recorded_whole(row)));
-        for name in row.map(|row| world.sources_of(&whole.name, row)).unwrap_or_default() {
-            let source = actual.captures.sources.get(&name);
-            let table = |s: &&Source| matches!(s.kind, RelationKind::Table | RelationKind::PartitionedTable);
-            if source.filter(table).is_some_and(|source| source.trigger.is_none() && !source.child) {
-                items.push(drifted_item(whole, format!("capture:{name}"), &name, None, desired));
+    for whole in desired.marts.iter().map(whole).filter(|mart| mart.notices_writes()) {
+        let mut needs = Needs::new();
+        if let Some(row) = actual.recorded.get(&whole.name) {
+            world.recorded(&whole.name, row, &mut needs);
+        }
+        for table in needs.keys() {
+            let Some(log) = actual.captures.logs.get(table) else { continue };
+            let source = actual.captures.tables.get(table).filter(|source| can_be_logged(source));
+            let log = declared_log(desired, table, log.columns.clone());
+            if source.is_some_and(|source| source.trigger(&log) == Trigger::Missing) {
+                items.extend(drifted(Some(whole), &log, table, Trigger::Missing));
             }
         }
     }
@@ -117,66 +127,173 @@ pub(super) fn gone(desired: &Desired, actual: &Actual) -> Vec<Drift> {
 }
 
 impl Capture {
-    fn source(&mut self, name: &QName, source: &Source, marts: &[&DesiredMart], was: bool, asked: &Asked<'_>) {
-        let Asked { desired, options, user } = *asked;
-        let selected: Vec<&&DesiredMart> = marts.iter().filter(|mart| options.selects(&mart.mart.name)).collect();
-        let Some(first) = selected.first() else { return };
-        if !matches!(source.kind, RelationKind::Table | RelationKind::PartitionedTable) {
-            for mart in selected {
-                let what = format!("{} {name}", source.kind.label());
-                self.unnoticed.entry(whole(mart).name.clone()).or_default().push(what);
+    fn table(&mut self, table: &QName, need: &Need, kind: Option<Kind>, asked: &Asked<'_>) {
+        let captures = &asked.actual.captures;
+        let log = declared_log(asked.desired, table, need.columns());
+        let Some(source) = captures.tables.get(table) else {
+            // A mart that this plan makes.
+            if kind.is_some_and(Kind::has_data) {
+                let sql = [create_log(&log), attach_log(&log, table)].concat();
+                self.after.push(self.made(&log, need, "", vec![sql], asked));
             }
             return;
-        }
-        if source.trigger == Some(Trigger::Works) {
-            return;
-        }
-        let aspect = format!("capture:{name}");
-        // A partition that is new is no drift. Where the trigger is gone, perhaps with the table that had this name, it is made
-        // again as anything that is gone.
-        let again = source.trigger.is_none() && source.owned && !options.ignores(&aspect);
-        let drifted = was && !source.child;
-        if drifted && !again && (options.heal == Heal::Nothing || options.ignores(&aspect) || !source.owned) {
-            if !options.ignores(&aspect) {
-                self.drift.push(drifted_item(whole(first), aspect, name, source.trigger, desired));
-            }
-            return;
-        }
-        let mut sql = made(desired, name);
-        if was {
-            // What was written before the trigger was there, nobody noticed.
-            sql.push(note_touch(name, &desired.project.registry_schema));
-        }
-        if !source.owned {
-            self.problems.push(PlanProblem {
-                mart: whole(first).name.clone(),
-                file: first.file.clone(),
-                key: "refresh.strategy".to_owned(),
-                message: format!(
-                    "it follows changes of {name}, which belongs to {}: only its owner can make the trigger",
-                    source.owner
-                ),
-                help: format!(
-                    "GRANT {} TO {}, or run as {0}: {}",
-                    quote_ident(&source.owner),
-                    quote_ident(user),
-                    sql.join("; ")
-                ),
-            });
-            return;
-        }
-        let readers: BTreeSet<String> = marts.iter().map(|mart| whole(mart).name.to_string()).collect();
-        let readers: Vec<String> = readers.into_iter().collect();
-        let reason = match source.trigger {
-            _ if !drifted => format!("{} follows its changes", readers.join(", ")),
-            None => "its trigger was removed".to_owned(),
-            Some(_) => "its trigger was changed".to_owned(),
         };
-        let mut change = change(name, &reason, "", &sql.join(";\n"));
-        let registry = QName::new(&desired.project.registry_schema, "touched");
-        let message = format!("every statement that writes to it adds a row to {registry}");
+        if !self.can(table, source, need, asked) {
+            return;
+        }
+        let was = captures.logs.get(table);
+        let as_wanted = was.is_some_and(|was| {
+            was.columns == log.columns
+                && was.logged == log.logged
+                && was.relation == source.oid
+                && was.name == log.name().name
+        });
+        let changed = was.is_some_and(|was| as_wanted && !was.whole);
+        let aspect = format!("capture:{table}");
+        let ignored = asked.options.ignores(&aspect);
+        let heals = asked.options.heal != Heal::Nothing && !ignored;
+        let mut reason = format!("{} its changes", follow(&need.marts));
+        let mut transactions: Vec<Vec<String>> = Vec::new();
+        let mut create = Vec::new();
+        if !as_wanted {
+            create.extend(lock(was, asked));
+            create.extend(create_log(&log));
+        } else if changed && heals {
+            reason = "the function or a table of its log was changed".to_owned();
+            create.extend(lock(was, asked));
+            create.extend(create_log(&log));
+        } else if changed && !ignored {
+            self.drift.extend(log_drifted(first(need, asked), &log, table));
+        }
+        let made_again = !create.is_empty();
+        let owner = Some(&source.owner).filter(|owner| kind.is_some() && **owner != asked.actual.server.user);
+        if let Some(owner) = owner.filter(|_| made_again) {
+            // Whoever exchanges the mart's relation makes its triggers as its owner.
+            create.push(format!("GRANT EXECUTE ON FUNCTION {}() TO {}", log.name(), quote_role(owner)));
+        }
+        let mut missed = false;
+        for member in &source.family {
+            let Some(part) = captures.tables.get(member).filter(|part| can_be_logged(part)) else { continue };
+            let is = part.trigger(&log);
+            let before = part.has_triggers(&log.name().name);
+            let stays = match is {
+                Trigger::Works => true,
+                // What is gone, perhaps with the table that had this name, is made again; so is what a new log needs.
+                Trigger::Missing => ignored && as_wanted && before,
+                Trigger::Disabled | Trigger::Other => as_wanted && !heals,
+            };
+            if stays {
+                if is != Trigger::Works && !ignored {
+                    self.drift.extend(drifted(first(need, asked), &log, member, is));
+                }
+                continue;
+            }
+            if !part.owned {
+                self.not_ours(member, part, &attach_log(&log, member), need, asked);
+                continue;
+            }
+            if as_wanted && !made_again && member == table {
+                reason = match is {
+                    Trigger::Missing => "its triggers were removed".to_owned(),
+                    _ => "its triggers were changed".to_owned(),
+                };
+            }
+            missed = true;
+            let sql = attach_log(&log, member);
+            if member == table { create.extend(sql) } else { transactions.push(sql) }
+        }
+        if (missed || made_again) && was.is_some() {
+            // What was written before the triggers were there, or stood in the log, nobody knows any more.
+            match transactions.last_mut() {
+                Some(last) => last.push(poison_log(&log)),
+                None => create.push(poison_log(&log)),
+            }
+        }
+        if !create.is_empty() {
+            transactions.insert(0, create);
+        }
+        if transactions.is_empty() {
+            return;
+        }
+        let made = self.made(&log, need, &reason, transactions, asked);
+        // The relation that takes a mart's place is there at the end.
+        if asked.built.contains(table) { self.after.push(made) } else { self.before.push(made) }
+    }
+
+    /// Whether its changes can be logged; says of whom they are needed what stands against it.
+    fn can(&mut self, table: &QName, source: &Source, need: &Need, asked: &Asked<'_>) -> bool {
+        let what = match (can_be_logged(source), source.subscribed) {
+            (true, false) => return true,
+            (true, true) => format!("table {table} that a subscription writes"),
+            (false, _) => format!("{} {table}", source.kind.label()),
+        };
+        for mart in need.marts.iter().filter(|mart| asked.options.selects(mart)) {
+            let exact =
+                declared(mart, asked).filter(|d| need.exact && whole(d).refresh.strategy != Strategy::Triggered);
+            let Some(declared) = exact else {
+                self.unnoticed.entry(mart.clone()).or_default().push(what.clone());
+                continue;
+            };
+            self.problems.push(PlanProblem {
+                mart: mart.clone(),
+                file: declared.file.clone(),
+                key: "refresh.incremental".to_owned(),
+                message: format!("it follows changes of {table}, and changes of {what} cannot be logged"),
+                help: "use one of the methods window, append and upsert, or refresh it whole".to_owned(),
+            });
+        }
+        false
+    }
+
+    fn not_ours(&mut self, table: &QName, source: &Source, sql: &[String], need: &Need, asked: &Asked<'_>) {
+        let selected = need.marts.iter().filter(|mart| asked.options.selects(mart));
+        let Some(declared) = selected.filter_map(|mart| declared(mart, asked)).next() else { return };
+        let triggered = whole(declared).refresh.strategy == Strategy::Triggered;
+        let (owner, user) = (&source.owner, &asked.actual.server.user);
+        self.problems.push(PlanProblem {
+            mart: whole(declared).name.clone(),
+            file: declared.file.clone(),
+            key: if triggered { "refresh.strategy" } else { "refresh.incremental" }.to_owned(),
+            message: format!(
+                "it follows changes of {table}, which belongs to {owner}: only its owner can make the triggers"
+            ),
+            help: format!("GRANT {} TO {}, or run as {0}: {}", quote_ident(owner), quote_ident(user), sql.join("; ")),
+        });
+    }
+
+    fn made(&self, log: &ChangeLog, need: &Need, reason: &str, sql: Vec<Vec<String>>, asked: &Asked<'_>) -> Made {
+        let reason = if reason.is_empty() { format!("{} its changes", follow(&need.marts)) } else { reason.to_owned() };
+        let logged =
+            log.columns.iter().map(|column| format!("\n    {} {}", quote_ident(&column.name), column.type_name));
+        let logged: String = logged.collect();
+        let after = format!("log {}{logged}", log.name());
+        let was = asked.actual.captures.logs.get(&log.table);
+        let before = was.filter(|_| reason.ends_with("its changes")).map(|_| format!("log {}", log.name()));
+        let mut change = change(&log.table, &reason, &before.unwrap_or_default(), &after);
+        let rows = if log.columns.is_empty() { "a row" } else { "what it changes" };
+        let message = format!("every statement that writes to it adds {rows} to {}", log.name());
         change.hazards.push(Hazard::new(HazardKind::CapturesWrites, message));
-        self.before.push((change, sql));
+        (change, sql)
+    }
+
+    /// Nobody follows it any more, or it is gone.
+    fn remove(&mut self, table: &QName, log: &Log, asked: &Asked<'_>) {
+        let known = ChangeLog {
+            registry: asked.desired.project.registry_schema.clone(),
+            project: asked.desired.project.name.clone(),
+            table: table.clone(),
+            columns: log.columns.clone(),
+            logged: log.logged,
+        };
+        let tables = &asked.actual.captures.tables;
+        let on: Vec<(&QName, &Source)> = tables.iter().filter(|(_, source)| source.has_triggers(&log.name)).collect();
+        if log.name != known.name().name || on.iter().any(|(_, source)| !source.owned) {
+            return;
+        }
+        let mut sql: Vec<Vec<String>> = on.iter().map(|(name, _)| detach_log(&known, name)).collect();
+        sql.push(drop_log(&known));
+        let change = change(table, "no mart follows its changes any more", &format!("log {}", known.name()), "");
+        self.after.push((change, sql));
     }
 
     /// Says of marts that change what of their sources is not noticed.
@@ -195,174 +312,70 @@ impl Capture {
         }
     }
 
-    /// The statements, each table's in a transaction of its own: whoever writes to one waits for no other. Gives what comes
+    /// The statements, each table's in transactions of its own: whoever writes to one waits for no other. Gives what comes
     /// before all others, whose transactions begin after these, and what comes last.
     pub fn steps(&self, desired: &Desired, last: u32) -> (Vec<Step>, Vec<Step>) {
-        let numbered = |all: &[(Change, Vec<String>)], first: usize| {
-            let tables = all.iter().enumerate();
-            let steps = tables.flat_map(|(at, (change, sql))| {
+        let numbered = |all: &[Made], first: usize| {
+            let lists = all.iter().flat_map(|(change, lists)| lists.iter().map(move |list| (change, list)));
+            let steps = lists.enumerate().flat_map(|(at, (change, list))| {
                 let transaction = u32::try_from(first + at).unwrap_or(u32::MAX);
-                sql.iter().map(move |sql| step(desired, change, sql.clone(), transaction))
+                list.iter().map(move |sql| step(desired, change, sql.clone(), transaction))
             });
             steps.collect::<Vec<_>>()
         };
-        let last = usize::try_from(last).unwrap_or_default() + self.before.len();
+        let last = usize::try_from(last).unwrap_or_default() + transactions(&self.before);
         (numbered(&self.before, 1), numbered(&self.after, last + 1))
     }
 
     /// How many transactions come first.
     pub fn transactions(&self) -> u32 {
-        u32::try_from(self.before.len()).unwrap_or(u32::MAX)
+        u32::try_from(transactions(&self.before)).unwrap_or(u32::MAX)
     }
 
     /// The changes, those of the beginning and those of the end.
     pub fn changes(self) -> (Vec<Change>, Vec<Change>) {
-        let changes = |all: Vec<(Change, _)>| all.into_iter().map(|(change, _)| change).collect();
+        let changes = |all: Vec<Made>| all.into_iter().map(|(change, _)| change).collect();
         (changes(self.before), changes(self.after))
     }
 }
 
-impl<'a> World<'a> {
-    fn new(marts: &'a [DesiredMart], compiled: Option<&'a Compiled>, actual: &'a Actual) -> Self {
-        let recorded = actual.recorded.iter().map(|(name, row)| (name, row.mart.kind));
-        let declared = marts.iter().map(|mart| (&mart.mart.name, mart.mart.kind));
-        Self { marts, compiled, actual, kinds: recorded.chain(declared).collect() }
-    }
+fn transactions(all: &[Made]) -> usize {
+    all.iter().map(|(_, lists)| lists.len()).sum()
+}
 
-    /// The tables behind a mart.
-    fn sources(&self, mart: &DesiredMart) -> BTreeSet<QName> {
-        let stored = match &mart.part {
-            Some(Part::Stable { number, .. }) => self.marts.iter().find(|other| {
-                matches!(&other.part, Some(Part::Version { of, number: n, .. }) if *of == mart.mart.name && n == number)
-            }),
-            _ => Some(mart),
-        };
-        self.behind(stored.map(|stored| self.reads(&stored.mart.name)).unwrap_or_default())
-    }
+/// No writer is in the middle of the function while what it writes to is exchanged.
+fn lock(log: Option<&Log>, asked: &Asked<'_>) -> Option<String> {
+    let tables = asked.actual.captures.tables.iter();
+    let on = tables.filter(|(_, source)| source.owned && log.is_some_and(|log| source.has_triggers(&log.name)));
+    let on: Vec<String> = on.map(|(name, _)| name.to_string()).collect();
+    (!on.is_empty()).then(|| format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", on.join(", ")))
+}
 
-    /// The tables behind the triggered marts of the registry.
-    fn before(&self, among: impl Fn(&QName) -> bool) -> BTreeSet<QName> {
-        let rows = self.actual.recorded.iter().filter(|(name, row)| among(name) && triggered(recorded_whole(row)));
-        rows.flat_map(|(name, row)| self.sources_of(name, row)).collect()
-    }
+fn follow(marts: &BTreeSet<QName>) -> String {
+    let names: Vec<String> = marts.iter().map(ToString::to_string).collect();
+    format!("{} {}", names.join(", "), if names.len() == 1 { "follows" } else { "follow" })
+}
 
-    fn sources_of(&self, name: &QName, row: &Recorded) -> BTreeSet<QName> {
-        let stored = match &row.part {
-            Some(Part::Stable { number, .. }) => self.actual.recorded.values().find(
-                |other| matches!(&other.part, Some(Part::Version { of, number: n, .. }) if of == name && n == number),
-            ),
-            _ => Some(row),
-        };
-        let reads = stored.map(|row| row.applied.reads.values().map(|read| read.name.clone()).collect());
-        self.behind(reads.unwrap_or_default())
-    }
+fn can_be_logged(source: &Source) -> bool {
+    matches!(source.kind, RelationKind::Table | RelationKind::PartitionedTable)
+}
 
-    /// What a mart reads, as the server says.
-    fn reads(&self, mart: &QName) -> Vec<QName> {
-        if let Some(compiled) = self.compiled.and_then(|compiled| compiled.marts.get(mart)) {
-            return compiled.reads.iter().cloned().collect();
-        }
-        let name = self.actual.renamed.get(mart).unwrap_or(mart);
-        let row = self.actual.recorded.get(name);
-        row.map(|row| row.applied.reads.values().map(|read| read.name.clone()).collect()).unwrap_or_default()
-    }
-
-    /// The tables behind these relations. Marts with rows are none: what reads them follows them.
-    fn behind(&self, mut ahead: Vec<QName>) -> BTreeSet<QName> {
-        let mut found = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        while let Some(name) = ahead.pop() {
-            if !seen.insert(name.clone()) {
-                continue;
-            }
-            match self.kind(&name) {
-                Some(Kind::View) => ahead.extend(self.reads(&name)),
-                Some(_) => {}
-                None => {
-                    let tables = self.actual.captures.behind.get(&name).into_iter().flatten();
-                    found.extend(tables.filter(|table| self.kind(table).is_none()).cloned());
-                }
-            }
-        }
-        found
-    }
-
-    fn kind(&self, name: &QName) -> Option<Kind> {
-        self.kinds.get(name).copied()
+fn declared_log(desired: &Desired, table: &QName, columns: Vec<LoggedColumn>) -> ChangeLog {
+    ChangeLog {
+        registry: desired.project.registry_schema.clone(),
+        project: desired.project.name.clone(),
+        table: table.clone(),
+        columns,
+        logged: desired.project.capture.logged,
     }
 }
 
-fn whole(mart: &DesiredMart) -> &Mart {
-    match &mart.part {
-        Some(Part::Stable { whole, .. }) => whole,
-        _ => &mart.mart,
-    }
+fn declared<'a>(mart: &QName, asked: &Asked<'a>) -> Option<&'a DesiredMart> {
+    asked.desired.marts.iter().find(|declared| whole(declared).name == *mart)
 }
 
-fn recorded_whole(row: &Recorded) -> &Mart {
-    match &row.part {
-        Some(Part::Stable { whole, .. }) => whole,
-        _ => &row.mart,
-    }
-}
-
-fn triggered(mart: &Mart) -> bool {
-    mart.refresh.strategy == Strategy::Triggered && mart.kind.has_data()
-}
-
-fn trigger(desired: &Desired) -> String {
-    touch_trigger(&desired.project.registry_schema, &desired.project.name)
-}
-
-fn made(desired: &Desired, table: &QName) -> Vec<String> {
-    create_touch(&trigger(desired), table, &desired.project.registry_schema)
-}
-
-fn change(table: &QName, reason: &str, before: &str, after: &str) -> Change {
-    Change {
-        address: table.to_string(),
-        kind: Kind::Table,
-        action: Action::Update,
-        reason: reason.to_owned(),
-        before: Value::Null,
-        after: Value::Null,
-        diff: drift::unified(before, after, "trigger (now)", "trigger (new)"),
-        hazards: Vec::new(),
-        file: None,
-        origins: BTreeMap::new(),
-    }
-}
-
-fn drifted_item(mart: &Mart, aspect: String, table: &QName, is: Option<Trigger>, desired: &Desired) -> Drift {
-    let (what, actual) = match is {
-        None => ("removed", None),
-        Some(Trigger::Other) => ("changed", Some("another trigger of that name")),
-        Some(Trigger::Works | Trigger::Disabled) => ("disabled", Some("a trigger that does not always fire")),
-    };
-    let expected = made(desired, table).join(";\n");
-    Drift {
-        address: mart.name.to_string(),
-        kind: mart.kind,
-        aspect,
-        message: format!("the trigger that notices changes of {table} was {what}"),
-        diff: drift::unified(&expected, actual.unwrap_or_default(), "as applied", "in the database"),
-        expected: Some(expected),
-        actual: actual.map(str::to_owned),
-    }
-}
-
-fn step(desired: &Desired, change: &Change, sql: String, transaction: u32) -> Step {
-    Step {
-        transaction: Some(transaction),
-        sql,
-        // Who writes to a table that is written to all the time waits a moment, again and again, not for long once.
-        lock_timeout_ms: desired.project.database.publish_lock_timeout_ms,
-        statement_timeout_ms: desired.project.database.statement_timeout_ms,
-        mart: change.address.clone(),
-        role: None,
-        settings: Vec::new(),
-        publication: true,
-        aside: false,
-        check: None,
-    }
+/// Of the marts that follow it, one that is named when something is said.
+fn first<'a>(need: &'a Need, asked: &Asked<'a>) -> Option<&'a Mart> {
+    let mut selected = need.marts.iter().filter(|mart| asked.options.selects(mart));
+    selected.find_map(|mart| Some(whole(declared(mart, asked)?)))
 }

@@ -39,7 +39,8 @@ pub fn plan(
     let (decisions, transactions) = decided(desired, compiled, actual, options, &dropped_names);
     let aside = aside::marts(&decisions.marts, &transactions);
     let mut problems = problems(&decisions.marts, &dropped_names, &aside, desired, actual);
-    let mut capture = capture::capture(desired, compiled, actual, options, &dropped_names);
+    let built = decisions.marts.iter().filter(|d| d.builds()).map(|d| d.target.mart.name.clone()).collect();
+    let mut capture = capture::capture(desired, compiled, actual, options, &dropped_names, &built);
     problems.append(&mut capture.problems);
     problems.extend(fresh::problems(desired, compiled, actual, |mart| options.selects(mart)));
     let kept = kept::refusals(&decisions, actual);

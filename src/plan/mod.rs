@@ -62,6 +62,7 @@ pub use following::{Following, following};
 pub use gone::gone;
 pub(crate) use grants::same as same_grants;
 pub use hazard::{Hazard, HazardKind};
+pub(crate) use log::files as log_files;
 pub use log::{attach_log, create_log, detach_log, drop_log, poison_log};
 pub use log_function::function as log_function;
 pub use make::plan;

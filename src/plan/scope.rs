@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::catalog::{Actual, CaptureScope, Scope};
-use crate::manifest::{Desired, DesiredMart};
-use crate::state::{QName, Strategy, touch_trigger};
+use crate::manifest::Desired;
+use crate::state::QName;
 
 /// Everything the catalog is asked for, from the manifests alone.
 pub fn scope(desired: &Desired, registry: Option<String>) -> Scope {
@@ -33,11 +33,9 @@ pub fn scope(desired: &Desired, registry: Option<String>) -> Scope {
             }
         }
     }
-    let triggered = |mart: &DesiredMart| mart.mart.refresh.strategy == Strategy::Triggered;
     scope.capture = Some(CaptureScope {
-        trigger: touch_trigger(&desired.project.registry_schema, &desired.project.name),
         registry: desired.project.registry_schema.clone(),
-        behind: desired.marts.iter().any(triggered),
+        behind: desired.marts.iter().any(|mart| mart.mart.notices_writes()),
     });
     let names: BTreeSet<QName> = scope.names.clone();
     scope.sources.retain(|source| !names.contains(source));

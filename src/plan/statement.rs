@@ -6,7 +6,7 @@ use super::carry::{comment_on, comment_on_column, rights};
 use super::target::Target;
 use crate::catalog::{Actual, Relation};
 use crate::sql::{create_index, index_body, option_value};
-use crate::state::{GrantDecl, Kind, Mart, QName, TOUCH, quote_ident, quote_idents, quote_literal};
+use crate::state::{GrantDecl, Kind, Mart, QName, quote_ident, quote_idents, quote_literal};
 
 pub(crate) use crate::state::next_name as next;
 
@@ -27,32 +27,6 @@ pub(crate) fn create(mart: &Mart, name: &QName, query: &str, live: Option<&Relat
 /// `CREATE OR REPLACE VIEW` in place.
 pub(crate) fn replace_view(mart: &Mart, query: &str) -> String {
     format!("CREATE OR REPLACE VIEW {}{} AS\n{}", mart.name, with(&mart.with), query.trim())
-}
-
-/// A trigger that notices writes to a source table, those of replication, too. Statements that write to a partition by its own
-/// name fire the partition's triggers only.
-pub(super) fn create_touch(trigger: &str, table: &QName, registry: &str) -> Vec<String> {
-    let trigger = quote_ident(trigger);
-    let function = QName::new(registry, TOUCH);
-    let events = "AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE";
-    vec![
-        format!(
-            "CREATE OR REPLACE TRIGGER {trigger} {events} ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
-        ),
-        format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"),
-    ]
-}
-
-/// Notes a write to a source table, as its trigger does.
-pub(super) fn note_touch(table: &QName, registry: &str) -> String {
-    let touched = QName::new(registry, "touched");
-    let table = quote_literal(&table.to_string());
-    format!("INSERT INTO {touched} VALUES ({table}::pg_catalog.regclass, pg_catalog.pg_current_xact_id())")
-}
-
-/// Takes it away.
-pub(super) fn drop_touch(trigger: &str, table: &QName) -> String {
-    format!("DROP TRIGGER IF EXISTS {} ON {table}", quote_ident(trigger))
 }
 
 /// Storage parameters, or a view's options.

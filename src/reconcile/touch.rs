@@ -9,20 +9,27 @@ use tokio::time::Instant;
 use super::ground::Ground;
 use crate::database::SqlError;
 use crate::plan;
-use crate::refresh::{tidy_touched, touched, touched_marts};
+use crate::refresh::{marts_behind, noticed, renew_logs, tidy_logs};
 use crate::state::{QName, Strategy};
 
 /// Between two looks, where no mart says anything.
 const DEBOUNCE: u64 = 1;
 
-/// Which sources mean which marts, and when to look next.
+/// Between two looks at the space that logs take.
+const TIDY: Duration = Duration::from_secs(10);
+
+/// Which logs mean which marts, and when to look next.
 #[derive(Debug, Default)]
 pub(super) struct Touch {
-    watched: BTreeMap<i64, BTreeSet<QName>>,
+    watched: BTreeMap<String, BTreeSet<QName>>,
     every: Duration,
     /// What the next look counts from.
     snapshot: Option<String>,
+    /// Which logs they were at the last look.
+    generations: BTreeMap<String, String>,
+    max_log: Option<u64>,
     at: Option<Instant>,
+    tidied: Option<Instant>,
 }
 
 impl Touch {
@@ -37,6 +44,7 @@ impl Touch {
         let triggered = marts.filter(|policy| policy.strategy == Strategy::Triggered);
         let every = triggered.map(|policy| policy.debounce.unwrap_or(DEBOUNCE).max(1)).min();
         self.every = Duration::from_secs(every.unwrap_or(DEBOUNCE));
+        self.max_log = ground.options.max_log;
         self.at = (!self.watched.is_empty()).then(|| self.at.unwrap_or_else(Instant::now));
     }
 
@@ -59,18 +67,29 @@ impl Touch {
             return Ok(BTreeSet::new());
         }
         self.at = Some(Instant::now() + self.every);
-        let look = touched(&mut *conn, registry, self.snapshot.as_deref()).await?;
-        let marts = if look.emptied {
-            self.watched.values().flatten().cloned().collect()
-        } else if self.snapshot.is_none() {
-            touched_marts(&mut *conn, registry, project, &self.watched).await?
+        let logs = self.watched.keys().cloned().collect();
+        let look = noticed(&mut *conn, registry, project, &logs, self.snapshot.as_deref()).await?;
+        if !look.emptied.is_empty() {
+            renew_logs(&mut *conn, registry, project).await?;
+        }
+        let mut marts = BTreeSet::new();
+        if self.snapshot.is_none() {
+            marts = marts_behind(&mut *conn, registry, project, &self.watched).await?;
         } else {
-            look.sources.iter().filter_map(|source| self.watched.get(source)).flatten().cloned().collect()
-        };
+            // What was in a log that is another one now, nobody knows.
+            let other =
+                look.generations.iter().filter(|(log, now)| self.generations.get(*log).is_some_and(|was| was != *now));
+            let other = other.map(|(log, _)| log);
+            let changed = look.changed.iter().chain(other).filter_map(|log| self.watched.get(log));
+            marts.extend(changed.flatten().cloned());
+        }
+        let emptied = look.emptied.iter().filter_map(|log| self.watched.get(log));
+        marts.extend(emptied.flatten().cloned());
         self.snapshot = Some(look.snapshot);
-        if look.crowded {
-            // Where somebody writes just now, a later look does it.
-            let _ = tidy_touched(conn, registry).await;
+        self.generations = look.generations;
+        if self.tidied.is_none_or(|at| at.elapsed() > TIDY) {
+            self.tidied = Some(Instant::now());
+            tidy_logs(conn, registry, project, self.max_log).await?;
         }
         Ok(marts)
     }

@@ -68,6 +68,9 @@ pub async fn refresh(
         runs[index] = Some(run);
     }
     drop(running);
+    if items.iter().any(|item| item.recorded.mart.notices_writes()) {
+        workers.tidy(options).await;
+    }
     workers.close().await;
     Ok(runs.into_iter().flatten().collect())
 }

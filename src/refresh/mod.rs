@@ -11,13 +11,14 @@ mod history;
 mod items;
 mod many;
 mod matview;
+mod noticed;
 mod one;
 mod outcome;
 mod part;
 mod prune;
 mod request;
+mod space;
 mod still;
-mod touched;
 mod verify;
 mod version;
 mod work;
@@ -39,10 +40,11 @@ pub use facts::{facts, paused};
 pub use history::DURATION_BOUNDS;
 pub use items::items;
 pub use many::refresh;
+pub use noticed::{Noticed, marts_behind, noticed, renew_logs};
 pub use part::Part;
 pub use prune::prune;
 pub use request::{Stopped, cancel, enqueue, wake};
-pub use touched::{Touched, tidy_touched, touched, touched_marts};
+pub use space::{Tidied, tidy_logs};
 pub use verify::{Verified, verify};
 pub use version::{Series, another_version};
 pub use workers::Workers;
@@ -285,6 +287,8 @@ pub struct Options {
     pub settings: Vec<(String, String)>,
     /// How much a build may add to the database.
     pub max_size: Option<SizeLimit>,
+    /// Bytes beyond which a log of changes is emptied, whoever has not seen it.
+    pub max_log: Option<u64>,
     /// Outside it no refresh makes readers wait.
     pub window: Option<MaintenanceWindow>,
     /// When no build of all rows begins.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 
 use super::worker::{Lease, Numbers, Worker, session};
-use super::{Event, Item, Options, RefreshError, Run, RunStatus, one, work};
+use super::{Event, Item, Options, RefreshError, Run, RunStatus, one, tidy_logs, work};
 use crate::database::{Endpoint, LockSession};
 
 /// Workers on one database: each refreshes a mart at a time, and rests between two.
@@ -73,6 +73,16 @@ impl Workers {
         };
         self.rest(worker);
         Ok(run)
+    }
+
+    /// Frees what everybody has seen of the logs of changes. What stands against it does so at the next time, too; it is not
+    /// worth an error.
+    pub(super) async fn tidy(&self, options: &Options) {
+        let rested = self.idle.borrow_mut().pop();
+        if let Some((mut worker, _)) = rested {
+            let _ = tidy_logs(&mut worker.conn, &self.registry, &self.project, options.max_log).await;
+            self.rest(worker);
+        }
     }
 
     /// The server processes that work now.

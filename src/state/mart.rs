@@ -282,6 +282,11 @@ impl Mart {
         self.kind == Kind::Table && asked
     }
 
+    /// Whether writes to what it reads have to be noticed.
+    pub fn notices_writes(&self) -> bool {
+        self.follows_changes() || (self.kind.has_data() && self.refresh.strategy == Strategy::Triggered)
+    }
+
     /// Whether a refresh can be CONCURRENTLY as far as the declaration says.
     pub fn has_concurrent_index(&self) -> bool {
         self.indexes.iter().any(IndexDecl::serves_concurrent_refresh)

@@ -20,7 +20,7 @@ pub use aside::{
     NEXT, PUBLICATION_TRIES, aside_fingerprint, aside_mark, aside_prefix, is_aside_mark, next_mark, next_name,
     passing_name,
 };
-pub use capture::{LOG_SEGMENTS, TOUCH, log_name, log_segments, log_trigger, touch_trigger};
+pub use capture::{LOG_SEGMENTS, log_name, log_segments, log_trigger};
 pub use change_log::{ChangeLog, LOG_EVENTS};
 pub use changes::{ChangeSource, Changes, KeyColumn, KeyRange, LoggedColumn, Moving};
 pub use check::{CheckDecl, CheckForm, CheckSeverity};

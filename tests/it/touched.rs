@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datamart::plan::{Options, PlanError, watched};
-use datamart::refresh::{Touched, tidy_touched, touched, touched_marts};
+use datamart::refresh::{Noticed, Tidied, marts_behind, noticed, renew_logs, tidy_logs};
 use datamart::state::QName;
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -29,11 +29,14 @@ query = "SELECT day, count(*) AS events FROM events GROUP BY day"
 strategy = "triggered"
 "#;
 
+const ORDERS_LOG: &str = "datamart.changes_default_public_orders";
+const EVENTS_LOG: &str = "datamart.changes_default_public_events";
+
 struct Shop {
     database: Database,
     folder: Folder,
-    /// The marts that each source means.
-    watched: BTreeMap<i64, BTreeSet<QName>>,
+    /// The marts that each log means.
+    watched: BTreeMap<String, BTreeSet<QName>>,
     looker: PgConnection,
     since: Option<String>,
 }
@@ -51,22 +54,28 @@ impl Shop {
         shop
     }
 
-    async fn touched(&mut self) -> Touched {
-        let found = touched(&mut self.looker, "datamart", self.since.as_deref()).await.expect("a look");
+    async fn noticed(&mut self) -> Noticed {
+        let logs = self.watched.keys().cloned().collect();
+        let found =
+            noticed(&mut self.looker, "datamart", "default", &logs, self.since.as_deref()).await.expect("a look");
         self.since = Some(found.snapshot.clone());
         found
     }
 
     /// The marts whose sources were written to since the last look.
     async fn look(&mut self) -> Vec<String> {
-        let found = self.touched().await;
-        let marts = found.sources.iter().filter_map(|source| self.watched.get(source)).flatten();
+        let found = self.noticed().await;
+        let marts = found.changed.iter().filter_map(|log| self.watched.get(log)).flatten();
         marts.map(|mart| mart.name.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    async fn tidy(&mut self) -> Tidied {
+        tidy_logs(&mut self.looker, "datamart", "default", None).await.expect("an answer")
     }
 
     /// … since each mart's last good refresh.
     async fn behind(&mut self) -> Vec<String> {
-        let found = touched_marts(&mut self.looker, "datamart", "default", &self.watched).await.expect("a look");
+        let found = marts_behind(&mut self.looker, "datamart", "default", &self.watched).await.expect("a look");
         found.into_iter().map(|mart| mart.name).collect()
     }
 }
@@ -131,14 +140,14 @@ fn a_write_never_fails_because_of_it() {
         shop.database.script(&format!("CREATE ROLE {role}; GRANT INSERT ON orders TO {role}")).await;
         let clerk = format!("SET ROLE {role}; INSERT INTO orders VALUES (1, 'clerk')");
         shop.database.script(&clerk).await;
-        assert_eq!(shop.database.value("SELECT count(*) FROM datamart.touched WHERE source <> 0").await, "1");
-        // Nothing may be written there; it is another table; it is gone; everything is gone.
+        assert_eq!(shop.database.value(&format!("SELECT count(*) FROM {ORDERS_LOG}_0")).await, "1");
+        // Nothing may be written there; it is gone; everything is gone.
         for damage in [
-            "REVOKE INSERT ON datamart.touched FROM CURRENT_USER; ALTER TABLE datamart.touched OWNER TO {role}; ALTER FUNCTION datamart.touch() OWNER TO {role}; GRANT USAGE ON SCHEMA datamart TO {role}; REVOKE ALL ON datamart.touched FROM {role}",
-            "DROP TABLE datamart.touched",
+            "REVOKE ALL ON {log}_0 FROM CURRENT_USER; ALTER FUNCTION {log}() OWNER TO {role}; GRANT USAGE ON SCHEMA datamart TO {role}",
+            "DROP TABLE {log}_0",
             "DROP SCHEMA datamart CASCADE",
         ] {
-            shop.database.script(&damage.replace("{role}", &role)).await;
+            shop.database.script(&damage.replace("{role}", &role).replace("{log}", ORDERS_LOG)).await;
             shop.database.script(&clerk).await;
         }
         assert_eq!(shop.database.value("SELECT count(*) FROM orders").await, "4");
@@ -177,7 +186,7 @@ fn a_source_that_was_made_anew_is_followed_again() {
         let desired = project::load(shop.folder.path());
         let gone = datamart::plan::gone(&desired, &project::actual(&mut shop.looker, &desired).await);
         let gone: Vec<&str> = gone.iter().map(|item| item.message.as_str()).collect();
-        assert_eq!(gone, ["the trigger that notices changes of public.orders was removed"]);
+        assert_eq!(gone, ["the triggers that log changes of public.orders were removed"]);
         converge(&shop.database, shop.folder.path(), &Options::default()).await;
         shop.watched = watched(&project::actual(&mut shop.looker, &desired).await);
         // What was written before somebody noticed is known, too.
@@ -192,11 +201,20 @@ fn a_source_that_was_made_anew_is_followed_again() {
 fn a_crash_is_seen() {
     run(async {
         let mut shop = Shop::open().await;
-        assert!(!shop.touched().await.emptied);
-        // As a crash leaves a table that is not logged.
-        shop.database.script("TRUNCATE datamart.touched").await;
-        assert!(shop.touched().await.emptied);
-        assert!(!shop.touched().await.emptied, "once");
+        refresh(&shop.database, shop.folder.path(), &refresh_options()).await;
+        assert!(shop.noticed().await.emptied.is_empty());
+        // As a crash leaves tables that are not logged.
+        shop.database.script(&format!("TRUNCATE datamart.sentinels, {ORDERS_LOG}_0, {EVENTS_LOG}_0")).await;
+        let before = shop.noticed().await;
+        assert_eq!(before.emptied.len(), 2);
+        assert_eq!(renew_logs(&mut shop.looker, "datamart", "default").await.expect("an answer"), 2);
+        let after = shop.noticed().await;
+        assert!(after.emptied.is_empty(), "once");
+        assert!(before.generations.iter().all(|(log, was)| after.generations[log] != *was), "{after:?}");
+        // Who was not there then is told, too.
+        assert_eq!(shop.behind().await, ["by_day", "by_region"]);
+        refresh(&shop.database, shop.folder.path(), &refresh_options()).await;
+        assert_eq!(shop.behind().await, Vec::<String>::new());
     });
 }
 
@@ -204,23 +222,34 @@ fn a_crash_is_seen() {
 fn tidying_keeps_what_was_not_refreshed_and_waits_for_nobody() {
     run(async {
         let mut shop = Shop::open().await;
-        let many = "DO $$ BEGIN FOR i IN 1..5001 LOOP INSERT INTO orders VALUES (i, 'x'); END LOOP; END $$";
+        let many = "DO $$ BEGIN FOR i IN 1..10001 LOOP INSERT INTO orders VALUES (i, 'x'); END LOOP; END $$;
+                    UPDATE datamart.captures SET rotated_at = rotated_at - interval '1 minute'";
         shop.database.script(many).await;
-        assert!(shop.touched().await.crowded);
+        let tidied = shop.tidy().await;
+        assert_eq!((tidied.rotated, tidied.emptied), (1, 0), "nobody has seen it");
         let mut writer = shop.database.session().await;
-        execute(&mut writer, "BEGIN; INSERT INTO public.events VALUES ('2026-01-05', 'a')").await;
-        assert!(!tidy_touched(&mut shop.looker, "datamart").await.expect("an answer"), "a writer is at work");
-        execute(&mut writer, "COMMIT").await;
-        assert!(tidy_touched(&mut shop.looker, "datamart").await.expect("an answer"));
-        let rows = "SELECT string_agg(source::regclass::text, ', ' ORDER BY source::regclass::text COLLATE \"C\") FROM (SELECT DISTINCT source FROM datamart.touched) AS t (source)";
-        assert_eq!(shop.database.value(rows).await, "-, events, orders");
-        assert_eq!(shop.behind().await, ["by_day", "by_region"]);
-        // The event came after the last look.
-        assert_eq!(shop.look().await, ["by_day"]);
+        execute(&mut writer, "BEGIN; INSERT INTO public.orders VALUES (1, 'now')").await;
+        let rows =
+            format!("SELECT (SELECT count(*) FROM {ORDERS_LOG}_0) || ' ' || (SELECT count(*) FROM {ORDERS_LOG}_1)");
+        assert_eq!(shop.database.value(&rows).await, "10001 0");
+        assert_eq!(shop.behind().await, ["by_region"]);
         refresh(&shop.database, shop.folder.path(), &refresh_options()).await;
-        assert!(tidy_touched(&mut shop.looker, "datamart").await.expect("an answer"));
-        assert_eq!(shop.database.value("SELECT count(*) FROM datamart.touched").await, "1");
-        assert_eq!((shop.behind().await, shop.look().await, shop.touched().await.emptied), (vec![], vec![], false));
+        execute(&mut writer, "COMMIT").await;
+        shop.tidy().await;
+        assert_eq!(shop.database.value(&rows).await, "0 1");
+        // It came after the refresh.
+        assert_eq!(shop.behind().await, ["by_region"]);
+        refresh(&shop.database, shop.folder.path(), &refresh_options()).await;
+        assert_eq!(shop.behind().await, Vec::<String>::new());
+        // A segment that somebody writes to is not waited for.
+        execute(&mut writer, &format!("BEGIN; LOCK TABLE {ORDERS_LOG}_0 IN ROW EXCLUSIVE MODE")).await;
+        shop.database.script(&format!("INSERT INTO {ORDERS_LOG}_0 VALUES ('3')")).await;
+        assert_eq!(shop.tidy().await.emptied, 0);
+        execute(&mut writer, "COMMIT").await;
+        assert_eq!(shop.tidy().await.emptied, 1);
+        let desired = project::load(shop.folder.path());
+        let plan = project::plan(&mut shop.looker, &desired, &Options::default()).await.expect("a plan");
+        assert_eq!((plan.changes.len(), plan.drift.len()), (0, 0), "a log that goes on is as it was made");
     });
 }
 
@@ -246,8 +275,9 @@ fn a_source_of_somebody_else_is_refused_with_what_to_do() {
             panic!("it was planned");
         };
         let found: Vec<(&str, &str)> = problems.iter().map(|p| (p.key.as_str(), p.message.as_str())).collect();
-        let message =
-            format!("it follows changes of public.orders, which belongs to {etl}: only its owner can make the trigger");
+        let message = format!(
+            "it follows changes of public.orders, which belongs to {etl}: only its owner can make the triggers"
+        );
         assert_eq!(found, [("refresh.strategy", message.as_str())]);
         assert!(
             problems[0]
@@ -260,6 +290,6 @@ fn a_source_of_somebody_else_is_refused_with_what_to_do() {
         let plan = project::plan(&mut conn, &desired, &Options::default()).await.expect("a plan");
         project::apply(&mut conn, &plan, &desired).await.expect("an apply");
         database.script("INSERT INTO orders VALUES (1, 'north')").await;
-        assert_eq!(database.value("SELECT count(*) FROM datamart.touched WHERE source <> 0").await, "1");
+        assert_eq!(database.value(&format!("SELECT count(*) FROM {ORDERS_LOG}_0")).await, "1");
     });
 }

@@ -38,8 +38,21 @@ stand AS (
           FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = s.oid AND a.attnum > 0 AND NOT a.attisdropped),
         'members', m.members, 'files', m.files, 'triggers', m.triggers, 'noticed', m.noticed,
         'generation', (
-          SELECT c.generation FROM {registry}.captures AS c JOIN {registry}.sentinels AS l USING (project, schema, name, generation)
-          WHERE c.project = $1 AND c.schema = s.schema AND c.name = s.name)) ORDER BY s.nth), '[]')
+          -- Of a log that no crash, and nobody by hand, has emptied or changed.
+          SELECT c.generation FROM {registry}.captures AS c
+          WHERE c.project = $1 AND c.schema = s.schema AND c.name = s.name
+            AND (c.logged OR EXISTS (
+              SELECT FROM {registry}.sentinels AS l
+              WHERE l.project = c.project AND l.schema = c.schema AND l.name = c.name AND l.generation = c.generation))
+            AND EXISTS (
+              SELECT FROM pg_catalog.pg_proc AS f JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
+              WHERE f.proname = c.log AND n.nspname = {schema} AND pg_catalog.md5(f.prosrc) = c.body)
+            AND c.files = ARRAY(
+              SELECT g.relfilenode
+              FROM generate_series(0, 2) AS i (number)
+              LEFT JOIN pg_catalog.pg_class AS g
+                ON g.relname = c.log || '_' || i.number AND g.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {schema})
+              ORDER BY i.number))) ORDER BY s.nth), '[]')
       FROM source AS s
       CROSS JOIN LATERAL (
         SELECT coalesce(pg_catalog.string_agg(

@@ -17,6 +17,8 @@ CREATE TABLE {registry}.captures (
     segment    smallint NOT NULL DEFAULT 0,
     rotated_at timestamptz NOT NULL DEFAULT now(),
     made_at    timestamptz NOT NULL DEFAULT now(),
+    -- A crash emptied it last before that.
+    renewed_at timestamptz,
     PRIMARY KEY (project, schema, name)
 );
 COMMENT ON TABLE {registry}.captures IS 'datamart: the tables whose changes are logged';
@@ -50,3 +52,7 @@ CREATE TABLE {registry}.positions (
 COMMENT ON TABLE {registry}.positions IS 'datamart: which changes of its sources a mart has seen';
 
 ALTER TABLE {registry}.refreshes ADD COLUMN decision jsonb;
+
+-- Triggered marts follow the same logs. The triggers on their sources go with their function; a plan makes the logs.
+DROP FUNCTION {registry}.touch() CASCADE;
+DROP TABLE {registry}.touched;

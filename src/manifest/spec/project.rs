@@ -1,7 +1,7 @@
 //! The keys of `project.toml`, and of the file given with `--config`.
 
 use super::mart::{DEFAULT_VERSIONS, REFRESH};
-use super::{Key, Type, key, later, word};
+use super::{Key, Type, key, word};
 
 const NAMES: Type = Type::List(&Type::Text);
 const COUNT: Type = Type::Integer { min: 1, max: 1_000 };
@@ -24,7 +24,7 @@ pub(in crate::manifest) const PROJECT: &[Key] = &[
     ),
     key("http", Type::Table(HTTP), "{ read_role = \"api_reader\" }", "The HTTP interface of the daemon."),
     NOTIFICATIONS,
-    later("capture"),
+    key("capture", Type::Table(CAPTURE), "{ logged = true }", "The logs of what changes in source tables."),
 ];
 
 /// The file given with `--config`.
@@ -131,6 +131,16 @@ const LIMITS: &[Key] = &[
         Type::Table(PAUSE),
         "{ active_backends = 80 }",
         "No refresh that computes all rows starts while one of these holds.",
+    ),
+];
+
+const CAPTURE: &[Key] = &[
+    key("logged", Type::Bool, "true", "A crash does not empty them and standbys can read them; writers pay more WAL."),
+    key(
+        "max_log",
+        Type::Size,
+        "\"1GB\"",
+        "Beyond it the marts that have not seen a log are computed whole, and it is emptied; 1GB unless given.",
     ),
 ];
 

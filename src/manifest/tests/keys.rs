@@ -258,7 +258,7 @@ fn schemas_tell_what_is_supported() {
         project["properties"]["policy"]["properties"]["prune"]["enum"],
         serde_json::json!([true, false, "confirm"])
     );
-    assert!(project["properties"].get("capture").is_none());
+    assert!(project["properties"].get("capture").is_some());
 }
 
 #[test]

@@ -125,6 +125,7 @@ max_size = "99999999999TB"
 maintenance_work_mem = "lots"
 pause_when = { xmin_age = 0 }
 [capture]
+max_log = "much"
 [http]
 read_role = ""
 [maintenance_window]
@@ -172,23 +173,23 @@ pattern = "("
             "16:12 \"99999999999TB\" is too large",
             "17:24 \"lots\" is not a size",
             "18:27 `limits.pause_when.xmin_age` is between 1 and 2000000000",
-            "19:2 `capture` is not supported yet",
-            "21:13 `http.read_role` is empty",
-            "23:9 \"2 am\" is not a time of day",
-            "24:7 \"25:00\" is not a time of day",
-            "25:1 `notifications[0].url` is missing",
-            "27:7 this is no address of http:// or https://",
-            "28:7 `notifications[1].on` cannot be \"explosion\"",
-            "30:7 warning: what the environment gives is no address of http:// or https://: nobody is told",
-            "31:6 the list of events is empty",
-            "33:7 warning: SECRET_HOST, SECRET_TOKEN are not set in the environment: nobody is told",
-            "35:7 warning: a secret stands in this file",
-            "39:9 `policy.prune` cannot be \"maybe\"",
-            "40:18 `policy.allow_hazards` cannot be \"EXPLODES\"",
-            "40:30 `policy.allow_hazards` cannot be \"INDEX_BUILT\"",
-            "41:17 \"adhoc\" is not an aspect and a glob",
-            "42:18 drift cannot be looked for all the time",
-            "44:11 this is not a regular expression: unclosed group",
+            "20:11 \"much\" is not a size",
+            "22:13 `http.read_role` is empty",
+            "24:9 \"2 am\" is not a time of day",
+            "25:7 \"25:00\" is not a time of day",
+            "26:1 `notifications[0].url` is missing",
+            "28:7 this is no address of http:// or https://",
+            "29:7 `notifications[1].on` cannot be \"explosion\"",
+            "31:7 warning: what the environment gives is no address of http:// or https://: nobody is told",
+            "32:6 the list of events is empty",
+            "34:7 warning: SECRET_HOST, SECRET_TOKEN are not set in the environment: nobody is told",
+            "36:7 warning: a secret stands in this file",
+            "40:9 `policy.prune` cannot be \"maybe\"",
+            "41:18 `policy.allow_hazards` cannot be \"EXPLODES\"",
+            "41:30 `policy.allow_hazards` cannot be \"INDEX_BUILT\"",
+            "42:17 \"adhoc\" is not an aspect and a glob",
+            "43:18 drift cannot be looked for all the time",
+            "45:11 this is not a regular expression: unclosed group",
         ]
     );
 }

@@ -18,7 +18,7 @@ pub(super) use self::decision::Decision;
 use self::task::Task;
 pub(super) use self::waiting::{Waiting, waiting};
 use super::outcome::Outcome;
-use super::{How, Item, Options};
+use super::{How, Item, Options, renew_logs};
 use crate::build::position::{self, Look, Standing, Watched};
 use crate::build::{self, CheckResult, Frame};
 use crate::catalog::Relation;
@@ -101,9 +101,17 @@ pub(super) async fn before_all(
     item: &Item,
     options: &Options,
 ) -> Result<Option<Look>, SqlError> {
-    match watched(item, options) {
-        Some(watched) => position::before_all(conn, &watched).await,
-        None => Ok(None),
+    let Some(watched) = watched(item, options) else { return Ok(None) };
+    let look = position::before_all(conn, &watched).await?;
+    if look.is_some() {
+        return Ok(look);
+    }
+    // What a crash emptied begins again: what is logged from now on can be counted on.
+    match renew_logs(conn, &options.registry, &options.project).await {
+        Ok(0) => Ok(None),
+        Ok(_) => position::before_all(conn, &watched).await,
+        Err(error) if error.is("42P01") || error.is("42703") => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,1 +1,1 @@
-SELECT count(*) = 2 FROM pg_trigger WHERE tgname = 'datamart_touch_default'
+SELECT count(*) = 8 FROM pg_trigger WHERE tgname LIKE 'datamart_changes_default_%'

@@ -1,1 +1,1 @@
-SELECT count(*) = 4 AND bool_and(tgenabled = 'A') FROM pg_trigger WHERE tgname = 'datamart_touch_default'
+SELECT count(*) = 16 AND bool_and(tgenabled = 'A') FROM pg_trigger WHERE tgname LIKE 'datamart_changes_default_%'

@@ -1,1 +1,1 @@
-SELECT count(*) = 0 FROM pg_trigger WHERE tgname LIKE 'datamart_touch%'
+SELECT (SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'datamart_changes%') = 0 AND (SELECT count(*) FROM pg_class WHERE relname LIKE 'changes\_%') = 0 AND (SELECT count(*) FROM pg_proc WHERE proname LIKE 'changes\_%') = 0 AND (SELECT count(*) FROM datamart.captures) = 0 AND (SELECT count(*) FROM datamart.sentinels) = 0

@@ -1,1 +1,1 @@
-SELECT string_agg(tgrelid::regclass::text, ',') = 'orders' FROM pg_trigger WHERE tgname = 'datamart_touch_default'
+SELECT string_agg(DISTINCT tgrelid::regclass::text, ',') = 'orders' FROM pg_trigger WHERE tgname LIKE 'datamart_changes_default_%'

@@ -467,11 +467,11 @@ fn what_a_check_names_is_there() {
 fn a_registry_of_before_checks_is_read_and_brought_up_to_date() {
     let rig = Rig::applied();
     rig.sql(
-        "DROP VIEW datamart.status; DROP FUNCTION datamart.touch;
+        "DROP VIEW datamart.status;
          ALTER TABLE datamart.refreshes DROP COLUMN checks; ALTER TABLE datamart.applies DROP COLUMN checks;
          ALTER TABLE datamart.versions DROP COLUMN applied, DROP COLUMN oid, DROP COLUMN revision; ALTER TABLE datamart.marts DROP COLUMN held;
          ALTER TABLE datamart.refreshes DROP COLUMN request, DROP COLUMN options, DROP COLUMN cause, DROP COLUMN epoch, DROP COLUMN due_at, DROP COLUMN decision;
-         DROP TABLE datamart.leaders, datamart.overrides, datamart.reconciles, datamart.heals, datamart.told, datamart.totals, datamart.touched,
+         DROP TABLE datamart.leaders, datamart.overrides, datamart.reconciles, datamart.heals, datamart.told, datamart.totals,
                     datamart.captures, datamart.sentinels, datamart.positions;
          DROP INDEX IF EXISTS datamart.refreshes_open_idx;
          UPDATE datamart.meta SET format = 1",

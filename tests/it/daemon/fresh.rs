@@ -4,7 +4,7 @@ use super::rig::{CHAIN, Daemon, SESSIONS, history, numbers, until};
 
 /// The daemon knows its marts, and listens: it has looked for requests.
 const READY: &str = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
-                     AND application_name = 'datamart: daemon desk' AND (query LIKE '%refreshes%queued%' OR query LIKE '%.touched%')";
+                     AND application_name = 'datamart: daemon desk' AND (query LIKE '%refreshes%queued%' OR query LIKE '%.captures%')";
 
 #[test]
 fn a_schedule_and_what_follows_it() {

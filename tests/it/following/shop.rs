@@ -150,5 +150,5 @@ fn log(source: &ChangeSource) -> String {
         columns: source.columns.clone(),
         logged: false,
     };
-    [plan::create_log(&log), plan::attach_log(&log, &log.table)].concat().join(";\n")
+    [plan::create_log(&log), plan::attach_log(&log, &source.table)].concat().join(";\n")
 }

@@ -1,0 +1,73 @@
+//! What a plan says about logs, and its steps.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::catalog::Trigger;
+use crate::manifest::Desired;
+use crate::plan::log::{attach_log, create_log};
+use crate::plan::{Action, Change, Drift, Step, drift};
+use crate::state::{ChangeLog, Kind, Mart, QName};
+
+pub(super) fn change(table: &QName, reason: &str, before: &str, after: &str) -> Change {
+    Change {
+        address: table.to_string(),
+        kind: Kind::Table,
+        action: Action::Update,
+        reason: reason.to_owned(),
+        before: Value::Null,
+        after: Value::Null,
+        diff: drift::unified(before, after, "capture (now)", "capture (new)"),
+        hazards: Vec::new(),
+        file: None,
+        origins: BTreeMap::new(),
+    }
+}
+
+/// The triggers on a table are not as they were made.
+pub(super) fn drifted(mart: Option<&Mart>, log: &ChangeLog, table: &QName, is: Trigger) -> Option<Drift> {
+    let (what, actual) = match is {
+        Trigger::Missing => ("removed", None),
+        Trigger::Other => ("changed", Some("other triggers of these names")),
+        Trigger::Works | Trigger::Disabled => ("disabled", Some("triggers that do not always fire")),
+    };
+    let expected = attach_log(log, table).join(";\n");
+    let message = format!("the triggers that log changes of {table} were {what}");
+    item(mart?, log, message, expected, actual)
+}
+
+/// The function that they call, or what it writes to, is not as it was made.
+pub(super) fn log_drifted(mart: Option<&Mart>, log: &ChangeLog, table: &QName) -> Option<Drift> {
+    let expected = create_log(log).join(";\n");
+    let message = format!("the log of changes of {table} was changed");
+    item(mart?, log, message, expected, Some("another function, or other tables"))
+}
+
+fn item(mart: &Mart, log: &ChangeLog, message: String, expected: String, actual: Option<&str>) -> Option<Drift> {
+    Some(Drift {
+        address: mart.name.to_string(),
+        kind: mart.kind,
+        aspect: format!("capture:{}", log.table),
+        message,
+        diff: drift::unified(&expected, actual.unwrap_or_default(), "as applied", "in the database"),
+        expected: Some(expected),
+        actual: actual.map(str::to_owned),
+    })
+}
+
+pub(super) fn step(desired: &Desired, change: &Change, sql: String, transaction: u32) -> Step {
+    Step {
+        transaction: Some(transaction),
+        sql,
+        // Who writes to a table that is written to all the time waits a moment, again and again, not for long once.
+        lock_timeout_ms: desired.project.database.publish_lock_timeout_ms,
+        statement_timeout_ms: desired.project.database.statement_timeout_ms,
+        mart: change.address.clone(),
+        role: None,
+        settings: Vec::new(),
+        publication: true,
+        aside: false,
+        check: None,
+    }
+}
