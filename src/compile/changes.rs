@@ -9,7 +9,7 @@ use super::{CompileError, Compiled, Failure};
 use crate::database::{ErrorKind, SqlError};
 use crate::manifest::DesiredMart;
 use crate::sql::changes::{self, Function, Known, Obstacle, Table, View};
-use crate::state::{Kind, Mart, QName};
+use crate::state::{Kind, Mart, Part, QName};
 
 /// What to write instead, where a query cannot follow changes.
 const HELP: &str = "change the query, or say `method = \"window\"`, \"append\" or \"upsert\" under [refresh.incremental], or `strategy = \"full\"`";
@@ -29,7 +29,7 @@ pub(super) async fn derived(
     if asking.is_empty() {
         return Ok(Vec::new());
     }
-    let declared: BTreeMap<&QName, &Mart> = marts.iter().map(|desired| (&desired.mart.name, &desired.mart)).collect();
+    let declared: BTreeMap<&QName, &DesiredMart> = marts.iter().map(|desired| (&desired.mart.name, *desired)).collect();
     let mut reading = Reading { conn, scratch, known: Known::default(), denied: BTreeMap::new() };
     reading.read(&asking, &declared, compiled).await?;
     let mut failures = Vec::new();
@@ -92,7 +92,7 @@ impl Reading<'_> {
     async fn read(
         &mut self,
         asking: &[&Mart],
-        declared: &BTreeMap<&QName, &Mart>,
+        declared: &BTreeMap<&QName, &DesiredMart>,
         compiled: &Compiled,
     ) -> Result<(), CompileError> {
         let roles: BTreeSet<&str> = asking.iter().filter_map(|mart| mart.owner.as_deref()).collect();
@@ -114,7 +114,7 @@ impl Reading<'_> {
             let (ours, others): (Vec<QName>, Vec<QName>) =
                 wanted.into_iter().partition(|name| declared.contains_key(name) && compiled.marts.contains_key(name));
             for name in ours {
-                texts.extend(self.mart(declared[&name], compiled));
+                texts.extend(declared.get(&name).and_then(|mart| self.mart(mart, declared, compiled)));
             }
             texts.extend(self.relations(&others, &roles).await?);
         }
@@ -124,21 +124,25 @@ impl Reading<'_> {
     }
 
     /// A mart of the same project, as it will be; the text of one that is a view.
-    fn mart(&mut self, mart: &Mart, compiled: &Compiled) -> Option<String> {
+    fn mart(
+        &mut self,
+        desired: &DesiredMart,
+        declared: &BTreeMap<&QName, &DesiredMart>,
+        compiled: &Compiled,
+    ) -> Option<String> {
+        let mart = &desired.mart;
         let is = compiled.marts.get(&mart.name)?;
         let columns: Vec<(String, String)> =
             is.columns.iter().map(|column| (column.name.clone(), column.type_name.clone())).collect();
         let name = mart.name.clone();
-        // What reads fresh rows is as if it read the query.
-        if mart.kind == Kind::View || mart.refresh.fresh {
-            let definition = is.definition.clone();
+        if mart.kind == Kind::View {
+            // What shows fresh rows is as if it were the query.
+            let query = shown(desired, declared).and_then(|version| compiled.marts.get(version));
+            let definition = query.unwrap_or(is).definition.clone();
             self.known.views.insert(name, View { definition: definition.clone(), columns });
             return Some(definition);
         }
-        if mart.versions.is_some() {
-            let why = format!("{name} has versions, and a new one is another table");
-            self.known.others.insert(name, why);
-        } else if mart.kind == Kind::MaterializedView {
+        if mart.kind == Kind::MaterializedView {
             let why = format!("{name} is a materialized view: as `type = \"table\"` its changes can be followed");
             self.known.others.insert(name, why);
         } else {
@@ -240,6 +244,14 @@ impl Reading<'_> {
         }
         Ok(())
     }
+}
+
+/// The version whose rows the view of a fresh mart shows.
+fn shown<'a>(view: &DesiredMart, declared: &BTreeMap<&'a QName, &'a DesiredMart>) -> Option<&'a QName> {
+    let Some(Part::Stable { whole, number }) = &view.part else { return None };
+    let of = |part: &Option<Part>| matches!(part, Some(Part::Version { of, number: n, .. }) if *of == whole.name && n == number);
+    let version = declared.iter().find(|(_, other)| whole.refresh.fresh && of(&other.part));
+    version.map(|(name, _)| *name)
 }
 
 /// Why the changes of a relation cannot be followed.

@@ -33,7 +33,18 @@ pub fn needed(marts: &[DesiredMart], actual: &Actual) -> BTreeSet<QName> {
             needed.insert(mart.name.clone());
         }
     }
+    let fresh = fresh_below(marts, &needed);
+    needed.extend(fresh);
     needed
+}
+
+/// The fresh marts that marts read which are to follow changes: of these views the server knows another text than the query.
+fn fresh_below(marts: &[DesiredMart], needed: &BTreeSet<QName>) -> BTreeSet<QName> {
+    let follows = |desired: &&DesiredMart| needed.contains(&desired.mart.name) && desired.mart.follows_changes();
+    let read: BTreeSet<&QName> = marts.iter().filter(follows).flat_map(|desired| &desired.upstream).collect();
+    let fresh = |desired: &&DesiredMart| is_fresh(desired.part.as_ref()) && read.contains(&desired.mart.name);
+    let views = marts.iter().filter(fresh);
+    views.flat_map(|view| view.upstream.iter().cloned().chain([view.mart.name.clone()])).collect()
 }
 
 /// The registry's row of a mart, under its name or the one it had before.

@@ -21,6 +21,9 @@ pub struct Changes {
     /// The views it reads, also by other views: what they say is part of what the query means.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<QName>,
+    /// What gives other rows each time it is computed, for people: a sum of floats, an order with ties.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
     /// Functions that somebody made, as `regprocedure` prints them: their bodies are part of what the query means.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<String>,

@@ -1,7 +1,7 @@
 //! A plan, for people.
 
-use datamart::plan::{Action, Change, HazardKind, Plan, Refusal, Step};
-use datamart::state::{Incremental, quote_ident, quote_literal};
+use datamart::plan::{Action, Change, HazardKind, Plan, RecordRow, Refusal, Step};
+use datamart::state::{Incremental, IncrementalMethod, quote_ident, quote_literal};
 
 use super::paint::Paint;
 use super::plan_words::{allowing, check, summary};
@@ -46,7 +46,11 @@ fn block(change: &Change, plan: &Plan, paint: Paint) -> String {
         block.push_str(&format!("    ! {word}: {}\n", hazard.message));
     }
     if change.action != Action::Delete {
-        if let Some(said) = partly(change) {
+        for line in followed(change, plan) {
+            block.push_str(&paint.dim(&format!("    {line}")));
+            block.push('\n');
+        }
+        if let Some(said) = partly(change).filter(|said| said.method != IncrementalMethod::Changes) {
             block.push_str(&paint.dim(&format!("    refreshed in part: {said}")));
             block.push('\n');
         }
@@ -56,6 +60,23 @@ fn block(change: &Change, plan: &Plan, paint: Paint) -> String {
         }
     }
     block
+}
+
+/// What a mart that follows changes follows, by which columns, and what of it may be other each time.
+fn followed(change: &Change, plan: &Plan) -> Vec<String> {
+    let changes = plan.records.iter().filter(|record| record.of().to_string() == change.address);
+    let mut changes = changes.filter_map(|record| match &record.row {
+        RecordRow::Upsert { changes, .. } => changes.as_deref(),
+        _ => None,
+    });
+    let Some(changes) = changes.next_back() else { return Vec::new() };
+    let sources: Vec<String> = changes.sources.iter().map(|source| source.table.to_string()).collect();
+    let key: Vec<&str> = changes.key.iter().map(|key| key.name.as_str()).collect();
+    let mut lines = vec![format!("refreshed in part: what changes in {}, by {}", sources.join(", "), key.join(", "))];
+    let whole = changes.sources.iter().filter(|source| source.affected.is_none());
+    lines.extend(whole.map(|source| format!("a change of {} means all rows", source.table)));
+    lines.extend(changes.doubts.iter().map(|doubt| format!("warning: {doubt}")));
+    lines
 }
 
 /// How a refresh of the mart computes some of its rows.

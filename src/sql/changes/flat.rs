@@ -133,6 +133,8 @@ pub(super) struct Output {
     pub expr: Option<Expr>,
     /// Its type may be another than that of the expression: branches of UNION and the like are brought to one type.
     pub cast: bool,
+    /// It is NULL where a join found no row: only conditions that no NULL meets may speak of it.
+    pub nullable: bool,
     /// Its type, where a table or a view says it.
     pub type_name: Option<String>,
     pub range: Option<Within>,

@@ -334,6 +334,17 @@ impl Pair<'_> {
             Joined { flat, frame }
         };
         let columns = |pick: fn(&(Output, Output)) -> &Output| merged.iter().map(pick).cloned().collect::<Vec<_>>();
+        if lowering.simple && left_alone != right_alone {
+            let side = if left_alone { &self.right.frame } else { &self.left.frame };
+            perhaps(&mut matched.frame, side);
+            merge(&mut matched.frame, columns(if left_alone { |(left, _)| left } else { |(_, right)| right }));
+            // Nothing that the condition says holds for rows of the one side alone.
+            let dead = matched.flat.dead;
+            matched.flat.take(taken.flat);
+            matched.flat.dead = dead;
+            ways.push(matched);
+            return Ok(());
+        }
         if left_alone {
             let gone = missing(&self.right.frame);
             let mut frame = self.left.frame.clone();
@@ -353,6 +364,17 @@ impl Pair<'_> {
         matched.flat.take(taken.flat);
         ways.push(matched);
         Ok(())
+    }
+}
+
+/// Marks the columns of a side that may be missing.
+fn perhaps(frame: &mut Frame, side: &Frame) {
+    let of_side = |alias: &String| side.aliases.iter().any(|(known, _)| known == alias);
+    for (_, outputs) in frame.aliases.iter_mut().filter(|(alias, _)| of_side(alias)) {
+        outputs.iter_mut().for_each(|output| output.nullable = true);
+    }
+    for output in frame.merged.iter_mut().filter(|output| side.merged.iter().any(|known| known.name == output.name)) {
+        output.nullable = true;
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Lowering<'a> {
     /// Names in FROM of the text itself, as often as they stand there.
     pub named: Vec<Vec<String>>,
     pub next: Item,
+    /// Rows that an outer join found no row for are not followed by themselves.
+    pub simple: bool,
     depth: usize,
 }
 
@@ -46,6 +48,7 @@ impl<'a> Lowering<'a> {
             checked: BTreeSet::new(),
             named: allowed::relations(root),
             next: 0,
+            simple: false,
             depth: 0,
         }
     }
@@ -184,7 +187,7 @@ impl<'a> Lowering<'a> {
             into.flat.crossings.push(self.crossing(&node, scope)?);
             return Ok(());
         }
-        if let Some(expr) = scope.expression(&node, self.known) {
+        if let Some(expr) = scope.condition(&node, self.known) {
             into.flat.conds.push(Cond { expr, equality: is_equality(&node), with: with.clone() });
         }
         Ok(())

@@ -10,6 +10,7 @@
 mod allowed;
 mod block;
 mod choose;
+mod doubt;
 mod flat;
 mod from;
 mod lower;
@@ -27,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::state::{Changes, QName};
 
 pub use place::{Names, names, place};
-pub use render::{Shape, affected, gathered, moved, pending, ranges, restricted, whole};
+pub use render::{Shape, affected, gathered, moved, ranges, restricted, whole};
 
 /// What the server knows of the things that a query speaks of.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -127,8 +128,15 @@ pub fn derive(
     }
     let root = node::statement(text)?;
     allowed::check(&root, known)?;
+    let scope = scope::Scope { main: true, ..scope::Scope::default() };
     let mut lowering = lower::Lowering::new(known, &root);
-    let flats = lowering.query(&root, &scope::Scope { main: true, ..scope::Scope::default() })?;
+    let mut flats = lowering.query(&root, &scope);
+    if flats.as_ref().is_err_and(|obstacle| *obstacle == lower::many()) {
+        lowering = lower::Lowering::new(known, &root);
+        lowering.simple = true;
+        flats = lowering.query(&root, &scope);
+    }
+    let flats = flats?;
     if lowering.sources.is_empty() {
         return Err(Obstacle::at("SELECT", "it reads no table"));
     }
@@ -148,6 +156,7 @@ pub fn derive(
     let mut changes = choice.best()?;
     let texts = lowering.views.iter().filter_map(|view| known.views.get(view)).map(|view| view.definition.as_str());
     let made = texts.chain([text]).flat_map(|text| names(text).made).filter_map(|name| known.made.get(&name));
+    changes.doubts = doubt::doubts(&root, output, &lowering.sources, known);
     changes.functions = made.chain(behind).flat_map(|function| function.signatures.clone()).collect();
     changes.views = lowering.views.iter().cloned().collect();
     changes.functions.sort();

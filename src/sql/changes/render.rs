@@ -162,29 +162,6 @@ pub fn whole(changes: &Changes) -> String {
     query
 }
 
-/// For a view: the condition that a key of `alias` is among those that the query `keys` gives. Its parts are uncorrelated, so that each is
-/// computed once, and a condition on one column reaches the indexes below it.
-pub fn pending(changes: &Changes, alias: &str, keys: &str) -> String {
-    let alias = quote_ident(alias);
-    let mut terms = Vec::new();
-    for key in &changes.key {
-        let name = quote_ident(&key.name);
-        terms.push(format!(
-            "({alias}.{name} = ANY (ARRAY(SELECT k.{name} FROM {keys} AS k WHERE k.{name} IS NOT NULL)) \
-             OR ({alias}.{name} IS NULL AND (SELECT pg_catalog.count(*) > pg_catalog.count(k.{name}) FROM {keys} AS k)))"
-        ));
-    }
-    if changes.key.len() > 1 {
-        let both = |key: &KeyColumn| {
-            let name = quote_ident(&key.name);
-            format!("k.{name} IS NOT DISTINCT FROM {alias}.{name}")
-        };
-        let same: Vec<String> = changes.key.iter().map(both).collect();
-        terms.push(format!("EXISTS (SELECT FROM {keys} AS k WHERE {})", same.join(" AND ")));
-    }
-    terms.join(" AND ")
-}
-
 /// The place for a condition on the column behind a key column.
 pub(super) fn place(key: usize) -> String {
     format!("{{within:{key}}}")

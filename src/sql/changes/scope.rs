@@ -79,31 +79,38 @@ impl Scope {
         self.with_clock(node, known, None)
     }
 
+    /// A condition: as [`Scope::expression`], and one that no NULL meets may speak of columns that are perhaps missing.
+    pub fn condition(&self, node: &SyntaxNode, known: &Known) -> Option<Expr> {
+        let mut expr = Expr::default();
+        Reading { scope: self, known, now: None, strict: is_strict(node) }.read(node, &mut expr)?;
+        Some(expr)
+    }
+
     /// As [`Scope::expression`], with the time of the refresh in it: as it is, or as `clock` says.
     pub fn with_clock(&self, node: &SyntaxNode, known: &Known, clock: Option<&str>) -> Option<Expr> {
         let mut expr = Expr::default();
-        Reading { scope: self, known, now: clock }.read(node, &mut expr)?;
+        Reading { scope: self, known, now: clock, strict: false }.read(node, &mut expr)?;
         Some(expr)
     }
 
     /// A call that gives rows, with its arguments in terms of items.
     pub fn call(&self, node: &SyntaxNode, known: &Known) -> Option<Expr> {
         let mut expr = Expr::default();
-        Reading { scope: self, known, now: None }.parts(node, true, &mut expr)?;
+        Reading { scope: self, known, now: None, strict: false }.parts(node, true, &mut expr)?;
         Some(expr)
     }
 
     /// The rows of VALUES, in terms of items.
     pub fn values(&self, node: &SyntaxNode, known: &Known) -> Option<Expr> {
         let mut expr = Expr::default();
-        Reading { scope: self, known, now: None }.parts(node, false, &mut expr)?;
+        Reading { scope: self, known, now: None, strict: false }.parts(node, false, &mut expr)?;
         Some(expr)
     }
 
     /// A result column: what a plain column is, with all that is known of it, or an expression.
     pub fn output(&self, node: &SyntaxNode, known: &Known) -> Output {
         if let Some(output) = self.column(&bare(node)) {
-            return output.clone();
+            return if output.nullable { Output::opaque(&output.name) } else { output.clone() };
         }
         Output { expr: self.expression(node, known), ..Output::default() }
     }
@@ -145,6 +152,8 @@ struct Reading<'a> {
     scope: &'a Scope,
     known: &'a Known,
     now: Option<&'a str>,
+    /// What is read is never true of NULL.
+    strict: bool,
 }
 
 impl Reading<'_> {
@@ -199,7 +208,7 @@ impl Reading<'_> {
     }
 
     fn column(&self, node: &SyntaxNode, expr: &mut Expr) -> Option<()> {
-        let output = self.scope.column(node).filter(|output| !output.cast)?;
+        let output = self.scope.column(node).filter(|output| !output.cast && (self.strict || !output.nullable))?;
         expr.push(output.expr.as_ref()?);
         Some(())
     }
@@ -260,11 +269,7 @@ fn is_type(kind: SyntaxKind) -> bool {
 /// Whether the join found no row for one side of a comparison, so that it never holds.
 pub(super) fn never(node: &SyntaxNode, scope: &Scope) -> bool {
     let node = bare(node);
-    let comparison = node.kind() == SyntaxKind::BIN_EXPR
-        && node.children_with_tokens().any(|element| {
-            use SyntaxKind as K;
-            matches!(element.kind(), K::EQ | K::LTEQ | K::GTEQ | K::NEQ | K::NEQB | K::L_ANGLE | K::R_ANGLE)
-        });
+    let comparison = is_comparison(&node);
     let missing = |side: &SyntaxNode| {
         let mut side = bare(side);
         while side.kind() == SyntaxKind::CAST_EXPR
@@ -275,6 +280,28 @@ pub(super) fn never(node: &SyntaxNode, scope: &Scope) -> bool {
         scope.column(&side).and_then(|output| output.expr.as_ref()).is_some_and(Expr::is_null)
     };
     comparison && node.children().any(|side| missing(&side))
+}
+
+/// Whether a condition compares columns, and so is never true of NULL.
+fn is_strict(node: &SyntaxNode) -> bool {
+    let plain = |side: SyntaxNode| {
+        let side = bare(&side);
+        let side = if side.kind() == SyntaxKind::CAST_EXPR {
+            side.first_child().map(|inner| bare(&inner))
+        } else {
+            Some(side)
+        };
+        side.is_some_and(|side| {
+            matches!(side.kind(), SyntaxKind::FIELD_EXPR | SyntaxKind::NAME_REF | SyntaxKind::LITERAL)
+        })
+    };
+    is_comparison(&bare(node)) && bare(node).children().filter(|side| side.kind() != SyntaxKind::OP).all(plain)
+}
+
+fn is_comparison(node: &SyntaxNode) -> bool {
+    use SyntaxKind as K;
+    let op = |kind: K| matches!(kind, K::EQ | K::LTEQ | K::GTEQ | K::NEQ | K::NEQB | K::L_ANGLE | K::R_ANGLE);
+    node.kind() == K::BIN_EXPR && node.children_with_tokens().any(|element| op(element.kind()))
 }
 
 /// Whether a condition says that two things are equal.
