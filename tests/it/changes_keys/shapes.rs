@@ -213,4 +213,8 @@ pub const SHAPES: &[(&str, &str)] = &[
         "three_keys",
         "SELECT o.kind, c.region, p.name, count(*) AS n FROM orders o LEFT JOIN customers c ON c.id = o.c_id LEFT JOIN products p ON p.id = o.id GROUP BY 1, 2, 3",
     ),
+    (
+        "many_outer",
+        "SELECT o.kind, count(s0.id) AS n, sum(x.amount) AS a FROM orders o LEFT JOIN shops s0 ON s0.id = o.c_id LEFT JOIN shops s1 ON s1.id = o.c_id LEFT JOIN shops s2 ON s2.id = o.c_id LEFT JOIN shops s3 ON s3.id = o.c_id LEFT JOIN shops s4 ON s4.id = o.c_id LEFT JOIN shops s5 ON s5.id = o.c_id LEFT JOIN shops s6 ON s6.id = o.c_id LEFT JOIN shops s7 ON s7.id = o.c_id LEFT JOIN sales x ON x.shop = s3.id AND x.amount > 1 WHERE s1.name IS NULL OR o.amount > 2 GROUP BY 1",
+    ),
 ];
