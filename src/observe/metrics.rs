@@ -51,6 +51,7 @@ pub async fn metrics(
     let mut text = Text::default();
     own(&mut text, gauges);
     whole(&mut text, &facts);
+    logged(&mut text, &facts.logs);
     counted(&mut text, &facts.totals);
     stored(&mut text, &facts.marts);
     aged(&mut text, &facts, &declared, now);
@@ -128,6 +129,16 @@ fn whole(text: &mut Text, facts: &Facts) {
     for result in ["applied", "pending", "invalid", "failed"] {
         let is = facts.reconcile.as_deref() == Some(result);
         text.sample(name, &[("result", result)], u8::from(is));
+    }
+}
+
+fn logged(text: &mut Text, logs: &[(QName, i64)]) {
+    let name = "datamart_log_size_bytes";
+    if !logs.is_empty() {
+        text.family(gauge(name, Some("bytes"), "The log of what changes in a source table."));
+    }
+    for (table, bytes) in logs {
+        text.sample(name, &[("source", &table.to_string())], bytes);
     }
 }
 

@@ -142,12 +142,8 @@ impl Capture {
             return;
         }
         let was = captures.logs.get(table);
-        let as_wanted = was.is_some_and(|was| {
-            was.columns == log.columns
-                && was.logged == log.logged
-                && was.relation == source.oid
-                && was.name == log.name().name
-        });
+        let same = |was: &Log| was.columns == log.columns && was.logged == log.logged && was.name == log.name().name;
+        let as_wanted = was.is_some_and(same);
         let changed = was.is_some_and(|was| as_wanted && !was.whole);
         let aspect = format!("capture:{table}");
         let ignored = asked.options.ignores(&aspect);
@@ -211,6 +207,15 @@ impl Capture {
         }
         if !create.is_empty() {
             transactions.insert(0, create);
+        }
+        // A partition that went took its triggers along.
+        let log_name = log.name().name;
+        let strays = captures.tables.iter().filter(|(name, other)| {
+            other.owned && other.has_triggers(&log_name) && !source.family.contains(*name)
+        });
+        for (stray, _) in strays {
+            let change = change(stray, &format!("it is no part of {table} any more"), &format!("log {}", log.name()), "");
+            self.after.push((change, vec![detach_log(&log, stray)]));
         }
         if transactions.is_empty() {
             return;

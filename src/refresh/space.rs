@@ -58,14 +58,13 @@ pub async fn tidy_logs(
         let beyond = max_log.is_some_and(|most| u64::try_from(total).unwrap_or_default() > most);
         let mut free = !left((current + 1) % LOG_SEGMENTS);
         for at in (0..LOG_SEGMENTS).filter(|at| left(*at)) {
-            let unseen = unseen(conn, &size.log, at).await?;
-            if beyond {
-                tidied.given_up.extend(give_up(conn, &size.log, &unseen).await?);
-            } else if !unseen.is_empty() {
+            let behind = unseen(conn, &size.log, at).await?;
+            if !beyond && behind.iter().any(|mart| mart.counts) {
                 continue;
             }
-            if empty(conn, &size.log, at, beyond).await? {
+            if let Some(given_up) = empty(conn, &size.log, at, beyond).await? {
                 tidied.emptied += 1;
+                tidied.given_up.extend(given_up);
                 free |= at == (current + 1) % LOG_SEGMENTS;
             }
         }
@@ -100,8 +99,17 @@ async fn sizes(conn: &mut PgConnection, registry: &str, project: &str) -> Result
     Ok(sizes.into_iter().filter(|size| size.bytes.len() == LOG_SEGMENTS).collect())
 }
 
-/// Who follows the table and has not seen all of a segment; true for those that have a position.
-async fn unseen(conn: &mut PgConnection, log: &ChangeLog, segment: usize) -> Result<Vec<(QName, bool)>, SqlError> {
+/// A mart that has not seen all of a segment.
+struct Behind {
+    /// The relation that stores its rows, or its own where it only has to be refreshed.
+    name: QName,
+    position: bool,
+    /// Somebody reads it.
+    counts: bool,
+}
+
+/// Who follows the table and has not seen all of a segment.
+async fn unseen(conn: &mut PgConnection, log: &ChangeLog, segment: usize) -> Result<Vec<Behind>, SqlError> {
     let sql = in_schema(include_str!("sql/log_seen.sql"), &log.registry);
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(&log.project)
@@ -109,60 +117,60 @@ async fn unseen(conn: &mut PgConnection, log: &ChangeLog, segment: usize) -> Res
         .bind(&log.table.name)
         .fetch_all(&mut *conn)
         .await?;
+    let segment = &log.segments()[segment];
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM {segment} WHERE NOT pg_catalog.pg_visible_in_snapshot(datamart_xid, $1::pg_catalog.pg_snapshot))"
+    );
     let mut unseen = Vec::new();
     for row in rows {
-        let segment = &log.segments()[segment];
-        let sql = format!(
-            "SELECT EXISTS (SELECT FROM {segment} WHERE NOT pg_catalog.pg_visible_in_snapshot(datamart_xid, $1::pg_catalog.pg_snapshot))"
-        );
         let snapshot: String = row.try_get("snapshot")?;
-        if sqlx::query_scalar(AssertSqlSafe(sql)).bind(snapshot).fetch_one(&mut *conn).await? {
-            let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
-            unseen.push((name, row.try_get("position")?));
+        if sqlx::query_scalar(AssertSqlSafe(sql.clone())).bind(snapshot).fetch_one(&mut *conn).await? {
+            unseen.push(Behind {
+                name: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?),
+                position: row.try_get("position")?,
+                counts: row.try_get("counts")?,
+            });
         }
     }
     Ok(unseen)
 }
 
-/// Whoever has no position is computed whole.
-async fn give_up(
+/// Empties a segment that is not written to; gives whose positions were given up for that, or `None` where it is not the time.
+/// Somebody who began before the segment was left may have written to it just now: who has seen it is asked behind a lock that
+/// keeps writers off, which nobody waits for.
+async fn empty(
     conn: &mut PgConnection,
     log: &ChangeLog,
-    unseen: &[(QName, bool)],
-) -> Result<BTreeSet<QName>, SqlError> {
-    let with_position = unseen.iter().filter(|(_, position)| *position).map(|(name, _)| name);
-    let mut given_up = BTreeSet::new();
-    for name in with_position {
-        let sql = in_schema(
-            "DELETE FROM {registry}.positions WHERE project = $1 AND schema = $2 AND name = $3",
-            &log.registry,
-        );
-        sqlx::query(AssertSqlSafe(sql))
-            .bind(&log.project)
-            .bind(&name.schema)
-            .bind(&name.name)
-            .execute(&mut *conn)
-            .await?;
-        given_up.insert(name.clone());
-    }
-    Ok(given_up)
-}
-
-/// Empties a segment that is not written to. What is in it was seen, unless somebody who began before it was left wrote just
-/// now: that is looked for again behind a lock that keeps writers off, which nobody waits for.
-async fn empty(conn: &mut PgConnection, log: &ChangeLog, at: usize, whatever: bool) -> Result<bool, SqlError> {
+    at: usize,
+    whatever: bool,
+) -> Result<Option<Vec<QName>>, SqlError> {
     let segment = log.segments()[at].clone();
     let mut transaction = conn.begin().await?;
+    let mut given_up = Vec::new();
     for mode in ["SHARE", "ACCESS EXCLUSIVE"] {
         let lock = format!("LOCK TABLE {segment} IN {mode} MODE NOWAIT");
         if let Err(error) = sqlx::query(AssertSqlSafe(lock)).execute(&mut *transaction).await.map_err(SqlError::from) {
             transaction.rollback().await?;
-            return if error.kind == ErrorKind::Lock { Ok(false) } else { Err(error) };
+            return if error.kind == ErrorKind::Lock { Ok(None) } else { Err(error) };
         }
-        if mode == "SHARE" && !whatever && !unseen(&mut transaction, log, at).await?.is_empty() {
-            transaction.rollback().await?;
-            return Ok(false);
+        if mode == "SHARE" {
+            let behind = unseen(&mut transaction, log, at).await?;
+            if !whatever && behind.iter().any(|mart| mart.counts) {
+                transaction.rollback().await?;
+                return Ok(None);
+            }
+            given_up.extend(behind.into_iter().filter(|mart| mart.position).map(|mart| mart.name));
         }
+    }
+    // Whoever has no position is computed whole.
+    for name in &given_up {
+        let sql = "DELETE FROM {registry}.positions WHERE project = $1 AND schema = $2 AND name = $3";
+        sqlx::query(AssertSqlSafe(in_schema(sql, &log.registry)))
+            .bind(&log.project)
+            .bind(&name.schema)
+            .bind(&name.name)
+            .execute(&mut *transaction)
+            .await?;
     }
     sqlx::query(AssertSqlSafe(format!("TRUNCATE {segment}"))).execute(&mut *transaction).await?;
     // Who looks with an older snapshot finds other files than it knows, and counts on nothing.
@@ -170,7 +178,7 @@ async fn empty(conn: &mut PgConnection, log: &ChangeLog, at: usize, whatever: bo
         format!("UPDATE {}.captures SET files = {} WHERE {}", quote_ident(&log.registry), log_files(log), is(log));
     sqlx::query(AssertSqlSafe(files)).execute(&mut *transaction).await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok(Some(given_up))
 }
 
 /// Goes on to the next segment. Whoever is in the middle of the function writes to the old one still.

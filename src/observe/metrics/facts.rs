@@ -53,6 +53,8 @@ pub(super) struct Facts {
     pub drifted: Option<i32>,
     pub epoch: Option<i64>,
     pub requests: i64,
+    /// Bytes of the logs of changes, by table.
+    pub logs: Vec<(QName, i64)>,
 }
 
 pub(super) async fn read(conn: &mut PgConnection, registry: &str, project: &str) -> Result<Facts, ObserveError> {
@@ -71,7 +73,15 @@ pub(super) async fn read(conn: &mut PgConnection, registry: &str, project: &str)
         drifted: whole.try_get("drifted")?,
         epoch: whole.try_get("epoch")?,
         requests: whole.try_get("requests")?,
+        logs: logs(&whole)?,
     })
+}
+
+fn logs(whole: &PgRow) -> Result<Vec<(QName, i64)>, sqlx::Error> {
+    let texts = |column: &str| whole.try_get::<Vec<String>, _>(column);
+    let names = texts("log_schemas")?.into_iter().zip(texts("log_names")?);
+    let names = names.map(|(schema, name)| QName::new(schema, name));
+    Ok(names.zip(whole.try_get::<Vec<i64>, _>("log_bytes")?).collect())
 }
 
 /// Every mart with rows.

@@ -18,22 +18,21 @@ WITH RECURSIVE triggered AS (
       ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
      AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> v.oid AND d.deptype = 'n'
 )
-SELECT p.schema, p.name, p.snapshot::text AS snapshot, true AS position
+SELECT p.schema, p.name, p.snapshot::text AS snapshot, true AS position,
+       -- Versions that nobody reads any more do not count.
+       EXISTS (SELECT FROM {registry}.marts AS m WHERE m.project = $1 AND m.schema = p.schema AND m.name = p.name AND m.status <> 'dropped')
+       OR EXISTS (SELECT FROM {registry}.versions AS v WHERE v.project = $1 AND v.published
+                  AND v.declared #>> '{name,schema}' = p.schema AND v.declared #>> '{name,name}' = p.name) AS counts
 FROM {registry}.positions AS p
-WHERE p.project = $1 AND (p.schema, p.name) IN (
-    SELECT m.schema, m.name FROM {registry}.marts AS m
-    WHERE m.project = $1 AND m.applied #> '{changes,sources}' @> pg_catalog.jsonb_build_array(
-        pg_catalog.jsonb_build_object('table', pg_catalog.jsonb_build_object('schema', $2::text, 'name', $3::text)))
-    UNION ALL
-    SELECT v.schema, v.relation FROM {registry}.versions AS v
-    WHERE v.project = $1 AND v.applied #> '{changes,sources}' @> pg_catalog.jsonb_build_array(
-        pg_catalog.jsonb_build_object('table', pg_catalog.jsonb_build_object('schema', $2::text, 'name', $3::text)))
-)
+WHERE p.project = $1
+  AND p.fingerprint::jsonb -> 'sources' @> pg_catalog.jsonb_build_array(
+      pg_catalog.jsonb_build_object('table', pg_catalog.format('%I.%I', $2::text, $3::text)))
 UNION ALL
-SELECT w.schema, w.mart, coalesce(l.snapshot, '1:1:'), false
+SELECT w.schema, w.mart, coalesce(l.snapshot, '1:1:'), false, true
 FROM (
     SELECT DISTINCT w.schema, w.mart FROM walk AS w
-    JOIN {registry}.captures AS c ON c.relation = w.oid AND c.project = $1 AND c.schema = $2 AND c.name = $3
+    JOIN pg_catalog.pg_class AS c ON c.oid = w.oid AND c.relname = $3
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = $2
 ) AS w
 LEFT JOIN LATERAL (
     SELECT r.snapshot FROM {registry}.refreshes AS r

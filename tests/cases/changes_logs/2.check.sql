@@ -1,0 +1,1 @@
+SELECT count(*) = 16 AND (SELECT array_agg(columns::text ORDER BY name) = '{"{orders}","{day}","{kind,region}"}' FROM (SELECT name, columns FROM datamart.captures) AS c) FROM pg_trigger WHERE tgname LIKE 'datamart_changes_default_%'

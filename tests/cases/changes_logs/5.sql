@@ -1,0 +1,1 @@
+TRUNCATE datamart.changes_default_public_orders_1;

@@ -1,0 +1,1 @@
+SELECT (SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'datamart_changes%') + (SELECT count(*) FROM pg_class WHERE relname LIKE 'changes\_%') + (SELECT count(*) FROM pg_proc WHERE proname LIKE 'changes\_%') + (SELECT count(*) FROM datamart.captures) + (SELECT count(*) FROM datamart.sentinels) = 0
