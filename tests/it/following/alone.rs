@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use datamart::refresh::{Method, RunStatus};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::shop::{Shop, by_region, key, source};
+use super::shop::Shop;
 use crate::support::database::run;
 use crate::support::wait::until;
 
@@ -127,29 +127,7 @@ fn several_sources_change_in_one_batch() {
             INSERT INTO shops SELECT n, 'city ' || n % 3 FROM generate_series(1, 9) AS n;
             INSERT INTO sales SELECT n, n % 9 + 1, n FROM generate_series(1, 100) AS n;";
         let query = "SELECT s.city, x.shop % 2 AS odd, count(*) AS n, sum(x.amount) AS total FROM sales x JOIN shops s ON s.shop = x.shop GROUP BY 1, 2";
-        let mut changes = by_region();
-        changes.key = vec![key("city", "text"), key("odd", "integer")];
-        changes.query = query.replace("FROM sales", "FROM public.sales").replace("JOIN shops", "JOIN public.shops");
-        let all = |table: &str, at: usize, columns: &str| {
-            format!("(SELECT {columns} FROM public.{table} UNION ALL SELECT {columns} FROM {{delta:{at}}} AS logged)")
-        };
-        changes.sources = vec![
-            source(
-                "sales",
-                &[("shop", "integer")],
-                &format!(
-                    "SELECT s.city, l.shop % 2 AS odd FROM {{delta:0}} AS l JOIN {} AS s ON s.shop = l.shop",
-                    all("shops", 1, "shop, city")
-                ),
-            ),
-            source(
-                "shops",
-                &[("shop", "integer"), ("city", "text")],
-                "SELECT l.city, l.shop % 2 AS odd FROM {delta:1} AS l",
-            ),
-        ];
-        let shop = Shop::of(seed, query, "", &changes).await;
-        shop.refreshed().await;
+        let shop = Shop::of(seed, query, "").await;
         shop.nothing().await;
         shop.script(
             "BEGIN; UPDATE sales SET shop = 10 WHERE shop = 1; INSERT INTO shops VALUES (10, 'city 1'); DELETE FROM shops WHERE shop = 1;

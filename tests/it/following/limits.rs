@@ -1,27 +1,19 @@
 //! Keys, roles, and what bounds the rows: retention, and rows that are history.
 
-use datamart::state::Changes;
-
-use super::shop::{BY_REGION, ORDERS, Shop, by_region, key, source};
+use super::shop::{BY_REGION, ORDERS, Shop};
 use crate::support::database::run;
 
 /// One row for each order, without grouping.
-fn each(columns: &str) -> (String, Changes) {
-    let query = format!("SELECT {columns} FROM orders WHERE amount < 100");
-    let mut changes = by_region();
-    changes.key = vec![key("id", "integer")];
-    changes.sources =
-        vec![source("orders", &[("id", "integer")], "SELECT DISTINCT logged.id FROM {delta:0} AS logged")];
-    changes.query = query.replace("orders", "public.orders");
-    (query, changes)
+fn each(columns: &str) -> String {
+    format!("SELECT {columns} FROM orders WHERE amount < 100")
 }
 
 #[test]
 fn rows_are_merged_by_a_key() {
     run(async {
-        let (query, changes) = each("id, amount AS place");
+        let query = each("id, amount AS place");
         let more = "primary_key = [\"id\"]\nindexes = [{ columns = [\"place\"], unique = true }]";
-        let shop = Shop::of(ORDERS, &query, more, &changes).await;
+        let shop = Shop::of(ORDERS, &query, more).await;
         shop.refreshed().await;
         shop.script("UPDATE orders SET amount = 50 WHERE id = 1; DELETE FROM orders WHERE id = 2; INSERT INTO orders VALUES (30, 'x', 30)").await;
         assert_eq!(shop.follows().await, [1, 1, 1]);
@@ -35,10 +27,9 @@ fn rows_are_merged_by_a_key() {
 #[test]
 fn rows_without_a_key_are_multisets() {
     run(async {
-        let (query, changes) = each("id, region, 1 AS one");
+        let query = each("id, region, 1 AS one");
         let query = query.replace("FROM orders", "FROM orders, generate_series(1, (id % 3)::int)");
-        let changes = Changes { query: query.replace("orders,", "public.orders,"), ..changes };
-        let shop = Shop::of(ORDERS, &query, "", &changes).await;
+        let shop = Shop::of(ORDERS, &query, "").await;
         shop.refreshed().await;
         shop.script("UPDATE orders SET region = 'x' WHERE id = 5; UPDATE orders SET id = 20 WHERE id = 8; DELETE FROM orders WHERE id = 1").await;
         assert_eq!(shop.follows().await, [4, 0, 5]);
@@ -53,7 +44,7 @@ fn a_mart_s_owner_needs_no_right_to_the_logs() {
             "DROP ROLE IF EXISTS following_owner; CREATE ROLE following_owner; {ORDERS} GRANT SELECT ON orders TO following_owner;
              GRANT USAGE, CREATE ON SCHEMA public TO following_owner;"
         );
-        let shop = Shop::of(&seed, BY_REGION, "owner = \"following_owner\"", &by_region()).await;
+        let shop = Shop::of(&seed, BY_REGION, "owner = \"following_owner\"").await;
         shop.refreshed().await;
         shop.script("INSERT INTO orders VALUES (9, 'north', 5)").await;
         assert_eq!(shop.follows().await, [1, 0, 1]);
@@ -67,26 +58,13 @@ fn a_mart_s_owner_needs_no_right_to_the_logs() {
 const DAYS: &str = "CREATE TABLE orders (id int PRIMARY KEY, day date, amount numeric NOT NULL);
     INSERT INTO orders SELECT n, current_date - n, n FROM generate_series(0, 9) AS n;";
 
-fn by_day() -> (&'static str, Changes) {
-    let query = "SELECT day, count(*) AS n FROM orders GROUP BY day";
-    let mut changes = by_region();
-    changes.key = vec![key("day", "date")];
-    changes.sources = vec![source("orders", &[("day", "date")], "SELECT DISTINCT logged.day FROM {delta:0} AS logged")];
-    changes.query = query.replace("orders", "public.orders");
-    (query, changes)
-}
+const BY_DAY: &str = "SELECT day, count(*) AS n FROM orders GROUP BY day";
 
 #[test]
 fn what_is_too_old_goes() {
     run(async {
-        let (query, changes) = by_day();
-        let shop = Shop::of(
-            DAYS,
-            query,
-            "primary_key = [\"day\"]\n[retention]\ncolumn = \"day\"\nkeep = \"6 days\"",
-            &changes,
-        )
-        .await;
+        let shop =
+            Shop::of(DAYS, BY_DAY, "primary_key = [\"day\"]\n[retention]\ncolumn = \"day\"\nkeep = \"6 days\"").await;
         shop.refreshed().await;
         shop.script("INSERT INTO orders VALUES (20, current_date - 8, 1), (21, current_date, 1)").await;
         assert_eq!(shop.follows().await, [0, 1, 0]);
@@ -102,9 +80,8 @@ fn what_is_too_old_goes() {
 #[test]
 fn what_is_frozen_stays() {
     run(async {
-        let (query, changes) = by_day();
         let more = "primary_key = [\"day\"]\n[refresh.incremental]\nmethod = \"changes\"\ntime_column = \"day\"\nfrozen_before = \"5 days\"";
-        let shop = Shop::of(DAYS, query, more, &changes).await;
+        let shop = Shop::of(DAYS, BY_DAY, more).await;
         shop.refreshed().await;
         // The source is purged; what the mart has of it stays, whatever computes its rows.
         shop.script("DELETE FROM orders WHERE day < current_date - 3; INSERT INTO orders VALUES (20, current_date, 1)")

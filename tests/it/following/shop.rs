@@ -2,7 +2,7 @@
 
 use datamart::plan;
 use datamart::refresh::{self, Asked, How, Method, Options, Run, RunStatus};
-use datamart::state::{ChangeLog, ChangeSource, Changes, KeyColumn, LoggedColumn, QName};
+use datamart::state::{ChangeLog, LoggedColumn, QName};
 
 use crate::support::database::Database;
 use crate::support::folder::Folder;
@@ -19,39 +19,13 @@ pub const ORDERS: &str = "CREATE TABLE orders (id int PRIMARY KEY, region text, 
 
 pub const BY_REGION: &str = "SELECT region, count(*) AS n, sum(amount) AS total FROM orders GROUP BY region";
 
-pub fn source(table: &str, columns: &[(&str, &str)], affected: &str) -> ChangeSource {
-    let logged = |(name, of): &(&str, &str)| LoggedColumn { name: (*name).into(), type_name: (*of).into() };
-    ChangeSource {
-        table: QName::new("public", table),
-        columns: columns.iter().map(logged).collect(),
-        affected: Some(affected.to_owned()),
-    }
-}
-
-pub fn key(name: &str, type_name: &str) -> KeyColumn {
-    KeyColumn { name: name.into(), type_name: type_name.into(), ..KeyColumn::default() }
-}
-
-pub fn by_region() -> Changes {
-    let affected = "SELECT DISTINCT logged.region FROM {delta:0} AS logged";
-    Changes {
-        key: vec![key("region", "text")],
-        sources: vec![source("orders", &[("region", "text")], affected)],
-        query: BY_REGION.replace("orders", "public.orders"),
-        ..Changes::default()
-    }
-}
-
 impl Shop {
-    /// A mart by region, refreshed once.
+    /// A mart by region.
     pub async fn new(more: &str) -> Self {
-        let shop = Self::of(ORDERS, BY_REGION, more, &by_region()).await;
-        let first = shop.refreshed().await;
-        assert_eq!(first.status, RunStatus::Success, "{first:#?}");
-        shop
+        Self::of(ORDERS, BY_REGION, more).await
     }
 
-    pub async fn of(seed: &str, query: &str, more: &str, changes: &Changes) -> Self {
+    pub async fn of(seed: &str, query: &str, more: &str) -> Self {
         let database = Database::new().await;
         database.script(seed).await;
         let method =
@@ -61,19 +35,7 @@ impl Shop {
         );
         let folder = Folder::of(&[("mart.toml", &manifest)]);
         converge(&database, folder.path(), &plan::Options::default()).await;
-        let shop = Self { database, folder };
-        shop.follow(changes).await;
-        shop
-    }
-
-    /// Makes the logs, and says how the mart follows them.
-    async fn follow(&self, changes: &Changes) {
-        for source in &changes.sources {
-            self.database.script(&log(source)).await;
-        }
-        let json = serde_json::to_string(changes).expect("JSON").replace('\'', "''");
-        let sql = format!("UPDATE datamart.marts SET applied = jsonb_set(applied, '{{changes}}', '{json}')");
-        self.database.script(&sql).await;
+        Self { database, folder }
     }
 
     pub async fn refreshed(&self) -> Run {
@@ -141,14 +103,13 @@ impl Shop {
     }
 }
 
-/// A log, with what fills it.
-fn log(source: &ChangeSource) -> String {
-    let log = ChangeLog {
+/// The log of the orders.
+pub fn log() -> ChangeLog {
+    ChangeLog {
         registry: "datamart".into(),
         project: "default".into(),
-        table: source.table.clone(),
-        columns: source.columns.clone(),
+        table: QName::new("public", "orders"),
+        columns: vec![LoggedColumn { name: "region".into(), type_name: "text".into() }],
         logged: false,
-    };
-    [plan::create_log(&log), plan::attach_log(&log, &source.table)].concat().join(";\n")
+    }
 }
