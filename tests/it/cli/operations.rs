@@ -83,7 +83,7 @@ fn status_and_suspend_wait_for_nobodys_refresh() {
     let rig = Rig::applied();
     run(async {
         let mut other = rig.database.session().await;
-        sqlx::raw_sql("BEGIN; REFRESH MATERIALIZED VIEW sales").execute(&mut other).await.expect("a refresh");
+        sqlx::raw_sql("BEGIN; REFRESH MATERIALIZED VIEW public.sales").execute(&mut other).await.expect("a refresh");
         let told = rig.run(&["status"]).done().out();
         assert!(told.contains("public.sales"), "{told}");
         insta::assert_snapshot!(rig.run(&["suspend", "sales"]).done().out(), @"public.sales: suspended.");
