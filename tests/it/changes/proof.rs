@@ -139,7 +139,7 @@ impl Proof {
                 continue;
             }
             self.report.comparisons += 1;
-            if let Some(difference) = difference(&mut conn, shape).await {
+            if let Some(difference) = difference(&mut conn, &shape).await {
                 let run = runs.iter().find(|run| run.mart == format!("public.{}", shape.name));
                 let how = run.map(|run| format!("{:?} {:?}: {}", run.status, run.method, run.reason));
                 self.report.mismatches.push(format!("{difference}\n  {}", how.unwrap_or_default()));
