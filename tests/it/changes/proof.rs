@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use super::compare::difference;
 use super::dice::Dice;
 use super::events::Event;
+use super::more_shapes::MORE_SHAPES;
 use super::shapes::{SHAPES, Shape};
 use super::world::World;
 use super::writer::{Told, Writer};
@@ -227,6 +228,7 @@ fn shapes() -> Vec<Shape> {
     let parts: Vec<&str> = asked.split_terminator(',').collect();
     SHAPES
         .iter()
+        .chain(MORE_SHAPES)
         .filter(|shape| parts.is_empty() || parts.iter().any(|part| shape.name.contains(part)))
         .copied()
         .collect()

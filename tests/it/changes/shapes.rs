@@ -31,7 +31,7 @@ impl Shape {
     }
 }
 
-const fn shape(name: &'static str, primary_key: &'static str, query: &'static str) -> Shape {
+pub const fn shape(name: &'static str, primary_key: &'static str, query: &'static str) -> Shape {
     Shape { name, primary_key, query }
 }
 
