@@ -71,7 +71,7 @@ pub(super) fn how(policy: &RefreshPolicy, asked: &Asked) -> How {
 
 /// Chooses for one mart.
 pub fn choose(recorded: &Recorded, live: &Relation, asked: &Asked, facts: &Facts) -> Chosen {
-    if follows(recorded, live, asked, facts) {
+    if follows(recorded, asked, facts) {
         return Chosen { choice: Choice::Changes, why: None };
     }
     match part(recorded, live, asked, facts) {
@@ -81,7 +81,9 @@ pub fn choose(recorded: &Recorded, live: &Relation, asked: &Asked, facts: &Facts
 }
 
 /// Whether the rows may be those whose key a change of a source affects.
-fn follows(recorded: &Recorded, live: &Relation, asked: &Asked, facts: &Facts) -> bool {
+///
+/// One without rows may be just what its query gives: where it stands is known all the same.
+fn follows(recorded: &Recorded, asked: &Asked, facts: &Facts) -> bool {
     let policy = &recorded.mart.refresh;
     let by_changes = policy.incremental.as_ref().is_some_and(|i| i.method == IncrementalMethod::Changes);
     let (table, known) = (recorded.mart.kind == Kind::Table, recorded.applied.changes.is_some());
@@ -90,7 +92,7 @@ fn follows(recorded: &Recorded, live: &Relation, asked: &Asked, facts: &Facts) -
         How::Incremental => true,
         How::Smart => young(policy, facts).is_ok(),
     };
-    by_changes && table && known && some && !live.empty
+    by_changes && table && known && some
 }
 
 /// Chooses where all rows are computed.

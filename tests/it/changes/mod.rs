@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `dice` | chance that can be had again |
 //! | `world` | the tables, the server, what crashes and starts again |
-//! | `shapes` | the marts |
+//! | `shapes`, `more_shapes` | the marts |
 //! | `writes` | random statements |
 //! | `writer` | the sessions that run them: late, rolled back, prepared |
 //! | `events` | what is done to tables beside writes |
@@ -18,6 +18,7 @@
 mod compare;
 mod dice;
 mod events;
+mod more_shapes;
 mod proof;
 mod shapes;
 mod world;

@@ -20,13 +20,18 @@ impl Shape {
         )
     }
 
+    /// Whether its rows change without a write.
+    pub fn moves(&self) -> bool {
+        self.query.contains("now()") || self.query.contains("current_date")
+    }
+
     /// The query as of a time, which is a literal.
     pub fn as_of(&self, time: &str) -> String {
         self.query.replace("now()", time).replace("current_date", &format!("({time})::date"))
     }
 }
 
-const fn shape(name: &'static str, primary_key: &'static str, query: &'static str) -> Shape {
+pub const fn shape(name: &'static str, primary_key: &'static str, query: &'static str) -> Shape {
     Shape { name, primary_key, query }
 }
 
