@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::ApplyError;
 use crate::build::position::{self, Look, Standing, Watched};
-use crate::plan::{Action, Record, RecordRow, Step};
+use crate::plan::{Action, PartRow, Record, RecordRow, Step};
 use crate::state::QName;
 
 /// What was looked at before marts were filled.
@@ -54,9 +54,9 @@ impl Positions {
 /// What tells where a mart stands that is filled; `None` where it keeps its rows, or follows no changes.
 fn filled<'a>(registry: &'a str, project: &'a str, record: &'a Record) -> Option<Watched<'a>> {
     match &record.row {
-        RecordRow::Upsert {
-            declared, definition, changes: Some(changes), action, adopted: None, part: None, ..
-        } if matches!(action, Action::Create | Action::Replace) => {
+        RecordRow::Upsert { declared, definition, changes: Some(changes), action, adopted: None, part, .. }
+            if matches!(action, Action::Create | Action::Replace) && !matches!(part, Some(PartRow::Stable { .. })) =>
+        {
             Some(Watched::new(registry, project, declared, definition, changes))
         }
         _ => None,

@@ -9,7 +9,7 @@ use super::{CompileError, Compiled, Failure};
 use crate::database::{ErrorKind, SqlError};
 use crate::manifest::DesiredMart;
 use crate::sql::changes::{self, Function, Known, Obstacle, Table, View};
-use crate::state::{Kind, Mart, Part, QName};
+use crate::state::{Changes, Kind, Mart, Part, QName};
 
 /// What to write instead, where a query cannot follow changes.
 const HELP: &str = "change the query, or say `method = \"window\"`, \"append\" or \"upsert\" under [refresh.incremental], or `strategy = \"full\"`";
@@ -30,7 +30,8 @@ pub(super) async fn derived(
         return Ok(Vec::new());
     }
     let declared: BTreeMap<&QName, &DesiredMart> = marts.iter().map(|desired| (&desired.mart.name, *desired)).collect();
-    let mut reading = Reading { conn, scratch, known: Known::default(), denied: BTreeMap::new() };
+    let mut reading =
+        Reading { conn, scratch, known: Known::default(), zoned: BTreeSet::new(), denied: BTreeMap::new() };
     reading.read(&asking, &declared, compiled).await?;
     let mut failures = Vec::new();
     for mart in asking {
@@ -39,7 +40,11 @@ pub(super) async fn derived(
             is.columns.iter().map(|column| (column.name.clone(), column.type_name.clone())).collect();
         let known = reading.of(mart);
         match changes::derive(&is.definition, &output, &key(mart), &known) {
-            Ok(found) => is.changes = Some(found),
+            Ok(found) => {
+                let views = found.views.iter().cloned().chain([reading.scratch.view(mart)]);
+                let settings = views.into_iter().any(|view| reading.zoned.contains(&view));
+                is.changes = Some(Changes { settings, ..found });
+            }
             Err(obstacle) => failures.push(failure(mart, &obstacle)),
         }
     }
@@ -66,6 +71,8 @@ struct Reading<'a> {
     conn: &'a mut PgConnection,
     scratch: &'a Scratch,
     known: Known,
+    /// Views whose rows depend on the session's time zone.
+    zoned: BTreeSet<QName>,
     /// Relations and the roles that may not read them.
     denied: BTreeMap<QName, BTreeSet<String>>,
 }
@@ -120,6 +127,7 @@ impl Reading<'_> {
         }
         self.functions(&functions, &made).await?;
         self.behind(asking).await?;
+        self.zoned(asking).await?;
         self.comparable().await
     }
 
@@ -231,6 +239,18 @@ impl Reading<'_> {
             let signatures = vec![row.try_get("signature")?];
             let volatility = letter(row.try_get("volatility")?);
             self.known.behind.push((Some(name), Function { volatility, signatures, ..Function::default() }));
+        }
+        Ok(())
+    }
+
+    async fn zoned(&mut self, asking: &[&Mart]) -> Result<(), CompileError> {
+        let views = self.known.views.keys().map(|name| (name.schema.clone(), name.name.clone()));
+        let scratch = asking.iter().map(|mart| self.scratch.view(mart)).map(|name| (name.schema, name.name));
+        let (schemas, names): (Vec<String>, Vec<String>) = views.chain(scratch).unzip();
+        let rows =
+            sqlx::query(include_str!("sql/zoned.sql")).bind(&schemas).bind(&names).fetch_all(&mut *self.conn).await?;
+        for row in rows {
+            self.zoned.insert(QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?));
         }
         Ok(())
     }

@@ -7,7 +7,8 @@ use super::refresh::Defaults;
 use super::report::Report;
 use super::section::Section;
 use crate::state::{
-    ColumnDecl, IndexDecl, Kind, Mart, Publish, QName, RefreshPolicy, VersionOn, Versions, derived_name,
+    ColumnDecl, IncrementalMethod, IndexDecl, Kind, Mart, Publish, QName, RefreshPolicy, VersionOn, Versions,
+    derived_name,
 };
 
 /// What keeps how many versions where nobody says it.
@@ -70,12 +71,19 @@ pub fn version_mart(mart: &Mart, relation: QName, number: u32) -> Mart {
         columns: columns
             .map(|(name, column)| (name.clone(), ColumnDecl { description: None, ..column.clone() }))
             .collect(),
-        refresh: RefreshPolicy::default(),
+        refresh: followed(mart),
         freshness: None,
         versions: None,
         metadata: serde_json::Map::new(),
         ..mart.clone()
     }
+}
+
+/// Of when and how a mart is refreshed, what decides whether the query of a version may be as it is.
+fn followed(mart: &Mart) -> RefreshPolicy {
+    let incremental = mart.refresh.incremental.clone();
+    let incremental = incremental.filter(|incremental| incremental.method == IncrementalMethod::Changes);
+    RefreshPolicy { incremental, ..RefreshPolicy::default() }
 }
 
 /// The view of a versioned mart's name, which selects from the version in `relation`.

@@ -1,5 +1,6 @@
 //! Tables whose changes marts follow get a log, and lose it with the last mart that needs it.
 
+mod beside;
 mod told;
 mod world;
 

@@ -133,7 +133,11 @@ impl Parts<'_, '_> {
                 diff.extend(decision.differences.iter().map(difference_text));
             }
             if first {
-                reasons.insert(0, "its versions are kept from now on; version 1 is built".to_owned());
+                let why = match whole.mart.refresh.fresh {
+                    true => "what it shows is exact from now on; its rows are built beside it",
+                    false => "its versions are kept from now on; version 1 is built",
+                };
+                reasons.insert(0, why.to_owned());
                 let message = format!("version 1 of {} is computed, while the old relation serves", whole.mart.name);
                 hazards.extend(whole.mart.kind.has_data().then(|| Hazard::new(HazardKind::RebuildsData, message)));
             }
@@ -143,6 +147,14 @@ impl Parts<'_, '_> {
             }
             let told = |reason: &&String| reason.as_str() == "query changed" || self.is_inner(reason);
             reasons.extend(stable.reasons.iter().filter(|reason| !told(reason)).cloned());
+        }
+        // Its rows are the query's, as before.
+        let shown = self.stable.is_some_and(|stable| {
+            let was_fresh = whole.before.is_some_and(|before| before.refresh.fresh);
+            stable.target.desired.view.is_some() || was_fresh
+        });
+        for reason in reasons.iter_mut().filter(|reason| shown && made.is_none() && *reason == "query changed") {
+            *reason = "its view changed".to_owned();
         }
         for version in &whole.expired {
             let keep = whole.mart.versions.map_or(0, |versions| versions.keep);

@@ -1,13 +1,18 @@
 //! Fresh marts: the view of such a mart's name shows its rows as they would be now.
 
+use std::collections::BTreeSet;
+
 use super::PlanProblem;
+use super::aspect::Mode;
 use super::builder::Builder;
+use super::capture::Capture;
 use super::decision::Decision;
+use super::statement::with;
 use crate::catalog::Actual;
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, DesiredMart};
 use crate::sql::{FreshView, asked_by, fresh_view};
-use crate::state::{Changes, Mart, Part, QName, ShownBy, log_name, log_segments, quote_ident};
+use crate::state::{ChangeLog, Changes, Mart, Part, QName, ShownBy, log_name, log_segments, quote_ident, quote_idents};
 
 /// A fresh mart: the view of its name, and the version that it shows.
 struct Fresh<'a> {
@@ -40,7 +45,7 @@ pub(super) fn views(desired: &Desired, compiled: &Compiled, actual: &Actual) -> 
             rows: &fresh.version.mart.name,
             columns: &columns,
             changes,
-            logged: false,
+            logged: desired.project.capture.logged,
             timezone: &fresh.version.mart.timezone,
         };
         Some((at, ShownBy { text: fresh_view(&view), reads: reads(&view) }))
@@ -97,7 +102,7 @@ pub(super) fn problems(
             let message = format!("its rows are told apart by {}, which is an array", names.join(", "));
             problem(message, "group by something else, too, or remove `fresh`");
         }
-        if actual.server.replicas > 0 {
+        if actual.server.replicas > 0 && !desired.project.capture.logged {
             let message =
                 format!("{} replica(s) are attached, and none can read an unlogged log", actual.server.replicas);
             problem(message, "set `[capture] logged = true` in project.toml, or remove `fresh`");
@@ -112,6 +117,50 @@ fn reads(view: &FreshView<'_>) -> Vec<QName> {
     let sources = view.changes.sources.iter();
     let logs = sources.flat_map(|source| log_segments(&log_name(view.registry, view.project, &source.table)));
     own.into_iter().chain(logs).collect()
+}
+
+/// A log that is made again cannot go while views of fresh marts read it: these are the query meanwhile. Those that change in this
+/// plan are made anew later.
+pub(super) fn leave_logs(
+    capture: &mut Capture,
+    decisions: &[Decision<'_>],
+    dropped: &BTreeSet<QName>,
+    desired: &Desired,
+    actual: &Actual,
+) {
+    for (name, row) in &actual.recorded {
+        let Some(Part::Stable { whole, number }) = &row.part else { continue };
+        let Some(live) = actual.relations.get(name).filter(|_| whole.refresh.fresh) else { continue };
+        let shown = actual.recorded.values().find(
+            |other| matches!(&other.part, Some(Part::Version { of, number: n, .. }) if of == name && n == number),
+        );
+        let Some(applied) = shown.map(|version| &version.applied) else { continue };
+        let Some(definition) = &live.definition else { continue };
+        let create = format!("CREATE OR REPLACE VIEW {name}{} AS\n", with(&live.options));
+        let columns = quote_idents(live.columns.iter().map(|column| &column.name));
+        let query = applied.compiled.trim_end().trim_end_matches(';');
+        let meanwhile = vec![format!("{create}SELECT {columns} FROM (\n{query}\n) AS q")];
+        let changed = decisions.iter().any(|decision| {
+            let is = decision.target.live.is_some_and(|live| live.name == *name);
+            is && matches!(decision.mode, Mode::InPlace | Mode::Rebuild)
+        });
+        for source in applied.changes.iter().flat_map(|changes| &changes.sources) {
+            let log = ChangeLog {
+                registry: desired.project.registry_schema.clone(),
+                project: desired.project.name.clone(),
+                table: source.table.clone(),
+                columns: source.columns.clone(),
+                logged: desired.project.capture.logged,
+            };
+            let segments = log.segments().map(|segment| segment.to_string()).join(", ");
+            let mut again = vec![format!("{create}{definition}")];
+            if live.owner != actual.server.user {
+                again.insert(0, format!("GRANT SELECT ON {segments} TO {}", quote_ident(&live.owner)));
+            }
+            let last = if changed || dropped.contains(name) { Vec::new() } else { again };
+            capture.beside(&log, &meanwhile, &last);
+        }
+    }
 }
 
 impl Builder<'_> {

@@ -41,6 +41,7 @@ pub fn plan(
     let mut problems = problems(&decisions.marts, &dropped_names, &aside, desired, actual);
     let built = decisions.marts.iter().filter(|d| d.builds()).map(|d| d.target.mart.name.clone()).collect();
     let mut capture = capture::capture(desired, compiled, actual, options, &dropped_names, &built);
+    fresh::leave_logs(&mut capture, &decisions.marts, &dropped_names, desired, actual);
     problems.append(&mut capture.problems);
     problems.extend(fresh::problems(desired, compiled, actual, |mart| options.selects(mart)));
     let kept = kept::refusals(&decisions, actual);

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::changes::whole;
 use crate::state::{
     Changes, KeyColumn, LOG_SEGMENTS, QName, log_name, log_segments, quote_ident, quote_idents, quote_literal,
 };
@@ -61,13 +62,16 @@ pub fn fresh_view(view: &FreshView<'_>) -> String {
         text,
         "SELECT {}\nFROM (\n{}\n) AS q\nWHERE (SELECT p.certain AND p.found FROM datamart_pending AS p) AND {again}\nUNION ALL\n",
         columns("q"),
-        query(view.changes, within)
+        query(view.changes, |at, key| {
+            let of = |name: &str| format!("(SELECT p.{name}{at} FROM datamart_pending AS p)");
+            within(key, &of("lo"), &of("hi"), &of("n"))
+        })
     );
     let _ = write!(
         text,
         "SELECT {}\nFROM (\n{}\n) AS q\nWHERE NOT (SELECT p.certain FROM datamart_pending AS p)",
         columns("q"),
-        query(view.changes, |_, _| "true".to_owned())
+        whole(view.changes)
     );
     text
 }
@@ -149,7 +153,12 @@ fn pending(view: &FreshView<'_>) -> String {
     for (at, source) in changes.sources.iter().enumerate() {
         let what = if source.affected.is_some() { "d.datamart_mark IS NOT NULL" } else { "true" };
         certain.push(format!("NOT EXISTS (SELECT FROM datamart_changed_{at} AS d WHERE {what})"));
-        keys.extend(source.affected.iter().flat_map(|affected| with_logs(affected, changes)));
+        keys.extend(
+            source
+                .affected
+                .iter()
+                .flat_map(|affected| with_logs(affected, changes, &|at| format!("datamart_changed_{at}"))),
+        );
     }
     let since = "(SELECT p.at FROM datamart_position AS p)";
     keys.extend(changes.moving.iter().map(|moving| moving.affected.replace("{since}", since)));
@@ -177,15 +186,15 @@ fn pending(view: &FreshView<'_>) -> String {
 
 /// A query that gives affected keys, with its relations: of each place that stands for a table's rows with what was logged of it, one
 /// query reads the rows and one the log, since a union below a join keeps the join from the table's indexes.
-fn with_logs(affected: &str, changes: &Changes) -> Vec<String> {
+pub(super) fn with_logs(affected: &str, changes: &Changes, log: &dyn Fn(usize) -> String) -> Vec<String> {
     let mut texts = vec![affected.to_owned()];
     for (at, source) in changes.sources.iter().enumerate() {
-        let log = format!("datamart_changed_{at}");
+        let log = log(at);
         let (all, delta) = (format!("{{all:{at}}}"), format!("{{delta:{at}}}"));
         let (table, columns) = (source.table.to_string(), source.columns.iter().map(|column| &column.name));
         let both = || {
             let columns = quote_idents(columns.clone());
-            format!("(SELECT {columns} FROM {table} UNION ALL SELECT {columns} FROM {log})")
+            format!("(SELECT {columns} FROM {table} UNION ALL SELECT {columns} FROM {log} AS logged)")
         };
         texts.iter_mut().for_each(|text| *text = text.replace(&delta, &log));
         while texts.iter().any(|text| text.contains(&all)) {
@@ -226,23 +235,20 @@ fn conditions(changes: &Changes, half: Half) -> String {
 }
 
 /// The query, with a condition wherever one on a key's column may stand.
-fn query(changes: &Changes, condition: impl Fn(usize, &KeyColumn) -> String) -> String {
+pub(super) fn query(changes: &Changes, condition: impl Fn(usize, &KeyColumn) -> String) -> String {
     let keys = changes.key.iter().enumerate();
     keys.fold(changes.query.trim_end().trim_end_matches(';').to_owned(), |text, (at, key)| {
         text.replace(&format!("{{within:{at}}}"), &condition(at, key))
     })
 }
 
-/// The rows of the source that the pending keys stand for, from the first to the last.
-fn within(at: usize, key: &KeyColumn) -> String {
+/// The rows of the source that keys stand for, from the first to the last; NULL ones, where `null` says so. What the clocks do to
+/// the edges in between is less than an hour.
+pub(super) fn within(key: &KeyColumn, first: &str, last: &str, null: &str) -> String {
     let Some(range) = &key.range else { return "true".to_owned() };
-    let (column, type_name) = (&range.column, &range.type_name);
-    let bound = |of: &str| format!("(SELECT p.{of}{at} FROM datamart_pending AS p)");
+    let (column, type_name, step) = (&range.column, &range.type_name, quote_literal(&range.step));
     format!(
-        "({column} >= {}::{type_name} AND {column} < ({} + {}::interval)::{type_name} OR {column} IS NULL AND {})",
-        bound("lo"),
-        bound("hi"),
-        quote_literal(&range.step),
-        bound("n")
+        "({column} >= ({first} - '1 hour'::interval)::{type_name} AND {column} <= ({last} + {step}::interval + '1 hour'::interval)::{type_name} \
+         OR {column} IS NULL AND {null})"
     )
 }

@@ -1,0 +1,22 @@
+//! What stands on a log, and has to leave it while it is made again.
+
+use super::Capture;
+use crate::plan::log::create_log;
+use crate::state::ChangeLog;
+
+impl Capture {
+    /// Runs `first` and `last` around the statements that make a log again, in their transaction. Whether it is made again.
+    pub fn beside(&mut self, log: &ChangeLog, first: &[String], last: &[String]) -> bool {
+        let drops = create_log(log).first().cloned();
+        let mut found = false;
+        for (_, lists) in self.before.iter_mut().chain(&mut self.after) {
+            for list in lists.iter_mut() {
+                let Some(at) = list.iter().position(|sql| Some(sql) == drops.as_ref()) else { continue };
+                list.splice(at..at, first.iter().cloned());
+                list.extend(last.iter().cloned());
+                found = true;
+            }
+        }
+        found
+    }
+}
