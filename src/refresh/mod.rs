@@ -4,6 +4,7 @@ mod again;
 mod before_totals;
 mod changes;
 mod choose;
+mod divided;
 mod ended;
 mod event;
 mod facts;
@@ -65,6 +66,10 @@ pub enum Method {
     Upsert,
     /// The rows whose key a change of a source may affect are computed again.
     Changes,
+    /// The partitions of the newest part of the time are built aside, and exchanged where they differ.
+    Partition,
+    /// All partitions are.
+    Exchange,
 }
 
 impl Method {
@@ -79,12 +84,14 @@ impl Method {
             Self::Append => "append",
             Self::Upsert => "upsert",
             Self::Changes => "changes",
+            Self::Partition => "partition",
+            Self::Exchange => "exchange",
         }
     }
 
     /// Whether it computes all rows of a mart.
     pub fn is_whole(self) -> bool {
-        matches!(self, Self::Plain | Self::Concurrently | Self::Merge | Self::Swap)
+        matches!(self, Self::Plain | Self::Concurrently | Self::Merge | Self::Swap | Self::Exchange)
     }
 }
 
