@@ -26,11 +26,11 @@ pub use copy::{Built, Needed, build_aside, close, remove_leftovers};
 pub use limit::{SizeLimit, within};
 pub use merge::{Merged, differences, merge};
 pub use opaque::Opaque;
+pub use partial::{Rows, Written, write_rows};
 pub use partition::{
     Changed, Cut, NextPart, NextParts, Upkept, build_parts, changed, drop_parts, exchange_parts, merge_parts, obstacle,
     upkeep,
 };
-pub use partial::{Rows, Written, write_rows};
 pub use room::lacking_room;
 pub use run::{Halted, Tries, run, run_all};
 pub use session::{Frame, SessionState};

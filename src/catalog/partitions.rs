@@ -36,13 +36,6 @@ impl Attached {
         self.bound == "DEFAULT"
     }
 
-    /// Whether it takes what `piece` is to take. PostgreSQL prints numbers of a list without quotes.
-    pub fn takes(&self, piece: &Piece) -> bool {
-        let (is, wanted) = (&self.bound, &piece.bound);
-        let listed = |bound: &str| bound.starts_with("FOR VALUES IN (");
-        is == wanted || (listed(is) && listed(wanted) && is.replace('\'', "") == wanted.replace('\'', ""))
-    }
-
     /// Whether it takes something of what `piece` is to take, as far as can be told.
     pub fn overlaps(&self, piece: &Piece) -> bool {
         match (range_of(&self.bound), &piece.range) {
@@ -53,12 +46,37 @@ impl Attached {
     }
 }
 
-/// The partitions among `pieces` that `live` lacks; where another stands in the place of one, that is left to people.
-pub fn missing<'a>(live: &Relation, pieces: &'a [Piece]) -> Vec<&'a Piece> {
-    let others: Vec<&Attached> =
-        live.partitions.iter().filter(|attached| !pieces.iter().any(|piece| attached.takes(piece))).collect();
-    let lacks = |piece: &&Piece| !live.partitions.iter().any(|attached| attached.takes(piece));
-    pieces.iter().filter(lacks).filter(|piece| !others.iter().any(|other| other.overlaps(piece))).collect()
+/// The partitions there are beside those there should be.
+#[derive(Debug, Default)]
+pub struct Matched<'a> {
+    /// Those that are there.
+    pub there: Vec<(&'a Piece, &'a Attached)>,
+    /// Those that are not; where another stands in the place of one, that is left to people.
+    pub missing: Vec<&'a Piece>,
+    /// Those that should not be there.
+    pub others: Vec<&'a Attached>,
+}
+
+/// What of `pieces` is there, told by what each takes.
+pub fn matched<'a>(live: &'a Relation, pieces: &'a [Piece]) -> Matched<'a> {
+    // PostgreSQL prints numbers of a list without quotes.
+    let spelled = |bound: &str| match bound.starts_with("FOR VALUES IN (") {
+        true => bound.replace('\'', ""),
+        false => bound.to_owned(),
+    };
+    let mut attached: HashMap<String, &Attached> =
+        live.partitions.iter().map(|attached| (spelled(&attached.bound), attached)).collect();
+    let mut found = Matched::default();
+    for piece in pieces {
+        match attached.remove(&spelled(&piece.bound)) {
+            Some(attached) => found.there.push((piece, attached)),
+            None => found.missing.push(piece),
+        }
+    }
+    found.others = attached.into_values().collect();
+    found.others.sort_by(|a, b| a.name.cmp(&b.name));
+    found.missing.retain(|piece| !found.others.iter().any(|other| other.overlaps(piece)));
+    found
 }
 
 /// Why a mart cannot be divided as declared.
@@ -87,7 +105,8 @@ pub(super) async fn partitions(
         return Ok(());
     }
     // Bounds are constants, and compared as text.
-    let before = sqlx::query("SELECT current_setting('datestyle'), current_setting('timezone')").fetch_one(&mut *conn).await?;
+    let before =
+        sqlx::query("SELECT current_setting('datestyle'), current_setting('timezone')").fetch_one(&mut *conn).await?;
     set(conn, "ISO, MDY", "UTC").await?;
     let rows = sqlx::query(include_str!("sql/partitions.sql")).bind(&oids).fetch_all(&mut *conn).await?;
     set(conn, before.try_get(0)?, before.try_get(1)?).await?;
@@ -126,10 +145,11 @@ pub fn time_of(mart: &Mart, columns: &[Column]) -> Option<Result<(TimeType, Tz),
     let partition = mart.partition.as_ref().filter(|partition| partition.ranges().is_some())?;
     let column = columns.iter().find(|column| column.name == partition.column)?;
     let zone: Tz = mart.timezone.parse().unwrap_or(Tz::UTC);
-    Some(TimeType::of(&column.type_name).map(|kind| (kind, zone)).ok_or_else(|| Undividable::NoTime {
-        column: column.name.clone(),
-        type_name: column.type_name.clone(),
-    }))
+    Some(
+        TimeType::of(&column.type_name)
+            .map(|kind| (kind, zone))
+            .ok_or_else(|| Undividable::NoTime { column: column.name.clone(), type_name: column.type_name.clone() }),
+    )
 }
 
 /// The partitions that a mart should have at the instant `now`. `live` is the relation there is, `span` the first and the
@@ -152,7 +172,8 @@ pub fn wanted(
         let today = now.with_timezone(&time.1).naive_local();
         let first = there.iter().min().copied().into_iter().chain(ranges.start).chain(span.map(|span| span.0)).min();
         let until = ranges.interval.after(today, ranges.premake).unwrap_or(today);
-        let until = there.iter().max().copied().into_iter().chain(span.map(|span| span.1)).fold(until, NaiveDateTime::max);
+        let until =
+            there.iter().max().copied().into_iter().chain(span.map(|span| span.1)).fold(until, NaiveDateTime::max);
         let first = first.unwrap_or(today).min(today);
         let from = oldest(mart, ranges, today).map_or(first, |oldest| oldest.max(first));
         pieces = partition.between(&mart.name, time, from, until)?;

@@ -32,7 +32,8 @@ pub(super) fn read(root: &Section<'_>, kind: Option<Kind>, report: &mut Report) 
     match (kind?, section.exists()) {
         (Kind::PartitionedTable, true) => {}
         (Kind::PartitionedTable, false) => {
-            let help = "add [partition], for example with `by = \"range\"`, `column = \"day\"` and `interval = \"1 month\"`";
+            let help =
+                "add [partition], for example with `by = \"range\"`, `column = \"day\"` and `interval = \"1 month\"`";
             report.error(root.span("type"), "partition", "a partitioned table needs `[partition]`", help);
             return None;
         }

@@ -129,7 +129,9 @@ pub(crate) fn reason(difference: &Difference) -> String {
         (Fix::DropPartition(_) | Fix::DetachPartition(_), _) if difference.cause == Cause::Declared => {
             format!("{} is older than is kept", subject(difference))
         }
-        (Fix::DropIndex(_) | Fix::DropConstraint(_) | Fix::DropPartition(_) | Fix::DetachPartition(_), _) => format!("{} removed", subject(difference)),
+        (Fix::DropIndex(_) | Fix::DropConstraint(_) | Fix::DropPartition(_) | Fix::DetachPartition(_), _) => {
+            format!("{} removed", subject(difference))
+        }
         _ => format!("{} changed", subject(difference)),
     };
     match difference.cause {

@@ -22,10 +22,9 @@ pub(crate) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
     let parts = || target.live.into_iter().filter(|_| divided).flat_map(|live| &live.partitions).map(|part| &part.name);
     match fix {
         Fix::Rebuild | Fix::Definition => Vec::new(),
-        Fix::CreatePartition(_)
-        | Fix::RenamePartition { .. }
-        | Fix::DetachPartition(_)
-        | Fix::DropPartition(_) => partitions::mend(target, fix),
+        Fix::CreatePartition(_) | Fix::RenamePartition { .. } | Fix::DetachPartition(_) | Fix::DropPartition(_) => {
+            partitions::mend(target, fix)
+        }
         Fix::CreateIndex(wanted) if divided => partitions::index(target, wanted, wanted),
         Fix::CreateIndex(wanted) => declared(wanted)
             .map(|decl| concurrently(target, wanted, create_index(decl, name, wanted, true)))

@@ -6,7 +6,7 @@ use super::PlanProblem;
 use super::aspect::{Cause, Difference, Fix, Mend};
 use super::statement::{self, next};
 use super::target::Target;
-use crate::catalog::{Attached, Relation, expired};
+use crate::catalog::{Relation, expired, matched};
 use crate::sql::{attach, create_index, create_like, move_rows, settle_index_names, tablespace};
 use crate::state::{OnExpire, Partition, Piece, QName, derived_name, quote_ident, quote_idents};
 
@@ -102,33 +102,24 @@ pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live
         });
         return;
     }
-    let is = |piece: &Piece| live.partitions.iter().find(|attached| attached.takes(piece));
     let mut push = |name: &QName, cause, expected: Option<&str>, actual: Option<&str>, fix| {
         let (expected, actual) = (expected.map(str::to_owned), actual.map(str::to_owned));
         found.push(Difference { aspect: format!("partitions:{}", name.name), cause, expected, actual, fix });
     };
     let old: BTreeSet<&QName> =
         expired(target.mart, live, target.now).into_iter().map(|attached| &attached.name).collect();
-    let known = |attached: &Attached| target.pieces.iter().any(|piece| attached.takes(piece));
-    let others: Vec<&Attached> = live.partitions.iter().filter(|p| !known(p) && !old.contains(&p.name)).collect();
-    for attached in &others {
+    let matched = matched(live, &target.pieces);
+    for attached in matched.others.iter().filter(|attached| !old.contains(&attached.name)) {
         let fix = Fix::DetachPartition(attached.name.clone());
         push(&attached.name, Cause::Drift, None, Some(&attached.bound), fix);
     }
-    for piece in &target.pieces {
-        match is(piece) {
-            Some(attached) if attached.name != piece.name => {
-                let cause = if target.renamed_from().is_some() { Cause::Declared } else { Cause::Drift };
-                let fix = Fix::RenamePartition { from: attached.name.clone(), to: piece.name.clone() };
-                push(&piece.name, cause, Some(&piece.name.to_string()), Some(&attached.name.to_string()), fix);
-            }
-            Some(_) => {}
-            // Another stands where it should be: that one is told.
-            None if others.iter().any(|other| other.overlaps(piece)) => {}
-            None => {
-                push(&piece.name, Cause::Missing, Some(&piece.bound), None, Fix::CreatePartition(piece.name.clone()));
-            }
-        }
+    for (piece, attached) in matched.there.iter().filter(|(piece, attached)| piece.name != attached.name) {
+        let cause = if target.renamed_from().is_some() { Cause::Declared } else { Cause::Drift };
+        let fix = Fix::RenamePartition { from: attached.name.clone(), to: piece.name.clone() };
+        push(&piece.name, cause, Some(&piece.name.to_string()), Some(&attached.name.to_string()), fix);
+    }
+    for piece in matched.missing {
+        push(&piece.name, Cause::Missing, Some(&piece.bound), None, Fix::CreatePartition(piece.name.clone()));
     }
     if target.retains_less() {
         let detach = partition.ranges().is_some_and(|ranges| ranges.on_expire == OnExpire::Detach);

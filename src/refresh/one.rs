@@ -53,7 +53,9 @@ pub(super) async fn one(
             _ => None,
         };
         if start.is_some() || !matches!(choice, Choice::Part(..)) {
-            if start.is_none() && let Some(error) = build::lacking_room(conn, &[&live.name]).await? {
+            if start.is_none()
+                && let Some(error) = build::lacking_room(conn, &[&live.name]).await?
+            {
                 return Err(error);
             }
             let held = (frame, holder);

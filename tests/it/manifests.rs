@@ -294,6 +294,7 @@ time_column = "day"
 lookback = "2 days"
 unique_key = ["a"]
 full_schedule = "0 2 * * *"
+frozen_before = "90 days"
 [defaults.versions]
 keep = 2
 "#;

@@ -75,8 +75,14 @@ fn only_the_partitions_that_differ_are_exchanged() {
         went(&some, Method::Exchange, "1 of ");
         assert_eq!(changed(&before, &database.value(LEAVES).await), 1);
         assert_eq!(database.value("SELECT 'sales'::regclass::oid").await, parent);
-        assert_eq!(some.row_count.map(|rows| rows.to_string()), Some(database.value("SELECT count(*) FROM sales").await));
-        assert_eq!(database.value("SELECT r.amount = sum(s.amount) FROM reader r, sales s GROUP BY r.amount").await, "true");
+        assert_eq!(
+            some.row_count.map(|rows| rows.to_string()),
+            Some(database.value("SELECT count(*) FROM sales").await)
+        );
+        assert_eq!(
+            database.value("SELECT r.amount = sum(s.amount) FROM reader r, sales s GROUP BY r.amount").await,
+            "true"
+        );
         let valid = "SELECT bool_and(indisvalid) AND count(*) = 2 * (SELECT count(*) FROM pg_partition_tree('sales')) FROM pg_index WHERE indrelid IN (SELECT relid FROM pg_partition_tree('sales'))";
         assert_eq!(database.value(valid).await, "true");
         is_its_query(&database, &folder).await;
@@ -102,9 +108,12 @@ fn rows_beyond_the_partitions_get_theirs() {
 #[test]
 fn what_no_other_takes_is_in_the_default() {
     run(async {
-        let manifest = sales(&format!("{MONTHS}\ndefault = true"), "").replace("primary_key = [\"day\", \"country\"]\n", "");
+        let manifest =
+            sales(&format!("{MONTHS}\ndefault = true"), "").replace("primary_key = [\"day\", \"country\"]\n", "");
         let (database, folder) = shop(ORDERS, &manifest).await;
-        database.script("INSERT INTO orders (day, country, amount) VALUES (NULL, 'DE', 1), (current_date + 400, 'DE', 1)").await;
+        database
+            .script("INSERT INTO orders (day, country, amount) VALUES (NULL, 'DE', 1), (current_date + 400, 'DE', 1)")
+            .await;
         went(&refreshed(&database, &folder).await, Method::Exchange, "1 of ");
         assert_eq!(database.value("SELECT count(*) FROM sales_default").await, "2");
         database.script("UPDATE orders SET amount = 1000 WHERE day = current_date - 100").await;
@@ -138,7 +147,9 @@ fn the_newest_partitions_are_computed_again() {
     run(async {
         let incremental = "[refresh]\nstrategy = \"incremental\"\n[refresh.incremental]\nmethod = \"partition\"\nlookback = \"1 day\"";
         let (database, folder) = shop(ORDERS, &sales(MONTHS, incremental)).await;
-        database.script("UPDATE orders SET amount = 1000 WHERE day IN (current_date, current_date - 100); ANALYZE sales").await;
+        database
+            .script("UPDATE orders SET amount = 1000 WHERE day IN (current_date, current_date - 100); ANALYZE sales")
+            .await;
         let run = refreshed(&database, &folder).await;
         went(&run, Method::Partition, "1 of ");
         assert_eq!(database.value("SELECT max(amount) FROM sales WHERE day = current_date").await, "3000");

@@ -115,11 +115,14 @@ impl Filling<'_> {
             run(conn, session, frame, &sql).await?;
         }
         let columns = quote_idents(self.live.columns.iter().map(|column| &column.name));
-        let mut insert = format!("INSERT INTO {} ({columns})\nSELECT {columns} FROM (\n{}\n) AS q", self.name, query.trim());
+        let mut insert =
+            format!("INSERT INTO {} ({columns})\nSELECT {columns} FROM (\n{}\n) AS q", self.name, query.trim());
         if let Some(cut) = cut {
             let (computed, kept) = self.conditions(cut);
             insert.push_str(&format!("\nWHERE {computed}"));
-            for attached in parts.iter().filter_map(|part| part.live.as_ref()).filter(|part| self.reaches_back(part, cut)) {
+            for attached in
+                parts.iter().filter_map(|part| part.live.as_ref()).filter(|part| self.reaches_back(part, cut))
+            {
                 let sql = format!(
                     "INSERT INTO {} ({columns}) SELECT {columns} FROM {} WHERE {kept}",
                     self.name, attached.name
@@ -165,7 +168,8 @@ impl Filling<'_> {
                     condition: None,
                 }),
                 other => {
-                    let what = format!("its partition {} is a {}, which datamart cannot fill", attached.name, other.label());
+                    let what =
+                        format!("its partition {} is a {}, which datamart cannot fill", attached.name, other.label());
                     Err(SqlError::new(ErrorKind::Conflict, format!("{what}; detach it")))
                 }
             })

@@ -32,7 +32,8 @@ pub fn obstacle(live: &Relation, leaves: &HashMap<QName, Relation>) -> Option<St
         .filter_map(|leaf| {
             // That it has a parent is what makes it a partition; keys are the mart's own.
             let own = |kind: ExtraKind| !matches!(kind, ExtraKind::Stays | ExtraKind::Key | ExtraKind::Unique);
-            let extra = leaf.extras.iter().find(|extra| own(extra.kind) && !live.extras.iter().any(|e| e.kind == extra.kind));
+            let extra =
+                leaf.extras.iter().find(|extra| own(extra.kind) && !live.extras.iter().any(|e| e.kind == extra.kind));
             if let Some(extra) = extra {
                 return Some(format!("{} is on its partition {}", extra.label, leaf.name));
             }

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Row};
 use crate::build::copy::close;
 use crate::build::run::{Tries, run};
 use crate::build::session::{Frame, SessionState};
-use crate::catalog::{Relation, expired, missing, wanted};
+use crate::catalog::{Relation, expired, matched, wanted};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::with;
 use crate::sql::{attach, create_like, move_rows, tablespace};
@@ -37,7 +37,7 @@ pub async fn upkeep(
         .map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
     let brief = Frame { settings: Vec::new(), lock_timeout_ms: publish_lock_timeout_ms, ..frame.clone() };
     let mut upkept = Upkept::default();
-    for piece in missing(live, &pieces) {
+    for piece in matched(live, &pieces).missing {
         transaction(conn, &brief, &add(mart, live, piece)).await?;
         upkept.made += 1;
     }

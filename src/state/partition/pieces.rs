@@ -186,7 +186,10 @@ mod tests {
         let hash = Partition { column: "id".into(), by: PartitionBy::Hash { modulus: 2 }, default: false };
         let pieces = hash.fixed(&mart);
         assert_eq!(pieces.len(), 2);
-        assert_eq!((pieces[1].name.name.as_str(), &*pieces[1].bound), ("sales_p1", "FOR VALUES WITH (modulus 2, remainder 1)"));
+        assert_eq!(
+            (pieces[1].name.name.as_str(), &*pieces[1].bound),
+            ("sales_p1", "FOR VALUES WITH (modulus 2, remainder 1)")
+        );
     }
 
     #[test]

@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn reads_and_writes_what_people_write() {
-        for (text, written) in [("1 month", "1 month"), ("12months", "12 months"), ("6h", "6 hours"), ("1y", "1 year")] {
+        for (text, written) in [("1 month", "1 month"), ("12months", "12 months"), ("6h", "6 hours"), ("1y", "1 year")]
+        {
             assert_eq!(Span::parse(text).map(|span| span.to_string()).as_deref(), Ok(written));
         }
         for bad in ["", "month", "0 days", "-1 day", "5 minutes", "1 fortnight", "99999999999 days"] {

@@ -29,9 +29,7 @@ fn they_know_every_key_and_no_other() {
     }
     let mut used = BTreeSet::new();
     let mut files = vec![SQL, ("project.toml", PROJECT)];
-    for (name, text) in
-        NAMES.into_iter().zip(MARTS)
-    {
+    for (name, text) in NAMES.into_iter().zip(MARTS) {
         fits(&mart, &json_of(text), "mart", &mut used).expect("it fits");
         files.push((name, text));
     }
