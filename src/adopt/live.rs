@@ -80,6 +80,7 @@ pub(super) fn mart(
         freshness: None,
         versions: None,
         retention: None,
+        partition: None,
         checks: Vec::new(),
         metadata: serde_json::Map::new(),
     }

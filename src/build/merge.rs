@@ -64,7 +64,8 @@ pub async fn merge(conn: &mut PgConnection, live: &Relation, built: &Built, fram
     close(conn, outcome).await
 }
 
-async fn write(
+/// The same in the caller's transaction.
+pub(super) async fn write(
     conn: &mut PgConnection,
     session: &mut SessionState,
     live: &Relation,

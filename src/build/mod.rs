@@ -10,6 +10,7 @@ mod merge;
 mod opaque;
 mod partial;
 pub mod position;
+mod partition;
 mod room;
 mod run;
 mod session;
@@ -26,6 +27,10 @@ pub use limit::{SizeLimit, within};
 pub use merge::{Merged, differences, merge};
 pub use opaque::Opaque;
 pub use partial::{Rows, Written, write_rows};
+pub use partition::{
+    Changed, Cut, NextPart, NextParts, Upkept, build_parts, changed, drop_parts, exchange_parts, merge_parts, obstacle,
+    upkeep,
+};
 pub use room::lacking_room;
 pub use run::{Halted, Tries, run, run_all};
 pub use session::{Frame, SessionState};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::captures::Captures;
@@ -10,6 +11,7 @@ use super::extra::Extra;
 use super::kind::RelationKind;
 use super::measured::Measures;
 use super::overrides::Overrides;
+use super::partitions::Attached;
 use super::recorded::Recorded;
 use crate::state::{Fingerprint, GrantDecl, Mart, QName, aside_prefix, is_aside_mark, next_mark, next_name};
 
@@ -51,6 +53,8 @@ pub struct Server {
     pub version_num: i32,
     /// `server_version`.
     pub version: String,
+    /// Its clock.
+    pub now: DateTime<Utc>,
     /// The database.
     pub database: String,
     /// The connection's role.
@@ -124,7 +128,8 @@ impl Taken {
     pub fn is_left_of(&self, mart: &QName, project: &str) -> bool {
         let Some(comment) = &self.comment else { return false };
         let name = mart.sibling(next_name(&mart.name));
-        let of_refresh = self.kind == RelationKind::Table && *comment == next_mark(mart);
+        let table = matches!(self.kind, RelationKind::Table | RelationKind::PartitionedTable);
+        let of_refresh = table && *comment == next_mark(mart);
         of_refresh || (comment.starts_with(&aside_prefix(project)) && is_aside_mark(comment, &name))
     }
 
@@ -187,6 +192,10 @@ pub struct Relation {
     pub access_method: Option<String>,
     /// A table whose rows are not written to the log.
     pub unlogged: bool,
+    /// How it is divided, as PostgreSQL prints it: `RANGE (day)`.
+    pub partitioned_by: Option<String>,
+    /// Its partitions, by name.
+    pub partitions: Vec<Attached>,
     /// What else hangs on it: triggers, policies, publications …
     pub extras: Vec<Extra>,
     /// Its columns, in order.
@@ -212,6 +221,8 @@ impl Relation {
             (self.oid, self.kind, &self.owner, &self.comment, &self.options),
             (&self.tablespace, self.populated, &self.definition, &self.access_method, self.unlogged),
             (&self.columns, &self.indexes, &self.grants, &self.dependents, &self.extras),
+            // Partitions come and go with the time, which is no change that anybody made.
+            &self.partitioned_by,
         ))
     }
 

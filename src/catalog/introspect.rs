@@ -13,7 +13,7 @@ use super::kind::RelationKind;
 use super::measured::Measures;
 use super::renamed::renamed;
 use super::version::next_version;
-use super::{CatalogError, extras, followers, marts};
+use super::{CatalogError, extras, followers, marts, partitions};
 use crate::manifest::version_mart;
 use crate::state::{GrantDecl, Mart, QName, next_name, version_name};
 
@@ -175,6 +175,7 @@ async fn described(
     grants(conn, &whole, &mut found).await?;
     dependents(conn, &whole, &mut found).await?;
     extras::extras(conn, &whole, &mut found).await?;
+    partitions::partitions(conn, &mut found).await?;
     Ok(found.into_values().map(|r| (r.name.clone(), r)).collect())
 }
 
@@ -187,6 +188,7 @@ async fn server(conn: &mut PgConnection, roles: &BTreeSet<String>) -> Result<Ser
     Ok(Server {
         version_num: row.try_get("version_num")?,
         version: row.try_get("version")?,
+        now: row.try_get("now")?,
         database: row.try_get("database")?,
         user: row.try_get("user")?,
         superuser: row.try_get::<Option<bool>, _>("superuser")?.unwrap_or(false),
@@ -199,23 +201,23 @@ async fn server(conn: &mut PgConnection, roles: &BTreeSet<String>) -> Result<Ser
     })
 }
 
+/// Storage parameters, `key=value` each.
+pub(super) fn options(options: Option<Vec<String>>) -> BTreeMap<String, String> {
+    let pair = |option: String| match option.split_once('=') {
+        Some((key, value)) => (key.to_owned(), value.to_owned()),
+        None => (option, String::new()),
+    };
+    options.unwrap_or_default().into_iter().map(pair).collect()
+}
+
 fn relation(row: &PgRow) -> Result<Relation, sqlx::Error> {
-    let options: Option<Vec<String>> = row.try_get("options")?;
-    let options = options
-        .unwrap_or_default()
-        .into_iter()
-        .map(|option| match option.split_once('=') {
-            Some((key, value)) => (key.to_owned(), value.to_owned()),
-            None => (option, String::new()),
-        })
-        .collect();
     Ok(Relation {
         oid: row.try_get("oid")?,
         name: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?),
         kind: RelationKind::from_relkind(row.try_get("relkind")?),
         owner: row.try_get("owner")?,
         comment: row.try_get("comment")?,
-        options,
+        options: options(row.try_get("options")?),
         tablespace: row.try_get("tablespace")?,
         populated: row.try_get("populated")?,
         definition: row.try_get("definition")?,
@@ -224,6 +226,8 @@ fn relation(row: &PgRow) -> Result<Relation, sqlx::Error> {
         extension: row.try_get("extension")?,
         access_method: row.try_get("access_method")?,
         unlogged: row.try_get("unlogged")?,
+        partitioned_by: row.try_get("partitioned_by")?,
+        partitions: Vec::new(),
         extras: Vec::new(),
         columns: Vec::new(),
         indexes: BTreeMap::new(),

@@ -50,7 +50,10 @@ impl RelationKind {
     pub fn is(self, kind: Kind) -> bool {
         matches!(
             (self, kind),
-            (Self::View, Kind::View) | (Self::MaterializedView, Kind::MaterializedView) | (Self::Table, Kind::Table)
+            (Self::View, Kind::View)
+                | (Self::MaterializedView, Kind::MaterializedView)
+                | (Self::Table, Kind::Table)
+                | (Self::PartitionedTable, Kind::PartitionedTable)
         )
     }
 }

@@ -214,6 +214,7 @@ fn mart(relation: &Relation, kind: Kind, query: String, follower: &Follower) -> 
         grants: None,
         versions: None,
         retention: None,
+        partition: None,
         refresh: RefreshPolicy::default(),
         freshness: None,
         checks: Vec::new(),

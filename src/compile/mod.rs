@@ -12,6 +12,7 @@ mod respelled;
 mod restate;
 mod savepoint;
 mod scratch;
+mod span;
 mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,8 @@ pub use respelled::respelled;
 pub use restate::{Restated, Stated, StatedIndex, restate};
 pub use scratch::{attempt, attempt_within, compile};
 pub(crate) use upstream::upstream_first;
+
+use chrono::NaiveDateTime;
 
 use crate::catalog::Column;
 use crate::database::{ErrorKind, SqlError};
@@ -65,6 +68,8 @@ pub struct CompiledMart {
     pub indexes: BTreeMap<String, String>,
     /// How its rows may follow what changed.
     pub changes: Option<Changes>,
+    /// The first and the last time of its rows, on the wall of its zone: of a mart whose partitions begin with its rows.
+    pub span: Option<(NaiveDateTime, NaiveDateTime)>,
 }
 
 /// One mart that does not compile.

@@ -22,6 +22,7 @@ pub fn needed(marts: &[DesiredMart], actual: &Actual) -> BTreeSet<QName> {
                     || !actual.relations.contains_key(&recorded.mart.name)
                     || settings_changed(mart, &recorded.mart)
                     || recorded.mart.checks != mart.checks
+                    || divided_anew(mart, &recorded.mart)
                     || indexes_changed(mart, recorded)
                     || reads_changed(recorded, actual)
                     || reads_others(desired, recorded, actual)
@@ -50,6 +51,11 @@ fn fresh_below(marts: &[DesiredMart], needed: &BTreeSet<QName>) -> BTreeSet<QNam
 /// The registry's row of a mart, under its name or the one it had before.
 pub(crate) fn recorded_for<'a>(mart: &Mart, actual: &'a Actual) -> Option<&'a Recorded> {
     actual.row(mart)
+}
+
+/// Whether other partitions are wanted, which begin with the earliest row.
+fn divided_anew(mart: &Mart, before: &Mart) -> bool {
+    mart.partition.as_ref().zip(before.partition.as_ref()).is_some_and(|(now, before)| !now.divides_as(before))
 }
 
 /// Whether settings changed that a query's result may depend on; memory and planner settings are none.

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::place::Scratch;
 use super::savepoint::{MARTS_PER_MESSAGE, savepoint};
-use super::{CompileError, Compiled, CompiledMart, Failure, Tried, canonical, changes, checks};
+use super::{CompileError, Compiled, CompiledMart, Failure, Tried, canonical, changes, checks, span};
 use crate::catalog::Column;
 use crate::manifest::DesiredMart;
 use crate::sql::{Query, RelationRef};
@@ -100,6 +100,7 @@ async fn in_transaction(
     let mut compiled = read(conn, &scratch).await?;
     failures.extend(changes::derived(conn, marts, &scratch, &mut compiled).await?);
     failures.extend(checks::refused(conn, marts, &scratch, &compiled).await?);
+    failures.extend(span::spans(conn, marts, &scratch, &mut compiled).await?);
     Ok(Tried { compiled, failures, skipped })
 }
 
@@ -264,6 +265,7 @@ async fn read(conn: &mut PgConnection, scratch: &Scratch) -> Result<Compiled, Co
             reads,
             indexes: BTreeMap::new(),
             changes: None,
+            span: None,
         };
         compiled.marts.insert(QName::new(scratch.real_schema(&schema), name), mart);
     }

@@ -12,6 +12,7 @@ use super::incremental::{self, Checked};
 use super::indexes;
 use super::kinds;
 use super::names::{check_name, check_schema, qualified};
+use super::partition;
 use super::query::{self, ReadText};
 use super::refresh::{self, Defaults, Layers, Said};
 use super::report::Report;
@@ -66,6 +67,7 @@ pub(super) fn declare(
         "view" => Some(Kind::View),
         "materialized_view" => Some(Kind::MaterializedView),
         "table" => Some(Kind::Table),
+        "partitioned_table" => Some(Kind::PartitionedTable),
         _ => None,
     });
     let name = mart_name(root, stem, shared, report);
@@ -102,6 +104,12 @@ pub(super) fn declare(
     }
     // The published name of a fresh mart is a view over its rows, as that of a versioned one is.
     let versions = versions.or(policy.fresh.then_some(versions::ONE));
+    let partition = partition::read(root, kind, report);
+    if let Some(partition) = &partition {
+        let indexes = indexes.iter().map(|located| (&located.index, located.span.clone())).collect();
+        let beside = partition::Beside { primary_key: &primary_key, indexes, policy: &policy };
+        partition::check(root, partition, &beside, report);
+    }
     let located = located?;
     let (mut index_decls, mut index_spans): (Vec<_>, Vec<_>) = indexes.into_iter().map(|i| (i.index, i.span)).unzip();
     if kind == Some(Kind::Table) && shared.project.auto_index && !root.has("indexes") && primary_key.is_empty() {
@@ -140,6 +148,7 @@ pub(super) fn declare(
         refresh: policy,
         freshness,
         retention,
+        partition,
         checks,
         versions,
         metadata: root.section("metadata").json(),

@@ -51,6 +51,7 @@ impl Said {
                 "window" => Some(IncrementalMethod::Window),
                 "append" => Some(IncrementalMethod::Append),
                 "upsert" => Some(IncrementalMethod::Upsert),
+                "partition" => Some(IncrementalMethod::Partition),
                 _ => None,
             }),
             time_column,
@@ -109,7 +110,8 @@ pub(super) fn settle(
         || strategy == Strategy::Smart
         || frozen;
     let time_column = project.time_column.clone().filter(|_| timed);
-    let lookback = project.lookback.filter(|_| method == IncrementalMethod::Window);
+    let recent = matches!(method, IncrementalMethod::Window | IncrementalMethod::Partition);
+    let lookback = project.lookback.filter(|_| recent);
     let unique_key = project.unique_key.clone().filter(|_| method == IncrementalMethod::Upsert);
     let whole = matches!(strategy, Strategy::Manual | Strategy::Full | Strategy::OnCommit);
     let full_schedule = project.full_schedule.clone().filter(|_| !whole);
@@ -144,7 +146,7 @@ pub(super) fn check(root: &Section<'_>, mart: &Checked<'_>, report: &mut Report)
     match mart.kind {
         Kind::View => return,
         Kind::MaterializedView => materialized_view(&section, report),
-        Kind::Table => table(root, &section, mart, report),
+        Kind::Table | Kind::PartitionedTable => table(root, &section, mart, report),
     }
     of_strategy(&section, mart.policy, report);
 }
@@ -187,7 +189,9 @@ fn table(root: &Section<'_>, section: &Section<'_>, mart: &Checked<'_>, report: 
     let timed = matches!(incremental.method, IncrementalMethod::Window | IncrementalMethod::Append);
     needs("time_column", timed && incremental.time_column.is_none(), "add for example `time_column = \"day\"`");
     let window = incremental.method == IncrementalMethod::Window;
-    needs("lookback", window && incremental.lookback.is_none(), "add for example `lookback = \"2 days\"`");
+    let partition = incremental.method == IncrementalMethod::Partition;
+    let help = "add for example `lookback = \"2 days\"`";
+    needs("lookback", (window || partition) && incremental.lookback.is_none(), help);
     let keyless = incremental.unique_key.is_empty() && mart.primary_key.is_empty();
     let help = "add for example `unique_key = [\"customer_id\"]`, or a `primary_key`";
     let upsert = incremental.method == IncrementalMethod::Upsert;
@@ -209,10 +213,10 @@ fn table(root: &Section<'_>, section: &Section<'_>, mart: &Checked<'_>, report: 
             report.error(own.key_span(key), own.path(key), message, "remove it");
         }
     };
-    only("time_column", !timed && !smart && !frozen, "`method = \"window\"` and `\"append\"`");
-    only("lookback", !window, "`method = \"window\"`");
+    only("time_column", !timed && !partition && !smart && !frozen, "`method = \"window\"` and `\"append\"`");
+    only("lookback", !window && !partition, "`method = \"window\"` and `\"partition\"`");
     only("unique_key", !upsert, "`method = \"upsert\"`");
-    if smart && incremental.time_column.is_none() && !timed && !mart.dated {
+    if smart && incremental.time_column.is_none() && !timed && !partition && !mart.dated {
         let message = "`strategy = \"smart\"` needs to know how new the data is";
         let help = "add `time_column` to [refresh.incremental], or [freshness] with a `column`";
         report.error(place.clone(), own.path("time_column"), message, help);
@@ -224,6 +228,11 @@ fn table(root: &Section<'_>, section: &Section<'_>, mart: &Checked<'_>, report: 
             _ => "add for example `strategy = \"incremental\"`, or remove it",
         };
         report.error(own.key_span("full_schedule"), own.path("full_schedule"), message, help);
+    }
+    if partition && mart.kind != Kind::PartitionedTable {
+        let message = "`method = \"partition\"` needs partitions";
+        let help = "use `type = \"partitioned_table\"`, or `method = \"window\"`";
+        report.error(place.clone(), own.path("method"), message, help);
     }
     if mart.versions.is_some_and(|versions| versions.on == VersionOn::Refresh) {
         let message = "every refresh of this mart is a version of its own, which is computed whole";

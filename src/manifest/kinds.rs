@@ -30,8 +30,16 @@ pub(super) fn check(root: &Section<'_>, kind: Kind, report: &mut Report) {
             refuse(root, "retention", "a materialized view", help, report);
         }
         Kind::Table => {}
+        Kind::PartitionedTable => {
+            let help = "remove it: the partitions that differ are exchanged";
+            refuse(root, "publish", "a partitioned table", help, report);
+            if root.has("versions") {
+                let message = "`versions` is not supported yet for a partitioned table";
+                report.error(root.key_span("versions"), "versions", message, "remove it for now");
+            }
+        }
     }
-    if kind != Kind::Table {
+    if !kind.is_table() {
         let columns = root.section("columns");
         for (name, _) in columns.keys() {
             let column = columns.section(name);
@@ -60,6 +68,7 @@ fn article(kind: Kind) -> &'static str {
         Kind::View => "a view",
         Kind::MaterializedView => "a materialized view",
         Kind::Table => "a table",
+        Kind::PartitionedTable => "a partitioned table",
     }
 }
 

@@ -17,6 +17,7 @@ mod nearest;
 mod operate;
 mod operation;
 mod order;
+mod partition;
 mod problem;
 mod project;
 mod query;

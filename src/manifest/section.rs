@@ -90,6 +90,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The strings, numbers and booleans of a list as text, each with its place.
+    pub fn texts(&self, key: &str) -> Vec<(String, Range<usize>)> {
+        self.items(key).iter().filter_map(|item| Some((text(item.get_ref())?, item.span()))).collect()
+    }
+
     /// The strings of a list.
     pub fn names(&self, key: &str) -> Vec<String> {
         let strings = self.strings(key);
@@ -133,20 +138,7 @@ impl<'a> Section<'a> {
     /// Strings, numbers and booleans as text.
     pub fn scalars(&self) -> BTreeMap<String, String> {
         let entries = self.table.into_iter().flatten();
-        entries
-            .filter_map(|(key, value)| {
-                let text = match value.get_ref() {
-                    DeValue::String(s) => s.to_string(),
-                    DeValue::Integer(i) => {
-                        i64::from_str_radix(i.as_str(), i.radix()).map_or_else(|_| i.to_string(), |n| n.to_string())
-                    }
-                    DeValue::Float(f) => f.to_string(),
-                    DeValue::Boolean(b) => b.to_string(),
-                    _ => return None,
-                };
-                Some((key.get_ref().to_string(), text))
-            })
-            .collect()
+        entries.filter_map(|(key, value)| Some((key.get_ref().to_string(), text(value.get_ref())?))).collect()
     }
 
     /// The table as JSON.
@@ -154,6 +146,18 @@ impl<'a> Section<'a> {
         let entries = self.table.into_iter().flatten();
         entries.map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref()))).collect()
     }
+}
+
+fn text(value: &DeValue<'_>) -> Option<String> {
+    Some(match value {
+        DeValue::String(s) => s.to_string(),
+        DeValue::Integer(i) => {
+            i64::from_str_radix(i.as_str(), i.radix()).map_or_else(|_| i.to_string(), |n| n.to_string())
+        }
+        DeValue::Float(f) => f.to_string(),
+        DeValue::Boolean(b) => b.to_string(),
+        _ => return None,
+    })
 }
 
 fn json(value: &DeValue<'_>) -> serde_json::Value {

@@ -7,6 +7,7 @@ mod incremental;
 mod keys;
 mod marts;
 mod neighbours;
+mod partitions;
 mod project;
 mod queries;
 mod revise;

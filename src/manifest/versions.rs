@@ -104,6 +104,7 @@ pub fn stable_mart(mart: &Mart, relation: &QName) -> Mart {
             .collect(),
         indexes: Vec::new(),
         retention: None,
+        partition: None,
         checks: Vec::new(),
         ..mart.clone()
     }

@@ -5,14 +5,13 @@ use super::carry::{self, Made};
 use super::decision::Decision;
 use super::lost::Place;
 use super::{Step, place};
-use crate::state::Kind;
 
 impl Builder<'_> {
     fn place<'a>(&self, decision: &'a Decision<'_>, members: &[&Decision<'_>]) -> Option<Place<'a>> {
         let target = &decision.target;
         let live = target.live.filter(|_| decision.exchanges())?;
         let owner = self.builder_role(decision).unwrap_or_else(|| self.actual.server.user.clone());
-        let exchanged = members.iter().filter(|d| d.exchanges() && d.target.mart.kind == Kind::Table);
+        let exchanged = members.iter().filter(|d| d.exchanges() && d.target.mart.kind.is_table());
         let beside = exchanged.filter_map(|d| Some(d.target.live?.name.clone())).collect();
         Some(place::place(target, &decision.differences, live, owner, beside))
     }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Step;
-use super::aspect::{Fix, Mode};
+use super::aspect::{Fix, Mend, Mode};
 use super::builder::Builder;
 use super::decision::Decision;
-use super::mend::{Mend, mend};
+use super::mend::mend;
 use crate::state::QName;
 
 /// What waits for the transaction to be committed.

@@ -7,6 +7,7 @@ use super::aspect::Mode;
 use super::builder::Builder;
 use super::decision::Decision;
 use super::order::query_text;
+use super::partitions;
 use super::statement::{self, next};
 use crate::catalog::RelationKind;
 use crate::state::{Fingerprint, Kind, Part, QName, aside_fingerprint, aside_mark, quote_literal};
@@ -67,7 +68,13 @@ impl<'a> Builder<'a> {
         let live = target.live.filter(|_| decision.exchanges());
         self.let_read(decision);
         let query = target.retained(&query_text(decision, aside));
-        self.push_with_settings(decision, statement::create(mart, &name, &query, live));
+        let create = match &mart.partition {
+            Some(partition) => partitions::create(target, partition, &name, &query),
+            None => vec![statement::create(mart, &name, &query, live)],
+        };
+        for sql in create {
+            self.push_with_settings(decision, sql);
+        }
         for sql in statement::complete(target, &name, live, self.actual, role.as_deref()) {
             self.push_with_settings(decision, sql);
         }

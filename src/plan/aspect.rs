@@ -1,6 +1,7 @@
 //! The words of a comparison: what differs, whose doing it is, how it is mended, how the mart is changed.
 
 use super::grants::GrantFix;
+use crate::state::QName;
 
 /// Whose doing a difference is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,28 @@ pub(crate) enum Fix {
     SetOption(String, String),
     ResetOption(String),
     Grant(GrantFix),
+    CreatePartition(QName),
+    RenamePartition {
+        from: QName,
+        to: QName,
+    },
+    DetachPartition(QName),
+    DropPartition(QName),
+}
+
+/// Statements of one fix on a live relation. `Alone` ones take no part in a transaction.
+pub(crate) enum Mend {
+    /// With what else changes.
+    InTransaction(String),
+    /// The same, under a lock that readers wait for.
+    Briefly(String),
+    /// Briefly, as the connection's own role: it must belong to both owners.
+    AsOurselves(String),
+    Alone(String),
+    /// Briefly, in a transaction after those alone.
+    After(String),
+    /// Alone, after those alone.
+    Last(String),
 }
 
 /// One aspect that differs.

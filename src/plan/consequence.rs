@@ -115,6 +115,10 @@ pub(super) fn hazards(
                 HazardKind::IndexDropped,
                 format!("index {name} goes{}", weight::index(live, name, actual)),
             )),
+            Fix::DropPartition(name) => hazards.push(Hazard::new(
+                HazardKind::DeletesData,
+                format!("partition {name} is older than is kept, and is dropped with its rows"),
+            )),
             Fix::Owner(owner) => hazards.push(Hazard::new(
                 HazardKind::AuthzUpdate,
                 format!("{owner} owns it instead of {}, who keeps what is granted", live.owner),

@@ -44,6 +44,7 @@ pub(crate) fn changed_keys(target: &Target<'_>) -> Vec<String> {
             (_, old, new) if old == new => {}
             // The defaults of another kind are others.
             ("refresh", ..) if recorded.mart.kind != target.mart.kind => {}
+            ("partition", ..) if divided_anew(target, recorded) => {}
             ("versions", ..) if waits(target, recorded) => {}
             ("timezone" | "session", ..) if settings_changed(target.mart, &recorded.mart) && target.has_data() => {}
             ("refresh", Some(old), Some(new)) => {
@@ -57,6 +58,14 @@ pub(crate) fn changed_keys(target: &Target<'_>) -> Vec<String> {
         }
     }
     changed
+}
+
+/// Whether another division is told as what it is: a difference that builds the mart anew.
+fn divided_anew(target: &Target<'_>, recorded: &Recorded) -> bool {
+    match (&target.mart.partition, &recorded.mart.partition) {
+        (Some(now), Some(before)) => !before.divides_as(now),
+        _ => true,
+    }
 }
 
 /// Whether nothing but the pin differs, and a rollback decides about that still.
@@ -115,8 +124,14 @@ pub(crate) fn reason(difference: &Difference) -> String {
         (Fix::DropIndex(_), _) if difference.cause == Cause::Missing => {
             format!("{} was left by an interrupted build", subject(difference))
         }
-        (Fix::CreateIndex(_), _) => format!("{} added", subject(difference)),
-        (Fix::DropIndex(_) | Fix::DropConstraint(_), _) => format!("{} removed", subject(difference)),
+        (Fix::RenamePartition { .. }, _) => "partition names follow".to_owned(),
+        (Fix::CreateIndex(_) | Fix::CreatePartition(_), _) => format!("{} added", subject(difference)),
+        (Fix::DropPartition(_) | Fix::DetachPartition(_), _) if difference.cause == Cause::Declared => {
+            format!("{} is older than is kept", subject(difference))
+        }
+        (Fix::DropIndex(_) | Fix::DropConstraint(_) | Fix::DropPartition(_) | Fix::DetachPartition(_), _) => {
+            format!("{} removed", subject(difference))
+        }
         _ => format!("{} changed", subject(difference)),
     };
     match difference.cause {
@@ -134,6 +149,7 @@ pub(crate) fn subject(difference: &Difference) -> String {
         Some(("options", name)) => format!("option {name}"),
         Some(("columns", name)) => format!("NOT NULL of {name}"),
         Some(("description", name)) => format!("description of {name}"),
+        Some(("partitions", name)) => format!("partition {name}"),
         _ if aspect == "primary_key" => "primary key".to_owned(),
         _ if aspect == "definition" => "query".to_owned(),
         _ => aspect.clone(),

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::aspect::{Cause, Difference, Fix, cause};
 use super::grants;
 use super::indexes;
+use super::partitions;
 use super::target::Target;
 use crate::catalog::{Actual, Applied, Relation};
 use crate::compile::{canonical, settings_changed};
-use crate::state::{GrantDecl, Kind, QName};
+use crate::state::{GrantDecl, QName};
 
 /// Everything in which `live` is not `target`.
 pub(crate) fn differences(
@@ -26,8 +27,9 @@ pub(crate) fn differences(
         return vec![kind];
     }
     query(&mut found, target, live, actual, renames, respelled);
+    partitions::differences(&mut found, target, live);
     indexes::differences(&mut found, target, live, applied);
-    if target.mart.kind == Kind::Table {
+    if target.mart.kind.is_table() {
         indexes::constraints(&mut found, target, live, applied);
     }
     owner_and_comments(&mut found, target, live, applied);
@@ -177,6 +179,10 @@ fn owner_and_comments(found: &mut Vec<Difference>, target: &Target<'_>, live: &R
 }
 
 fn options(found: &mut Vec<Difference>, target: &Target<'_>, live: &Relation, applied: &Applied) {
+    if target.mart.partition.is_some() && live.partitions.is_empty() {
+        // Its partitions have them.
+        return;
+    }
     let names: BTreeSet<&String> = target.mart.with.keys().chain(live.options.keys()).collect();
     for name in names {
         let expected = target.mart.with.get(name);

@@ -6,6 +6,7 @@ use super::builder::Builder;
 use super::carry::comment_on;
 use super::decision::Decision;
 use super::order::{Old, dependents_first, query_text};
+use super::partitions;
 use super::statement::{self, next};
 use super::{Record, RecordRow, Step};
 use crate::catalog::Recorded;
@@ -96,7 +97,10 @@ impl Builder<'_> {
         for sql in statement::rename(mart.kind, built, &mart.name) {
             self.publish(&mart.name, sql, role.clone());
         }
-        if mart.kind == Kind::Table && !mart.primary_key.is_empty() {
+        for sql in partitions::take_place(target) {
+            self.publish(&mart.name, sql, role.clone());
+        }
+        if mart.kind.is_table() && !mart.primary_key.is_empty() {
             self.publish(&mart.name, rename(&target.primary_key_name()), role.clone());
         }
         let declared = mart.indexes.iter().map(|index| index.name.clone());

@@ -142,7 +142,9 @@ pub(super) fn constraints(found: &mut Vec<Difference>, target: &Target<'_>, live
         let gone = !key.is_empty() && is.is_none() && was == key.as_slice();
         let why = if gone { Cause::Missing } else { cause(was == key.as_slice()) };
         let old = is.map(|(name, _)| name.clone());
-        push("primary_key".into(), why, words(key), words(is_keys), Fix::PrimaryKey { old });
+        // PostgreSQL makes the key of one that is divided only while readers wait.
+        let fix = if target.mart.partition.is_some() { Fix::Rebuild } else { Fix::PrimaryKey { old } };
+        push("primary_key".into(), why, words(key), words(is_keys), fix);
     } else if let Some((name, _)) =
         is.filter(|(name, _)| target.renamed_from().is_some() && **name != target.primary_key_name())
     {

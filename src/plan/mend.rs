@@ -1,28 +1,14 @@
 //! How one difference is mended on the live relation, without keeping readers waiting.
 
-use super::aspect::Fix;
+use super::aspect::{Fix, Mend};
 use super::carry::{comment_on, comment_on_column};
 use super::grants::{self, GrantFix};
+use super::partitions;
 use super::statement::{next, option_name};
 use super::target::Target;
 use crate::catalog::Relation;
-use crate::sql::{create_index, option_value};
+use crate::sql::{create_index, option_value, settle_index_names};
 use crate::state::{QName, derived_name, quote_ident, quote_idents, quote_literal};
-
-/// Statements of one fix on a live relation. `Alone` ones take no part in a transaction.
-pub(crate) enum Mend {
-    /// With what else changes.
-    InTransaction(String),
-    /// The same, under a lock that readers wait for.
-    Briefly(String),
-    /// Briefly, as the connection's own role: it must belong to both owners.
-    AsOurselves(String),
-    Alone(String),
-    /// Briefly, in a transaction after those alone.
-    After(String),
-    /// Alone, after those alone.
-    Last(String),
-}
 
 /// How a fix is made on the live relation `mart.name`.
 pub(crate) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
@@ -32,8 +18,14 @@ pub(crate) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
     let alter = mart.kind.sql();
     let index = |index: &str| QName::new(&name.schema, index);
     let declared = |wanted: &str| mart.indexes.iter().find(|i| i.name == wanted);
+    let divided = mart.partition.is_some();
+    let parts = || target.live.into_iter().filter(|_| divided).flat_map(|live| &live.partitions).map(|part| &part.name);
     match fix {
         Fix::Rebuild | Fix::Definition => Vec::new(),
+        Fix::CreatePartition(_) | Fix::RenamePartition { .. } | Fix::DetachPartition(_) | Fix::DropPartition(_) => {
+            partitions::mend(target, fix)
+        }
+        Fix::CreateIndex(wanted) if divided => partitions::index(target, wanted, wanted),
         Fix::CreateIndex(wanted) => declared(wanted)
             .map(|decl| concurrently(target, wanted, create_index(decl, name, wanted, true)))
             .unwrap_or_default(),
@@ -41,17 +33,22 @@ pub(crate) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
             declared(wanted)
                 .map(|decl| {
                     let aside = next(wanted);
-                    let mut mends = concurrently(target, &aside, create_index(decl, name, &aside, true));
+                    let mut mends = match divided {
+                        true => partitions::index(target, wanted, &aside),
+                        false => concurrently(target, &aside, create_index(decl, name, &aside, true)),
+                    };
                     let was = target.live.and_then(|live| live.indexes.get(wanted)?.comment.as_ref());
                     mends.extend(was.map(|comment| {
                         After(format!("COMMENT ON INDEX {} IS {}", index(&aside), quote_literal(comment)))
                     }));
                     mends.push(After(format!("DROP INDEX {}", index(wanted))));
                     mends.push(After(format!("ALTER INDEX {} RENAME TO {}", index(&aside), quote_ident(wanted))));
+                    mends.extend(divided.then(|| After(settle_index_names(name))));
                     mends
                 })
                 .unwrap_or_default()
         }
+        Fix::DropIndex(old) if divided => vec![After(format!("DROP INDEX {}", index(old)))],
         // After those that are new are there.
         Fix::DropIndex(old) => vec![Last(format!("DROP INDEX CONCURRENTLY {}", index(old)))],
         // Where the mart is renamed; see `renaming.rs`.
@@ -66,16 +63,22 @@ pub(crate) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
                 && target.live.and_then(Relation::primary_key).is_some_and(|(_, key)| key.keys.contains(column));
             vec![if replaced { After(sql) } else { Briefly(sql) }]
         }
-        Fix::Owner(owner) => vec![AsOurselves(format!("ALTER {alter} {name} OWNER TO {}", quote_ident(owner)))],
+        Fix::Owner(owner) => {
+            let change = |name: &QName| AsOurselves(format!("ALTER {alter} {name} OWNER TO {}", quote_ident(owner)));
+            [name].into_iter().chain(parts()).map(change).collect()
+        }
         Fix::Comment(comment) => vec![InTransaction(comment_on(mart.kind, name, comment.as_ref()))],
         Fix::ColumnComment(column, comment) => {
             vec![InTransaction(comment_on_column(name, column, comment.as_ref()))]
         }
         Fix::SetOption(key, value) => {
-            vec![Briefly(format!("ALTER {alter} {name} SET ({} = {})", option_name(key), option_value(value)))]
+            let (key, value) = (option_name(key), option_value(value));
+            let set = |name: &QName| Briefly(format!("ALTER {alter} {name} SET ({key} = {value})"));
+            if divided { parts().map(set).collect() } else { vec![set(name)] }
         }
         Fix::ResetOption(key) => {
-            vec![Briefly(format!("ALTER {alter} {name} RESET ({})", option_name(key)))]
+            let reset = |name: &QName| Briefly(format!("ALTER {alter} {name} RESET ({})", option_name(key)));
+            if divided { parts().map(reset).collect() } else { vec![reset(name)] }
         }
         Fix::Grant(fix) => grant(fix, name),
     }

@@ -36,6 +36,7 @@ mod model;
 mod moved;
 mod order;
 mod orphan;
+mod partitions;
 mod parts;
 mod place;
 mod passing;

@@ -130,6 +130,7 @@ pub(super) fn problems(
         problems.extend(missing_pin(target.desired, actual));
         problems.extend(target.ageless());
         problems.extend(target.timeless());
+        problems.extend(target.undividable());
         let missing =
             |read: &QName| !actual.relations.contains_key(read) && declared.contains(read) && !planned.contains(read);
         problems.extend(missing_upstream(decision, missing));

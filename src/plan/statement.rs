@@ -57,7 +57,7 @@ pub(crate) fn complete(
     let aside = *name != mart.name;
     let index_name = |index: &str| if aside { next(index) } else { index.to_owned() };
     let mut sql = Vec::new();
-    if mart.kind == Kind::Table {
+    if mart.kind.is_table() {
         if !mart.primary_key.is_empty() {
             sql.push(format!(
                 "ALTER TABLE {name} ADD CONSTRAINT {} PRIMARY KEY ({})",

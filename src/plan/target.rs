@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
+
 use super::{PlanProblem, rename};
-use crate::catalog::{Actual, Column, ReadSignature, Recorded, Relation};
+use crate::catalog::{Actual, Column, ReadSignature, Recorded, Relation, Undividable, wanted};
 use crate::compile::{Compiled, Following, recorded_for};
 use crate::manifest::DesiredMart;
 use crate::sql::{canonical_index, index_body};
-use crate::state::{Changes, IndexDecl, Kind, Mart, QName, derived_name};
+use crate::state::{Changes, IndexDecl, Kind, Mart, Piece, QName, derived_name};
 
 /// A mart as declared beside what is recorded and what is there.
 #[derive(Debug, Clone)]
@@ -28,6 +30,12 @@ pub(crate) struct Target<'a> {
     pub columns: Vec<Column>,
     /// Declared indexes by name.
     pub indexes: BTreeMap<String, TargetIndex<'a>>,
+    /// The partitions it should have.
+    pub pieces: Vec<Piece>,
+    /// Why it cannot be divided.
+    pub undividable: Option<Undividable>,
+    /// The instant at which it should have them.
+    pub now: DateTime<Utc>,
     /// What the query reads.
     pub reads: BTreeSet<QName>,
     /// How its rows follow what changes, where it asks for that.
@@ -91,6 +99,12 @@ impl<'a> Target<'a> {
                 (decl.name.clone(), TargetIndex { decl, body })
             })
             .collect();
+        let now = actual.server.now;
+        let span = compiled.and_then(|compiled| compiled.span);
+        let (pieces, undividable) = match wanted(mart, &columns, live, span, now) {
+            Ok(pieces) => (pieces, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
         Self {
             desired,
             mart,
@@ -100,6 +114,9 @@ impl<'a> Target<'a> {
             compiled: compiled.is_some() || desired.view.is_some(),
             columns,
             indexes,
+            pieces,
+            undividable,
+            now,
             reads,
             changes,
             follower: None,

@@ -106,6 +106,8 @@ mod tests {
             tuples,
             extension: false,
             access_method: None,
+            partitioned_by: None,
+            partitions: Vec::new(),
             unlogged: false,
             extras: Vec::new(),
             columns: Vec::new(),

@@ -1,4 +1,4 @@
-//! Once a day the history is relieved of what is old, beside everything else.
+//! Once a day the history is relieved of what is old, and partitions are made before rows need them, beside everything else.
 
 use std::time::Duration;
 
@@ -9,11 +9,14 @@ use tokio::task::JoinHandle;
 use super::ReconcileError;
 use super::log::told;
 use crate::database::Endpoint;
-use crate::refresh::prune;
+use crate::refresh::{Options, Readied, RefreshError, keep_partitions, prune};
 
 /// Runs are kept for so many days.
 const KEEP: TimeDelta = TimeDelta::days(90);
 const DAY: Duration = Duration::from_secs(86_400);
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Nobody queues behind the locks of a partition that comes or goes for longer.
+const LOCK_TIMEOUT_MS: u64 = 100;
 /// Who has just begun to lead has better things to do.
 const FIRST: Duration = Duration::from_secs(600);
 
@@ -35,10 +38,36 @@ impl Pruning {
                         tracing::warn!(error = %told(&error), "old runs could not be removed from the history")
                     }
                 }
-                tokio::time::sleep(DAY).await;
+                match partitions(&endpoint, &registry, &project).await {
+                    Ok(Readied { made: 0, gone: 0, hourly }) => tokio::time::sleep(next(hourly)).await,
+                    Ok(Readied { made, gone, hourly }) => {
+                        tracing::info!(made, gone, "partitions were made, and old ones left");
+                        tokio::time::sleep(next(hourly)).await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(error = %told(&error), "partitions could not be made");
+                        tokio::time::sleep(HOUR).await;
+                    }
+                }
             }
         }))
     }
+}
+
+/// Partitions of hours are made in time, too.
+fn next(hourly: bool) -> Duration {
+    if hourly { HOUR } else { DAY }
+}
+
+async fn partitions(endpoint: &Endpoint, registry: &str, project: &str) -> Result<Readied, RefreshError> {
+    let options = Options {
+        registry: registry.to_owned(),
+        project: project.to_owned(),
+        lock_timeout_ms: LOCK_TIMEOUT_MS,
+        publish_lock_timeout_ms: LOCK_TIMEOUT_MS,
+        ..Options::default()
+    };
+    keep_partitions(endpoint, &options).await
 }
 
 impl Drop for Pruning {

@@ -107,6 +107,9 @@ pub(super) fn whole(recorded: &Recorded, live: &Relation, concurrent: Option<boo
             (choice, _) => choice,
         },
         Kind::Table => table(recorded, live),
+        Kind::PartitionedTable => {
+            Choice::Method(Method::Exchange, "its partitions are exchanged where they differ".to_owned())
+        }
     }
 }
 
@@ -114,7 +117,7 @@ pub(super) fn whole(recorded: &Recorded, live: &Relation, concurrent: Option<boo
 fn part(recorded: &Recorded, live: &Relation, asked: &Asked, facts: &Facts) -> Result<(Part, String), Option<String>> {
     let policy = &recorded.mart.refresh;
     let how = how(policy, asked);
-    let Some(incremental) = policy.incremental.as_ref().filter(|_| recorded.mart.kind == Kind::Table) else {
+    let Some(incremental) = policy.incremental.as_ref().filter(|_| recorded.mart.kind.is_table()) else {
         let asked = matches!(asked.how, How::Incremental | How::Smart) && recorded.mart.kind.has_data();
         return Err(asked.then(|| "whole, for want of [refresh.incremental]".to_owned()));
     };
@@ -172,6 +175,12 @@ fn of_method(
             let from = timed(&facts.newest).ok_or_else(nameless)?;
             let reason = format!("{} beyond {}", from.0, from.1);
             (Part { method: Method::Append, from: Some(from), key: Vec::new() }, reason)
+        }
+        IncrementalMethod::Partition => {
+            let divided = recorded.mart.partition.as_ref().map(|partition| there(&partition.column)).transpose()?;
+            let start = divided.zip(facts.start.clone()).filter(|_| facts.newest.is_some()).ok_or_else(nameless)?;
+            let reason = format!("the partitions of {} from {} on", start.0, start.1);
+            (Part { method: Method::Partition, from: Some(start), key: Vec::new() }, reason)
         }
         IncrementalMethod::Changes => return Err("nothing says yet how it follows changes".to_owned()),
         IncrementalMethod::Upsert => {

@@ -12,7 +12,7 @@ use crate::database::SqlError;
 use crate::database::registry::in_schema;
 use crate::manifest::{MaintenanceWindow, PauseWhen};
 use crate::sql::{newest, newest_of_time, window_start};
-use crate::state::{IncrementalMethod, Kind, format_duration, thousands};
+use crate::state::{IncrementalMethod, format_duration, thousands};
 
 /// A day, in seconds.
 const DAY: u64 = 86_400;
@@ -31,13 +31,15 @@ pub async fn facts(
 ) -> Result<Facts, SqlError> {
     let closed = options.window.as_ref().and_then(|window| closed(window, now));
     let mart = &item.recorded.mart;
-    let incremental = mart.refresh.incremental.as_ref().filter(|_| mart.kind == Kind::Table && !live.empty);
+    let incremental = mart.refresh.incremental.as_ref().filter(|_| mart.kind.is_table() && !live.empty);
     let how = how(&mart.refresh, &item.asked);
     let Some(incremental) = incremental.filter(|_| how != How::Full && item.series.is_none()) else {
         return Ok(Facts { closed, ..Facts::default() });
     };
     let dated = mart.freshness.as_ref().and_then(|freshness| freshness.column.as_ref());
-    let column = incremental.time_column.as_ref().or(dated);
+    let divided = mart.partition.as_ref().map(|partition| &partition.column);
+    let divided = divided.filter(|_| incremental.method == IncrementalMethod::Partition);
+    let column = divided.or(incremental.time_column.as_ref()).or(dated);
     let Some((column, type_name)) = column.and_then(|column| Some((column, type_of(live, column)?))) else {
         return Ok(Facts { closed, ..Facts::default() });
     };
@@ -46,7 +48,7 @@ pub async fn facts(
     let (greatest, start) = match incremental.method {
         IncrementalMethod::Append => (Some(newest(&live.name, column)), None),
         IncrementalMethod::Changes | IncrementalMethod::Upsert => (None, None),
-        IncrementalMethod::Window => {
+        IncrementalMethod::Window | IncrementalMethod::Partition => {
             let last = last_success(conn, item, options).await?;
             let start = seconds.and_then(|back| window_start("n.newest", &type_name, back, &last?));
             (newest_of_time(&live.name, column, &type_name), start)

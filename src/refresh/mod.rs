@@ -4,6 +4,7 @@ mod again;
 mod before_totals;
 mod changes;
 mod choose;
+mod divided;
 mod ended;
 mod event;
 mod facts;
@@ -16,6 +17,7 @@ mod one;
 mod outcome;
 mod part;
 mod prune;
+mod ready;
 mod request;
 mod space;
 mod still;
@@ -43,6 +45,7 @@ pub use many::refresh;
 pub use noticed::{Noticed, marts_behind, noticed, renew_logs};
 pub use part::Part;
 pub use prune::prune;
+pub use ready::{Readied, keep_partitions};
 pub use request::{Stopped, cancel, enqueue, wake};
 pub use space::{Tidied, tidy_logs};
 pub use verify::{Verified, verify};
@@ -69,6 +72,10 @@ pub enum Method {
     Upsert,
     /// The rows whose key a change of a source may affect are computed again.
     Changes,
+    /// The partitions of the newest part of the time are built aside, and exchanged where they differ.
+    Partition,
+    /// All partitions are.
+    Exchange,
 }
 
 impl Method {
@@ -83,12 +90,14 @@ impl Method {
             Self::Append => "append",
             Self::Upsert => "upsert",
             Self::Changes => "changes",
+            Self::Partition => "partition",
+            Self::Exchange => "exchange",
         }
     }
 
     /// Whether it computes all rows of a mart.
     pub fn is_whole(self) -> bool {
-        matches!(self, Self::Plain | Self::Concurrently | Self::Merge | Self::Swap)
+        matches!(self, Self::Plain | Self::Concurrently | Self::Merge | Self::Swap | Self::Exchange)
     }
 }
 

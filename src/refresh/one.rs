@@ -8,7 +8,8 @@ use super::again::before_publishing;
 use super::changes::{self, Done};
 use super::choose::whole;
 use super::outcome::{Outcome, keep, measure};
-use super::{Choice, Facts, Item, Method, Options, Run, RunStatus, matview, part, paused, version};
+use super::part::Part;
+use super::{Choice, Facts, Item, Method, Options, Run, RunStatus, divided, matview, part, paused, version};
 use crate::build::position::Look;
 use crate::build::{self, CheckResult, Frame, SessionState, SizeLimit};
 use crate::catalog::Relation;
@@ -45,6 +46,25 @@ pub(super) async fn one(
     (frame, holder): (&Frame, i32),
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
+    let mart = &item.recorded.mart;
+    if mart.partition.is_some() && item.series.is_none() {
+        let start = match choice {
+            Choice::Part(Part { method: Method::Partition, from, .. }, _) => from.as_ref().map(|from| from.1.as_str()),
+            _ => None,
+        };
+        if start.is_some() || !matches!(choice, Choice::Part(..)) {
+            if start.is_none()
+                && let Some(error) = build::lacking_room(conn, &[&live.name]).await?
+            {
+                return Err(error);
+            }
+            let held = (frame, holder);
+            let mut outcome = divided::refresh(conn, item, live, start, options, held, checks).await?;
+            measure(conn, item, live, frame, &mut outcome).await?;
+            return Ok(outcome);
+        }
+        build::upkeep(conn, mart, live, frame, options.publish_lock_timeout_ms).await?;
+    }
     if let Choice::Part(some, _) = choice {
         let mut outcome = part::refresh(conn, item, live, some, (frame, holder), checks).await?;
         measure(conn, item, live, frame, &mut outcome).await?;

@@ -58,11 +58,18 @@ pub(super) fn figures(item: &Item, stored: &QName, outcome: &Outcome) -> String 
     let newest = newest.map(|column| format!("to_jsonb(max({})) #>> '{{}}'", quote_ident(column)));
     let count = outcome.row_count.is_none().then_some("count(*)");
     let from = if newest.is_some() || count.is_some() { format!(" FROM {stored}") } else { String::new() };
+    let stored = quote_literal(&stored.to_string());
+    let bytes = match item.recorded.mart.partition {
+        None => format!("pg_catalog.pg_total_relation_size(to_regclass({stored}))"),
+        Some(_) => format!(
+            "(SELECT coalesce(sum(pg_catalog.pg_total_relation_size(relid)), 0)::bigint \
+             FROM pg_catalog.pg_partition_tree(to_regclass({stored})))"
+        ),
+    };
     format!(
-        "SELECT {} AS rows, {} AS newest, pg_catalog.pg_total_relation_size(to_regclass({})) AS bytes{from}",
+        "SELECT {} AS rows, {} AS newest, {bytes} AS bytes{from}",
         count.unwrap_or("NULL::bigint"),
         newest.as_deref().unwrap_or("NULL::text"),
-        quote_literal(&stored.to_string()),
     )
 }
 

@@ -12,6 +12,7 @@ mod index;
 mod layout;
 mod newest;
 mod part;
+mod partition;
 mod query;
 mod refusal;
 mod relation;
@@ -31,6 +32,7 @@ pub use index::{canonical_index, create_index, index_body, operator_class, optio
 pub use layout::layout;
 pub use newest::{newest, newest_of_time, window_start};
 pub use part::{QueryError, RelationRef};
+pub use partition::{attach, create_like, move_rows, settle_index_names, tablespace};
 pub use query::Query;
 pub(crate) use retention::time_cast;
 pub use retention::{oldest_kept, retained, unfrozen};

@@ -1,6 +1,6 @@
 //! A query without the rows that are too old to be kept.
 
-use crate::state::{Mart, Retention, quote_ident};
+use crate::state::{Mart, Ranges, Retention, SpanUnit, quote_ident};
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
@@ -31,15 +31,56 @@ pub(crate) fn time_cast(type_name: &str) -> Option<&'static str> {
 /// What a table mart is filled with: `query`, without the rows that its retention does not keep. `type_of` answers for
 /// the columns of the query. What has no time is never too old.
 pub fn retained(mart: &Mart, query: &str, type_of: impl Fn(&str) -> Option<String>) -> String {
-    let oldest = |retention: &Retention| oldest_kept(retention, &type_of(&retention.column)?);
-    let Some((retention, oldest)) = mart.retention.as_ref().and_then(|r| Some((r, oldest(r)?))) else {
-        return query.to_owned();
+    let by_row = mart.retention.as_ref().and_then(|retention| {
+        let oldest = oldest_kept(retention, &type_of(&retention.column)?)?;
+        Some((&retention.column, oldest))
+    });
+    let by_partition = mart.partition.as_ref().and_then(|partition| {
+        let oldest = oldest_partition(partition.ranges()?, &type_of(&partition.column)?)?;
+        Some((&partition.column, oldest))
+    });
+    let conditions: Vec<String> = by_row
+        .into_iter()
+        .chain(by_partition)
+        .map(|(column, oldest)| (quote_ident(column), oldest))
+        .map(|(column, oldest)| format!("kept.{column} >= {oldest} OR kept.{column} IS NULL"))
+        .collect();
+    let condition = match conditions.as_slice() {
+        [] => return query.to_owned(),
+        [one] => one.clone(),
+        several => format!("({})", several.join(") AND (")),
     };
-    let column = quote_ident(&retention.column);
-    format!(
-        "SELECT kept.* FROM (\n{}\n) AS kept\nWHERE kept.{column} >= {oldest} OR kept.{column} IS NULL",
-        query.trim()
-    )
+    format!("SELECT kept.* FROM (\n{}\n) AS kept\nWHERE {condition}", query.trim())
+}
+
+/// Where the oldest partition begins that is kept, as a value of this type, in the session's time zone.
+fn oldest_partition(ranges: &Ranges, type_name: &str) -> Option<String> {
+    let (retain, interval) = (ranges.retain?, ranges.interval);
+    let cast = match time_cast(type_name)? {
+        "" => "::timestamptz",
+        cast => cast,
+    };
+    let unit = match retain.unit {
+        SpanUnit::Hour => "hours",
+        SpanUnit::Day => "days",
+        SpanUnit::Week => "weeks",
+        SpanUnit::Month => "months",
+        SpanUnit::Year => "years",
+    };
+    let at = format!("(pg_catalog.now()::timestamp - pg_catalog.make_interval({unit} => {}))", retain.count);
+    let binned = |days: u32, since: &str| format!("pg_catalog.date_bin('{days} days', {at}, '{since}'::timestamp)");
+    let count = interval.count;
+    let begins = match interval.unit {
+        SpanUnit::Hour => format!("pg_catalog.date_bin('{count} hours', {at}, pg_catalog.date_trunc('day', {at}))"),
+        SpanUnit::Day => binned(count, "1970-01-01"),
+        SpanUnit::Week => binned(count * 7, "1969-12-29"),
+        SpanUnit::Month => format!(
+            "(pg_catalog.date_trunc('month', {at}) - pg_catalog.make_interval(months => \
+             (extract(month FROM {at})::int - 1) % {count}))"
+        ),
+        SpanUnit::Year => format!("pg_catalog.date_trunc('year', {at})"),
+    };
+    Some(format!("{begins}{cast}"))
 }
 
 /// The condition that a row of a mart, named `alias`, may still change: it is not older than `frozen_before`. `None` where nothing is

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CheckDecl, Fingerprint, IncrementalMethod, QName, RefreshPolicy, Strategy, Versions, quote_ident};
+use super::{
+    CheckDecl, Fingerprint, IncrementalMethod, Partition, QName, RefreshPolicy, Strategy, Versions, quote_ident,
+};
 
 /// How a mart is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,6 +18,8 @@ pub enum Kind {
     MaterializedView,
     /// A table that datamart fills and publishes.
     Table,
+    /// Such a table, divided into partitions.
+    PartitionedTable,
 }
 
 impl Kind {
@@ -25,6 +29,7 @@ impl Kind {
             Kind::View => "view",
             Kind::MaterializedView => "materialized_view",
             Kind::Table => "table",
+            Kind::PartitionedTable => "partitioned_table",
         }
     }
 
@@ -33,8 +38,13 @@ impl Kind {
         match self {
             Kind::View => "VIEW",
             Kind::MaterializedView => "MATERIALIZED VIEW",
-            Kind::Table => "TABLE",
+            Kind::Table | Kind::PartitionedTable => "TABLE",
         }
+    }
+
+    /// Whether datamart writes its rows itself.
+    pub fn is_table(self) -> bool {
+        matches!(self, Kind::Table | Kind::PartitionedTable)
     }
 
     /// Whether rows are stored.
@@ -235,6 +245,9 @@ pub struct Mart {
     /// Which rows are kept (table marts).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// How it is divided (partitioned table marts).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<Partition>,
     /// What must be true of its rows before they are published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckDecl>,

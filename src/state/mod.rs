@@ -10,6 +10,7 @@ mod duration;
 mod fingerprint;
 mod mart;
 mod name;
+mod partition;
 mod refresh_policy;
 mod schedule;
 mod size;
@@ -29,6 +30,9 @@ pub use duration::{format_duration, parse_duration};
 pub use fingerprint::Fingerprint;
 pub use mart::{ColumnDecl, Freshness, GrantDecl, IndexDecl, IndexKey, Kind, Mart, Publish, Retention};
 pub use name::{MAX_NAME_BYTES, QName, derived_name, quote_ident, quote_idents, quote_literal, quote_role};
+pub use partition::{
+    MOST_PARTITIONS, OnExpire, Partition, PartitionBy, Piece, Ranges, Span, SpanUnit, TimeType, TooMany, range_of,
+};
 pub use refresh_policy::{Incremental, IncrementalMethod, Misfire, RefreshPolicy, Strategy};
 pub use schedule::{Schedule, ScheduleError};
 pub use selector::Selector;

@@ -65,6 +65,8 @@ pub enum IncrementalMethod {
     Append,
     /// Rows of the query are merged in by a key.
     Upsert,
+    /// The partitions of the newest part of the time are computed again, and exchanged.
+    Partition,
 }
 
 impl IncrementalMethod {
@@ -75,6 +77,7 @@ impl IncrementalMethod {
             Self::Window => "window",
             Self::Append => "append",
             Self::Upsert => "upsert",
+            Self::Partition => "partition",
         }
     }
 }
@@ -111,6 +114,9 @@ impl fmt::Display for Incremental {
                 write!(f, "window on {column}, {} back", format_duration(self.lookback.unwrap_or_default()))
             }
             IncrementalMethod::Append => write!(f, "append by {column}"),
+            IncrementalMethod::Partition => {
+                write!(f, "partition, {} back", format_duration(self.lookback.unwrap_or_default()))
+            }
             IncrementalMethod::Upsert if self.unique_key.is_empty() => write!(f, "upsert by the primary key"),
             IncrementalMethod::Upsert => write!(f, "upsert by {}", self.unique_key.join(", ")),
         }

@@ -19,6 +19,7 @@ mod incremental;
 mod layering;
 mod limits;
 mod locks;
+mod partitions;
 mod majors;
 mod manifests;
 mod meanwhile;

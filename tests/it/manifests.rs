@@ -187,6 +187,40 @@ max_wait = "30s"
 channel = "loaded"
 incremental = { method = "upsert", unique_key = ["a"] }
 "#,
+    r#"
+type = "partitioned_table"
+query = "SELECT 1 AS day"
+[partition]
+by = "range"
+column = "day"
+interval = "1 month"
+default = true
+start = "2025-01-01"
+premake = 3
+retain = "12 months"
+on_expire = "detach"
+[refresh.incremental]
+method = "partition"
+time_column = "day"
+lookback = "2 days"
+frozen_before = "90 days"
+"#,
+    r#"
+type = "partitioned_table"
+query = "SELECT 1 AS day"
+[partition]
+by = "list"
+column = "day"
+values = { one = [1, 2], other = ["3"] }
+"#,
+    r#"
+type = "partitioned_table"
+query = "SELECT 1 AS day"
+[partition]
+by = "hash"
+column = "day"
+modulus = 8
+"#,
 ];
 
 /// Everything a project may say, but for what goes with nothing else.
@@ -260,6 +294,7 @@ time_column = "day"
 lookback = "2 days"
 unique_key = ["a"]
 full_schedule = "0 2 * * *"
+frozen_before = "90 days"
 [defaults.versions]
 keep = 2
 "#;

@@ -7,7 +7,8 @@ SELECT coalesce(
 FROM (
     SELECT c.oid, coalesce(nullif(c.reltablespace, 0), d.dattablespace) AS tablespace
     FROM pg_catalog.unnest($1::text[]) AS n (name)
-    JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(n.name)
+    CROSS JOIN LATERAL (SELECT pg_catalog.to_regclass(n.name) UNION SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass(n.name))) AS p (oid)
+    JOIN pg_catalog.pg_class c ON c.oid = p.oid
     JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
 ) AS s
 -- Over a socket: the server is on this machine.

@@ -10,6 +10,6 @@ SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
               WHERE p.classid = 'pg_catalog.pg_class'::regclass AND p.objid <> c.oid AND p.deptype = 'n'
                 AND p.refclassid = 'pg_catalog.pg_type'::regclass AND p.refobjid = c.reltype) AS readers
 FROM pg_catalog.pg_description d
-JOIN pg_catalog.pg_class c ON c.oid = d.objoid AND c.relkind IN ('r', 'v', 'm')
+JOIN pg_catalog.pg_class c ON c.oid = d.objoid AND c.relkind IN ('r', 'p', 'v', 'm')
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0 AND starts_with(d.description, $1)

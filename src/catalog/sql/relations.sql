@@ -13,6 +13,7 @@ SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
        CASE WHEN c.relpages > 0 OR NOT $4 THEN false WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) = 0 ELSE false END AS empty,
        c.reltuples::float8 AS tuples,
        c.relpages::bigint AS pages,
+       CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END AS partitioned_by,
        EXISTS (SELECT 1 FROM pg_catalog.pg_depend e
                 WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e') AS extension
 FROM (SELECT DISTINCT ON (t.s, t.n) t.s, t.n, t.m AS managed FROM unnest($1::text[], $2::text[], $3::bool[]) AS t (s, n, m)

@@ -2,6 +2,7 @@
 SELECT pg_catalog.set_config('jit', 'off', true) AS jit,
        current_setting('server_version_num')::int AS version_num,
        current_setting('server_version') AS version,
+       pg_catalog.now() AS now,
        current_database()::text AS database,
        current_user::text AS "user",
        (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS superuser,

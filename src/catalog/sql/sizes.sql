@@ -11,9 +11,11 @@ SELECT c.oid::bigint AS oid,
 FROM pg_catalog.pg_class c
 LEFT JOIN held h ON h.relation = c.oid
 CROSS JOIN LATERAL (
-    SELECT CASE WHEN h.relation IS NULL THEN pg_catalog.pg_table_size(c.oid)
+    SELECT CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(pg_catalog.sum(pg_catalog.pg_table_size(t.relid)), 0)::bigint FROM pg_catalog.pg_partition_tree(c.oid) AS t)
+                WHEN h.relation IS NULL THEN pg_catalog.pg_table_size(c.oid)
                 ELSE c.relpages * pg_catalog.current_setting('block_size')::bigint END AS table_bytes,
-           CASE WHEN h.relation IS NULL THEN pg_catalog.pg_indexes_size(c.oid)
+           CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(pg_catalog.sum(pg_catalog.pg_indexes_size(t.relid)), 0)::bigint FROM pg_catalog.pg_partition_tree(c.oid) AS t)
+                WHEN h.relation IS NULL THEN pg_catalog.pg_indexes_size(c.oid)
                 ELSE (SELECT coalesce(pg_catalog.sum(r.relpages), 0)::bigint * pg_catalog.current_setting('block_size')::bigint
                       FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class r ON r.oid = i.indexrelid WHERE i.indrelid = c.oid) END AS index_bytes
     OFFSET 0) AS z

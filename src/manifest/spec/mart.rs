@@ -8,7 +8,7 @@ const KINDS: &[Word] = &[
     word("view"),
     word("materialized_view"),
     word("table"),
-    later_word("partitioned_table"),
+    word("partitioned_table"),
     later_word("temporary"),
     later_word("continuous_aggregate"),
 ];
@@ -69,14 +69,58 @@ pub(in crate::manifest) const MART: &[Key] = &[
         "What must be true of new data before it is published; each has exactly one form.",
     ),
     key(
+        "partition",
+        Type::Table(PARTITION),
+        "{ by = \"range\", column = \"day\", interval = \"1 month\" }",
+        "How a partitioned table mart is divided.",
+    ),
+    key(
         "versions",
         Type::Table(VERSIONS),
         "{ keep = 3 }",
         "Present: every change is a new version, and older ones stay to go back to.",
     ),
     key("metadata", Type::Map(&Type::Any), "{ team = \"bi\" }", "Free-form; kept with the mart and shown."),
-    later("partition"),
     later("timescale"),
+];
+
+const PARTITION: &[Key] = &[
+    key("by", Type::Words(&[word("range"), word("list"), word("hash")]), "\"range\"", "What decides where a row goes.")
+        .required(),
+    key("column", Type::Text, "\"day\"", "The output column that decides it.").required(),
+    key(
+        "interval",
+        Type::Text,
+        "\"1 month\"",
+        "range: what one partition takes, from an hour to a year, in the mart's time zone.",
+    ),
+    key("default", Type::Bool, "true", "There is a partition for rows that no other takes."),
+    key(
+        "start",
+        Type::Text,
+        "\"2025-01-01\"",
+        "range: where the first partition begins; at the earliest value the query yields unless given.",
+    ),
+    key(
+        "premake",
+        Type::Integer { min: 0, max: 1_000 },
+        "3",
+        "range: partitions kept ready beyond that of now; 1 unless given.",
+    ),
+    key("retain", Type::Text, "\"12 months\"", "range: partitions that are older leave."),
+    key(
+        "on_expire",
+        Type::Words(&[word("drop"), word("detach")]),
+        "\"drop\"",
+        "range: how they leave; detach makes tables of their own of them.",
+    ),
+    key(
+        "values",
+        Type::Map(&Type::List(&Type::Scalar)),
+        "{ eu = [\"DE\", \"FR\"], us = [\"US\"] }",
+        "list: the values of each partition.",
+    ),
+    key("modulus", Type::Integer { min: 1, max: 10_000 }, "8", "hash: how many partitions there are."),
 ];
 
 const VERSIONS: &[Key] = &[
@@ -111,7 +155,7 @@ const STRATEGIES: &[Word] = &[
     word("on_commit"),
 ];
 
-const METHODS: &[Word] = &[word("window"), word("append"), word("upsert"), word("changes"), later_word("partition")];
+const METHODS: &[Word] = &[word("window"), word("append"), word("upsert"), word("changes"), word("partition")];
 
 /// `[refresh]`, and `[defaults.refresh]` of the project.
 pub(super) const REFRESH: &[Key] = &[
@@ -172,7 +216,7 @@ const INCREMENTAL: &[Key] = &[
         "\"window\"",
         "changes: rows whose key a logged change of a source affects, the default; window: the newest part of the time is computed again, and what changed before it stays as it was; append: rows \
          beyond the newest one are added, and no other change is seen; upsert: rows of the query are merged in by a key, \
-         and none is deleted.",
+         and none is deleted; partition: the newest partitions are computed again and exchanged.",
     ),
     key(
         "time_column",
@@ -184,7 +228,8 @@ const INCREMENTAL: &[Key] = &[
         "lookback",
         Type::Duration,
         "\"2 days\"",
-        "window: this much of the past is computed again, a multiple of the time that a row stands for.",
+        "window: this much of the past is computed again, a multiple of the time that a row stands for; partition: all \
+         partitions that it touches are.",
     ),
     key(
         "unique_key",

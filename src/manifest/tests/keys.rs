@@ -13,7 +13,7 @@ fn unknown_keys() {
             "m.toml:4:1 unknown key `frequency` «frequency» (known here: type, name, schema, description, query, \
              query_file, tags, owner, renamed_from, depends_on, prevent_destroy, primary_key, publish, tablespace, \
              with, session, columns, refresh, indexes, grants, freshness, \
-             retention, checks, versions, metadata)",
+             retention, checks, partition, versions, metadata)",
             "m.toml:5:1 unknown key `schedule` «schedule» (`schedule` belongs to [refresh])",
         ]
     );

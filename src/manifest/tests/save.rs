@@ -95,6 +95,7 @@ pub(super) fn blank(kind: Kind, schema: &str, name: &str, desired: &Desired) -> 
         refresh: if kind == Kind::View { Default::default() } else { desired.defaults.policy(None) },
         freshness: None,
         retention: None,
+        partition: None,
         checks: Vec::new(),
         versions: None,
         metadata: Default::default(),

@@ -1,0 +1,78 @@
+//! Which partitions hold other rows than before.
+
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::aside::{NextPart, NextParts};
+use crate::build::run::run;
+use crate::build::session::{Frame, SessionState};
+use crate::catalog::Relation;
+use crate::database::SqlError;
+use crate::state::{QName, quote_idents};
+
+/// The partitions whose rows changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Those.
+    pub parts: Vec<NextPart>,
+    /// How many rows they hold now.
+    pub rows: u64,
+    /// How many rows all partitions hold that were looked at.
+    pub looked_at: u64,
+}
+
+/// Compares the next partitions with those there are; those that hold the same rows are removed from what was built.
+///
+/// # Errors
+/// What PostgreSQL says.
+pub async fn changed(
+    conn: &mut PgConnection,
+    live: &Relation,
+    next: &NextParts,
+    frame: &Frame,
+) -> Result<Changed, SqlError> {
+    let columns = quote_idents(live.columns.iter().map(|column| &column.name));
+    let mut session = SessionState::alone();
+    let outcome = compare(conn, &mut session, &columns, next, frame).await;
+    session.leave(conn).await?;
+    outcome
+}
+
+async fn compare(
+    conn: &mut PgConnection,
+    session: &mut SessionState,
+    columns: &str,
+    next: &NextParts,
+    frame: &Frame,
+) -> Result<Changed, SqlError> {
+    let mut changed = Changed::default();
+    for part in &next.parts {
+        session.enter(conn, frame).await?;
+        let rows = count(conn, &part.next).await?;
+        changed.looked_at += rows;
+        let same = match &part.live {
+            None => false,
+            Some(attached) if count(conn, &attached.name).await? != rows => false,
+            Some(_) if rows == 0 => true,
+            Some(attached) => image(conn, &attached.name, columns).await? == image(conn, &part.next, columns).await?,
+        };
+        if same {
+            run(conn, session, frame, &format!("DROP TABLE {}", part.next)).await?;
+        } else {
+            changed.rows += rows;
+            changed.parts.push(part.clone());
+        }
+    }
+    Ok(changed)
+}
+
+async fn count(conn: &mut PgConnection, table: &QName) -> Result<u64, SqlError> {
+    let row = sqlx::query(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(conn).await?;
+    Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default())
+}
+
+/// What is the same for the same rows in whatever order. The text of a row tells it apart to the digit; of sums equal rows do
+/// not cancel each other, as they would of exclusive ors.
+async fn image(conn: &mut PgConnection, table: &QName, columns: &str) -> Result<Option<String>, SqlError> {
+    let sql = format!("SELECT sum(hashtextextended(ROW({columns})::text, 0)::numeric)::text FROM {table}");
+    Ok(sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(conn).await?.try_get(0)?)
+}

@@ -1,0 +1,252 @@
+//! Publishing partitions: the new ones take the places of the old ones, and the mart and all that depends on it stay.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::aside::{NextPart, NextParts};
+use super::differ::Changed;
+use crate::build::copy::{Built, close};
+use crate::build::merge::{self, Merged};
+use crate::build::run::{Tries, run, run_all};
+use crate::build::session::{Frame, SessionState};
+use crate::catalog::{Attached, ExtraKind, Relation};
+use crate::database::SqlError;
+use crate::plan::carry::stored_body;
+use crate::sql::settle_index_names;
+use crate::state::{QName, next_name, quote_ident, quote_idents};
+
+/// The constraint that says what a partition takes while it is none, so that attaching it reads no row.
+const BOUND: &str = "datamart_bound";
+
+/// Why partitions cannot be exchanged: their rows are merged instead. `leaves` are the partitions there are.
+pub fn obstacle(live: &Relation, leaves: &HashMap<QName, Relation>) -> Option<String> {
+    let in_the_way = |kind: ExtraKind| {
+        matches!(kind, ExtraKind::Referencing | ExtraKind::Publication | ExtraKind::Trigger | ExtraKind::Rule)
+    };
+    if let Some(extra) = live.extras.iter().find(|extra| in_the_way(extra.kind)) {
+        return Some(format!("{} is on it", extra.label));
+    }
+    let mut found: Vec<String> = leaves
+        .values()
+        .filter_map(|leaf| {
+            // That it has a parent is what makes it a partition; keys are the mart's own.
+            let own = |kind: ExtraKind| !matches!(kind, ExtraKind::Stays | ExtraKind::Key | ExtraKind::Unique);
+            let extra =
+                leaf.extras.iter().find(|extra| own(extra.kind) && !live.extras.iter().any(|e| e.kind == extra.kind));
+            if let Some(extra) = extra {
+                return Some(format!("{} is on its partition {}", extra.label, leaf.name));
+            }
+            if leaf.indexes.len() != live.indexes.len() {
+                return Some(format!("its partition {} has indexes of its own", leaf.name));
+            }
+            if leaf.owner != live.owner {
+                return Some(format!("its partition {} is owned by {}", leaf.name, leaf.owner));
+            }
+            let dependent = leaf.dependents.first()?;
+            Some(format!("the {} depends on its partition {}", dependent.label(), leaf.name))
+        })
+        .collect();
+    found.sort();
+    found.into_iter().next()
+}
+
+/// Makes what was built complete and exchanges the partitions that changed, all in one short transaction.
+///
+/// # Errors
+/// What PostgreSQL says; the old partitions serve on then, and what was built stays for a merge.
+pub async fn exchange_parts(
+    conn: &mut PgConnection,
+    live: &Relation,
+    next: &NextParts,
+    changed: &Changed,
+    frame: &Frame,
+    publish_lock_timeout_ms: u64,
+) -> Result<(), SqlError> {
+    if changed.parts.is_empty() {
+        return drop_parts(conn, next, frame).await;
+    }
+    let default = live.partitions.iter().find(|attached| attached.is_default());
+    let default = default.filter(|attached| !changed.parts.iter().any(|part| part.name == attached.name));
+    let mut made = complete(live, next);
+    for part in &changed.parts {
+        let condition = match (&part.live, &part.condition) {
+            (Some(attached), _) => bound(conn, attached.oid).await?,
+            (None, condition) => condition.clone(),
+        };
+        made.extend(condition.map(|c| format!("ALTER TABLE {} ADD CONSTRAINT {BOUND} CHECK ({c})", part.next)));
+    }
+    made.push(format!("VACUUM (ANALYZE) {}", next.name));
+    let waits = match default {
+        Some(attached) if !is_empty(conn, attached, frame).await? => {
+            made.extend(say_bound(conn, attached).await?);
+            Some(attached)
+        }
+        _ => None,
+    };
+    // As the server prints names it means, whatever the mart's own search path is.
+    let plain = Frame { settings: Vec::new(), ..frame.clone() };
+    let mut session = SessionState::alone();
+    let mut outcome = Ok(0);
+    for sql in &made {
+        outcome = run(conn, &mut session, frame, sql).await;
+        if outcome.is_err() {
+            break;
+        }
+    }
+    session.leave(conn).await?;
+    outcome?;
+    let statements = publication(live, next, changed, waits);
+    let brief = Frame { lock_timeout_ms: publish_lock_timeout_ms, ..plain };
+    let mut tries = Tries::default();
+    loop {
+        let mut session = SessionState::in_transaction();
+        sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
+        let texts: Vec<&str> = statements.iter().map(String::as_str).collect();
+        let mut outcome = run_all(conn, &mut session, &brief, &texts, &mut |_| {}).await.map_err(|halted| halted.error);
+        if outcome.is_ok() {
+            outcome = session.leave(conn).await;
+        }
+        match close(conn, outcome).await {
+            Err(error) if tries.again(&error).await => {}
+            done => return done,
+        }
+    }
+}
+
+/// Keys and indexes as the mart has them, which its partitions get, too.
+fn complete(live: &Relation, next: &NextParts) -> Vec<String> {
+    let mut sql = Vec::new();
+    for (name, is) in live.indexes.iter().filter(|(_, is)| is.valid) {
+        let aside = quote_ident(&next_name(name));
+        match is.primary {
+            true => {
+                let keys = quote_idents(&is.keys);
+                sql.push(format!("ALTER TABLE {} ADD CONSTRAINT {aside} PRIMARY KEY ({keys})", next.name));
+            }
+            false => {
+                let unique = if is.unique { "UNIQUE " } else { "" };
+                sql.push(format!("CREATE {unique}INDEX {aside} ON {} {}", next.name, stored_body(is)));
+            }
+        }
+    }
+    sql
+}
+
+async fn bound(conn: &mut PgConnection, oid: i64) -> Result<Option<String>, SqlError> {
+    let sql = "SELECT pg_catalog.pg_get_partition_constraintdef($1::bigint::oid)";
+    Ok(sqlx::query(sql).bind(oid).fetch_one(conn).await?.try_get(0)?)
+}
+
+async fn is_empty(conn: &mut PgConnection, attached: &Attached, frame: &Frame) -> Result<bool, SqlError> {
+    let mut session = SessionState::alone();
+    session.enter(conn, frame).await?;
+    let sql = format!("SELECT NOT EXISTS (SELECT FROM {})", attached.name);
+    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *conn).await;
+    session.leave(conn).await?;
+    Ok(row?.try_get(0)?)
+}
+
+/// What the default takes, said as a constraint beside its readers and writers.
+async fn say_bound(conn: &mut PgConnection, attached: &Attached) -> Result<Vec<String>, SqlError> {
+    let name = &attached.name;
+    let Some(condition) = bound(conn, attached.oid).await? else { return Ok(Vec::new()) };
+    Ok(vec![
+        format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {BOUND}"),
+        format!("ALTER TABLE {name} ADD CONSTRAINT {BOUND} CHECK ({condition}) NOT VALID"),
+        format!("ALTER TABLE {name} VALIDATE CONSTRAINT {BOUND}"),
+    ])
+}
+
+/// The statements of the publication. `waits` is the default that stays: it steps aside, because a partition that comes
+/// beside a default makes PostgreSQL read that.
+fn publication(live: &Relation, next: &NextParts, changed: &Changed, waits: Option<&Attached>) -> Vec<String> {
+    let mart = &live.name;
+    let mut sql: Vec<String> = Vec::new();
+    for part in &changed.parts {
+        sql.push(format!("ALTER TABLE {} DETACH PARTITION {}", next.name, part.next));
+    }
+    sql.push(format!("DROP TABLE {}", next.name));
+    sql.extend(waits.map(|default| format!("ALTER TABLE {mart} DETACH PARTITION {}", default.name)));
+    for attached in changed.parts.iter().filter_map(|part| part.live.as_ref()) {
+        sql.push(format!("DROP TABLE {}", attached.name));
+    }
+    let (defaults, others): (Vec<&NextPart>, Vec<_>) = changed.parts.iter().partition(|part| part.is_default());
+    for part in others.into_iter().chain(defaults) {
+        let name = &part.name;
+        sql.push(format!("ALTER TABLE {} RENAME TO {}", part.next, quote_ident(&name.name)));
+        sql.push(format!("ALTER TABLE {mart} ATTACH PARTITION {name} {}", part.bound));
+        sql.push(format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {BOUND}"));
+    }
+    if let Some(default) = waits {
+        sql.push(format!("ALTER TABLE {mart} ATTACH PARTITION {} DEFAULT", default.name));
+        sql.push(format!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {BOUND}", default.name));
+    }
+    sql.push(settle_index_names(mart));
+    sql
+}
+
+/// Writes only the rows that differ into the partitions that changed, in one transaction. `leaves` are those there are.
+///
+/// # Errors
+/// What PostgreSQL says; the old rows stay then.
+pub async fn merge_parts(
+    conn: &mut PgConnection,
+    live: &Relation,
+    next: &NextParts,
+    changed: &Changed,
+    leaves: &HashMap<QName, Relation>,
+    frame: &Frame,
+) -> Result<Merged, SqlError> {
+    let mut session = SessionState::in_transaction();
+    sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
+    let outcome = async {
+        let mut merged = Merged::default();
+        for part in &changed.parts {
+            match leaves.get(&part.name) {
+                Some(leaf) => {
+                    let built = Built { name: part.next.clone(), rows: 0, snapshot: next.snapshot.clone() };
+                    let of_leaf = merge::write(conn, &mut session, leaf, &built, frame).await?;
+                    merged.inserted += of_leaf.inserted;
+                    merged.updated += of_leaf.updated;
+                    merged.deleted += of_leaf.deleted;
+                }
+                None => {
+                    let name = &part.name;
+                    for sql in [
+                        format!("ALTER TABLE {} DETACH PARTITION {}", next.name, part.next),
+                        format!("ALTER TABLE {} RENAME TO {}", part.next, quote_ident(&name.name)),
+                        format!("ALTER TABLE {} ATTACH PARTITION {name} {}", live.name, part.bound),
+                        format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {BOUND}"),
+                    ] {
+                        run(conn, &mut session, frame, &sql).await?;
+                    }
+                }
+            }
+        }
+        run(conn, &mut session, frame, &format!("DROP TABLE {}", next.name)).await?;
+        run(conn, &mut session, frame, &settle_index_names(&live.name)).await?;
+        session.leave(conn).await?;
+        Ok(merged)
+    }
+    .await;
+    close(conn, outcome).await
+}
+
+/// Removes what was built.
+///
+/// # Errors
+/// What PostgreSQL says.
+pub async fn drop_parts(conn: &mut PgConnection, next: &NextParts, frame: &Frame) -> Result<(), SqlError> {
+    let mut session = SessionState::alone();
+    let dropped = run(conn, &mut session, frame, &format!("DROP TABLE {}", next.name)).await;
+    session.leave(conn).await?;
+    dropped.map(|_| ())
+}
+
+impl Changed {
+    /// The names of the partitions that are there and changed.
+    pub fn names(&self) -> BTreeSet<QName> {
+        self.parts.iter().filter_map(|part| part.live.as_ref()).map(|attached| attached.name.clone()).collect()
+    }
+}

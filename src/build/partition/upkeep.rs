@@ -1,0 +1,91 @@
+//! Partitions are there before rows need them, and leave when they are too old.
+
+use sqlx::{PgConnection, Row};
+
+use crate::build::copy::close;
+use crate::build::run::{Tries, run};
+use crate::build::session::{Frame, SessionState};
+use crate::catalog::{Relation, expired, matched, wanted};
+use crate::database::{ErrorKind, SqlError};
+use crate::plan::with;
+use crate::sql::{attach, create_like, move_rows, tablespace};
+use crate::state::{Mart, OnExpire, Partition, Piece, quote_idents};
+
+/// What was done about partitions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Upkept {
+    /// Partitions that were made.
+    pub made: usize,
+    /// Partitions that left.
+    pub gone: usize,
+}
+
+/// Makes the partitions that `live` lacks now, and lets go those that are too old. What cannot go because somebody reads it
+/// goes the next time. The caller holds the mart's lock.
+///
+/// # Errors
+/// What PostgreSQL says.
+pub async fn upkeep(
+    conn: &mut PgConnection,
+    mart: &Mart,
+    live: &Relation,
+    frame: &Frame,
+    publish_lock_timeout_ms: u64,
+) -> Result<Upkept, SqlError> {
+    let now = sqlx::query("SELECT pg_catalog.now()").fetch_one(&mut *conn).await?.try_get(0)?;
+    let pieces = wanted(mart, &live.columns, Some(live), None, now)
+        .map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
+    let brief = Frame { settings: Vec::new(), lock_timeout_ms: publish_lock_timeout_ms, ..frame.clone() };
+    let mut upkept = Upkept::default();
+    for piece in matched(live, &pieces).missing {
+        transaction(conn, &brief, &add(mart, live, piece)).await?;
+        upkept.made += 1;
+    }
+    let detach = mart.partition.as_ref().and_then(Partition::ranges).is_some_and(|r| r.on_expire == OnExpire::Detach);
+    for old in expired(mart, live, now) {
+        let sql = match detach {
+            true => format!("ALTER TABLE {} DETACH PARTITION {}", live.name, old.name),
+            false => format!("DROP TABLE {}", old.name),
+        };
+        match transaction(conn, &brief, &[sql]).await {
+            Ok(()) => upkept.gone += 1,
+            Err(error) if error.is("55P03") || error.is("40P01") => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(upkept)
+}
+
+/// A partition with the rows that wait for it in the default.
+fn add(mart: &Mart, live: &Relation, piece: &Piece) -> Vec<String> {
+    let storage = with(&live.options) + &tablespace(live.tablespace.as_ref());
+    let mut sql = vec![create_like(&live.name, &piece.name, &storage)];
+    let default = live.partitions.iter().find(|attached| attached.is_default());
+    let condition = mart.partition.as_ref().and_then(|partition| piece.condition(&partition.column));
+    if let (Some(default), Some(condition)) = (default, condition) {
+        let columns = quote_idents(live.columns.iter().map(|column| &column.name));
+        sql.push(move_rows(&default.name, &piece.name, &columns, &condition));
+    }
+    sql.push(attach(&live.name, piece, &piece.name));
+    sql
+}
+
+/// Statements in one transaction, begun again where a lock is not to be had.
+async fn transaction(conn: &mut PgConnection, frame: &Frame, statements: &[String]) -> Result<(), SqlError> {
+    let mut tries = Tries::default();
+    loop {
+        let mut session = SessionState::in_transaction();
+        sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
+        let outcome = async {
+            for sql in statements {
+                run(conn, &mut session, frame, sql).await?;
+            }
+            session.leave(conn).await
+        }
+        .await;
+        match close(conn, outcome).await {
+            Err(error) if tries.again(&error).await => {}
+            done => return done,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The partitions that are there, and those that should be.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use sqlx::{PgConnection, Row};
+
+use super::CatalogError;
+use super::actual::Relation;
+use super::columns::Column;
+use super::introspect::options;
+use super::kind::RelationKind;
+use crate::state::{Mart, Partition, Piece, QName, Ranges, TimeType, TooMany, range_of};
+
+/// A partition that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attached {
+    /// Its number.
+    pub oid: i64,
+    /// Its name.
+    pub name: QName,
+    /// What it is: a partition may be partitioned itself, or foreign.
+    pub kind: RelationKind,
+    /// Its owner.
+    pub owner: String,
+    /// What it takes, as PostgreSQL prints it.
+    pub bound: String,
+    /// Its storage parameters.
+    pub options: BTreeMap<String, String>,
+}
+
+impl Attached {
+    /// Whether it takes what no other takes.
+    pub fn is_default(&self) -> bool {
+        self.bound == "DEFAULT"
+    }
+
+    /// Whether it takes something of what `piece` is to take, as far as can be told.
+    pub fn overlaps(&self, piece: &Piece) -> bool {
+        match (range_of(&self.bound), &piece.range) {
+            (Some((from, to)), Some((lower, upper))) => from < *upper && *lower < to,
+            (None, Some(_)) => !self.is_default(),
+            _ => true,
+        }
+    }
+}
+
+/// The partitions there are beside those there should be.
+#[derive(Debug, Default)]
+pub struct Matched<'a> {
+    /// Those that are there.
+    pub there: Vec<(&'a Piece, &'a Attached)>,
+    /// Those that are not; where another stands in the place of one, that is left to people.
+    pub missing: Vec<&'a Piece>,
+    /// Those that should not be there.
+    pub others: Vec<&'a Attached>,
+}
+
+/// What of `pieces` is there, told by what each takes.
+pub fn matched<'a>(live: &'a Relation, pieces: &'a [Piece]) -> Matched<'a> {
+    // PostgreSQL prints numbers of a list without quotes.
+    let spelled = |bound: &str| match bound.starts_with("FOR VALUES IN (") {
+        true => bound.replace('\'', ""),
+        false => bound.to_owned(),
+    };
+    let mut attached: HashMap<String, &Attached> =
+        live.partitions.iter().map(|attached| (spelled(&attached.bound), attached)).collect();
+    let mut found = Matched::default();
+    for piece in pieces {
+        match attached.remove(&spelled(&piece.bound)) {
+            Some(attached) => found.there.push((piece, attached)),
+            None => found.missing.push(piece),
+        }
+    }
+    found.others = attached.into_values().collect();
+    found.others.sort_by(|a, b| a.name.cmp(&b.name));
+    found.missing.retain(|piece| !found.others.iter().any(|other| other.overlaps(piece)));
+    found
+}
+
+/// Why a mart cannot be divided as declared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Undividable {
+    /// Its column is none of time.
+    #[error("{column:?} is of type {type_name}, which cannot be divided by an interval")]
+    NoTime {
+        /// The column.
+        column: String,
+        /// Its type.
+        type_name: String,
+    },
+    /// Into too many.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+}
+
+/// Reads the partitions of the partitioned relations among `found`.
+pub(super) async fn partitions(
+    conn: &mut PgConnection,
+    found: &mut HashMap<i64, Relation>,
+) -> Result<(), CatalogError> {
+    let oids: Vec<i64> = found.values().filter(|r| r.partitioned_by.is_some()).map(|r| r.oid).collect();
+    if oids.is_empty() {
+        return Ok(());
+    }
+    // Bounds are constants, and compared as text.
+    let before =
+        sqlx::query("SELECT current_setting('datestyle'), current_setting('timezone')").fetch_one(&mut *conn).await?;
+    set(conn, "ISO, MDY", "UTC").await?;
+    let rows = sqlx::query(include_str!("sql/partitions.sql")).bind(&oids).fetch_all(&mut *conn).await?;
+    set(conn, before.try_get(0)?, before.try_get(1)?).await?;
+    for row in rows {
+        if let Some(parent) = found.get_mut(&row.try_get("parent")?) {
+            parent.partitions.push(Attached {
+                oid: row.try_get("oid")?,
+                name: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?),
+                kind: RelationKind::from_relkind(row.try_get("relkind")?),
+                owner: row.try_get("owner")?,
+                bound: row.try_get("bound")?,
+                options: options(row.try_get("options")?),
+            });
+        }
+    }
+    // PostgreSQL keeps the options of partitions with each of them: the mart has what all of them have.
+    for parent in found.values_mut().filter(|relation| !relation.partitions.is_empty()) {
+        let mut shared = parent.partitions[0].options.clone();
+        shared.retain(|key, value| parent.partitions.iter().all(|p| p.options.get(key) == Some(&*value)));
+        parent.options = shared;
+    }
+    Ok(())
+}
+
+async fn set(conn: &mut PgConnection, datestyle: &str, timezone: &str) -> Result<(), CatalogError> {
+    sqlx::query("SELECT pg_catalog.set_config('datestyle', $1, true), pg_catalog.set_config('timezone', $2, true)")
+        .bind(datestyle)
+        .bind(timezone)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// How a mart's time is written: the type of the column by which it is divided, and its zone.
+pub fn time_of(mart: &Mart, columns: &[Column]) -> Option<Result<(TimeType, Tz), Undividable>> {
+    let partition = mart.partition.as_ref().filter(|partition| partition.ranges().is_some())?;
+    let column = columns.iter().find(|column| column.name == partition.column)?;
+    let zone: Tz = mart.timezone.parse().unwrap_or(Tz::UTC);
+    Some(
+        TimeType::of(&column.type_name)
+            .map(|kind| (kind, zone))
+            .ok_or_else(|| Undividable::NoTime { column: column.name.clone(), type_name: column.type_name.clone() }),
+    )
+}
+
+/// The partitions that a mart should have at the instant `now`. `live` is the relation there is, `span` the first and the
+/// last time of its rows on the wall of its zone, where somebody looked.
+///
+/// # Errors
+/// It cannot be divided so.
+pub fn wanted(
+    mart: &Mart,
+    columns: &[Column],
+    live: Option<&Relation>,
+    span: Option<(NaiveDateTime, NaiveDateTime)>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Piece>, Undividable> {
+    let Some(partition) = &mart.partition else { return Ok(Vec::new()) };
+    let mut pieces = Vec::new();
+    if let (Some(ranges), Some(time)) = (partition.ranges(), time_of(mart, columns)) {
+        let time = time?;
+        let there: Vec<NaiveDateTime> = live.iter().flat_map(|live| begins(partition, live, time, mart)).collect();
+        let today = now.with_timezone(&time.1).naive_local();
+        let first = there.iter().min().copied().into_iter().chain(ranges.start).chain(span.map(|span| span.0)).min();
+        let until = ranges.interval.after(today, ranges.premake).unwrap_or(today);
+        let until =
+            there.iter().max().copied().into_iter().chain(span.map(|span| span.1)).fold(until, NaiveDateTime::max);
+        let first = first.unwrap_or(today).min(today);
+        let from = oldest(mart, ranges, today).map_or(first, |oldest| oldest.max(first));
+        pieces = partition.between(&mart.name, time, from, until)?;
+    }
+    pieces.extend(partition.fixed(&mart.name));
+    Ok(pieces)
+}
+
+/// When the partitions begin that are as ours would be.
+fn begins(partition: &Partition, live: &Relation, time: (TimeType, Tz), mart: &Mart) -> Vec<NaiveDateTime> {
+    let ours = |attached: &Attached| {
+        let (from, _) = range_of(&attached.bound)?;
+        let at = time.0.read(&from, time.1)?;
+        let piece = partition.between(&mart.name, time, at, at).ok()?.pop()?;
+        (piece.bound == attached.bound).then_some(at)
+    };
+    live.partitions.iter().filter_map(ours).collect()
+}
+
+/// Where the oldest partition begins that is kept; `None`: all are.
+fn oldest(mart: &Mart, ranges: &Ranges, today: NaiveDateTime) -> Option<NaiveDateTime> {
+    let retained = ranges.retain.and_then(|retain| retain.before(today));
+    let kept = mart.retention.as_ref().filter(|kept| mart.partition.as_ref().is_some_and(|p| p.column == kept.column));
+    let kept = kept.and_then(|kept| today.checked_sub_signed(TimeDelta::try_seconds(i64::try_from(kept.keep).ok()?)?));
+    retained.into_iter().chain(kept).max().map(|oldest| ranges.interval.floor(oldest))
+}
+
+/// The partitions of `live` that are too old to be kept at the instant `now`.
+pub fn expired<'a>(mart: &Mart, live: &'a Relation, now: DateTime<Utc>) -> Vec<&'a Attached> {
+    let ranges = mart.partition.as_ref().and_then(Partition::ranges);
+    let (Some(ranges), Some(Ok((kind, zone)))) = (ranges, time_of(mart, &live.columns)) else { return Vec::new() };
+    let Some(oldest) = oldest(mart, ranges, now.with_timezone(&zone).naive_local()) else { return Vec::new() };
+    let older = |attached: &&Attached| {
+        let until = range_of(&attached.bound).and_then(|(_, until)| kind.read(&until, zone));
+        until.is_some_and(|until| until <= oldest)
+    };
+    live.partitions.iter().filter(older).collect()
+}

@@ -1,0 +1,42 @@
+//! The text of statements about partitions.
+
+use crate::state::{Piece, QName, quote_ident, quote_literal};
+
+/// A table that is to become a partition of `mart`, like it. `storage` is what follows: options, tablespace.
+pub fn create_like(mart: &QName, name: &QName, storage: &str) -> String {
+    let like = "INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION";
+    format!("CREATE TABLE {name} (LIKE {mart} {like}){storage}")
+}
+
+/// Where a partition stands.
+pub fn tablespace(name: Option<&String>) -> String {
+    name.map(|name| format!("\nTABLESPACE {}", quote_ident(name))).unwrap_or_default()
+}
+
+/// Rows from one table to another.
+pub fn move_rows(from: &QName, to: &QName, columns: &str, condition: &str) -> String {
+    format!(
+        "WITH moved AS (DELETE FROM {from} WHERE {condition} RETURNING {columns})\n\
+         INSERT INTO {to} ({columns}) SELECT {columns} FROM moved"
+    )
+}
+
+/// A table becomes a partition.
+pub fn attach(mart: &QName, piece: &Piece, table: &QName) -> String {
+    format!("ALTER TABLE {mart} ATTACH PARTITION {table} {}", piece.bound)
+}
+
+/// The statement that takes `__next` out of the names of the indexes of a relation's partitions, which have them from the
+/// time when they were built aside.
+pub fn settle_index_names(relation: &QName) -> String {
+    let relation = quote_literal(&relation.to_string());
+    format!(
+        "DO $datamart$ DECLARE r record; BEGIN FOR r IN\n\
+         SELECT i.indexrelid::pg_catalog.regclass AS index, pg_catalog.replace(c.relname, '__next', '') AS name\n\
+         FROM pg_catalog.pg_partition_tree({relation}::pg_catalog.regclass) AS t\n\
+         JOIN pg_catalog.pg_index i ON i.indrelid = t.relid JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid\n\
+         WHERE t.level > 0 AND pg_catalog.strpos(c.relname, '__next') > 0 AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o\n\
+         WHERE o.relnamespace = c.relnamespace AND o.relname = pg_catalog.replace(c.relname, '__next', ''))\n\
+         LOOP EXECUTE pg_catalog.format('ALTER INDEX %s RENAME TO %I', r.index, r.name); END LOOP; END $datamart$"
+    )
+}

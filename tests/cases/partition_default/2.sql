@@ -1,0 +1,1 @@
+INSERT INTO sales VALUES ('2026-09-09', 'XX', 1);

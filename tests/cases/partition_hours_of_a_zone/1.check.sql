@@ -1,0 +1,1 @@
+SELECT count(DISTINCT tableoid) = 4 FROM sales;

@@ -1,0 +1,1 @@
+SELECT count(*) = 2 FROM pg_inherits WHERE inhparent = 'sales'::regclass;

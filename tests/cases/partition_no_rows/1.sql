@@ -1,0 +1,1 @@
+CREATE TABLE orders (id int, day date, country text, amount numeric);

@@ -1,0 +1,4 @@
+SELECT (SELECT string_agg(inhrelid::regclass::text || ' ' || pg_get_expr(relpartbound, oid), '; ' ORDER BY relname) FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'sales'::regclass) = 'sales_y2026_m03 FOR VALUES FROM (''2026-03-01'') TO (''2026-04-01''); sales_y2026_m04 FOR VALUES FROM (''2026-04-01'') TO (''2026-05-01''); sales_y2026_m05 FOR VALUES FROM (''2026-05-01'') TO (''2026-06-01''); sales_y2026_m06 FOR VALUES FROM (''2026-06-01'') TO (''2026-07-01''); sales_y2026_m07 FOR VALUES FROM (''2026-07-01'') TO (''2026-08-01'')';
+SELECT reltuples > 0 FROM pg_class WHERE relname = 'sales';
+SELECT bool_and(reloptions = '{fillfactor=90}') FROM pg_class JOIN pg_inherits ON oid = inhrelid WHERE inhparent = 'sales'::regclass;
+SELECT count(*) = 5 FROM pg_indexes WHERE indexname ~ '^sales_y2026_m0._country_idx$';
