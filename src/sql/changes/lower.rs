@@ -372,7 +372,7 @@ pub(super) fn hide(flat: &mut Flat) {
 }
 
 pub(super) fn moves(node: &SyntaxNode) -> Obstacle {
-    let found = node.descendants().find(|inner| clock(inner)).map(|inner| text(&inner)).unwrap_or_default();
+    let found = node.descendants().find(clock).map(|inner| text(&inner)).unwrap_or_default();
     Obstacle::at(found.trim_end_matches("()"), format!("{found} moves, and rows are not found by where it stands"))
 }
 

@@ -192,7 +192,7 @@ fn many_outer_joins() {
     // Each doubles the ways in which rows come about; beyond some, missing rows are not followed by themselves.
     let joins: String = (0..9).map(|i| format!(" LEFT JOIN public.customers c{i} ON (c{i}.id = o.c_id)")).collect();
     let open = "(".repeat(9);
-    let closed = joins.replace(" ON", " ON").replace("o.c_id)", "o.c_id))");
+    let closed = joins.replace("o.c_id)", "o.c_id))");
     let query = format!(
         " SELECT o.id, c0.region, p.name FROM ({open}public.orders o{closed} LEFT JOIN public.products p ON ((p.name = c8.region))) WHERE (c1.id IS NULL)"
     );
