@@ -1,5 +1,6 @@
 //! Whether the keys that are derived from queries are right, by brute force: random changes, and what they really changed.
 
+mod below;
 mod moving;
 mod refused;
 mod shapes;
