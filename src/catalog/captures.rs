@@ -51,8 +51,6 @@ pub struct Source {
 /// A log, as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// The number of its table.
-    pub relation: i64,
     /// Its name: that of the function, and what those of its tables begin with.
     pub name: String,
     /// The columns it keeps.
@@ -194,7 +192,6 @@ async fn logs(conn: &mut PgConnection, registry: &str, project: &str) -> Result<
         let columns =
             row.try_get::<Vec<String>, _>("columns")?.into_iter().zip(row.try_get::<Vec<String>, _>("types")?);
         let log = Log {
-            relation: row.try_get("relation")?,
             name: row.try_get("log")?,
             columns: columns.map(|(name, type_name)| LoggedColumn { name, type_name }).collect(),
             logged: row.try_get("logged")?,

@@ -259,6 +259,9 @@ maintenance_work_mem = "2GB"
 max_parallel_workers = 4
 parallel_refreshes = 2
 pause_when = { xmin_age = 500000000, replica_lag = "5m", active_backends = 80 }
+[capture]
+logged = true
+max_log = "2GB"
 [maintenance_window]
 start = "02:00"
 end = "05:00"

@@ -1,5 +1,5 @@
 -- The logs of a project, and whether each is as it was made: its function, and three tables with these columns.
-SELECT c.schema, c.name, c.relation::bigint AS relation, c.log, c.columns, c.types, c.logged, c.segment,
+SELECT c.schema, c.name, c.log, c.columns, c.types, c.logged, c.segment,
        EXISTS (
            SELECT FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
            WHERE n.nspname = $2 AND p.proname = c.log AND pg_catalog.md5(p.prosrc) = c.body AND p.prosecdef AND p.proconfig IS NULL

@@ -95,6 +95,8 @@ impl<'a> World<'a> {
                 need.triggered.insert(mart.name.clone());
             }
         }
+        // What was followed once may be known still.
+        let changes = changes.filter(|_| mart.follows_changes());
         for source in changes.iter().flat_map(|changes| &changes.sources) {
             let need = needs.entry(source.table.clone()).or_default();
             need.marts.insert(mart.name.clone());
