@@ -211,11 +211,13 @@ impl Capture {
         }
         // A partition that went took its triggers along.
         let log_name = log.name().name;
-        let strays = captures.tables.iter().filter(|(name, other)| {
-            other.owned && other.has_triggers(&log_name) && !source.family.contains(*name)
-        });
+        let strays = captures
+            .tables
+            .iter()
+            .filter(|(name, other)| other.owned && other.has_triggers(&log_name) && !source.family.contains(*name));
         for (stray, _) in strays {
-            let change = change(stray, &format!("it is no part of {table} any more"), &format!("log {}", log.name()), "");
+            let change =
+                change(stray, &format!("it is no part of {table} any more"), &format!("log {}", log.name()), "");
             self.after.push((change, vec![detach_log(&log, stray)]));
         }
         if transactions.is_empty() {
