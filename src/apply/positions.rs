@@ -53,12 +53,12 @@ impl Positions {
 
 /// What tells where a mart stands that is filled; `None` where it keeps its rows, or follows no changes.
 fn filled<'a>(registry: &'a str, project: &'a str, record: &'a Record) -> Option<Watched<'a>> {
-    match &record.row {
-        RecordRow::Upsert { declared, definition, changes: Some(changes), action, adopted: None, part, .. }
-            if matches!(action, Action::Create | Action::Replace) && !matches!(part, Some(PartRow::Stable { .. })) =>
-        {
-            Some(Watched::new(registry, project, declared, definition, changes))
-        }
-        _ => None,
-    }
+    let RecordRow::Upsert { declared, definition, changes: Some(changes), action, adopted: None, part, .. } =
+        &record.row
+    else {
+        return None;
+    };
+    let stable = matches!(part, Some(PartRow::Stable { .. }));
+    let filled = matches!(action, Action::Create | Action::Replace) && !stable;
+    filled.then(|| Watched::new(registry, project, declared, definition, changes))
 }

@@ -115,6 +115,11 @@ impl Notices {
             let since = Since { snapshot: Some(run.started_at), newest: run.newest.clone(), suspended: false };
             aging.since = moment(&since, aging.by_column).or(aging.since);
         }
+        // Told once: from then on it is computed whole.
+        if run.decision.as_ref().and_then(|decision| decision.get("verified")) == Some(&Value::Bool(false)) {
+            let text = format!("{} was computed anew: {}", run.mart, run.reason);
+            notices.push(notice(Occasion::CheckFailed, &run.mart, text, facts(run)));
+        }
         // It was published all the same: the check only warns.
         let warned: Vec<&str> =
             run.checks.iter().filter(|c| c.status != CheckStatus::Passed).map(|c| c.name.as_str()).collect();

@@ -50,6 +50,9 @@ pub struct PastRun {
     pub checks: serde_json::Value,
     /// `{kind, sqlstate, message, hint}` where it failed.
     pub error: Option<serde_json::Value>,
+    /// What was decided about changes of the sources, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<serde_json::Value>,
 }
 
 impl PastRun {
@@ -73,6 +76,7 @@ impl PastRun {
             revision: row.try_get("revision")?,
             checks: row.try_get("checks")?,
             error: row.try_get("error")?,
+            decision: row.try_get("decision")?,
         };
         Ok((name, run))
     }

@@ -5,8 +5,10 @@ use chrono::{DateTime, Utc};
 use super::part::{Part, type_of};
 use super::{Asked, How, Method};
 use crate::build::obstacles;
-use crate::catalog::{ExtraKind, Recorded, Relation};
-use crate::state::{Incremental, IncrementalMethod, Kind, Publish, RefreshPolicy, Strategy, format_duration};
+use crate::catalog::{Extra, ExtraKind, Recorded, Relation};
+use crate::state::{
+    Incremental, IncrementalMethod, Kind, LOG_EVENTS, Publish, RefreshPolicy, Strategy, format_duration,
+};
 
 /// Under `smart`, where nothing else is said: a day, in seconds.
 const FULL_AFTER: u64 = 86_400;
@@ -213,6 +215,14 @@ fn materialized_view(recorded: &Recorded, live: &Relation, concurrent: Option<bo
     }
 }
 
+/// Whether it is a trigger that logs changes.
+fn is_log(extra: &Extra) -> bool {
+    let ends = LOG_EVENTS.map(|event| format!("_{}", event.to_lowercase()));
+    extra.kind == ExtraKind::Trigger
+        && extra.name.contains("_changes_")
+        && ends.iter().any(|end| extra.name.ends_with(end.as_str()))
+}
+
 fn table(recorded: &Recorded, live: &Relation) -> Choice {
     let method = |method, reason: String| Choice::Method(method, reason);
     let obstacle = obstacles(live).into_iter().next();
@@ -224,6 +234,10 @@ fn table(recorded: &Recorded, live: &Relation) -> Choice {
         // Its subscribers get what is written to it, and would not see it exchanged.
         (Publish::Auto, None) if publication.is_some() => {
             method(Method::Merge, format!("its rows are replicated: {}", publication.unwrap_or_default()))
+        }
+        // What follows its changes would have to be computed anew.
+        (Publish::Auto, None) if live.extras.iter().any(is_log) && !live.empty => {
+            method(Method::Merge, "others follow its changes".to_owned())
         }
         (Publish::Auto, None) if live.empty => method(Method::Swap, "it holds no rows yet".to_owned()),
         (Publish::Auto, None) => Choice::ByDifferences,

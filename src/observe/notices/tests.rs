@@ -201,3 +201,12 @@ fn what_is_gone_or_suspended_does_not_grow_old() {
     let forgotten: Vec<_> = notices.changes().into_iter().map(|change| change.holds).collect();
     assert_eq!(forgotten, [true, false]);
 }
+
+#[test]
+fn rows_that_were_wrong_are_told() {
+    let mut notices = sales();
+    let decision = Some(serde_json::json!({ "rung": "whole", "verified": false }));
+    let wrong = Run { reason: "its rows were not those of its query".into(), decision, ..run(RunStatus::Success, 0) };
+    let told = words(notices.ended(&wrong, at(1)));
+    assert!(told.iter().any(|told| told.starts_with("check_failed ")), "{told:?}");
+}

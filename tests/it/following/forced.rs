@@ -43,11 +43,11 @@ fn a_log_that_says_nothing_forces_all_rows() {
         shop.script("DELETE FROM datamart.changes_default_public_orders_0; DELETE FROM datamart.sentinels").await;
         let lost = "the log of public.orders is not there, or a crash or a failover emptied it";
         shop.forced(lost).await;
-        // It begins again.
+        // Computing all rows begins another one.
         shop.nothing().await;
         shop.script(
-            "UPDATE datamart.captures SET generation = gen_random_uuid();
-             UPDATE datamart.sentinels SET generation = c.generation FROM datamart.captures AS c",
+            "UPDATE datamart.captures SET generation = gen_random_uuid(); DELETE FROM datamart.sentinels;
+             INSERT INTO datamart.sentinels SELECT project, schema, name, generation FROM datamart.captures",
         )
         .await;
         shop.forced("the log of public.orders was made anew").await;
