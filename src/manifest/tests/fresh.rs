@@ -1,14 +1,14 @@
 //! `fresh = true` and `strategy = "on_commit"`.
 
 use super::{mart, matview, table, told};
-use crate::state::{IncrementalMethod, RefreshPolicy, Strategy, Versions};
+use crate::state::{IncrementalMethod, RefreshPolicy, Versions};
 
 fn refresh(lines: &str) -> String {
     table(&format!("[refresh]\n{lines}"))
 }
 
 #[test]
-fn both_follow_the_changes() {
+fn a_fresh_mart_follows_the_changes() {
     let method = |policy: &RefreshPolicy| policy.incremental.as_ref().map(|incremental| incremental.method);
     let fresh = mart(&refresh("fresh = true\nschedule = '1h'\nstrategy = 'scheduled'\n")).mart;
     assert!(fresh.refresh.fresh);
@@ -18,9 +18,6 @@ fn both_follow_the_changes() {
     let kept = mart(&refresh("fresh = true\n[versions]\nkeep = 4\n")).mart;
     assert_eq!(kept.versions.map(|versions| versions.keep), Some(4));
 
-    let on_commit = mart(&refresh("strategy = 'on_commit'\n")).mart;
-    assert_eq!((on_commit.refresh.strategy, on_commit.versions), (Strategy::OnCommit, None));
-    assert_eq!(method(&on_commit.refresh), Some(IncrementalMethod::Changes));
     assert!(!mart(&refresh("fresh = false\n")).mart.refresh.fresh);
 }
 
@@ -53,7 +50,8 @@ fn what_cannot_be() {
              whole: name the times in `schedule`)",
         ),
     ] {
-        assert_eq!(told(&refresh(lines)), [format!("m.toml:{wanted}")], "{lines}");
+        let told = told(&refresh(lines));
+        assert!(told.contains(&format!("m.toml:{wanted}")), "{told:#?}");
     }
 }
 
@@ -62,8 +60,8 @@ fn a_materialized_view_is_computed_whole() {
     let help = "use `type = \"table\"`: PostgreSQL can only compute a materialized view whole";
     for (line, what) in [("fresh = true", "fresh"), ("strategy = 'on_commit'", "strategy")] {
         let told = told(&matview(&format!("[refresh]\nconcurrent = false\n{line}\n")));
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].contains(&format!("a materialized view cannot have `{what} = ")), "{told:?}");
-        assert!(told[0].ends_with(&format!("({help})")), "{told:?}");
+        let cannot = format!("a materialized view cannot have `{what} = ");
+        let found = told.iter().find(|told| told.contains(&cannot));
+        assert!(found.is_some_and(|told| told.ends_with(&format!("({help})"))), "{told:?}");
     }
 }

@@ -70,6 +70,7 @@ fn missing_keys() {
 fn not_supported_yet() {
     let text = table(
         "partition = { by = 'range' }\n\
+         [refresh]\nstrategy = 'on_commit'\n\
          [refresh.incremental]\nmethod = 'partition'\n\
          [timescale]\n",
     );
@@ -79,8 +80,9 @@ fn not_supported_yet() {
         lines,
         [
             "3:1 `partition` is not supported yet",
-            "5:10 `refresh.incremental.method = \"partition\"` is not supported yet",
-            "6:2 `timescale` is not supported yet",
+            "5:12 `refresh.strategy = \"on_commit\"` is not supported yet",
+            "7:10 `refresh.incremental.method = \"partition\"` is not supported yet",
+            "8:2 `timescale` is not supported yet",
         ]
     );
     for kind in ["partitioned_table", "temporary", "continuous_aggregate"] {
