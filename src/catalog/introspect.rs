@@ -171,7 +171,7 @@ async fn described(
         found.insert(relation.oid, relation);
     }
     let numbers = columns(conn, &oids, &mut found).await?;
-    indexes(conn, &whole, &numbers, &mut found).await?;
+    indexes(conn, (&whole, definitions), &numbers, &mut found).await?;
     grants(conn, &whole, &mut found).await?;
     dependents(conn, &whole, &mut found).await?;
     extras::extras(conn, &whole, &mut found).await?;
@@ -265,11 +265,11 @@ async fn columns(
 
 async fn indexes(
     conn: &mut PgConnection,
-    oids: &[i64],
+    (oids, definitions): (&[i64], bool),
     numbers: &HashMap<i64, Vec<i16>>,
     found: &mut HashMap<i64, Relation>,
 ) -> Result<(), CatalogError> {
-    let rows = sqlx::query(include_str!("sql/indexes.sql")).bind(oids).fetch_all(conn).await?;
+    let rows = sqlx::query(include_str!("sql/indexes.sql")).bind(oids).bind(definitions).fetch_all(conn).await?;
     for row in rows {
         let oid = row.try_get("oid")?;
         if let Some(relation) = found.get_mut(&oid) {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::{Item, Options};
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Index, Relation, RelationKind};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
 use crate::state::next_name;
@@ -58,6 +58,17 @@ fn columns(live: &Relation) -> Vec<String> {
 }
 
 fn indexes(live: &Relation) -> BTreeSet<String> {
-    let index = |valid: bool, definition: &str| format!("{}{definition}", if valid { "valid " } else { "" });
-    live.indexes.values().map(|i| index(i.valid, &i.definition)).collect()
+    let index = |(name, index): (&String, &Index)| {
+        let flags = [
+            (index.valid, "valid"),
+            (index.unique, "unique"),
+            (index.primary, "primary"),
+            (index.partial, "partial"),
+            (index.expressions, "expressions"),
+        ];
+        let flags = flags.into_iter().filter(|(is, _)| *is).map(|(_, word)| word);
+        let words = [name.as_str()].into_iter().chain(flags).chain(index.keys.iter().map(String::as_str));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    live.indexes.iter().map(index).collect()
 }

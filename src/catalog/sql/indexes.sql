@@ -1,6 +1,7 @@
--- Indexes of relations, with the text PostgreSQL gives each. Key columns by number, 0 for expressions.
+-- Indexes of relations, with the text PostgreSQL gives each where the flag asks: it takes a lock on the relation, and so may
+-- wait. Key columns by number, 0 for expressions.
 SELECT i.indrelid::bigint AS oid, c.relname::text AS name,
-       pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
+       CASE WHEN $2 THEN pg_catalog.pg_get_indexdef(i.indexrelid) ELSE '' END AS definition,
        i.indisunique AS "unique", i.indisprimary AS "primary", i.indisvalid AS valid, i.indisclustered AS clustered,
        i.indpred IS NOT NULL AS partial, i.indexprs IS NOT NULL AS expressions,
        s.spcname::text AS tablespace,

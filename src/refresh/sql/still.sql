@@ -4,8 +4,15 @@ SELECT m.changed_at, c.oid::bigint AS oid, c.relkind::text AS relkind, pg_catalo
        ARRAY(SELECT concat_ws(' ', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 'not null' END)
              FROM pg_catalog.pg_attribute AS a
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
-       ARRAY(SELECT concat_ws(' ', CASE WHEN i.indisvalid THEN 'valid' END, pg_catalog.pg_get_indexdef(i.indexrelid))
-             FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid) AS indexes,
+       -- Not as the server prints them: that takes a lock on the relation.
+       ARRAY(SELECT concat_ws(' ', x.relname, CASE WHEN i.indisvalid THEN 'valid' END, CASE WHEN i.indisunique THEN 'unique' END,
+                              CASE WHEN i.indisprimary THEN 'primary' END, CASE WHEN i.indpred IS NOT NULL THEN 'partial' END,
+                              CASE WHEN i.indexprs IS NOT NULL THEN 'expressions' END,
+                              (SELECT string_agg(a.attname, ' ' ORDER BY k.nth)
+                               FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY AS k(number, nth)
+                               JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.number))
+             FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+             WHERE i.indrelid = c.oid) AS indexes,
        EXISTS (SELECT FROM pg_catalog.pg_class AS x WHERE x.relnamespace = n.oid AND x.relname = $6) AS leftover
 FROM {registry}.marts AS m
 LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = $4
