@@ -50,7 +50,7 @@ fn what_cannot_be_together() {
     for (lines, wanted) in [
         (
             incremental("lookback = '1h'\n"),
-            "7:1 `lookback` is about `method = \"window\"`, and this is `method = \"changes\"` «lookback» (remove it)".to_owned(),
+            "7:1 `lookback` is about `method = \"window\"` and `\"partition\"`, and this is `method = \"changes\"` «lookback» (remove it)".to_owned(),
         ),
         (
             incremental("frozen_before = '30 days'\n"),
@@ -78,7 +78,7 @@ fn what_cannot_be_together() {
         ),
         (
             incremental("method = 'append'\ntime_column = 'a'\nlookback = '1h'\n"),
-            "9:1 `lookback` is about `method = \"window\"`, and this is `method = \"append\"` «lookback» (remove it)".into(),
+            "9:1 `lookback` is about `method = \"window\"` and `\"partition\"`, and this is `method = \"append\"` «lookback» (remove it)".into(),
         ),
         (
             incremental("method = 'upsert'\nunique_key = ['a']\ntime_column = 'a'\n"),

@@ -69,27 +69,21 @@ fn missing_keys() {
 #[test]
 fn not_supported_yet() {
     let text = table(
-        "partition = { by = 'range' }\n\
-         [refresh]\nstrategy = 'on_commit'\n\
-         [refresh.incremental]\nmethod = 'partition'\n\
+        "[refresh]\nstrategy = 'on_commit'\n\
+         [refresh.incremental]\nmethod = 'upsert'\nunique_key = ['a']\n\
          [timescale]\n",
     );
     let told = told(&text);
     let lines: Vec<&str> = told.iter().map(|t| t.trim_start_matches("m.toml:").split(" «").next().unwrap()).collect();
     assert_eq!(
         lines,
-        [
-            "3:1 `partition` is not supported yet",
-            "5:12 `refresh.strategy = \"on_commit\"` is not supported yet",
-            "7:10 `refresh.incremental.method = \"partition\"` is not supported yet",
-            "8:2 `timescale` is not supported yet",
-        ]
+        ["4:12 `refresh.strategy = \"on_commit\"` is not supported yet", "8:2 `timescale` is not supported yet"]
     );
-    for kind in ["partitioned_table", "temporary", "continuous_aggregate"] {
+    for kind in ["temporary", "continuous_aggregate"] {
         assert_eq!(
             super::told(&format!("type = '{kind}'\nquery = 'SELECT 1'")),
             [format!(
-                "m.toml:1:8 `type = \"{kind}\"` is not supported yet «'{kind}'» (write \"view\", \"materialized_view\" or \"table\")"
+                "m.toml:1:8 `type = \"{kind}\"` is not supported yet «'{kind}'» (write \"view\", \"materialized_view\", \"table\" or \"partitioned_table\")"
             )]
         );
     }
@@ -226,9 +220,9 @@ nested = { list = [1, 2.5, true] }
     names(&schema::mart(), &mut keys);
     keys.retain(|key| !text.contains(key.as_str()));
     keys.sort();
-    let apart =
-        ["channel", "debounce", "frozen_before", "full_after", "full_schedule", "incremental", "lookback", "max_wait"];
-    assert_eq!(keys, [&apart[..], &["query_file", "target_lag", "time_column", "unique_key"]].concat());
+    let apart = "channel debounce default frozen_before full_after full_schedule incremental interval lookback max_wait modulus \
+                 on_expire partition premake query_file retain target_lag time_column unique_key";
+    assert_eq!(keys.join(" "), apart);
 }
 
 /// All names of properties in a schema.
@@ -250,9 +244,12 @@ fn schemas_tell_what_is_supported() {
     let mart = schema::mart();
     assert_eq!(mart["additionalProperties"], false);
     assert_eq!(mart["required"], serde_json::json!(["type"]));
-    assert_eq!(mart["properties"]["type"]["enum"], serde_json::json!(["view", "materialized_view", "table"]));
+    assert_eq!(
+        mart["properties"]["type"]["enum"],
+        serde_json::json!(["view", "materialized_view", "table", "partitioned_table"])
+    );
     assert!(mart["properties"]["type"]["description"].is_string());
-    assert!(mart["properties"].get("partition").is_none());
+    assert!(mart["properties"].get("timescale").is_none());
     assert_eq!(mart["properties"]["refresh"]["properties"]["fresh"]["type"], "boolean");
     assert_eq!(mart["properties"]["indexes"]["items"]["properties"]["columns"]["items"]["anyOf"][0]["type"], "string");
     let project = schema::project();
