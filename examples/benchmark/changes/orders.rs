@@ -11,7 +11,7 @@ const ROWS: u64 = 5_000_000;
 const QUERY: &str = "SELECT date_trunc('day', placed) AS day, category, region, count(*) AS n, sum(amount) AS total FROM public.orders GROUP BY 1, 2, 3";
 const MORE: &str = "primary_key = [\"day\", \"category\", \"region\"]\n[refresh.incremental]\nmethod = \"changes\"";
 /// A group of its own for each day, category and region.
-const ORDER: &str = "i % 20, i % 10, 1 + i * 7919 % 200000, i % 97 + 0.25";
+const ORDER: &str = "i % 20, i / 20 % 10, 1 + i * 7919 % 200000, i % 97 + 0.25";
 
 /// Rows of a year, so far into it each.
 fn insert(count: u64, placed: &str) -> String {
