@@ -22,6 +22,8 @@ use crate::report::{Spread, table};
 const SCALE: f64 = 0.1;
 /// Never slower than computing everything, but for this.
 const TARGET: f64 = 1.2;
+/// The first refreshes after all rows were computed are compared with the query by the product, and not measured.
+const TRUST: usize = 4;
 /// A thousandth of the orders come, and as many go.
 const ORDERS: u32 = 150;
 
@@ -78,18 +80,20 @@ pub async fn measure(program: &Program, cycles: usize) -> Result<()> {
         mart.declare(program, &scene)?;
     }
     scene.apply()?;
-    for cycle in 0..cycles + 3 {
+    for cycle in 0..cycles + TRUST {
         execute(&scene.database, &cycle_of(cycle)).await?;
         for mart in &mut marts {
             let taken = scene.refresh(&mart.name, &[]).await?;
             mart.wrong += mart.differences(&mut scene.session().await?).await?;
-            let whole = scene.refresh(&mart.name, &["--full"]).await?;
-            // The first refreshes are compared with the query by the product.
-            if cycle >= 3 {
-                mart.ratios.push(taken.ms / whole.ms);
+            if cycle >= TRUST {
                 mart.taken.push(taken.ms);
                 mart.methods.push(taken.method);
             }
+        }
+    }
+    for _ in 0..cycles {
+        for mart in &mut marts {
+            mart.whole.push(scene.refresh(&mart.name, &["--full"]).await?.ms);
         }
     }
     server.stop().await?;
@@ -105,7 +109,7 @@ struct Mart {
     obstacle: Option<String>,
     wrong: i64,
     taken: Vec<f64>,
-    ratios: Vec<f64>,
+    whole: Vec<f64>,
     methods: Vec<String>,
 }
 
@@ -124,8 +128,8 @@ impl Mart {
         }
         let end = query.rfind("order by").or_else(|| query.rfind(';')).unwrap_or(query.len());
         query.truncate(end);
-        let (taken, ratios, methods) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { name: format!("q{number:02}"), query, obstacle: None, wrong: 0, taken, ratios, methods })
+        let (taken, whole, methods) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { name: format!("q{number:02}"), query, obstacle: None, wrong: 0, taken, whole, methods })
     }
 
     /// Follows changes where the query allows it.
@@ -209,14 +213,17 @@ async fn copy(conn: &mut PgConnection, name: &str, rows: impl Iterator<Item = im
 
 fn report(marts: &[Mart]) {
     let row = |mart: &Mart| {
-        let (ratio, ms) = (Spread::of(mart.ratios.iter().copied()), Spread::of(mart.taken.iter().copied()));
+        let (whole, ms) = (Spread::of(mart.whole.iter().copied()), Spread::of(mart.taken.iter().copied()));
+        // The least of each: what else the machine does only adds to it.
+        let ratio = ms.min / whole.min;
         let mut methods = mart.methods.clone();
         methods.dedup();
         let wrong = if mart.wrong == 0 { "exact".to_owned() } else { format!("{} WRONG", mart.wrong) };
-        let verdict = if ratio.median <= TARGET { "met" } else { "MISSED" };
+        let verdict = if ratio <= TARGET { "met" } else { "MISSED" };
         let cells = [
-            format!("{:.1}", ms.median),
-            format!("{:.2}", ratio.median),
+            format!("{:.1}", ms.min),
+            format!("{:.1}", whole.min),
+            format!("{ratio:.2}"),
             verdict.to_owned(),
             wrong,
             methods.join(", "),
@@ -224,7 +231,7 @@ fn report(marts: &[Mart]) {
         [vec![mart.name.clone()], cells.to_vec(), vec![mart.obstacle.clone().unwrap_or_default()]].concat()
     };
     let rows: Vec<Vec<String>> = marts.iter().map(row).collect();
-    let head = ["", "ms", "beside full", "≤ 1.2", "rows", "by", "why not by changes"];
+    let head = ["", "ms", "full, ms", "beside full", "≤ 1.2", "rows", "by", "why not by changes"];
     table(&format!("derived from TPC-H, scale {SCALE}, {ORDERS} orders in and out a time"), &head, &rows);
     let following = marts.iter().filter(|mart| mart.methods.iter().any(|method| method == "changes")).count();
     let wrong = marts.iter().filter(|mart| mart.wrong > 0).count();

@@ -8,7 +8,7 @@ use crate::report::Spread;
 
 const TABLES: &[&str] = &[
     "CREATE TABLE public.heads (id int PRIMARY KEY, customer_id int NOT NULL, placed date NOT NULL)",
-    "INSERT INTO public.heads SELECT i, 1 + i * 7919 % 50000, date '2026-01-01' + i % 365 FROM generate_series(1, 500000) AS i",
+    "INSERT INTO public.heads SELECT i, (1 + i::bigint * 7919 % 50000)::int, date '2026-01-01' + i % 365 FROM generate_series(1, 500000) AS i",
     "CREATE TABLE public.items (order_id int NOT NULL, line int NOT NULL, product_id int NOT NULL, price numeric(12, 2) NOT NULL, PRIMARY KEY (order_id, line))",
     "INSERT INTO public.items SELECT 1 + i % 500000, 1 + i / 500000, 1 + i * 31 % 20000, i % 997 + 0.5 FROM generate_series(0, 1999999) AS i",
     "CREATE INDEX ON public.heads (customer_id)",

@@ -12,7 +12,7 @@ use crate::report::Spread;
 
 const TABLES: &[&str] = &[
     "CREATE TABLE public.sales (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer_id int NOT NULL, amount numeric(12, 2) NOT NULL)",
-    "INSERT INTO public.sales (customer_id, amount) SELECT 1 + i * 7919 % 50000, i % 97 FROM generate_series(1, 2000000) AS i",
+    "INSERT INTO public.sales (customer_id, amount) SELECT (1 + i::bigint * 7919 % 50000)::int, i % 97 FROM generate_series(1, 2000000) AS i",
     "CREATE INDEX ON public.sales (customer_id)",
     "VACUUM (ANALYZE) public.sales",
     "CREATE TABLE public.plain (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, grp int NOT NULL, v int NOT NULL)",
