@@ -258,7 +258,7 @@ fn whatever_happens_every_mart_is_its_query() {
         let mismatches = proof.report.mismatches.join("\n");
         assert!(mismatches.is_empty(), "seed {seed}\n{mismatches}\n{}", proof.last());
         // A proof that computes everything anew proves nothing of changes.
-        assert!(proof.report.share() >= 50, "{}% followed the changes", proof.report.share());
+        assert!(proof.report.share() >= 40, "{}% followed the changes", proof.report.share());
         proof.world.stop().await;
     });
 }
