@@ -1,7 +1,10 @@
--- Indexes of relations, with the text PostgreSQL gives each where the flag asks: it takes a lock on the relation, and so may
--- wait. Key columns by number, 0 for expressions.
+-- Indexes of relations, with the text PostgreSQL gives each. That takes a lock on the relation: unless the flag asks for it at any
+-- price, there is none while somebody keeps everybody from it. Key columns by number, 0 for expressions.
 SELECT i.indrelid::bigint AS oid, c.relname::text AS name,
-       CASE WHEN $2 THEN pg_catalog.pg_get_indexdef(i.indexrelid) ELSE '' END AS definition,
+       CASE WHEN $2 OR i.indrelid <> ALL (ARRAY(
+              SELECT l.relation FROM pg_catalog.pg_locks l WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+               AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())))
+            THEN pg_catalog.pg_get_indexdef(i.indexrelid) ELSE '' END AS definition,
        i.indisunique AS "unique", i.indisprimary AS "primary", i.indisvalid AS valid, i.indisclustered AS clustered,
        i.indpred IS NOT NULL AS partial, i.indexprs IS NOT NULL AS expressions,
        s.spcname::text AS tablespace,
