@@ -2,7 +2,6 @@
 
 pub mod changes;
 mod check;
-mod commit;
 mod cut;
 mod expression;
 mod fresh;
@@ -22,7 +21,6 @@ mod rewrite;
 mod tests;
 
 pub use check::{CheckQuery, check_query};
-pub use commit::{COMMIT_LOCKS, CommitTrigger, Committed};
 pub use cut::cut_at_name;
 pub use expression::Expression;
 pub use fresh::{FreshView, asked_by, fresh_view};

@@ -70,14 +70,14 @@ fn missing_keys() {
 fn not_supported_yet() {
     let text = table(
         "[refresh]\nstrategy = 'on_commit'\n\
-         [refresh.incremental]\nmethod = 'upsert'\nunique_key = ['a']\n\
+         [refresh.incremental]\nmethod = 'changes'\n\
          [timescale]\n",
     );
     let told = told(&text);
     let lines: Vec<&str> = told.iter().map(|t| t.trim_start_matches("m.toml:").split(" «").next().unwrap()).collect();
     assert_eq!(
         lines,
-        ["4:12 `refresh.strategy = \"on_commit\"` is not supported yet", "8:2 `timescale` is not supported yet"]
+        ["4:12 `refresh.strategy = \"on_commit\"` is not supported yet", "7:2 `timescale` is not supported yet"]
     );
     for kind in ["temporary", "continuous_aggregate"] {
         assert_eq!(

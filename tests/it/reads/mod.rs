@@ -1,7 +1,6 @@
 //! Reads of fresh marts: exact at the reader's own snapshot, whatever happened to the sources, the logs and the rows.
 
 mod certain;
-mod commit;
 mod declared;
 mod plans;
 mod shop;

@@ -1,7 +1,7 @@
 //! A fresh mart made by hand, statement by statement.
 
 use datamart::plan::{attach_log, create_log};
-use datamart::sql::{Committed, FreshView, fresh_view};
+use datamart::sql::{FreshView, fresh_view};
 use datamart::state::{
     ChangeLog, ChangeSource, Changes, KeyColumn, KeyRange, LoggedColumn, QName, log_name, log_segments,
 };
@@ -115,31 +115,6 @@ impl Shop {
         self.script(&format!("CREATE OR REPLACE VIEW mart AS {text}")).await;
     }
 
-    /// Has the rows follow every commit.
-    pub async fn follow_commits(&self) {
-        let columns = ["region", "day", "n", "total", "kinds"].map(str::to_owned);
-        let settings = [("search_path".to_owned(), "public".to_owned()), ("TimeZone".to_owned(), "UTC".to_owned())];
-        let committed = Committed {
-            registry: "datamart",
-            project: "shop",
-            rows: &QName::new("public", "mart_v1"),
-            columns: &columns,
-            changes: &self.changes,
-            settings: &settings,
-        };
-        let functions = committed.functions().into_iter().map(|(_, sql)| sql);
-        let tables = committed.tables().into_iter().flat_map(|(_, sql)| sql);
-        let triggers = committed.triggers().into_iter().flat_map(|trigger| trigger.sql);
-        for sql in functions.chain(tables).chain(triggers) {
-            self.script(&sql).await;
-        }
-    }
-
-    /// Panics unless the rows that are stored are those of the query, in one snapshot.
-    pub async fn stores_exact(&self, conn: &mut PgConnection, what: &str) {
-        self.compare(conn, "public.mart_v1", what).await;
-    }
-
     /// Computes the rows again, and notes what they have seen.
     pub async fn refresh(&self) {
         self.script(&format!(
@@ -198,18 +173,14 @@ impl Shop {
 
     /// Panics unless the view is the query, in one snapshot.
     pub async fn is_exact_for(&self, conn: &mut PgConnection, what: &str) {
-        self.compare(conn, "public.mart", what).await;
-    }
-
-    async fn compare(&self, conn: &mut PgConnection, relation: &str, what: &str) {
         let (is, should) =
-            (format!("SELECT t::text FROM {relation} AS t"), format!("SELECT t::text FROM ({}) AS t", self.query));
+            ("SELECT t::text FROM public.mart AS t", format!("SELECT t::text FROM ({}) AS t", self.query));
         let sql = format!(
-            "SELECT count(*), (SELECT count(*) FROM {relation}) FROM (({is} EXCEPT ALL {should}) UNION ALL ({should} EXCEPT ALL {is})) AS d"
+            "SELECT count(*), (SELECT count(*) FROM public.mart) FROM (({is} EXCEPT ALL {should}) UNION ALL ({should} EXCEPT ALL {is})) AS d"
         );
         let row =
             sqlx::query(AssertSqlSafe(sql)).fetch_one(conn).await.unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_eq!(row.get::<i64, _>(0), 0, "{what}: {relation} is not its query");
+        assert_eq!(row.get::<i64, _>(0), 0, "{what}: the view is not its query");
         assert_ne!(row.get::<i64, _>(1), 0, "{what}: nothing is compared");
     }
 }

@@ -8,16 +8,16 @@ use super::shop::Shop;
 use crate::support::database::run;
 
 /// A small generator of numbers: every run writes the same.
-pub struct Dice(pub u64);
+struct Dice(u64);
 
 impl Dice {
-    pub fn roll(&mut self, sides: u64) -> u64 {
+    fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 }
 
-pub fn statement(dice: &mut Dice) -> String {
+fn statement(dice: &mut Dice) -> String {
     let (order, line) = (dice.roll(60), dice.roll(200));
     match dice.roll(7) {
         0 => format!(
