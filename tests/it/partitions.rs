@@ -9,6 +9,7 @@ use sqlx::AssertSqlSafe;
 use crate::support::database::{Database, run};
 use crate::support::folder::Folder;
 use crate::support::project::{self, converge, refresh, refresh_options};
+use crate::support::wait::until;
 
 /// A year of orders up to today, some of each day.
 const ORDERS: &str = "CREATE TABLE orders (id int GENERATED ALWAYS AS IDENTITY, day date, country text, amount numeric NOT NULL);
@@ -277,5 +278,65 @@ fn readers_go_on_through_exchanges() {
         assert_eq!(failed.load(Ordering::Relaxed), 0);
         assert!(reads.load(Ordering::Relaxed) > 20);
         is_its_query(&database, &folder).await;
+    });
+}
+
+/// The server ends the refresh while it fills, and while what it filled stands aside.
+#[test]
+fn a_refresh_that_is_killed_leaves_every_partition() {
+    run(async {
+        let slow = sales(MONTHS, "").replace("FROM orders", "FROM orders, (SELECT pg_sleep(0.5)) AS s");
+        let (database, folder) = shop(ORDERS, &slow).await;
+        refreshed(&database, &folder).await;
+        let filling = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'INSERT INTO public.sales\\_\\_next%' AND datname = current_database())";
+        let aside = "SELECT to_regclass('public.sales__next') IS NOT NULL";
+        for (amount, when) in [(1000, filling), (2000, aside)] {
+            database.script(&format!("UPDATE orders SET amount = {amount} WHERE day > current_date - 100")).await;
+            let before = database.value(LEAVES).await;
+            let desired = project::load(folder.path());
+            let items = project::items(&mut database.session().await, &desired).await;
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    // It fails, or cannot even say so.
+                    run(datamart::refresh::refresh(
+                        &database.endpoint,
+                        &items,
+                        &refresh_options(),
+                        &|| false,
+                        &mut |_| {},
+                    ))
+                    .is_ok()
+                });
+                scope.spawn(|| {
+                    run(async {
+                        until("the refresh is there", async || database.value(when).await == "true").await;
+                        database
+                            .script("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+                            .await;
+                    });
+                });
+            });
+            assert_eq!(database.value(LEAVES).await, before, "{when}");
+            went(&refreshed(&database, &folder).await, Method::Exchange, " of ");
+            is_its_query(&database, &folder).await;
+        }
+    });
+}
+
+#[test]
+fn partitions_are_kept_ready_although_nobody_refreshes() {
+    run(async {
+        let (database, _folder) = shop(ORDERS, &sales(&format!("{MONTHS}\npremake = 2"), "")).await;
+        let ready =
+            async || datamart::refresh::keep_partitions(&database.endpoint, &refresh_options()).await.expect("it goes");
+        // The tests plan as if it were another day.
+        ready().await;
+        let newest = "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'sales'::regclass ORDER BY inhrelid::regclass::text DESC LIMIT 1";
+        let newest = database.value(newest).await;
+        assert_eq!(ready().await.made, 0);
+        database.script(&format!("DROP TABLE {newest}")).await;
+        let readied = ready().await;
+        assert_eq!((readied.made, readied.gone, readied.hourly), (1, 0, false));
+        assert_eq!(database.value(&format!("SELECT count(*) FROM {newest}")).await, "0");
     });
 }
