@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::attached::Attached;
 use super::captures::Captures;
 use super::columns::{Column, Index};
 use super::extra::Extra;
 use super::kind::RelationKind;
 use super::measured::Measures;
 use super::overrides::Overrides;
-use super::partitions::Attached;
 use super::recorded::Recorded;
 use crate::state::{Fingerprint, GrantDecl, Mart, QName, aside_prefix, is_aside_mark, next_mark, next_name};
 

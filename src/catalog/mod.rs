@@ -3,6 +3,7 @@
 mod actual;
 mod columns;
 mod aside;
+mod attached;
 mod behind;
 mod captures;
 mod existing;
@@ -23,6 +24,7 @@ mod trust;
 mod version;
 
 pub use actual::{Actual, DefaultAcl, Dependent, Follower, Left, Relation, Server, Taken};
+pub use attached::Attached;
 pub use behind::behind;
 pub use captures::{CaptureScope, Captures, Log, Source, Trigger};
 pub use columns::{Column, Index};
@@ -34,7 +36,7 @@ pub use marts::recorded;
 pub use measured::{IndexMeasure, Measures};
 pub use measures::measures;
 pub use overrides::{Instead, Override, Overrides, STALLED, overrides, stalled};
-pub use partitions::{Attached, Matched, Undividable, expired, matched, time_of, wanted};
+pub use partitions::{Matched, Undividable, expired, matched, time_of, wanted};
 pub use recorded::{Applied, Held, ReadSignature, Recorded, RecordedVersion};
 pub use stats::{IndexUse, RelationStats, exact_rows, sizes, statistics};
 pub use trust::{Untrusted, untrusted};

@@ -1,6 +1,6 @@
 //! The partitions that are there, and those that should be.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -8,43 +8,11 @@ use sqlx::{PgConnection, Row};
 
 use super::CatalogError;
 use super::actual::Relation;
+use super::attached::Attached;
 use super::columns::Column;
 use super::introspect::options;
 use super::kind::RelationKind;
 use crate::state::{Mart, Partition, Piece, QName, Ranges, TimeType, TooMany, range_of};
-
-/// A partition that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attached {
-    /// Its number.
-    pub oid: i64,
-    /// Its name.
-    pub name: QName,
-    /// What it is: a partition may be partitioned itself, or foreign.
-    pub kind: RelationKind,
-    /// Its owner.
-    pub owner: String,
-    /// What it takes, as PostgreSQL prints it.
-    pub bound: String,
-    /// Its storage parameters.
-    pub options: BTreeMap<String, String>,
-}
-
-impl Attached {
-    /// Whether it takes what no other takes.
-    pub fn is_default(&self) -> bool {
-        self.bound == "DEFAULT"
-    }
-
-    /// Whether it takes something of what `piece` is to take, as far as can be told.
-    pub fn overlaps(&self, piece: &Piece) -> bool {
-        match (range_of(&self.bound), &piece.range) {
-            (Some((from, to)), Some((lower, upper))) => from < *upper && *lower < to,
-            (None, Some(_)) => !self.is_default(),
-            _ => true,
-        }
-    }
-}
 
 /// The partitions there are beside those there should be.
 #[derive(Debug, Default)]

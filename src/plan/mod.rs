@@ -46,6 +46,7 @@ mod renaming;
 mod retention;
 mod schedule;
 mod scope;
+mod shown;
 mod statement;
 mod target;
 mod trial;

@@ -7,7 +7,7 @@ use super::aspect::{Cause, Difference, Fix};
 use super::difference::differences;
 use super::parts::{as_it_was_made, freeze, pin, stable, version};
 use super::target::Target;
-use super::{Options, fresh, rename};
+use super::{Options, rename, shown};
 use crate::catalog::{Actual, Recorded, Relation, next_version};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, DesiredMart};
@@ -57,7 +57,7 @@ pub(super) fn versioned<'a>(
             found.another(of, &mart.mart.name, changed);
         }
     }
-    let views = fresh::views(&found.desired, &found.compiled, &found.actual);
+    let views = shown::views(&found.desired, &found.compiled, &found.actual);
     if !views.is_empty() {
         let marts = &mut found.desired.to_mut().marts;
         views.into_iter().for_each(|(at, view)| marts[at].view = Some(view));

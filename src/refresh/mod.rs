@@ -5,6 +5,7 @@ mod before_totals;
 mod changes;
 mod choose;
 mod divided;
+mod decision;
 mod ended;
 mod event;
 mod facts;

@@ -3,7 +3,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::changes::Decision;
+use super::decision::Decision;
 use super::{Item, Method, RunStatus};
 use crate::build::{Frame, SessionState};
 use crate::catalog::Relation;

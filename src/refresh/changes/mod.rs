@@ -4,7 +4,7 @@
 //! mart stands and what is new in the logs, the server finds the keys, its planner says whether computing their rows pays, and the
 //! rows that differ are written together with the new position. What speaks against it is a reason to compute all rows.
 
-mod decision;
+mod done;
 mod gate;
 mod keys;
 mod proof;
@@ -14,34 +14,16 @@ mod within;
 
 use sqlx::PgConnection;
 
-pub(super) use self::decision::Decision;
+pub(super) use self::done::Done;
+use self::done::whole;
 use self::task::Task;
 pub(super) use self::waiting::{Waiting, waiting};
-use super::outcome::Outcome;
+use super::decision::Decision;
 use super::{How, Item, Options, renew_logs};
 use crate::build::position::{self, Look, Standing, Watched};
 use crate::build::{self, CheckResult, Frame};
 use crate::catalog::Relation;
 use crate::database::SqlError;
-
-/// What came of it.
-pub(super) enum Done {
-    /// The rows are up to date.
-    Written(Box<Outcome>),
-    /// All rows have to be computed.
-    Whole(Box<Whole>),
-}
-
-/// Why all rows have to be computed.
-#[derive(Debug, Default)]
-pub(super) struct Whole {
-    /// In words.
-    pub reason: String,
-    /// For the history.
-    pub decision: Decision,
-    /// The rows were wrong: why the mart is not refreshed by changes any more.
-    pub demoted: Option<String>,
-}
 
 /// What tells where the mart's rows stand; `None` where they do not follow changes.
 pub(super) fn watched<'a>(item: &'a Item, options: &'a Options) -> Option<Watched<'a>> {
@@ -85,14 +67,6 @@ pub(super) async fn refresh(
             }
         }
     }
-}
-
-fn whole(reason: impl Into<String>, decision: Decision) -> Done {
-    Done::Whole(Box::new(Whole {
-        reason: reason.into(),
-        decision: Decision { rung: "whole", ..decision },
-        demoted: None,
-    }))
 }
 
 /// Looks where a mart stands before all of its rows are computed; `None` where it follows no changes.

@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::done::{Done, whole};
 use super::keys::{self, Keys};
 use super::within::within;
-use super::{Decision, Done, gate, proof, whole};
+use super::{gate, proof};
 use crate::build::position::{self, Look, Position, Standing, Watched, moved};
 use crate::build::{self, CheckResult, Frame, Narrow, SessionState};
 use crate::catalog::Relation;
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
+use crate::refresh::decision::Decision;
 use crate::refresh::outcome::{Outcome, figures, keep};
 use crate::refresh::part::{VACUUM_ABOVE, type_of};
 use crate::refresh::{Item, Method, RunStatus};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::flat::{Expr, Flat, Output};
-use super::lower::{Joined, Lowering, Taken, hide, is_limited, moves};
+use super::lowering::{Joined, Lowering, Taken, hide, is_limited, moves};
 use super::node::{any, bare, child, name, queries};
 use super::scope::{Scope, has_clock, is_aggregate};
 use super::{Known, Obstacle, from, range};

@@ -6,7 +6,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::Obstacle;
 use super::flat::{Cond, Expr, Flat, Item, Kind, Output};
-use super::lower::{Joined, Lowering, Taken, constant, few, many, names};
+use super::lowering::{Joined, Lowering, Taken, constant, few, many, names};
 use super::node::{bare, child, has_token, is_query, name, path, queries, text};
 use super::scope::{Frame, Scope, missing};
 use crate::state::QName;

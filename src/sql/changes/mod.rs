@@ -14,6 +14,7 @@ mod doubt;
 mod flat;
 mod from;
 mod lower;
+mod lowering;
 mod node;
 mod path;
 mod place;
@@ -129,10 +130,10 @@ pub fn derive(
     let root = node::statement(text)?;
     allowed::check(&root, known)?;
     let scope = scope::Scope { main: true, ..scope::Scope::default() };
-    let mut lowering = lower::Lowering::new(known, &root);
+    let mut lowering = lowering::Lowering::new(known, &root);
     let mut flats = lowering.query(&root, &scope);
-    if flats.as_ref().is_err_and(|obstacle| *obstacle == lower::many()) {
-        lowering = lower::Lowering::new(known, &root);
+    if flats.as_ref().is_err_and(|obstacle| *obstacle == lowering::many()) {
+        lowering = lowering::Lowering::new(known, &root);
         lowering.simple = true;
         flats = lowering.query(&root, &scope);
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// Kept in the history as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(in crate::refresh) struct Decision {
+pub(super) struct Decision {
     /// `none`, `keys` or `whole`.
     pub rung: &'static str,
     /// Rows of the logs that were new.

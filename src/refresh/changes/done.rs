@@ -1,0 +1,32 @@
+//! What came of trying to refresh by changes.
+
+use crate::refresh::decision::Decision;
+use crate::refresh::outcome::Outcome;
+
+/// What came of it.
+pub(in crate::refresh) enum Done {
+    /// The rows are up to date.
+    Written(Box<Outcome>),
+    /// All rows have to be computed.
+    Whole(Box<Whole>),
+}
+
+/// Why all rows have to be computed.
+#[derive(Debug, Default)]
+pub(in crate::refresh) struct Whole {
+    /// In words.
+    pub reason: String,
+    /// For the history.
+    pub decision: Decision,
+    /// The rows were wrong: why the mart is not refreshed by changes any more.
+    pub demoted: Option<String>,
+}
+
+/// All rows have to be computed.
+pub(super) fn whole(reason: impl Into<String>, decision: Decision) -> Done {
+    Done::Whole(Box::new(Whole {
+        reason: reason.into(),
+        decision: Decision { rung: "whole", ..decision },
+        demoted: None,
+    }))
+}
