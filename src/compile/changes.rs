@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{PgConnection, Row};
 
 use super::place::Scratch;
-use super::{CompileError, Compiled, Failure};
+use super::{CompileError, Compiled, CompiledMart, Failure};
 use crate::database::{ErrorKind, SqlError};
 use crate::manifest::DesiredMart;
 use crate::sql::changes::{self, Function, Known, Obstacle, Table, View};
@@ -30,14 +30,19 @@ pub(super) async fn derived(
         return Ok(Vec::new());
     }
     let declared: BTreeMap<&QName, &DesiredMart> = marts.iter().map(|desired| (&desired.mart.name, *desired)).collect();
-    let mut reading =
-        Reading { conn, scratch, known: Known::default(), zoned: BTreeSet::new(), denied: BTreeMap::new() };
+    let mut reading = Reading {
+        conn,
+        scratch,
+        known: Known::default(),
+        zoned: BTreeSet::new(),
+        denied: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+    };
     reading.read(&asking, &declared, compiled).await?;
     let mut failures = Vec::new();
     for mart in asking {
         let Some(is) = compiled.marts.get_mut(&mart.name) else { continue };
-        let output: Vec<(String, String)> =
-            is.columns.iter().map(|column| (column.name.clone(), column.type_name.clone())).collect();
+        let output = reading.outputs.remove(&mart.name).unwrap_or_default();
         let known = reading.of(mart);
         match changes::derive(&is.definition, &output, &key(mart), &known) {
             Ok(found) => {
@@ -49,6 +54,11 @@ pub(super) async fn derived(
         }
     }
     Ok(failures)
+}
+
+/// A mart's columns, with their types.
+fn columns(mart: &CompiledMart) -> Vec<(String, String)> {
+    mart.columns.iter().map(|column| (column.name.clone(), column.type_name.clone())).collect()
 }
 
 /// The columns that tell a mart's rows apart, as declared.
@@ -75,6 +85,8 @@ struct Reading<'a> {
     zoned: BTreeSet<QName>,
     /// Relations and the roles that may not read them.
     denied: BTreeMap<QName, BTreeSet<String>>,
+    /// The columns of the marts that ask.
+    outputs: BTreeMap<QName, Vec<(String, String)>>,
 }
 
 impl Reading<'_> {
@@ -128,7 +140,35 @@ impl Reading<'_> {
         self.functions(&functions, &made).await?;
         self.behind(asking).await?;
         self.zoned(asking).await?;
-        self.comparable().await
+        self.comparable().await?;
+        let outputs =
+            asking.iter().filter_map(|mart| Some((mart.name.clone(), columns(compiled.marts.get(&mart.name)?))));
+        self.outputs = outputs.collect();
+        self.bases().await
+    }
+
+    /// A domain may refuse what a log and the keys of rows need: no value at all. So every column has the type behind its domain.
+    async fn bases(&mut self) -> Result<(), CompileError> {
+        let known = &mut self.known;
+        let tables = known.tables.values_mut().map(|table| &mut table.columns);
+        let views = known.views.values_mut().map(|view| &mut view.columns);
+        let mut types: Vec<&mut String> =
+            tables.chain(views).chain(self.outputs.values_mut()).flatten().map(|(_, type_name)| type_name).collect();
+        let names: BTreeSet<&str> = types.iter().map(|type_name| type_name.as_str()).collect();
+        let rows = sqlx::query(include_str!("sql/base_types.sql"))
+            .bind(names.into_iter().collect::<Vec<_>>())
+            .fetch_all(&mut *self.conn)
+            .await?;
+        for row in rows {
+            let (name, base): (String, String) = (row.try_get("name")?, row.try_get("base")?);
+            for type_name in types.iter_mut().filter(|type_name| ***type_name == name) {
+                **type_name = base.clone();
+            }
+            if known.keys.contains(&name) {
+                known.keys.insert(base);
+            }
+        }
+        Ok(())
     }
 
     /// A mart of the same project, as it will be; the text of one that is a view.
@@ -140,8 +180,7 @@ impl Reading<'_> {
     ) -> Option<String> {
         let mart = &desired.mart;
         let is = compiled.marts.get(&mart.name)?;
-        let columns: Vec<(String, String)> =
-            is.columns.iter().map(|column| (column.name.clone(), column.type_name.clone())).collect();
+        let columns = columns(is);
         let name = mart.name.clone();
         if mart.kind == Kind::View {
             // What shows fresh rows is as if it were the query.

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::ages::{Ages, Freshness};
+use super::following::Following;
 use super::runs::PastRun;
 use crate::state::{Kind, QName};
 
@@ -169,6 +170,9 @@ pub struct MartStatus {
     /// Which version is published, for versioned marts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
+    /// How it stands to the changes of its sources, where it follows them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub following: Option<Following>,
     /// What is true of it.
     pub conditions: Vec<Condition>,
     /// Its last run.

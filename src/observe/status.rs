@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::ages::{self, Ages, Freshness};
+use super::following::{self, Following};
 use super::mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus, Rescheduled};
 use super::runs::{self, Last};
 use super::{Looked, ObserveError, human_size};
@@ -14,7 +15,7 @@ use crate::catalog::{self, Recorded, Relation, RelationStats};
 use crate::plan::file_fingerprint;
 use crate::state::{Mart, QName};
 
-/// Every mart that is declared or applied, by name: two queries, however many there are.
+/// Every mart that is declared or applied, by name: two queries, however many there are, and two more where some follow changes.
 ///
 /// # Errors
 /// What the server says.
@@ -26,10 +27,12 @@ pub async fn status(conn: &mut PgConnection, looked: &Looked<'_>) -> Result<Vec<
     let marts = subjects(looked);
     let oids: Vec<i64> = marts.values().filter_map(|s| s.live).map(|relation| relation.oid).collect();
     let sizes = catalog::sizes(conn, &oids).await?;
+    let mut following = following::read(conn, looked, &marts).await?;
     let none = Last::default();
     let told = marts.values().map(|subject| {
         let size = subject.live.and_then(|relation| sizes.get(&relation.oid));
-        tell(subject, last.get(&subject.mart.name).unwrap_or(&none), size, looked)
+        let following = following.remove(&subject.mart.name);
+        tell(subject, last.get(&subject.mart.name).unwrap_or(&none), (size, following), looked)
     });
     Ok(told.collect())
 }
@@ -60,10 +63,10 @@ fn subjects<'a>(looked: &Looked<'a>) -> BTreeMap<&'a QName, Subject<'a>> {
 }
 
 /// One mart, from all that was read.
-pub(super) fn tell(
+fn tell(
     subject: &Subject<'_>,
     last: &Last,
-    size: Option<&RelationStats>,
+    (size, following): (Option<&RelationStats>, Option<Following>),
     looked: &Looked<'_>,
 ) -> MartStatus {
     let Subject { mart, recorded, live, orphan } = subject;
@@ -130,8 +133,18 @@ pub(super) fn tell(
         ages: Some(ages),
         freshness,
         version: published.map(|version| i64::from(version.number)),
+        following: following.map(|following| decided(following, last)),
         conditions,
         last_run: last.any.clone(),
+    }
+}
+
+/// With what was decided last.
+fn decided(following: Following, last: &Last) -> Following {
+    let run = last.any.iter().chain(&last.good).find_map(|run| Some((run, run.decision.as_ref()?)));
+    match run {
+        Some((run, decision)) => following.decided(decision, run.reason.as_deref()),
+        None => following,
     }
 }
 

@@ -61,11 +61,15 @@ fn body(log: &ChangeLog, segment: usize) -> String {
 }
 
 /// Whether the columns have the types they had: null where the statement wrote no row. A column that is gone or renamed is found
-/// in the outer query, where it has a type that no logged column has.
+/// in the outer query, where it has a type that no logged column has. Beside an untyped NULL, coalesce has the type behind a domain,
+/// which is what the log keeps.
 fn same(log: &ChangeLog, rows: &str) -> String {
     let names: Vec<String> = log.columns.iter().map(|column| quote_ident(&column.name)).collect();
     let typed = |(at, column): (usize, &LoggedColumn)| {
-        format!("pg_catalog.pg_typeof(n.c{at}) OPERATOR(pg_catalog.=) {}", type_value(&column.type_name))
+        format!(
+            "pg_catalog.pg_typeof(coalesce(n.c{at}, NULL)) OPERATOR(pg_catalog.=) {}",
+            type_value(&column.type_name)
+        )
     };
     let typed: Vec<String> = log.columns.iter().enumerate().map(typed).collect();
     let moved: Vec<String> = names.iter().map(|name| format!("NULL::pg_catalog.pg_snapshot AS {name}")).collect();

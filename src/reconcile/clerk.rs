@@ -126,6 +126,10 @@ impl Clerk {
         let looked = brief(looked).await;
         let marts = self.said("looking which sources changed", looked).unwrap_or_default();
         self.agenda.changed(&marts);
+        let Some(desk) = &mut self.desk else { return };
+        let tidied = async { self.touch.tidy(desk.connection().await?, &self.rows.registry, &self.rows.project).await };
+        let tidied = brief(tidied).await;
+        self.said("freeing the space of logs", tidied);
     }
 
     /// Tries again soon, and later each time until something goes well.
@@ -135,7 +139,7 @@ impl Clerk {
     }
 
     /// Something went well.
-    pub fn well(&mut self) {
+    fn well(&mut self) {
         self.failures = 0;
     }
 
@@ -189,6 +193,7 @@ impl Clerk {
 
     /// Somebody else refreshed a mart.
     pub async fn refreshed(&mut self, name: &str) {
+        self.touch.ran();
         let Some(desk) = &mut self.desk else { return };
         let read = async { self.agenda.refreshed(desk.connection().await?, name).await };
         let read = brief(read).await;
@@ -212,8 +217,10 @@ impl Clerk {
         self.listen().await;
     }
 
-    /// Ends rows that waited for the same as a run that ended.
-    pub async fn join(&mut self, runs: &[i64], run: i64) {
+    /// A run ended, and with it rows that waited for the same.
+    pub async fn ended(&mut self, runs: &[i64], run: i64) {
+        self.well();
+        self.touch.ran();
         let Some(desk) = self.desk.as_mut().filter(|_| !runs.is_empty()) else { return };
         let joined = async { self.rows.join(desk.connection().await?, runs, run).await };
         let joined = brief(joined).await;

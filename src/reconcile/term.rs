@@ -376,8 +376,7 @@ impl<'a> Term<'a> {
                     _ if run.method.is_some_and(Method::is_whole) => self.board.paused(None),
                     _ => {}
                 }
-                self.clerk.well();
-                self.clerk.join(&finished.joined, run.run).await;
+                self.clerk.ended(&finished.joined, run.run).await;
             }
             Err(error) => {
                 self.verdict = Verdict::Bad;

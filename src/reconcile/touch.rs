@@ -1,4 +1,5 @@
-//! The sources of triggered marts: looked at as often as the most impatient of them wants, and not at all where there are none.
+//! The logs of what changes: those of triggered marts' sources are looked at as often as the most impatient of them wants, and not at
+//! all where there are none. The space of all logs is looked at once somebody has read them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,8 +16,11 @@ use crate::state::{QName, Strategy};
 /// Between two looks, where no mart says anything.
 const DEBOUNCE: u64 = 1;
 
-/// Between two looks at the space that logs take.
+/// Between two looks at the space that logs take, while marts are refreshed.
 const TIDY: Duration = Duration::from_secs(10);
+
+/// … and while none is: a log that nobody reads grows, too.
+const LEISURE: Duration = Duration::from_secs(300);
 
 /// Which logs mean which marts, and when to look next.
 #[derive(Debug, Default)]
@@ -29,6 +33,8 @@ pub(super) struct Touch {
     generations: BTreeMap<String, String>,
     max_log: Option<u64>,
     at: Option<Instant>,
+    /// When to look at the space; `None`: there are no logs.
+    tidy_at: Option<Instant>,
     tidied: Option<Instant>,
 }
 
@@ -46,11 +52,20 @@ impl Touch {
         self.every = Duration::from_secs(every.unwrap_or(DEBOUNCE));
         self.max_log = ground.options.max_log;
         self.at = (!self.watched.is_empty()).then(|| self.at.unwrap_or_else(Instant::now));
+        let logs = &ground.seen.actual.captures.logs;
+        self.tidy_at = (!logs.is_empty()).then(|| self.tidy_at.unwrap_or_else(Instant::now));
     }
 
-    /// When to look; `None`: nothing is watched.
+    /// When to look; `None`: nothing is watched, and nothing is logged.
     pub fn at(&self) -> Option<Instant> {
-        self.at
+        self.at.into_iter().chain(self.tidy_at).min()
+    }
+
+    /// A mart was refreshed: it may have been the last one that had to read something.
+    pub fn ran(&mut self) {
+        let now = Instant::now();
+        let soon = self.tidied.map_or(now, |tidied| now.max(tidied + TIDY));
+        self.tidy_at = self.tidy_at.map(|at| at.min(soon));
     }
 
     /// Looks, if it is time to: the marts with a source that was written to.
@@ -87,10 +102,32 @@ impl Touch {
         marts.extend(emptied.flatten().cloned());
         self.snapshot = Some(look.snapshot);
         self.generations = look.generations;
-        if self.tidied.is_none_or(|at| at.elapsed() > TIDY) {
-            self.tidied = Some(Instant::now());
-            tidy_logs(conn, registry, project, self.max_log).await?;
-        }
         Ok(marts)
+    }
+
+    /// Frees what everybody has read, if it is time to.
+    ///
+    /// # Errors
+    /// What the server says; it is done later then.
+    pub async fn tidy(&mut self, conn: &mut PgConnection, registry: &str, project: &str) -> Result<(), SqlError> {
+        let now = Instant::now();
+        if self.tidy_at.is_none_or(|at| at > now) {
+            return Ok(());
+        }
+        (self.tidied, self.tidy_at) = (Some(now), Some(now + LEISURE));
+        let tidied = tidy_logs(conn, registry, project, self.max_log).await?;
+        if tidied.rotated > 0 {
+            // What is not written to any more can be emptied.
+            self.ran();
+        }
+        if !tidied.given_up.is_empty() {
+            let marts: Vec<String> = tidied.given_up.iter().map(ToString::to_string).collect();
+            let marts = marts.join(", ");
+            tracing::warn!(
+                marts,
+                "logs grew beyond max_log before these were refreshed: all of their rows are computed next time"
+            );
+        }
+        Ok(())
     }
 }

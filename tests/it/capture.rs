@@ -176,6 +176,25 @@ fn columns_that_move_never_fail_a_write() {
     });
 }
 
+/// A mark is a row without values, which a domain may refuse.
+#[test]
+fn columns_of_domains_never_fail_a_write() {
+    run(async {
+        let seed = "CREATE DOMAIN whole AS numeric(12, 2) NOT NULL; CREATE DOMAIN price AS whole CHECK (VALUE > 0);
+                    CREATE DOMAIN code AS varchar(10) NOT NULL; CREATE TABLE orders (code code PRIMARY KEY, price price);";
+        let columns = [("code", "character varying(10)"), ("price", "numeric(12,2)")];
+        let mut orders = Logged::new(seed, &columns).await;
+        orders.logs("INSERT INTO orders VALUES ('a', 1), ('b', 2)", "a 1.00, b 2.00").await;
+        orders.logs("UPDATE orders SET price = 3 WHERE code = 'a'", "a 1.00, a 3.00").await;
+        orders.logs("DELETE FROM orders WHERE code = 'b'", "b 2.00").await;
+        orders.logs("TRUNCATE orders", "T").await;
+        orders.write("ALTER TABLE orders RENAME price TO cost").await;
+        orders.logs("INSERT INTO orders VALUES ('c', 4)", "P").await;
+        orders.write("ALTER TABLE orders RENAME cost TO price; ALTER TABLE orders ALTER price TYPE numeric").await;
+        orders.logs("UPDATE orders SET price = 5", "c 4.00, c 5").await;
+    });
+}
+
 #[test]
 fn a_write_survives_the_end_of_the_log() {
     run(async {

@@ -1,7 +1,7 @@
 //! Marts, for people.
 
 use chrono::{DateTime, Utc};
-use datamart::observe::{Freshness, MartStatus};
+use datamart::observe::{Following, Freshness, MartStatus};
 use datamart::state::format_duration;
 use serde_json::Value;
 
@@ -66,7 +66,8 @@ pub fn stats(mart: &MartStatus, style: Style) -> String {
         ("of last run", told(ages.run)),
     ];
     let version = mart.version.map(|version| ("version", version.to_string()));
-    for (name, value) in version.into_iter().chain(facts) {
+    let following = mart.following.iter().flat_map(changes);
+    for (name, value) in version.into_iter().chain(facts).chain(following) {
         text.push_str(&format!("  {name:<12} {value}\n"));
     }
     let columns = mart.columns.iter().map(|column| vec![column.name.clone(), column.type_name.clone()]);
@@ -85,6 +86,27 @@ pub fn stats(mart: &MartStatus, style: Style) -> String {
         text.push_str(&format!("\n{}", lines(&header, &["size", "scans"], rows.collect())));
     }
     text
+}
+
+/// How it stands to the changes of its sources.
+fn changes(following: &Following) -> Vec<(&'static str, String)> {
+    let since = following.since.map_or_else(String::new, |at| format!(" since {}", moment(at)));
+    let mut facts = vec![("pending", format!("{}{since}", pending(following))), ("logs", following.log_size.clone())];
+    if let Some(rung) = &following.rung {
+        let ratio = following.ratio.map_or_else(String::new, |ratio| format!(", costs {:.0}% of all", ratio * 100.0));
+        let reason = following.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+        facts.push(("decided", format!("{rung}{ratio}{reason}")));
+    }
+    facts.extend(following.demoted.as_ref().map(|why| ("demoted", why.clone())));
+    facts
+}
+
+/// Rows of logs that it has not seen; of a mart that counts on no log, all of its rows.
+pub fn pending(following: &Following) -> String {
+    match following.pending {
+        None => "all".to_owned(),
+        Some(rows) => format!("{}{}", thousands(rows), if following.more { "+" } else { "" }),
+    }
 }
 
 /// `apply`: what there is now, in short.

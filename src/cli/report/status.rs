@@ -3,7 +3,7 @@
 use datamart::observe::{Condition, MartState, MartStatus, Standing};
 
 use super::super::print::Style;
-use super::mart::{age, dash, moment, none, rows};
+use super::mart::{age, dash, moment, none, pending, rows};
 use super::paint::Paint;
 use super::table::{LAST, short, table};
 
@@ -23,6 +23,7 @@ const COLUMNS: &[Column] = &[
     ("snapshot age", |mart| mart.ages.and_then(|ages| ages.snapshot).map_or_else(dash, age)),
     ("run age", |mart| mart.ages.and_then(|ages| ages.run).map_or_else(dash, age)),
     ("target lag", |mart| mart.target_lag_seconds.map_or_else(dash, |lag| age(i64::try_from(lag).unwrap_or(i64::MAX)))),
+    ("pending", |mart| mart.following.as_ref().map_or_else(dash, pending)),
     ("rows", rows),
     ("size", |mart| mart.size.clone().unwrap_or_else(dash)),
     ("last run", |mart| mart.last_run.as_ref().map_or_else(dash, |run| run.status.clone())),
@@ -41,7 +42,7 @@ pub fn marts(marts: &[MartStatus], style: Style) -> String {
     let columns: Vec<&Column> = COLUMNS.iter().enumerate().filter(|column| says(*column)).map(|(_, c)| c).collect();
     let header: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
     let lines = marts.iter().map(|mart| columns.iter().map(|(_, cell)| cell(mart)).collect());
-    let right = ["data age", "snapshot age", "run age", "target lag", "rows", "size"];
+    let right = ["data age", "snapshot age", "run age", "target lag", "pending", "rows", "size"];
     let mut text = table(&header, &right, lines.collect());
     let wrong: String = marts.iter().flat_map(told).collect();
     if !wrong.is_empty() {
@@ -56,6 +57,8 @@ fn told(mart: &MartStatus) -> Vec<String> {
     let name = &mart.full_name;
     let wrong = mart.conditions.iter().filter(|condition| matters(mart, condition));
     let mut lines: Vec<String> = wrong.map(|condition| format!("{name}: {}\n", condition.message)).collect();
+    let demoted = mart.following.as_ref().and_then(|following| following.demoted.as_ref());
+    lines.extend(demoted.map(|why| format!("{name}: does not follow what changes any more: {why}\n")));
     lines.extend(mart.suspended_by.as_ref().map(|who| format!("{name}: suspended by {who}\n")));
     lines.extend(mart.rescheduled.as_ref().map(|found| {
         format!("{name}: refreshed {} until its file changes, as {} said\n", found.schedule.join(", "), found.who)

@@ -15,6 +15,7 @@ mod plan;
 mod migration;
 mod migration_stop;
 mod operations;
+mod pending;
 pub mod rig;
 mod rollback;
 mod usage;

@@ -4,6 +4,7 @@ mod committed;
 mod faults;
 mod fresh;
 mod leaders;
+mod logs;
 mod once;
 mod refused;
 mod rig;
