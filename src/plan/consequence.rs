@@ -88,6 +88,12 @@ pub(super) fn hazards(
                 format!("every table that {} reads is empty; its rows could not be computed again", live.name),
             ));
         }
+        let incremental = target.mart.refresh.incremental.as_ref();
+        if !live.empty && incremental.is_some_and(|incremental| incremental.frozen_before.is_some()) {
+            let message =
+                format!("rows of {} that are frozen are computed again from what its sources have now", live.name);
+            hazards.push(Hazard::new(HazardKind::DeletesData, message));
+        }
         if actual.server.replicas > 0 {
             hazards.push(Hazard::new(
                 HazardKind::ConflictsWithReplicaQueries,

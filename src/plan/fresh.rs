@@ -98,7 +98,7 @@ pub(super) fn leave_logs(
                 again.insert(0, format!("GRANT SELECT ON {segments} TO {}", quote_ident(&live.owner)));
             }
             let last = if changed || dropped.contains(name) { Vec::new() } else { again };
-            capture.beside(&log, &meanwhile, &last);
+            capture.beside(&log, &meanwhile, &last, dropped.contains(name));
         }
     }
 }

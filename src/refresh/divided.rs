@@ -10,9 +10,9 @@ use super::outcome::{Outcome, keep};
 use super::part::type_of;
 use super::{Item, Method, Options};
 use crate::build::{self, Changed, CheckResult, Cut, Frame, NextParts, SessionState};
-use crate::catalog::{CatalogError, Relation, relations, time_of};
+use crate::catalog::{Attached, CatalogError, Relation, relations, time_of};
 use crate::database::{ErrorKind, SqlError};
-use crate::state::{Mart, PUBLICATION_TRIES, Partition, QName, quote_literal};
+use crate::state::{Mart, PUBLICATION_TRIES, Partition, QName, quote_literal, range_of};
 
 /// Beyond this part of the rows the mart itself is analysed: its partitions are, whatever changes.
 const ANALYZE_ABOVE: f64 = 0.1;
@@ -28,7 +28,10 @@ pub(super) async fn refresh(
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
-    let live = ready(conn, mart, live, options, frame).await?;
+    let before = live;
+    let live = ready(conn, mart, before, options, frame).await?;
+    // A partition that was gone and is not the newest has no rows yet.
+    let start = start.filter(|_| !has_gaps(before, &live));
     let cut = cut(conn, mart, &live, start, frame).await?;
     let next = build::build_parts(conn, mart, &live, cut.as_ref(), frame, checks).await?;
     keep(conn, holder).await?;
@@ -45,6 +48,15 @@ pub(super) async fn refresh(
         alone(conn, frame, &format!("ANALYZE {}", live.name)).await?;
     }
     Ok(outcome)
+}
+
+/// Whether partitions came that are not beyond all that were there.
+fn has_gaps(before: &Relation, now: &Relation) -> bool {
+    let range = |attached: &Attached| Some((attached.oid, range_of(&attached.bound)?.0));
+    let known: Vec<_> = before.partitions.iter().filter_map(range).collect();
+    let newest = known.iter().map(|(_, from)| from.clone()).max();
+    let is_new = |oid: i64| known.iter().all(|(other, _)| *other != oid);
+    now.partitions.iter().filter_map(range).any(|(oid, from)| is_new(oid) && Some(from) < newest)
 }
 
 /// The mart with the partitions it should have by now.

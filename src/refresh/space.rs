@@ -146,21 +146,38 @@ async fn empty(
 ) -> Result<Option<Vec<QName>>, SqlError> {
     let segment = log.segments()[at].clone();
     let mut transaction = conn.begin().await?;
-    let mut given_up = Vec::new();
+    let (mut given_up, mut forgotten) = (Vec::new(), false);
     for mode in ["SHARE", "ACCESS EXCLUSIVE"] {
         let lock = format!("LOCK TABLE {segment} IN {mode} MODE NOWAIT");
         if let Err(error) = sqlx::query(AssertSqlSafe(lock)).execute(&mut *transaction).await.map_err(SqlError::from) {
             transaction.rollback().await?;
             return if error.kind == ErrorKind::Lock { Ok(None) } else { Err(error) };
         }
-        if mode == "SHARE" {
-            let behind = unseen(&mut transaction, log, at).await?;
-            if !whatever && behind.iter().any(|mart| mart.counts) {
-                transaction.rollback().await?;
-                return Ok(None);
-            }
-            given_up.extend(behind.into_iter().filter(|mart| mart.position).map(|mart| mart.name));
+        // Between the two somebody may have noted a first position.
+        let behind = unseen(&mut transaction, log, at).await?;
+        if !whatever && behind.iter().any(|mart| mart.counts) {
+            transaction.rollback().await?;
+            return Ok(None);
         }
+        forgotten |= behind.iter().any(|mart| !mart.position && mart.counts);
+        given_up.extend(behind.into_iter().filter(|mart| mart.position).map(|mart| mart.name));
+    }
+    given_up.sort();
+    given_up.dedup();
+    if forgotten {
+        // Who has no position, and follows the log by its refreshes, is told that anything may have changed.
+        let sql = "SELECT segment::int FROM {registry}.captures WHERE project = $1 AND schema = $2 AND name = $3";
+        let current: i32 = sqlx::query_scalar(AssertSqlSafe(in_schema(sql, &log.registry)))
+            .bind(&log.project)
+            .bind(&log.table.schema)
+            .bind(&log.table.name)
+            .fetch_one(&mut *transaction)
+            .await?;
+        let current = log.segments()[usize::try_from(current).unwrap_or_default() % LOG_SEGMENTS].clone();
+        let sql = format!(
+            "INSERT INTO {current} (datamart_xid, datamart_mark) VALUES (pg_catalog.pg_current_xact_id(), 'P')"
+        );
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
     }
     // Whoever has no position is computed whole.
     for name in &given_up {
@@ -186,7 +203,8 @@ async fn rotate(conn: &mut PgConnection, log: &ChangeLog, current: usize) -> Res
     let next = (current + 1) % LOG_SEGMENTS;
     let mut transaction = conn.begin().await?;
     let sql = in_schema(
-        "SELECT 1 FROM {registry}.captures WHERE project = $1 AND schema = $2 AND name = $3 AND segment = $4 FOR UPDATE",
+        "SELECT 1 FROM {registry}.captures WHERE project = $1 AND schema = $2 AND name = $3 AND segment = $4 \
+         AND columns = $5 AND types = $6 FOR UPDATE",
         &log.registry,
     );
     let mine = sqlx::query(AssertSqlSafe(sql))
@@ -194,6 +212,9 @@ async fn rotate(conn: &mut PgConnection, log: &ChangeLog, current: usize) -> Res
         .bind(&log.table.schema)
         .bind(&log.table.name)
         .bind(i16::try_from(current).unwrap_or_default())
+        // A log that was made again meanwhile may be of other columns.
+        .bind(log.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>())
+        .bind(log.columns.iter().map(|column| column.type_name.as_str()).collect::<Vec<_>>())
         .fetch_optional(&mut *transaction)
         .await?;
     if mine.is_some() {

@@ -169,6 +169,8 @@ fn publication(live: &Relation, next: &NextParts, changed: &Changed, waits: Opti
     sql.push(format!("DROP TABLE {}", next.name));
     sql.extend(waits.map(|default| format!("ALTER TABLE {mart} DETACH PARTITION {}", default.name)));
     for attached in changed.parts.iter().filter_map(|part| part.live.as_ref()) {
+        // One that somebody has detached meanwhile is theirs: detaching it fails.
+        sql.push(format!("ALTER TABLE {mart} DETACH PARTITION {}", attached.name));
         sql.push(format!("DROP TABLE {}", attached.name));
     }
     let (defaults, others): (Vec<&NextPart>, Vec<_>) = changed.parts.iter().partition(|part| part.is_default());

@@ -44,12 +44,17 @@ pub async fn upkeep(
     let detach = mart.partition.as_ref().and_then(Partition::ranges).is_some_and(|r| r.on_expire == OnExpire::Detach);
     for old in expired(mart, live, now) {
         let sql = match detach {
-            true => format!("ALTER TABLE {} DETACH PARTITION {}", live.name, old.name),
-            false => format!("DROP TABLE {}", old.name),
+            true => vec![format!("ALTER TABLE {} DETACH PARTITION {}", live.name, old.name)],
+            // One that somebody has detached meanwhile is theirs, and stays: detaching it fails.
+            false => vec![
+                format!("ALTER TABLE {} DETACH PARTITION {}", live.name, old.name),
+                format!("DROP TABLE {}", old.name),
+            ],
         };
-        match transaction(conn, &brief, &[sql]).await {
+        match transaction(conn, &brief, &sql).await {
             Ok(()) => upkept.gone += 1,
-            Err(error) if error.is("55P03") || error.is("40P01") => {}
+            // What somebody hangs on it keeps it for now.
+            Err(error) if ["55P03", "40P01", "2BP01", "23503"].iter().any(|code| error.is(code)) => {}
             Err(error) => return Err(error),
         }
     }

@@ -13,6 +13,10 @@ member AS (
   UNION ALL
   SELECT m.nth, i.inhrelid, m.going OR i.inhdetachpending
   FROM member AS m JOIN pg_catalog.pg_inherits AS i ON i.inhparent = m.relation),
+above AS (
+  SELECT s.nth, i.inhparent AS relation FROM source AS s JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = s.oid
+  UNION ALL
+  SELECT a.nth, i.inhparent FROM above AS a JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = a.relation),
 {pending}
 stand AS (
   SELECT pg_catalog.jsonb_build_object(
@@ -59,7 +63,16 @@ stand AS (
                  pg_catalog.concat_ws(':', m.relation, m.going, pg_catalog.md5(c.relpartbound::text)), ' ' ORDER BY m.relation), '') AS members,
                coalesce(pg_catalog.string_agg(pg_catalog.pg_relation_filenode(m.relation)::text, ' ' ORDER BY m.relation), '') AS files,
                coalesce(pg_catalog.string_agg(t.triggers, ' ' ORDER BY m.relation), '') AS triggers,
-               coalesce(pg_catalog.bool_and(t.noticed), false) AS noticed
+               -- Writes through what it is part of fire the triggers of that; those of a subscription fire none.
+               coalesce(pg_catalog.bool_and(t.noticed AND NOT c.relrowsecurity), false)
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel AS u JOIN member AS x ON x.relation = u.srrelid WHERE x.nth = s.nth)
+               AND NOT EXISTS (
+                 SELECT FROM above AS a
+                 WHERE a.nth = s.nth AND NOT EXISTS (
+                   SELECT FROM pg_catalog.pg_trigger AS t
+                   JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid
+                   JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
+                   WHERE t.tgrelid = a.relation AND t.tgenabled = 'A' AND f.proname = s.log AND n.nspname = {schema})) AS noticed
         FROM member AS m
         JOIN pg_catalog.pg_class AS c ON c.oid = m.relation
         CROSS JOIN LATERAL (

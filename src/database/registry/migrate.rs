@@ -25,6 +25,8 @@ pub async fn migrate(conn: &mut PgConnection, schema: &str) -> Result<bool, Data
         return Ok(false);
     }
     let format = found.usable(schema)?.map_or(0, |meta| meta.format);
+    // What goes may hang on tables of others: nobody waits behind us for long.
+    run(conn, "SET LOCAL lock_timeout = '3s'", schema).await?;
     if !facts.has_schema {
         // Not IF NOT EXISTS: that asks for CREATE on the database even where the schema is there.
         run(conn, "CREATE SCHEMA {registry}", schema).await?;

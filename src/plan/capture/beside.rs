@@ -5,11 +5,13 @@ use crate::plan::log::create_log;
 use crate::state::ChangeLog;
 
 impl Capture {
-    /// Runs `first` and `last` around the statements that make a log again, in their transaction. Whether it is made again.
-    pub fn beside(&mut self, log: &ChangeLog, first: &[String], last: &[String]) -> bool {
+    /// Runs `first` and `last` around the statements that make a log again, in their transaction. Whether it is made again. What is
+    /// `dropped` is gone before logs go at the end.
+    pub fn beside(&mut self, log: &ChangeLog, first: &[String], last: &[String], dropped: bool) -> bool {
         let drops = create_log(log).first().cloned();
         let mut found = false;
-        for (_, lists) in self.before.iter_mut().chain(&mut self.after) {
+        let after = self.after.iter_mut().filter(|_| !dropped);
+        for (_, lists) in self.before.iter_mut().chain(after) {
             for list in lists.iter_mut() {
                 let Some(at) = list.iter().position(|sql| Some(sql) == drops.as_ref()) else { continue };
                 list.splice(at..at, first.iter().cloned());

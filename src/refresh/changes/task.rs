@@ -48,6 +48,10 @@ impl<'a> Task<'a> {
             Err(error) if error.is("42P01") || error.is("42703") => {
                 return Ok(whole("the logs of its sources are not there, or of other columns", Decision::default()));
             }
+            Err(error) if of_values(&error) => {
+                let reason = format!("what its sources logged cannot be told apart: {error}");
+                return Ok(whole(reason, Decision::default()));
+            }
             Err(error) => return Err(error),
         };
         let pending = look.pending.iter().map(|pending| pending.rows).sum();
@@ -63,9 +67,14 @@ impl<'a> Task<'a> {
         let changes = self.changes();
         let mut session = SessionState::in_transaction();
         session.enter(self.conn, self.frame).await?;
-        let keys = match keys::affected(&mut *self.conn, changes, &look, &before.at.to_rfc3339()).await? {
-            Ok(keys) => keys,
-            Err(reason) => return Ok(whole(reason, decision)),
+        let keys = match keys::affected(&mut *self.conn, changes, &look, &before.at.to_rfc3339()).await {
+            Ok(Ok(keys)) => keys,
+            Ok(Err(reason)) => return Ok(whole(reason, decision)),
+            // Without the filters of the query an old value may be one that it never computes with.
+            Err(error) if of_values(&error) => {
+                return Ok(whole(format!("the keys that changed cannot be computed: {error}"), decision));
+            }
+            Err(error) => return Err(error),
         };
         let decision = Decision { keys: Some(keys.count), ..decision };
         if keys.count > keys::MOST {
@@ -293,4 +302,10 @@ fn of_keys(count: u64) -> String {
 
 fn of_changes(count: u64) -> String {
     format!("{} change{}", thousands(count as i64), if count == 1 { "" } else { "s" })
+}
+
+/// Whether an error is about values or their types, and not about the server, locks or rights.
+fn of_values(error: &SqlError) -> bool {
+    let code = error.sqlstate.as_deref().unwrap_or_default();
+    code.starts_with("22") || ["42883", "42804", "42846", "42P18", "0A000"].contains(&code)
 }

@@ -11,7 +11,7 @@ const BROKEN: &[(&str, &str)] = &[
         "type = \"table\"\nquery = \"SELECT 1 AS one\"\n[refresh]\nstrategy = \"scheduled\"\nschedule = \"0 0 31 2 *\"\ntimezone = \"America/Bogata\"\n",
     ),
     ("keyless.toml", "type = \"materialized_view\"\nquery = \"SELECT 1 AS one\"\n[refresh]\nconcurrent = true\n"),
-    ("later.toml", "type = \"table\"\nquery = \"SELECT 1 AS one\"\n[partition]\nby = \"range\"\n"),
+    ("later.toml", "type = \"table\"\nquery = \"SELECT 1 AS one\"\n[timescale]\nby = \"range\"\n"),
     ("syntax.toml", "type = \"view\nquery = \"SELECT 1\"\n"),
     ("a.toml", "type = \"view\"\nquery = \"SELECT * FROM b\"\n"),
     ("b.toml", "type = \"view\"\nquery = \"SELECT * FROM a\"\n"),
@@ -39,10 +39,10 @@ fn all_problems_come_in_one_run() {
       |
       = help: add an index on columns that tell rows apart, without `where` and expressions: `[[indexes]]` with `columns = […]` and `unique = true`
 
-    error: `partition` is not supported yet
+    error: `timescale` is not supported yet
      --> datamarts/later.toml:3:2
       |
-    3 | [partition]
+    3 | [timescale]
       |  ^^^^^^^^^
       |
       = help: remove it for now
@@ -127,7 +127,7 @@ fn all_problems_come_in_one_run() {
     insta::assert_snapshot!(told, @r#"
     "datamarts/a.toml":2:24 "error": "dependency cycle: a → b → a"
     "datamarts/keyless.toml":4:14 "error": "`concurrent = true` needs a unique index"
-    "datamarts/later.toml":3:2 "error": "`partition` is not supported yet"
+    "datamarts/later.toml":3:2 "error": "`timescale` is not supported yet"
     "datamarts/project.toml":3:1 "error": "unknown key `project.schemas`"
     "datamarts/syntax.toml":1:13 "error": "invalid basic string, expected `\"`"
     "datamarts/times.toml":5:12 "error": "the schedule \"0 0 31 2 *\" never fires: no month it names has such a day"

@@ -31,6 +31,7 @@ fn help_lists_what_is_built() {
       versions         List the versions of a mart: number, rows, size, which one is published
       rollback         Publish an older version of a mart, at once, and pin it in its manifest
       diff             Compare two versions of a mart: definitions and rows
+      verify           Compare marts with their queries, row by row
       explain          Show the plan of the refresh that would run now, its method and why
       drop             Remove a mart that no manifest declares
       suspend          Let no refresh of these marts begin by itself until they are resumed
@@ -110,7 +111,7 @@ fn usage_errors_are_1() {
     exit 1
     --- stderr
     error: 'datamart' requires a subcommand but one was not provided
-      [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, daemon, check, status, list, stats, preview, history, versions, rollback, diff, explain, drop, suspend, resume, approve, graph, schema, completions, psql, url, unlock, claim]
+      [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, daemon, check, status, list, stats, preview, history, versions, rollback, diff, verify, explain, drop, suspend, resume, approve, graph, schema, completions, psql, url, unlock, claim]
 
     Usage: datamart [OPTIONS] <COMMAND>
 
@@ -122,7 +123,7 @@ fn usage_errors_are_1() {
     {
       "error": {
         "kind": "usage",
-        "message": "'datamart' requires a subcommand but one was not provided [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, daemon, check, status, list, stats, preview, history, versions, rollback, diff, explain, drop, suspend, resume, approve, graph, schema, completions, psql, url, unlock, claim]",
+        "message": "'datamart' requires a subcommand but one was not provided [subcommands: init, validate, plan, apply, drift, check-migration, import, refresh, daemon, check, status, list, stats, preview, history, versions, rollback, diff, verify, explain, drop, suspend, resume, approve, graph, schema, completions, psql, url, unlock, claim]",
         "file": null,
         "line": null,
         "column": null,

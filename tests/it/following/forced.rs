@@ -120,6 +120,34 @@ fn a_partition_that_comes_or_goes_forces_all_rows() {
 }
 
 #[test]
+fn what_is_written_through_a_parent_forces_all_rows() {
+    run(async {
+        let shop = Shop::new("").await;
+        shop.nothing().await;
+        shop.script("CREATE TABLE everything (LIKE orders); ALTER TABLE orders INHERIT everything").await;
+        shop.script("UPDATE everything SET amount = amount + 1").await;
+        shop.forced("a trigger that logs the changes of public.orders is missing or disabled").await;
+    });
+}
+
+#[test]
+fn values_that_cannot_be_told_apart_force_all_rows() {
+    run(async {
+        let seed = "CREATE TABLE orders (id int PRIMARY KEY, region text, tags text[]);
+            INSERT INTO orders SELECT n, 'north', ARRAY['a', 'b'] FROM generate_series(1, 40) AS n;";
+        let query =
+            "SELECT u.tag, count(*) AS n FROM orders AS o CROSS JOIN LATERAL unnest(o.tags) AS u (tag) GROUP BY u.tag";
+        let shop = Shop::of(seed, query, "").await;
+        shop.script("UPDATE orders SET tags = '{}' WHERE id = 1; UPDATE orders SET tags = '{a,b,c}' WHERE id = 2")
+            .await;
+        let run = shop.refreshed().await;
+        assert_eq!(run.status, datamart::refresh::RunStatus::Success, "{run:#?}");
+        let n = "SELECT string_agg(tag || n, ' ' ORDER BY tag) FROM mart";
+        assert_eq!(shop.database.value(n).await, "a39 b39 c1");
+    });
+}
+
+#[test]
 fn many_changes_force_all_rows() {
     run(async {
         let shop = Shop::new("").await;

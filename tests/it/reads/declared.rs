@@ -220,6 +220,7 @@ fn a_log_is_made_again_below_a_fresh_mart() {
         assert_eq!(gone.summary.destroy, 1, "{:#?}", gone.changes);
         let left = "SELECT string_agg(c.relname, ' ') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'datamart' AND c.relname LIKE 'changes%'";
         assert_eq!(shop.database.value(left).await, "NULL");
+        assert_eq!(shop.database.value("SELECT to_regclass('public.sales')").await, "NULL");
     });
 }
 
