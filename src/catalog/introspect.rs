@@ -11,6 +11,7 @@ use super::captures::{CaptureScope, Captures};
 use super::columns::{Column, Index};
 use super::kind::RelationKind;
 use super::measured::Measures;
+use super::options::options;
 use super::renamed::renamed;
 use super::version::next_version;
 use super::{CatalogError, extras, followers, marts, partitions};
@@ -199,15 +200,6 @@ async fn server(conn: &mut PgConnection, roles: &BTreeSet<String>) -> Result<Ser
         tablespaces: set("tablespaces")?,
         default_tablespace: row.try_get("default_tablespace")?,
     })
-}
-
-/// Storage parameters, `key=value` each.
-pub(super) fn options(options: Option<Vec<String>>) -> BTreeMap<String, String> {
-    let pair = |option: String| match option.split_once('=') {
-        Some((key, value)) => (key.to_owned(), value.to_owned()),
-        None => (option, String::new()),
-    };
-    options.unwrap_or_default().into_iter().map(pair).collect()
 }
 
 fn relation(row: &PgRow) -> Result<Relation, sqlx::Error> {

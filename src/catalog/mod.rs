@@ -15,6 +15,7 @@ mod kind;
 mod marts;
 mod measured;
 mod measures;
+mod options;
 mod overrides;
 mod partitions;
 mod recorded;

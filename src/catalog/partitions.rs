@@ -10,8 +10,8 @@ use super::CatalogError;
 use super::actual::Relation;
 use super::attached::Attached;
 use super::columns::Column;
-use super::introspect::options;
 use super::kind::RelationKind;
+use super::options::options;
 use crate::state::{Mart, Partition, Piece, QName, Ranges, TimeType, TooMany, range_of};
 
 /// The partitions there are beside those there should be.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::status::Subject;
+use super::subject::Subject;
 use super::{Looked, ObserveError, human_size};
 use crate::catalog::Applied;
 use crate::database::registry::in_schema;

@@ -19,6 +19,7 @@ mod snapshot;
 mod standing;
 mod stats;
 mod status;
+mod subject;
 mod summary;
 mod versions;
 

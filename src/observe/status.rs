@@ -1,7 +1,7 @@
 //! The state of every mart.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -10,8 +10,9 @@ use super::ages::{self, Ages, Freshness};
 use super::following::{self, Following};
 use super::mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus, Rescheduled};
 use super::runs::{self, Last};
+use super::subject::{Subject, subjects};
 use super::{Looked, ObserveError, human_size};
-use crate::catalog::{self, Recorded, Relation, RelationStats};
+use crate::catalog::{self, Relation, RelationStats};
 use crate::plan::file_fingerprint;
 use crate::state::{Mart, QName};
 
@@ -35,31 +36,6 @@ pub async fn status(conn: &mut PgConnection, looked: &Looked<'_>) -> Result<Vec<
         tell(subject, last.get(&subject.mart.name).unwrap_or(&none), (size, following), looked)
     });
     Ok(told.collect())
-}
-
-/// A mart as declared, else as applied, with what there is of it.
-#[derive(Debug)]
-pub(super) struct Subject<'a> {
-    pub mart: &'a Mart,
-    pub recorded: Option<&'a Recorded>,
-    pub live: Option<&'a Relation>,
-    pub orphan: bool,
-}
-
-/// Everything declared or applied.
-fn subjects<'a>(looked: &Looked<'a>) -> BTreeMap<&'a QName, Subject<'a>> {
-    let actual = looked.actual;
-    let subject = |mart: &'a Mart, orphan| {
-        let recorded = actual.recorded.get(&mart.name);
-        // A relation of that name that nobody applied is not the mart. Of a versioned one the published version is looked at.
-        let live = recorded.and_then(|_| actual.relations.get(&mart.name)).and(actual.stored(&mart.name));
-        (&mart.name, Subject { mart, recorded, live, orphan })
-    };
-    let known = looked.desired.is_some();
-    let mut subjects: BTreeMap<_, _> = actual.recorded.values().map(|row| subject(&row.mart, known)).collect();
-    let declared = looked.desired.iter().flat_map(|desired| &desired.marts);
-    subjects.extend(declared.map(|desired| subject(&desired.mart, false)));
-    subjects
 }
 
 /// One mart, from all that was read.
