@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::database::registry::in_schema;
 use crate::database::{ErrorKind, SqlError};
-use crate::plan::{log_files, log_function};
+use crate::plan::{log_files, log_function, poison_log};
 use crate::state::{ChangeLog, LOG_SEGMENTS, LoggedColumn, QName, quote_ident, quote_literal};
 
 /// A segment of so many bytes is written to no longer.
@@ -164,21 +164,6 @@ async fn empty(
     }
     given_up.sort();
     given_up.dedup();
-    if forgotten {
-        // Who has no position, and follows the log by its refreshes, is told that anything may have changed.
-        let sql = "SELECT segment::int FROM {registry}.captures WHERE project = $1 AND schema = $2 AND name = $3";
-        let current: i32 = sqlx::query_scalar(AssertSqlSafe(in_schema(sql, &log.registry)))
-            .bind(&log.project)
-            .bind(&log.table.schema)
-            .bind(&log.table.name)
-            .fetch_one(&mut *transaction)
-            .await?;
-        let current = log.segments()[usize::try_from(current).unwrap_or_default() % LOG_SEGMENTS].clone();
-        let sql = format!(
-            "INSERT INTO {current} (datamart_xid, datamart_mark) VALUES (pg_catalog.pg_current_xact_id(), 'P')"
-        );
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
-    }
     // Whoever has no position is computed whole.
     for name in &given_up {
         let sql = "DELETE FROM {registry}.positions WHERE project = $1 AND schema = $2 AND name = $3";
@@ -190,6 +175,10 @@ async fn empty(
             .await?;
     }
     sqlx::query(AssertSqlSafe(format!("TRUNCATE {segment}"))).execute(&mut *transaction).await?;
+    if forgotten {
+        // Who has no position, and follows the log by its refreshes, is told that anything may have changed.
+        sqlx::query(AssertSqlSafe(poison_log(log))).execute(&mut *transaction).await?;
+    }
     // Who looks with an older snapshot finds other files than it knows, and counts on nothing.
     let files =
         format!("UPDATE {}.captures SET files = {} WHERE {}", quote_ident(&log.registry), log_files(log), is(log));

@@ -254,6 +254,23 @@ fn tidying_keeps_what_was_not_refreshed_and_waits_for_nobody() {
 }
 
 #[test]
+fn what_had_to_go_unseen_is_not_forgotten() {
+    run(async {
+        let mut shop = Shop::open().await;
+        let many = "DO $$ BEGIN FOR i IN 1..10001 LOOP INSERT INTO orders VALUES (i, 'x'); END LOOP; END $$;
+                    UPDATE datamart.captures SET rotated_at = rotated_at - interval '1 minute'";
+        shop.database.script(many).await;
+        assert_eq!(shop.tidy().await.rotated, 1);
+        let tidied = tidy_logs(&mut shop.looker, "datamart", "default", Some(4_096)).await.expect("an answer");
+        assert_eq!(tidied.emptied, 1);
+        assert_eq!(shop.database.value(&format!("SELECT count(*) FROM {ORDERS_LOG}_0")).await, "1");
+        assert_eq!(shop.behind().await, ["by_region"]);
+        refresh(&shop.database, shop.folder.path(), &refresh_options()).await;
+        assert_eq!(shop.behind().await, Vec::<String>::new());
+    });
+}
+
+#[test]
 fn a_source_of_somebody_else_is_refused_with_what_to_do() {
     run(async {
         let database = Database::new().await;
