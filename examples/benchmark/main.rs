@@ -26,22 +26,35 @@ use program::Program;
 /// What a measurement may end with.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-const USAGE: &str = "\
-Usage: cargo run --release --example benchmark -- NAME [--runs N]
+/// Each measurement, and what it shows.
+const MEASUREMENTS: &[(&str, &str)] = &[
+    ("plan", "`plan` with nothing to change, at 10, 100, 500 and 5000 marts: time and memory"),
+    ("apply", "the first `apply` of 500 materialized views, against the same statements through psql"),
+    (
+        "import",
+        "`import` of a database that has grown, and `plan` after it was adopted, with and without foreign partitions",
+    ),
+    ("diff", "two versions of 1,000,000 rows compared, 1% different, against the bare join: time and memory"),
+    (
+        "readers",
+        "8 readers of 1,000,000 rows beside 20 changes: failed reads, and the longest stall beyond the builds alone",
+    ),
+    ("refresh", "a full refresh of 1,000,000 rows with two indexes, against the bare statements"),
+    ("changes", "refreshes that follow changes: 5,000,000 orders, nothing to do, a join"),
+    ("writers", "what writers pay for being followed"),
+    ("reads", "reads that are exact at any time, and a mart that follows every commit"),
+    ("tpch", "the queries of TPC-H as marts, under inserts and deletes, against computing them anew"),
+    ("daemon", "1,000 marts on schedules: start, idle CPU, memory and connections, 200 due in one second, `/metrics`"),
+    ("start", "`--help`, `validate` of 500 marts, the binary's size, the embedded server"),
+];
 
-  plan    `plan` with nothing to change, at 10, 100, 500 and 5000 marts: time and memory
-  apply   the first `apply` of 500 materialized views, against the same statements through psql
-  import  `import` of a database that has grown, and `plan` after it was adopted, with and without foreign partitions
-  diff    two versions of 1,000,000 rows compared, 1% different, against the bare join: time and memory
-  readers 8 readers of 1,000,000 rows beside 20 changes: failed reads, and the longest stall beyond the builds alone
-  refresh a full refresh of 1,000,000 rows with two indexes, against the bare statements
-  changes refreshes that follow changes: 5,000,000 orders, a join, what writers pay, exact reads
-  tpch    the queries of TPC-H as marts, under inserts and deletes, against computing them anew
-  daemon  1,000 marts on schedules: start, idle CPU, memory and connections, 200 due in one second, `/metrics`
-  start   `--help`, `validate` of 500 marts, the binary's size, the embedded server
-  all     all of them
-
-  --runs N   how often each figure is taken";
+fn usage() -> String {
+    let mut text = "Usage: cargo run --release --example benchmark -- NAME [--runs N]\n\n".to_owned();
+    for (name, about) in MEASUREMENTS.iter().chain(&[("all", "all of them")]) {
+        text.push_str(&format!("  {name:<8}{about}\n"));
+    }
+    text + "\n  --runs N   how often each figure is taken"
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -59,19 +72,17 @@ fn run(args: &[String]) -> Result<()> {
         [] => ("--help", None),
         [name] => (name.as_str(), None),
         [name, flag, runs] if flag == "--runs" => (name.as_str(), Some(runs.parse::<usize>()?.max(1))),
-        _ => return Err(USAGE.into()),
+        _ => return Err(usage().into()),
     };
-    let names = match name {
-        "--help" | "-h" => {
-            println!("{USAGE}");
-            return Ok(());
-        }
-        "all" => vec!["plan", "apply", "import", "diff", "refresh", "readers", "changes", "tpch", "daemon", "start"],
-        "plan" | "apply" | "import" | "diff" | "refresh" | "readers" | "changes" | "tpch" | "daemon" | "start" => {
-            vec![name]
-        }
-        other => return Err(format!("there is no benchmark {other:?}\n\n{USAGE}").into()),
-    };
+    let names: Vec<&str> =
+        MEASUREMENTS.iter().map(|(known, _)| *known).filter(|known| [*known, "all"].contains(&name)).collect();
+    if ["--help", "-h"].contains(&name) {
+        println!("{}", usage());
+        return Ok(());
+    }
+    if names.is_empty() {
+        return Err(format!("there is no benchmark {name:?}\n\n{}", usage()).into());
+    }
     let program = Program::find()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -83,6 +94,8 @@ fn run(args: &[String]) -> Result<()> {
                 "refresh" => refresh::measure(&program, runs.unwrap_or(5)).await?,
                 "readers" => readers::measure(&program, runs.unwrap_or(5)).await?,
                 "changes" => changes::measure(&program, runs.unwrap_or(5)).await?,
+                "writers" => changes::writers::alone(&program, runs.unwrap_or(5)).await?,
+                "reads" => changes::reads::alone(&program, runs.unwrap_or(5)).await?,
                 "tpch" => tpch::measure(&program, runs.unwrap_or(3)).await?,
                 "daemon" => daemon::measure(&program, runs.unwrap_or(5)).await?,
                 "diff" => diff::measure(runs.unwrap_or(5)).await?,

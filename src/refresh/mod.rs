@@ -261,6 +261,8 @@ pub struct Item {
     pub asked: Asked,
     /// It is known that nothing is left of a build aside; else somebody has to look.
     pub tidy: bool,
+    /// It is known to take so little that nobody has to ask whether there is room for it.
+    pub light: bool,
 }
 
 impl Item {
@@ -274,6 +276,7 @@ impl Item {
             series: Series::new(row, actual).map(Box::new),
             asked: Asked::default(),
             tidy: false,
+            light: false,
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::database::SqlError;
 use crate::database::registry::in_schema;
 use crate::state::next_name;
 
+/// Pages of a mart, of 8 kB, that are built anew without a look at the disk: less than the server needs for itself.
+const LIGHT: i32 = 2_048;
+
 /// The mart as it is now, where nothing moved that its refresh depends on. What hangs on it is looked at again before it is
 /// exchanged for another table; a refresh in place does not depend on that.
 ///
@@ -47,7 +50,8 @@ pub(super) async fn still(conn: &mut PgConnection, item: &Item, options: &Option
         empty: live.empty && filled != Some(true),
         ..live.clone()
     };
-    Ok(Some(Item { live: Some(live), tidy: !row.try_get::<bool, _>("leftover")?, ..item.clone() }))
+    let (tidy, light) = (!row.try_get::<bool, _>("leftover")?, (1..LIGHT).contains(&row.try_get("pages")?));
+    Ok(Some(Item { live: Some(live), tidy, light, ..item.clone() }))
 }
 
 fn columns(live: &Relation) -> Vec<String> {

@@ -7,14 +7,15 @@ use sqlx::{AssertSqlSafe, Connection};
 use super::writers::at_least;
 use super::{Scene, line, print};
 use crate::Result;
-use crate::database::execute;
+use crate::database::{Durability, Server, execute};
+use crate::program::Program;
 use crate::report::Spread;
 
 const TABLES: &[&str] = &[
-    "CREATE TABLE public.sales (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer_id int NOT NULL, amount numeric(12, 2) NOT NULL)",
-    "INSERT INTO public.sales (customer_id, amount) SELECT (1 + i::bigint * 7919 % 50000)::int, i % 97 FROM generate_series(1, 2000000) AS i",
-    "CREATE INDEX ON public.sales (customer_id)",
-    "VACUUM (ANALYZE) public.sales",
+    "CREATE TABLE public.takings (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer_id int NOT NULL, amount numeric(12, 2) NOT NULL)",
+    "INSERT INTO public.takings (customer_id, amount) SELECT (1 + i::bigint * 7919 % 50000)::int, i % 97 FROM generate_series(1, 2000000) AS i",
+    "CREATE INDEX ON public.takings (customer_id)",
+    "VACUUM (ANALYZE) public.takings",
     "CREATE TABLE public.plain (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, grp int NOT NULL, v int NOT NULL)",
     "CREATE TABLE public.followed (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, grp int NOT NULL, v int NOT NULL)",
     "INSERT INTO public.plain (grp, v) SELECT i % 2000, 1 FROM generate_series(1, 100000) AS i",
@@ -25,18 +26,25 @@ const TABLES: &[&str] = &[
     "VACUUM (ANALYZE) public.followed",
 ];
 const QUERY: &str =
-    "SELECT customer_id, count(*) AS n, sum(amount) AS total, max(amount) AS most FROM public.sales GROUP BY 1";
+    "SELECT customer_id, count(*) AS n, sum(amount) AS total, max(amount) AS most FROM public.takings GROUP BY 1";
 const FRESH: &str =
     "primary_key = [\"customer_id\"]\n[refresh]\nfresh = true\n[refresh.incremental]\nmethod = \"changes\"";
 const GROUPS: &str = "SELECT grp, count(*) AS n, sum(v) AS total FROM public.followed GROUP BY 1";
 const ON_COMMIT: &str = "primary_key = [\"grp\"]\n[refresh]\nstrategy = \"on_commit\"";
 const PENDING: &str =
-    "UPDATE public.sales SET amount = amount + 1 WHERE id IN (SELECT 1 + i * 7907 FROM generate_series(1, 100) AS i)";
+    "UPDATE public.takings SET amount = amount + 1 WHERE id IN (SELECT 1 + i * 7907 FROM generate_series(1, 100) AS i)";
 const WRITERS: usize = 8;
 const SPELL: Duration = Duration::from_secs(3);
 
+/// On a server of its own.
+pub async fn alone(program: &Program, runs: usize) -> Result<()> {
+    let mut server = Server::start(Durability::Durable).await?;
+    measure(&Scene::of(program, &mut server).await?, runs).await?;
+    server.stop().await
+}
+
 /// Takes and prints the figures.
-pub async fn measure(scene: &Scene<'_>, runs: usize) -> Result<()> {
+async fn measure(scene: &Scene<'_>, runs: usize) -> Result<()> {
     for sql in TABLES {
         execute(&scene.database, sql).await?;
     }

@@ -6,7 +6,8 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use super::{Scene, line, print};
 use crate::Result;
-use crate::database::execute;
+use crate::database::{Durability, Server, execute};
+use crate::program::Program;
 use crate::report::Spread;
 
 const CLIENTS: usize = 2;
@@ -17,8 +18,15 @@ const TABLES: [&str; 2] = ["public.plain_orders", "public.logged_orders"];
 const MART: &str =
     "SELECT placed, category, count(*) AS n, sum(amount) AS total FROM public.logged_orders GROUP BY 1, 2";
 
+/// On a server of its own.
+pub async fn alone(program: &Program, runs: usize) -> Result<()> {
+    let mut server = Server::start(Durability::Durable).await?;
+    measure(&Scene::of(program, &mut server).await?, runs).await?;
+    server.stop().await
+}
+
 /// Takes and prints the figures.
-pub async fn measure(scene: &Scene<'_>, runs: usize) -> Result<()> {
+async fn measure(scene: &Scene<'_>, runs: usize) -> Result<()> {
     for name in TABLES {
         let sql = format!(
             "CREATE TABLE {name} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, placed date NOT NULL DEFAULT '2026-01-01',

@@ -1,6 +1,6 @@
 -- What of a mart a run depends on, without a lock that anybody could keep from us; no row where it is no mart any more.
 SELECT m.changed_at, c.oid::bigint AS oid, c.relkind::text AS relkind, pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
-       c.relispopulated AS populated, c.relpages > 0 AS filled, c.reltuples::float8 AS tuples,
+       c.relispopulated AS populated, c.relpages > 0 AS filled, c.relpages AS pages, c.reltuples::float8 AS tuples,
        ARRAY(SELECT concat_ws(' ', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 'not null' END)
              FROM pg_catalog.pg_attribute AS a
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
