@@ -1,6 +1,7 @@
 //! Keeping data fresh: how each mart is refreshed, in dependency order, with a row of history for each run.
 
 mod again;
+mod alike;
 mod before_totals;
 mod changes;
 mod choose;

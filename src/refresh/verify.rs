@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::alike::alike;
 use super::changes::{self, Waiting};
 use super::one::frame;
 use super::part::type_of;
@@ -32,6 +33,9 @@ pub struct Verified {
     pub missing: i64,
     /// Rows of the mart that the query has not, or not as often.
     pub extra: i64,
+    /// Rows that differ in the last digits of floating-point numbers and in nothing else, which is no difference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_digits: Option<i64>,
     /// Some of the missing ones.
     pub missing_sample: Vec<Value>,
     /// Some of those that are too many.
@@ -82,20 +86,37 @@ async fn compare(
         let waiting = changes::waiting(conn, item, live, options, &frame).await?;
         let mut session = SessionState::in_transaction();
         session.enter(conn, &frame).await?;
-        let sql = statement(item, live, waiting.as_ref(), sample, cast);
+        let rows = Compared::of(item, live, waiting.as_ref(), sample);
+        let sql = rows.statement(live, cast);
         let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
         let query = waiting.iter().fold(query, |query, waiting| waiting.bind(query));
         let row = query.fetch_one(&mut *conn).await?;
-        let (missing, extra): (i64, i64) = (row.try_get("missing")?, row.try_get("extra")?);
-        let shown =
-            |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<Vec<Value>>, _>(column)?.unwrap_or_default());
+        let (mut missing, mut extra): (i64, i64) = (row.try_get("missing")?, row.try_get("extra")?);
+        let mut last_digits = None;
+        if missing == extra
+            && missing > 0
+            && let Some(sql) = rows.alike(live)
+        {
+            let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+            let query = waiting.iter().fold(query, |query, waiting| waiting.bind(query));
+            if query.fetch_one(&mut *conn).await?.try_get(0)? {
+                last_digits = Some(missing);
+                (missing, extra) = (0, 0);
+            }
+        }
+        let same = missing == 0 && extra == 0;
+        let shown = |column: &str| {
+            let rows = if same { None } else { row.try_get::<Option<Vec<Value>>, _>(column)? };
+            Ok::<_, sqlx::Error>(rows.unwrap_or_default())
+        };
         Ok(Verified {
             mart: item.mart.to_string(),
-            same: missing == 0 && extra == 0,
+            same,
             rows: row.try_get("rows")?,
             expected: row.try_get("expected")?,
             missing,
             extra,
+            last_digits,
             missing_sample: shown("missing_sample")?,
             extra_sample: shown("extra_sample")?,
             pending_keys: waiting.as_ref().map(Waiting::keys),
@@ -106,32 +127,51 @@ async fn compare(
     build::close(conn, outcome).await
 }
 
-fn statement(item: &Item, live: &Relation, waiting: Option<&Waiting>, sample: Option<f64>, cast: &str) -> String {
-    let mart = &item.recorded.mart;
-    let type_of = |name: &str| type_of(live, name);
-    let mut conditions: Vec<String> = unfrozen(mart, "q", type_of).into_iter().collect();
-    conditions.extend(waiting.and_then(|waiting| waiting.without("q")));
-    conditions.extend(sample.map(|percent| sampled(item, live, percent)));
-    let which = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-    let query = retained(mart, &mart.query, type_of);
-    let columns: Vec<String> =
-        live.columns.iter().map(|column| format!("q.{0}{cast} AS {0}", quote_ident(&column.name))).collect();
-    let rows = |from: &str| format!("SELECT {} FROM {from} AS q{which}", columns.join(", "));
-    let shown = |from: &str| {
-        format!("(SELECT pg_catalog.array_agg(pg_catalog.to_jsonb(s)) FROM (SELECT * FROM {from} LIMIT {SHOWN}) AS s)")
-    };
-    format!(
-        "WITH has AS MATERIALIZED ({}),\nshould AS MATERIALIZED ({}),\n\
-         missing AS MATERIALIZED (SELECT * FROM should EXCEPT ALL SELECT * FROM has),\n\
-         extra AS MATERIALIZED (SELECT * FROM has EXCEPT ALL SELECT * FROM should)\n\
-         SELECT (SELECT pg_catalog.count(*) FROM has) AS rows, (SELECT pg_catalog.count(*) FROM should) AS expected,\n\
-         (SELECT pg_catalog.count(*) FROM missing) AS missing, (SELECT pg_catalog.count(*) FROM extra) AS extra,\n\
-         {} AS missing_sample, {} AS extra_sample",
-        rows(&live.name.to_string()),
-        rows(&format!("(\n{}\n)", query.trim())),
-        shown("missing"),
-        shown("extra"),
-    )
+/// What is compared: the mart's query, and a condition on rows of `q`, with its WHERE.
+struct Compared {
+    query: String,
+    which: String,
+}
+
+impl Compared {
+    fn of(item: &Item, live: &Relation, waiting: Option<&Waiting>, sample: Option<f64>) -> Self {
+        let mart = &item.recorded.mart;
+        let type_of = |name: &str| type_of(live, name);
+        let mut conditions: Vec<String> = unfrozen(mart, "q", type_of).into_iter().collect();
+        conditions.extend(waiting.and_then(|waiting| waiting.without("q")));
+        conditions.extend(sample.map(|percent| sampled(item, live, percent)));
+        let which = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+        Self { query: format!("(\n{}\n)", retained(mart, &mart.query, type_of).trim()), which }
+    }
+
+    /// Which rows of either are not in the other.
+    fn statement(&self, live: &Relation, cast: &str) -> String {
+        let columns: Vec<String> =
+            live.columns.iter().map(|column| format!("q.{0}{cast} AS {0}", quote_ident(&column.name))).collect();
+        let rows = |from: &str| format!("SELECT {} FROM {from} AS q{}", columns.join(", "), self.which);
+        let shown = |from: &str| {
+            format!(
+                "(SELECT pg_catalog.array_agg(pg_catalog.to_jsonb(s)) FROM (SELECT * FROM {from} LIMIT {SHOWN}) AS s)"
+            )
+        };
+        format!(
+            "WITH has AS MATERIALIZED ({}),\nshould AS MATERIALIZED ({}),\n\
+             missing AS MATERIALIZED (SELECT * FROM should EXCEPT ALL SELECT * FROM has),\n\
+             extra AS MATERIALIZED (SELECT * FROM has EXCEPT ALL SELECT * FROM should)\n\
+             SELECT (SELECT pg_catalog.count(*) FROM has) AS rows, (SELECT pg_catalog.count(*) FROM should) AS expected,\n\
+             (SELECT pg_catalog.count(*) FROM missing) AS missing, (SELECT pg_catalog.count(*) FROM extra) AS extra,\n\
+             {} AS missing_sample, {} AS extra_sample",
+            rows(&live.name.to_string()),
+            rows(&self.query),
+            shown("missing"),
+            shown("extra"),
+        )
+    }
+
+    /// Whether they are the same but for last digits.
+    fn alike(&self, live: &Relation) -> Option<String> {
+        alike(&live.columns, &live.name.to_string(), &self.query, "q", &self.which)
+    }
 }
 
 /// Some of the keys, the same ones in the mart and in its query.

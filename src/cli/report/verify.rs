@@ -35,6 +35,12 @@ pub fn text(found: &[Verified], style: Style) -> String {
             shown(&mut text, (&found.mart, word), sample, of);
         }
     }
+    for found in found {
+        if let Some(rows) = found.last_digits {
+            let rows = count(usize::try_from(rows).unwrap_or(usize::MAX), "row");
+            let _ = writeln!(text, "{}: {rows} with other last digits of floating-point numbers", found.mart);
+        }
+    }
     let wrong = found.iter().filter(|found| !found.same).count();
     let line = match wrong {
         0 => format!("{} as the query says.", count(found.len(), "mart")),

@@ -3,8 +3,9 @@
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use crate::build::position::Standing;
+use crate::catalog::Relation;
 use crate::database::SqlError;
-use crate::state::QName;
+use crate::refresh::alike::alike;
 
 /// So many refreshes by changes are compared with the query after all rows were computed.
 const FIRST: i32 = 3;
@@ -22,7 +23,7 @@ pub(super) fn is_due(standing: &Standing) -> bool {
 /// What the server says.
 pub(super) async fn same(
     conn: &mut PgConnection,
-    live: &QName,
+    live: &Relation,
     query: &str,
     kept: impl Fn(&str) -> Option<String>,
 ) -> Result<bool, SqlError> {
@@ -37,18 +38,22 @@ pub(super) async fn same(
              FROM {from} AS {alias}{which})"
         )
     };
-    let sql = format!("SELECT {} IS NOT DISTINCT FROM {}", hashed(&live.to_string()), hashed(&query));
+    let sql = format!("SELECT {} IS NOT DISTINCT FROM {}", hashed(&live.name.to_string()), hashed(&query));
     let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut *conn).await?;
     if row.try_get(0)? {
         return Ok(true);
     }
     // The same value may be written in several ways: 2.2 and 2.20.
     let rows = |from: &str| format!("SELECT {alias}.* FROM {from} AS {alias}{which}");
-    let (is, should) = (rows(&live.to_string()), rows(&query));
+    let (is, should) = (rows(&live.name.to_string()), rows(&query));
     let sql = format!("SELECT NOT EXISTS (({is} EXCEPT ALL {should}) UNION ALL ({should} EXCEPT ALL {is}))");
-    let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(conn).await;
+    let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut *conn).await;
     match row.map_err(SqlError::from) {
-        Ok(row) => Ok(row.try_get(0)?),
+        Ok(row) if row.try_get(0)? => Ok(true),
+        Ok(_) => match alike(&live.columns, &live.name.to_string(), &query, alias, &which) {
+            Some(sql) => Ok(sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(conn).await?.try_get(0)?),
+            None => Ok(false),
+        },
         // Values of a type that cannot be compared are as they are written.
         Err(error) if error.is("42883") => Ok(false),
         Err(error) => Err(error),

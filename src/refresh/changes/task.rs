@@ -150,7 +150,7 @@ impl<'a> Task<'a> {
         if proof::is_due(&standing) {
             let (mart, live) = (self.mart(), self.live);
             let kept = |alias: &str| unfrozen(mart, alias, |name| type_of(live, name));
-            let same = proof::same(self.conn, &live.name, &all, kept).await?;
+            let same = proof::same(self.conn, live, &all, kept).await?;
             decision.verified = Some(same);
             if !same {
                 let reason = "its rows were not those of its query after a refresh by changes";

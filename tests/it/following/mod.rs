@@ -2,6 +2,7 @@
 
 mod alone;
 mod chain;
+mod floats;
 mod forced;
 mod limits;
 mod shop;
