@@ -11,6 +11,7 @@ mod database;
 mod diff;
 mod import;
 mod marts;
+mod partitions;
 mod plan;
 mod program;
 mod readers;
@@ -36,6 +37,7 @@ Usage: cargo run --release --example benchmark -- NAME [--runs N]
   readers 8 readers of 1,000,000 rows beside 20 changes: failed reads, and the longest stall beyond the builds alone
   refresh a full refresh of 1,000,000 rows with two indexes, against the bare statements
   changes refreshes that follow changes: 5,000,000 orders, a join, what writers pay, exact reads
+  partitions a mart of 5,000,000 rows in partitions: filled, one of 60 touched, `plan` of 2,000, readers beside 20 exchanges
   tpch    the queries of TPC-H as marts, under inserts and deletes, against computing them anew
   daemon  1,000 marts on schedules: start, idle CPU, memory and connections, 200 due in one second, `/metrics`
   start   `--help`, `validate` of 500 marts, the binary's size, the embedded server
@@ -66,8 +68,9 @@ fn run(args: &[String]) -> Result<()> {
             println!("{USAGE}");
             return Ok(());
         }
-        "all" => vec!["plan", "apply", "import", "diff", "refresh", "readers", "changes", "tpch", "daemon", "start"],
-        "plan" | "apply" | "import" | "diff" | "refresh" | "readers" | "changes" | "tpch" | "daemon" | "start" => {
+        "all" => vec!["plan", "apply", "import", "diff", "refresh", "readers", "changes", "partitions", "tpch", "daemon", "start"],
+        "plan" | "apply" | "import" | "diff" | "refresh" | "readers" | "changes" | "partitions" | "tpch" | "daemon"
+        | "start" => {
             vec![name]
         }
         other => return Err(format!("there is no benchmark {other:?}\n\n{USAGE}").into()),
@@ -83,6 +86,7 @@ fn run(args: &[String]) -> Result<()> {
                 "refresh" => refresh::measure(&program, runs.unwrap_or(5)).await?,
                 "readers" => readers::measure(&program, runs.unwrap_or(5)).await?,
                 "changes" => changes::measure(&program, runs.unwrap_or(5)).await?,
+                "partitions" => partitions::measure(&program, runs.unwrap_or(5)).await?,
                 "tpch" => tpch::measure(&program, runs.unwrap_or(3)).await?,
                 "daemon" => daemon::measure(&program, runs.unwrap_or(5)).await?,
                 "diff" => diff::measure(runs.unwrap_or(5)).await?,

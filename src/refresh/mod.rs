@@ -4,6 +4,7 @@ mod again;
 mod before_totals;
 mod changes;
 mod choose;
+mod cut;
 mod divided;
 mod decision;
 mod ended;
