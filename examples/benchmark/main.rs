@@ -11,6 +11,7 @@ mod database;
 mod diff;
 mod import;
 mod marts;
+mod partitions;
 mod plan;
 mod program;
 mod readers;
@@ -43,6 +44,7 @@ const MEASUREMENTS: &[(&str, &str)] = &[
     ("changes", "refreshes that follow changes: 5,000,000 orders, nothing to do, a join"),
     ("writers", "what writers pay for being followed"),
     ("reads", "reads that are exact at any time, and a mart that follows every commit"),
+    ("partitions", "partitioned marts: a fill, one partition of 60, `plan` with 2,000, readers beside exchanges"),
     ("tpch", "the queries of TPC-H as marts, under inserts and deletes, against computing them anew"),
     ("daemon", "1,000 marts on schedules: start, idle CPU, memory and connections, 200 due in one second, `/metrics`"),
     ("start", "`--help`, `validate` of 500 marts, the binary's size, the embedded server"),
@@ -51,9 +53,9 @@ const MEASUREMENTS: &[(&str, &str)] = &[
 fn usage() -> String {
     let mut text = "Usage: cargo run --release --example benchmark -- NAME [--runs N]\n\n".to_owned();
     for (name, about) in MEASUREMENTS.iter().chain(&[("all", "all of them")]) {
-        text.push_str(&format!("  {name:<8}{about}\n"));
+        text.push_str(&format!("  {name:<11}{about}\n"));
     }
-    text + "\n  --runs N   how often each figure is taken"
+    text + "\n  --runs N     how often each figure is taken"
 }
 
 fn main() -> ExitCode {
@@ -96,6 +98,7 @@ fn run(args: &[String]) -> Result<()> {
                 "changes" => changes::measure(&program, runs.unwrap_or(5)).await?,
                 "writers" => changes::writers::alone(&program, runs.unwrap_or(5)).await?,
                 "reads" => changes::reads::alone(&program, runs.unwrap_or(5)).await?,
+                "partitions" => partitions::measure(&program, runs.unwrap_or(5)).await?,
                 "tpch" => tpch::measure(&program, runs.unwrap_or(3)).await?,
                 "daemon" => daemon::measure(&program, runs.unwrap_or(5)).await?,
                 "diff" => diff::measure(runs.unwrap_or(5)).await?,

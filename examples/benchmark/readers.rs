@@ -26,13 +26,16 @@ const READ: [&str; 4] = ["plain", "above_plain", "versioned", "above_versioned"]
 
 /// What readers lived through.
 #[derive(Debug, Default)]
-struct Lived {
-    reads: u64,
-    failed: u64,
-    error: Option<String>,
+pub struct Lived {
+    pub reads: u64,
+    pub failed: u64,
+    pub error: Option<String>,
     /// The longest read.
-    longest: Duration,
+    pub longest: Duration,
 }
+
+/// The statement by which a reader of this number reads the row of an id: it gives one row.
+pub type Read = dyn Fn(usize, i64) -> String + Sync;
 
 /// Takes and prints the figures.
 pub async fn measure(program: &Program, rounds: usize) -> Result<()> {
@@ -46,8 +49,9 @@ pub async fn measure(program: &Program, rounds: usize) -> Result<()> {
     let (mut published, mut built) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         for change in CHANGES {
-            built.push(beside(&database, || build(&database, change))?);
-            published.push(beside(&database, || publish(program, &folder, &database, change, round + 1))?);
+            built.push(beside(&database, ROWS, &of_marts, || build(&database, change))?);
+            published
+                .push(beside(&database, ROWS, &of_marts, || publish(program, &folder, &database, change, round + 1))?);
         }
     }
     server.stop().await?;
@@ -157,8 +161,12 @@ fn build(database: &Endpoint, change: &str) -> Result<()> {
     Ok(())
 }
 
-/// Does some work while readers read, and a moment longer.
-fn beside(database: &Endpoint, work: impl FnOnce() -> Result<()> + Send) -> Result<Lived> {
+fn of_marts(number: usize, id: i64) -> String {
+    format!("SELECT amount FROM public.{} WHERE id = {id}", READ[number % READ.len()])
+}
+
+/// Does some work while readers read rows of the ids from 1 to `rows`, and a moment longer.
+pub fn beside(database: &Endpoint, rows: i64, sql: &Read, work: impl FnOnce() -> Result<()> + Send) -> Result<Lived> {
     let stop = AtomicBool::new(false);
     let url = database.url();
     let mut all = Lived::default();
@@ -166,9 +174,7 @@ fn beside(database: &Endpoint, work: impl FnOnce() -> Result<()> + Send) -> Resu
         let readers: Vec<_> = (0..READERS)
             .map(|number| {
                 let stop = &stop;
-                scope.spawn(move || {
-                    read(url, READ[number % READ.len()], number, stop).map_err(|error| error.to_string())
-                })
+                scope.spawn(move || read(url, rows, sql, number, stop).map_err(|error| error.to_string()))
             })
             .collect();
         // A thread of its own: it may wait for a runtime of its own.
@@ -189,17 +195,17 @@ fn beside(database: &Endpoint, work: impl FnOnce() -> Result<()> + Send) -> Resu
 }
 
 /// Reads one row after the other until it is told to stop.
-fn read(url: &str, relation: &str, number: usize, stop: &AtomicBool) -> Result<Lived> {
+fn read(url: &str, rows: i64, sql: &Read, number: usize, stop: &AtomicBool) -> Result<Lived> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut conn = Endpoint::from_url(url)?.session("reader").await?;
         let mut lived = Lived::default();
         let mut id = i64::try_from(number)?;
         while !stop.load(Ordering::Relaxed) {
-            id = (id * 1_103_515_245 + 12_345) % ROWS;
-            let sql = format!("SELECT amount FROM public.{relation} WHERE id = {}", id + 1);
+            id = (id * 1_103_515_245 + 12_345) % rows;
+            let statement = sql(number, id + 1);
             let begun = Instant::now();
-            let found = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut conn).await;
+            let found = sqlx::raw_sql(AssertSqlSafe(statement)).fetch_all(&mut conn).await;
             lived.longest = lived.longest.max(begun.elapsed());
             lived.reads += 1;
             match found {

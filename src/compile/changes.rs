@@ -9,10 +9,14 @@ use super::{CompileError, Compiled, CompiledMart, Failure};
 use crate::database::{ErrorKind, SqlError};
 use crate::manifest::DesiredMart;
 use crate::sql::changes::{self, Function, Known, Obstacle, Table, View};
-use crate::state::{Changes, Kind, Mart, Part, QName};
+use crate::state::{Changes, IncrementalMethod, Kind, Mart, Part, QName};
 
 /// What to write instead, where a query cannot follow changes.
 const HELP: &str = "change the query, or say `method = \"window\"`, \"append\" or \"upsert\" under [refresh.incremental], or `strategy = \"full\"`";
+
+/// What to write instead, where the partitions that changes touch cannot be told.
+const HELP_OF_PARTITIONS: &str =
+    "add a `lookback` to [refresh.incremental]: the partitions of the newest part of the time are computed again then";
 
 /// Finds out how the marts that ask for it follow changes; those whose query does not allow it are failures.
 pub(super) async fn derived(
@@ -44,7 +48,8 @@ pub(super) async fn derived(
         let Some(is) = compiled.marts.get_mut(&mart.name) else { continue };
         let output = reading.outputs.remove(&mart.name).unwrap_or_default();
         let known = reading.of(mart);
-        match changes::derive(&is.definition, &output, &key(mart), &known) {
+        let found = changes::derive(&is.definition, &output, &key(mart), &known);
+        match found.and_then(|found| touches(mart, found)) {
             Ok(found) => {
                 let views = found.views.iter().cloned().chain([reading.scratch.view(mart)]);
                 let settings = views.into_iter().any(|view| reading.zoned.contains(&view));
@@ -61,8 +66,27 @@ fn columns(mart: &CompiledMart) -> Vec<(String, String)> {
     mart.columns.iter().map(|column| (column.name.clone(), column.type_name.clone())).collect()
 }
 
-/// The columns that tell a mart's rows apart, as declared.
+/// The partitions that changes touch are told by the values of the column by which the mart is divided.
+fn touches(mart: &Mart, found: Changes) -> Result<Changes, Obstacle> {
+    let Some(column) = told_by(mart).filter(|column| found.key.iter().all(|key| key.name != **column)) else {
+        return Ok(found);
+    };
+    let message = format!("no change tells the value of {column}, by which the mart is divided");
+    Err(Obstacle { clause: vec![column.clone()], message })
+}
+
+/// The column by which a mart is divided whose partitions are computed again where changes touch them.
+fn told_by(mart: &Mart) -> Option<&String> {
+    let method = mart.refresh.incremental.as_ref().map(|incremental| incremental.method);
+    let partition = mart.partition.as_ref().filter(|_| method == Some(IncrementalMethod::Partition))?;
+    Some(&partition.column)
+}
+
+/// The columns that tell a mart's rows apart, as declared; of one whose partitions are computed again, what tells these apart.
 fn key(mart: &Mart) -> Vec<String> {
+    if let Some(column) = told_by(mart) {
+        return vec![column.clone()];
+    }
     if !mart.primary_key.is_empty() {
         return mart.primary_key.clone();
     }
@@ -72,7 +96,8 @@ fn key(mart: &Mart) -> Vec<String> {
 
 fn failure(mart: &Mart, obstacle: &Obstacle) -> Failure {
     let message = format!("{} cannot follow what changes: {obstacle}", mart.name);
-    let error = SqlError::new(ErrorKind::Syntax, message).hinted(HELP).at(changes::place(&mart.query, obstacle));
+    let help = if told_by(mart).is_some() { HELP_OF_PARTITIONS } else { HELP };
+    let error = SqlError::new(ErrorKind::Syntax, message).hinted(help).at(changes::place(&mart.query, obstacle));
     Failure { mart: mart.name.clone(), index: None, check: None, error }
 }
 

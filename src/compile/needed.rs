@@ -26,7 +26,8 @@ pub fn needed(marts: &[DesiredMart], actual: &Actual) -> BTreeSet<QName> {
                     || indexes_changed(mart, recorded)
                     || reads_changed(recorded, actual)
                     || reads_others(desired, recorded, actual)
-                    || (mart.follows_changes() && recorded.applied.changes.is_none())
+                    || (mart.follows_changes()
+                        && (recorded.applied.changes.is_none() || followed_otherwise(mart, &recorded.mart)))
                     || is_fresh(desired.part.as_ref()) != is_fresh(recorded.part.as_ref())
             }
         };
@@ -46,6 +47,12 @@ fn fresh_below(marts: &[DesiredMart], needed: &BTreeSet<QName>) -> BTreeSet<QNam
     let fresh = |desired: &&DesiredMart| is_fresh(desired.part.as_ref()) && read.contains(&desired.mart.name);
     let views = marts.iter().filter(fresh);
     views.flat_map(|view| view.upstream.iter().cloned().chain([view.mart.name.clone()])).collect()
+}
+
+/// Whether other columns tell what changes affect.
+fn followed_otherwise(mart: &Mart, before: &Mart) -> bool {
+    let method = |mart: &Mart| mart.refresh.incremental.as_ref().map(|incremental| incremental.method);
+    mart.partition.is_some() && method(mart) != method(before)
 }
 
 /// The registry's row of a mart, under its name or the one it had before.

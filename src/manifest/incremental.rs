@@ -191,7 +191,7 @@ fn table(root: &Section<'_>, section: &Section<'_>, mart: &Checked<'_>, report: 
     let window = incremental.method == IncrementalMethod::Window;
     let partition = incremental.method == IncrementalMethod::Partition;
     let help = "add for example `lookback = \"2 days\"`";
-    needs("lookback", (window || partition) && incremental.lookback.is_none(), help);
+    needs("lookback", window && incremental.lookback.is_none(), help);
     let keyless = incremental.unique_key.is_empty() && mart.primary_key.is_empty();
     let help = "add for example `unique_key = [\"customer_id\"]`, or a `primary_key`";
     let upsert = incremental.method == IncrementalMethod::Upsert;

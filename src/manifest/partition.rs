@@ -182,15 +182,11 @@ pub(super) fn check(root: &Section<'_>, partition: &Partition, beside: &Beside<'
         () => root.section("refresh").span("strategy"),
     };
     match incremental.method {
-        IncrementalMethod::Changes => {
-            let message = "`method = \"changes\"` is not supported yet for a partitioned table";
-            let help = "add `method = \"partition\"` with a `lookback`, or another one, to [refresh.incremental]";
-            report.error(place(), section.path("method"), message, help);
-        }
         IncrementalMethod::Partition => {
-            if partition.ranges().is_none() {
-                let message = "`method = \"partition\"` is about partitions by range";
-                report.error(place(), section.path("method"), message, "use another method");
+            if partition.ranges().is_none() && incremental.lookback.is_some() {
+                let message = "`lookback` is about partitions by range";
+                let help = "remove it: what its sources log tells which partitions are computed again";
+                report.error(section.span("lookback"), section.path("lookback"), message, help);
             }
             if incremental.time_column.as_ref().is_some_and(|time| time != column) {
                 let message = format!("partitions are told by {column}, which is the `time_column` then");

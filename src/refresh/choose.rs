@@ -87,8 +87,10 @@ pub fn choose(recorded: &Recorded, live: &Relation, asked: &Asked, facts: &Facts
 /// One without rows may be just what its query gives: where it stands is known all the same.
 fn follows(recorded: &Recorded, asked: &Asked, facts: &Facts) -> bool {
     let policy = &recorded.mart.refresh;
-    let by_changes = policy.incremental.as_ref().is_some_and(|i| i.method == IncrementalMethod::Changes);
-    let (table, known) = (recorded.mart.kind == Kind::Table, recorded.applied.changes.is_some());
+    // Who asks for days of the past asks for no changes.
+    let by_days = |i: &Incremental| i.method == IncrementalMethod::Partition && asked.days.is_some();
+    let by_changes = policy.incremental.as_ref().is_some_and(|i| i.follows_changes() && !by_days(i));
+    let (table, known) = (recorded.mart.kind.is_table(), recorded.applied.changes.is_some());
     let some = match how(policy, asked) {
         How::Full | How::AsDeclared => false,
         How::Incremental => true,
@@ -177,6 +179,10 @@ fn of_method(
             let from = timed(&facts.newest).ok_or_else(nameless)?;
             let reason = format!("{} beyond {}", from.0, from.1);
             (Part { method: Method::Append, from: Some(from), key: Vec::new() }, reason)
+        }
+        // Nobody says from when on, and nothing what changed.
+        IncrementalMethod::Partition if facts.start.is_none() && incremental.lookback.is_none() => {
+            return Err("nothing says yet how it follows changes".to_owned());
         }
         IncrementalMethod::Partition => {
             let divided = recorded.mart.partition.as_ref().map(|partition| there(&partition.column)).transpose()?;

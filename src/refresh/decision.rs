@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Kept in the history as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(super) struct Decision {
-    /// `none`, `keys` or `whole`.
+    /// `none`, `keys`, `partitions` or `whole`.
     pub rung: &'static str,
     /// Rows of the logs that were new.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -13,7 +13,10 @@ pub(super) struct Decision {
     /// Keys that they may affect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<u64>,
-    /// What the planner thinks computing the rows of these keys costs.
+    /// Partitions in which rows of these keys stand, where the mart has partitions and they tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<u64>,
+    /// What the planner thinks computing the rows of these keys, or of these partitions, costs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<f64>,
     /// What it thinks computing all rows costs.

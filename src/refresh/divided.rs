@@ -2,52 +2,145 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 
 use super::again::before_publishing;
-use super::outcome::{Outcome, keep};
-use super::part::type_of;
-use super::{Item, Method, Options};
-use crate::build::{self, Changed, CheckResult, Cut, Frame, NextParts, SessionState};
-use crate::catalog::{Attached, CatalogError, Relation, relations, time_of};
+use super::changes::{self, Done, Filled};
+use super::cut::cut;
+use super::outcome::{Outcome, keep, measure};
+use super::part::Part;
+use super::{Choice, Item, Method, Options, RunStatus, paused};
+use crate::build::{self, Changed, CheckResult, Frame, NextParts, SessionState, Which};
+use crate::catalog::{Attached, CatalogError, Relation, relations};
 use crate::database::{ErrorKind, SqlError};
-use crate::state::{Mart, PUBLICATION_TRIES, Partition, QName, quote_literal, range_of};
+use crate::state::{Mart, PUBLICATION_TRIES, QName, range_of};
 
 /// Beyond this part of the rows the mart itself is analysed: its partitions are, whatever changes.
 const ANALYZE_ABOVE: f64 = 0.1;
 
-/// Brings a partitioned mart's rows up to date: those of the partitions from `start` on, or all.
+/// Brings a partitioned mart's rows up to date: those that changed, those of the partitions that a choice names, or all.
 pub(super) async fn refresh(
     conn: &mut PgConnection,
     item: &Item,
-    live: &Relation,
-    start: Option<&str>,
+    before: &Relation,
+    choice: &Choice,
     options: &Options,
     (frame, holder): (&Frame, i32),
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
-    let before = live;
-    let live = ready(conn, mart, before, options, frame).await?;
-    // A partition that was gone and is not the newest has no rows yet.
-    let start = start.filter(|_| !has_gaps(before, &live));
-    let cut = cut(conn, mart, &live, start, frame).await?;
-    let next = build::build_parts(conn, mart, &live, cut.as_ref(), frame, checks).await?;
+    let live = &ready(conn, mart, before, options, frame).await?;
+    let held = (frame, holder);
+    let start = match choice {
+        // A partition that was gone and is not the newest has no rows yet.
+        Choice::Part(Part { from: Some((_, from)), .. }, _) if !has_gaps(before, live) => Some(from.as_str()),
+        Choice::Changes => return following(conn, item, live, options, held, checks).await,
+        _ => None,
+    };
+    if start.is_none() {
+        return all(conn, item, live, None, options, held, checks).await;
+    }
+    let cut = cut(conn, mart, live, start, frame).await?;
+    let next = build::build_parts(conn, mart, live, &Which { cut, ..Which::default() }, frame, checks).await?;
+    published(conn, item, live, (&next, Method::Partition), options, held).await.map(|(outcome, _)| outcome)
+}
+
+/// By what changed, as far as that can be and pays.
+async fn following(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    options: &Options,
+    held: (&Frame, i32),
+    checks: &mut Vec<CheckResult>,
+) -> Result<Outcome, SqlError> {
+    build::remove_leftovers(conn, &item.recorded.mart.name, build::Needed::Yes, held.0).await?;
+    let why = match changes::refresh(conn, item, live, options, held, checks).await? {
+        Done::Written(outcome) => return Ok(*outcome),
+        Done::Filled(filled) => return touched(conn, item, live, *filled, options, held).await,
+        Done::Whole(why) => *why,
+    };
+    checks.clear();
+    // A build of all rows may have to wait for quieter times.
+    if let Some(paused) = paused(conn, &options.pause_when).await? {
+        let reason = Some(format!("{}; {paused}", why.reason));
+        let status = Some(RunStatus::Skipped);
+        return Ok(Outcome { reason, status, decision: Some(why.decision), ..Outcome::default() });
+    }
+    let mut outcome = all(conn, item, live, why.demoted, options, held, checks).await?;
+    outcome.reason = Some([Some(why.reason), outcome.reason].into_iter().flatten().collect::<Vec<_>>().join("; "));
+    outcome.decision = Some(why.decision);
+    Ok(outcome)
+}
+
+/// Publishes the partitions that changes touch, and notes which changes the rows have seen.
+async fn touched(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    filled: Filled,
+    options: &Options,
+    held: (&Frame, i32),
+) -> Result<Outcome, SqlError> {
+    let Filled { next, look, mut standing, reason, decision } = filled;
+    let (mut outcome, more) = published(conn, item, live, (&next, Method::Partition), options, held).await?;
+    standing.rows = standing.rows.map(|rows| rows + more);
+    outcome.row_count = standing.rows.or(outcome.row_count);
+    outcome.reason = Some([Some(reason), outcome.reason].into_iter().flatten().collect::<Vec<_>>().join("; "));
+    outcome.decision = Some(decision);
+    changes::published(conn, item, options, &look, &standing).await?;
+    Ok(outcome)
+}
+
+/// Computes all of a mart's rows, and notes which changes they have seen; `demoted` says why it follows none from now on.
+async fn all(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    demoted: Option<String>,
+    options: &Options,
+    held: (&Frame, i32),
+    checks: &mut Vec<CheckResult>,
+) -> Result<Outcome, SqlError> {
+    let mart = &item.recorded.mart;
+    if let Some(error) = build::lacking_room(conn, &[&live.name]).await? {
+        return Err(error);
+    }
+    let look = changes::before_all(conn, item, options).await?;
+    let cut = cut(conn, mart, live, None, held.0).await?;
+    let next = build::build_parts(conn, mart, live, &Which { cut, ..Which::default() }, held.0, checks).await?;
+    let (outcome, _) = published(conn, item, live, (&next, Method::Exchange), options, held).await?;
+    if let Some(look) = look {
+        changes::after_all(conn, item, options, look, (outcome.row_count, demoted)).await?;
+    }
+    Ok(outcome)
+}
+
+/// Publishes what was built. Also gives how many rows more there are than before.
+async fn published(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    (next, method): (&NextParts, Method),
+    options: &Options,
+    (frame, holder): (&Frame, i32),
+) -> Result<(Outcome, i64), SqlError> {
     keep(conn, holder).await?;
-    let published = publish(conn, item, &live, &next, options, frame).await;
+    let published = publish(conn, item, live, next, options, frame).await;
     if published.is_err() {
         // What was built goes; where the connection is gone, the next refresh removes it.
-        let _ = build::remove_leftovers(conn, &mart.name, build::Needed::Yes, frame).await;
+        let _ = build::remove_leftovers(conn, &item.recorded.mart.name, build::Needed::Yes, frame).await;
     }
-    let (mut outcome, whole) = published?;
-    let method = if start.is_some() { Method::Partition } else { Method::Exchange };
+    let (mut outcome, changed) = published?;
+    let whole = changed.rows as f64 > live.tuples.max(1.0) * ANALYZE_ABOVE;
     outcome.method = outcome.method.or(Some(method));
     outcome.snapshot = Some(next.snapshot.clone());
     if whole || live.tuples < 0.0 {
         alone(conn, frame, &format!("ANALYZE {}", live.name)).await?;
     }
-    Ok(outcome)
+    measure(conn, item, live, frame, &mut outcome).await?;
+    let rows = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    Ok((outcome, rows(changed.looked_at) - rows(changed.held)))
 }
 
 /// Whether partitions came that are not beyond all that were there.
@@ -88,44 +181,7 @@ async fn described(
     })
 }
 
-/// From when on rows are computed: from the beginning of the partition of `start`, and never what is history.
-async fn cut(
-    conn: &mut PgConnection,
-    mart: &Mart,
-    live: &Relation,
-    start: Option<&str>,
-    frame: &Frame,
-) -> Result<Option<Cut>, SqlError> {
-    let frozen = mart.refresh.incremental.as_ref().and_then(|incremental| incremental.frozen_before);
-    let ranges = mart.partition.as_ref().and_then(Partition::ranges);
-    let (Some(ranges), Some(Ok((kind, zone)))) = (ranges, time_of(mart, &live.columns)) else { return Ok(None) };
-    let column = mart.partition.as_ref().and_then(|partition| type_of(live, &partition.column)).unwrap_or_default();
-    let start = match start {
-        None => "NULL::timestamp".to_owned(),
-        Some(start) => format!("{}::{column}::timestamp", quote_literal(start)),
-    };
-    let mut session = SessionState::alone();
-    session.enter(conn, frame).await?;
-    let row = sqlx::query(AssertSqlSafe(format!("SELECT pg_catalog.now(), {start}"))).persistent(false);
-    let row = row.fetch_one(&mut *conn).await;
-    session.leave(conn).await?;
-    let row = row?;
-    let now: DateTime<Utc> = row.try_get(0)?;
-    let start: Option<NaiveDateTime> = row.try_get(1)?;
-    let history = frozen.and_then(|seconds| {
-        let age = TimeDelta::try_seconds(i64::try_from(seconds).ok()?)?;
-        now.with_timezone(&zone).naive_local().checked_sub_signed(age)
-    });
-    // Without a `cut` everything is computed, what has no time among it.
-    let at = [start.map(|start| ranges.interval.floor(start)), history].into_iter().flatten().max();
-    Ok(at.map(|at| {
-        let value = kind.write(at, zone);
-        let at = kind.read(&value, zone).unwrap_or(at);
-        Cut { at, value, keeps_timeless: start.is_some() }
-    }))
-}
-
-/// Publishes what changed. Also gives whether it is so much that the mart itself is analysed.
+/// Publishes what changed. Also gives what that was.
 async fn publish(
     conn: &mut PgConnection,
     item: &Item,
@@ -133,7 +189,7 @@ async fn publish(
     next: &NextParts,
     options: &Options,
     frame: &Frame,
-) -> Result<(Outcome, bool), SqlError> {
+) -> Result<(Outcome, Changed), SqlError> {
     let changed = build::changed(conn, live, next, frame).await?;
     let (_, now) = before_publishing(conn, item, live, options).await?;
     let leaves = described(conn, changed.names()).await?;
@@ -161,8 +217,7 @@ async fn publish(
             alone(conn, frame, &format!("VACUUM (ANALYZE) {name}")).await?;
         }
     }
-    let whole = changed.rows as f64 > live.tuples.max(1.0) * ANALYZE_ABOVE;
-    Ok((outcome, whole))
+    Ok((outcome, changed))
 }
 
 /// How many rows the mart holds: counted where it was looked at, as PostgreSQL knows it of partitions that stay, which are

@@ -48,6 +48,8 @@ pub async fn facts(
     let (greatest, start) = match incremental.method {
         IncrementalMethod::Append => (Some(newest(&live.name, column)), None),
         IncrementalMethod::Changes | IncrementalMethod::Upsert => (None, None),
+        // What its sources logged tells which.
+        IncrementalMethod::Partition if seconds.is_none() => (None, None),
         IncrementalMethod::Window | IncrementalMethod::Partition => {
             let last = last_success(conn, item, options).await?;
             let start = seconds.and_then(|back| window_start("n.newest", &type_name, back, &last?));

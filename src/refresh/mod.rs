@@ -5,6 +5,7 @@ mod alike;
 mod before_totals;
 mod changes;
 mod choose;
+mod cut;
 mod divided;
 mod decision;
 mod ended;

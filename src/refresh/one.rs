@@ -8,7 +8,6 @@ use super::again::before_publishing;
 use super::changes::{self, Done};
 use super::choose::whole;
 use super::outcome::{Outcome, keep, measure};
-use super::part::Part;
 use super::{Choice, Facts, Item, Method, Options, Run, RunStatus, divided, matview, part, paused, version};
 use crate::build::position::Look;
 use crate::build::{self, CheckResult, Frame, SessionState, SizeLimit};
@@ -48,20 +47,9 @@ pub(super) async fn one(
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
     if mart.partition.is_some() && item.series.is_none() {
-        let start = match choice {
-            Choice::Part(Part { method: Method::Partition, from, .. }, _) => from.as_ref().map(|from| from.1.as_str()),
-            _ => None,
-        };
-        if start.is_some() || !matches!(choice, Choice::Part(..)) {
-            if start.is_none()
-                && let Some(error) = build::lacking_room(conn, &[&live.name]).await?
-            {
-                return Err(error);
-            }
-            let held = (frame, holder);
-            let mut outcome = divided::refresh(conn, item, live, start, options, held, checks).await?;
-            measure(conn, item, live, frame, &mut outcome).await?;
-            return Ok(outcome);
+        let of_rows = matches!(choice, Choice::Part(part, _) if part.method != Method::Partition);
+        if !of_rows {
+            return divided::refresh(conn, item, live, choice, options, (frame, holder), checks).await;
         }
         build::upkeep(conn, mart, live, frame, options.publish_lock_timeout_ms).await?;
     }
@@ -75,6 +63,7 @@ pub(super) async fn one(
         match changes::refresh(conn, item, live, options, (frame, holder), checks).await? {
             Done::Written(outcome) => return Ok(*outcome),
             Done::Whole(whole) => why = Some(*whole),
+            Done::Filled(_) => return Err(SqlError::new(ErrorKind::Internal, "it has no partitions")),
         }
         checks.clear();
     }

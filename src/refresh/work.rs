@@ -9,8 +9,8 @@ use super::again::again;
 use super::history::Begun;
 use super::worker::Worker;
 use super::{
-    Asked, Choice, Chosen, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, choose,
-    facts, history, one, outcome, paused,
+    Asked, Choice, Chosen, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, changes,
+    choose, facts, history, one, outcome, paused,
 };
 use crate::catalog::Relation;
 use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
@@ -128,7 +128,7 @@ async fn locked(
         Choice::Method(method, reason) => (*method, chosen.reason(reason)),
         Choice::ByDifferences => (Method::Merge, chosen.reason("by how many rows differ")),
         Choice::Part(part, reason) => (part.method, reason.clone()),
-        Choice::Changes => (Method::Changes, "what changed".to_owned()),
+        Choice::Changes => (changes::method(&item.recorded.mart), "what changed".to_owned()),
         Choice::Nothing(reason) => {
             run.reason.clone_from(reason);
             return record(&mut worker.conn, item, options, run).await;

@@ -33,4 +33,4 @@ pub use part::{QueryError, RelationRef};
 pub use partition::{attach, create_like, move_rows, settle_index_names, tablespace};
 pub use query::Query;
 pub(crate) use retention::time_cast;
-pub use retention::{oldest_kept, retained, unfrozen};
+pub use retention::{oldest_kept, oldest_partition_of, retained, unfrozen};

@@ -35,10 +35,8 @@ pub fn retained(mart: &Mart, query: &str, type_of: impl Fn(&str) -> Option<Strin
         let oldest = oldest_kept(retention, &type_of(&retention.column)?)?;
         Some((&retention.column, oldest))
     });
-    let by_partition = mart.partition.as_ref().and_then(|partition| {
-        let oldest = oldest_partition(partition.ranges()?, &type_of(&partition.column)?)?;
-        Some((&partition.column, oldest))
-    });
+    let by_partition = oldest_partition_of(mart, &type_of);
+    let by_partition = mart.partition.as_ref().map(|partition| &partition.column).zip(by_partition);
     let conditions: Vec<String> = by_row
         .into_iter()
         .chain(by_partition)
@@ -51,6 +49,12 @@ pub fn retained(mart: &Mart, query: &str, type_of: impl Fn(&str) -> Option<Strin
         several => format!("({})", several.join(") AND (")),
     };
     format!("SELECT kept.* FROM (\n{}\n) AS kept\nWHERE {condition}", query.trim())
+}
+
+/// Where the oldest partition begins that a mart keeps, in the session's time zone; `None` where all are kept.
+pub fn oldest_partition_of(mart: &Mart, type_of: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let partition = mart.partition.as_ref()?;
+    oldest_partition(partition.ranges()?, &type_of(&partition.column)?)
 }
 
 /// Where the oldest partition begins that is kept, as a value of this type, in the session's time zone.

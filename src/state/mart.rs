@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    CheckDecl, Fingerprint, IncrementalMethod, Partition, QName, RefreshPolicy, Strategy, Versions, quote_ident,
-};
+use super::{CheckDecl, Fingerprint, Incremental, Partition, QName, RefreshPolicy, Strategy, Versions, quote_ident};
 
 /// How a mart is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -289,10 +287,12 @@ impl Mart {
     /// Whether its rows are to follow what changes in its sources, so that its query has to allow it.
     pub fn follows_changes(&self) -> bool {
         let refresh = &self.refresh;
-        let method = refresh.incremental.as_ref().map(|incremental| incremental.method);
-        let asked =
-            method == Some(IncrementalMethod::Changes) || refresh.fresh || refresh.strategy == Strategy::OnCommit;
-        self.kind == Kind::Table && asked
+        let asked = refresh.incremental.as_ref().is_some_and(Incremental::follows_changes);
+        match self.kind {
+            Kind::Table => asked || refresh.fresh || refresh.strategy == Strategy::OnCommit,
+            Kind::PartitionedTable => asked,
+            Kind::View | Kind::MaterializedView => false,
+        }
     }
 
     /// Whether writes to what it reads have to be noticed.

@@ -104,6 +104,17 @@ pub struct Incremental {
     pub frozen_before: Option<u64>,
 }
 
+impl Incremental {
+    /// Whether what its sources logged tells which rows are computed. Without a `lookback` partitions are told so, too.
+    pub fn follows_changes(&self) -> bool {
+        match self.method {
+            IncrementalMethod::Changes => true,
+            IncrementalMethod::Partition => self.lookback.is_none(),
+            IncrementalMethod::Window | IncrementalMethod::Append | IncrementalMethod::Upsert => false,
+        }
+    }
+}
+
 /// For people: `window on day, 2d back`, `append by day`, `upsert by id`.
 impl fmt::Display for Incremental {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,9 +125,10 @@ impl fmt::Display for Incremental {
                 write!(f, "window on {column}, {} back", format_duration(self.lookback.unwrap_or_default()))
             }
             IncrementalMethod::Append => write!(f, "append by {column}"),
-            IncrementalMethod::Partition => {
-                write!(f, "partition, {} back", format_duration(self.lookback.unwrap_or_default()))
-            }
+            IncrementalMethod::Partition => match self.lookback {
+                Some(lookback) => write!(f, "partition, {} back", format_duration(lookback)),
+                None => write!(f, "partition, those that changes touch"),
+            },
             IncrementalMethod::Upsert if self.unique_key.is_empty() => write!(f, "upsert by the primary key"),
             IncrementalMethod::Upsert => write!(f, "upsert by {}", self.unique_key.join(", ")),
         }

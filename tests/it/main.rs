@@ -20,6 +20,7 @@ mod layering;
 mod limits;
 mod locks;
 mod partitions;
+mod partitions_followed;
 mod majors;
 mod manifests;
 mod meanwhile;

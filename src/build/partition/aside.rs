@@ -3,6 +3,7 @@
 use chrono::NaiveDateTime;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::touched::Touched;
 use crate::build::check::{CheckResult, check_all, failure};
 use crate::build::copy::{Needed, close, remove_leftovers, same_columns};
 use crate::build::run::run;
@@ -26,6 +27,17 @@ pub struct Cut {
     pub value: String,
     /// Whether rows without a time stay, too.
     pub keeps_timeless: bool,
+}
+
+/// Which rows are computed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Which {
+    /// Those from then on.
+    pub cut: Option<Cut>,
+    /// Those of some partitions, and the condition that they meet.
+    pub touched: Option<(Touched, String)>,
+    /// The query that gives them, and perhaps others; absent: the mart's.
+    pub query: Option<String>,
 }
 
 /// The next rows of one partition.
@@ -62,7 +74,7 @@ pub struct NextParts {
 }
 
 /// Fills `<mart>__next`, divided as `live` is, from the mart's query, runs the mart's checks on it in the same snapshot, and
-/// commits. With a `cut` there are only the partitions that hold rows from then on. The caller holds the mart's lock.
+/// commits. There are only the partitions `which` speaks of. The caller holds the mart's lock.
 ///
 /// # Errors
 /// What PostgreSQL says, or a check that does not pass; nothing is left behind then.
@@ -70,31 +82,46 @@ pub async fn build_parts(
     conn: &mut PgConnection,
     mart: &Mart,
     live: &Relation,
-    cut: Option<&Cut>,
+    which: &Which,
     frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<NextParts, SqlError> {
     remove_leftovers(conn, &mart.name, Needed::Yes, frame).await?;
+    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
+    let outcome = fill_parts(conn, mart, live, which, frame, checks).await;
+    close(conn, outcome).await
+}
+
+/// The same in a transaction that the caller began, and ends; nothing is left of builds before it.
+///
+/// # Errors
+/// What PostgreSQL says, or a check that does not pass.
+pub async fn fill_parts(
+    conn: &mut PgConnection,
+    mart: &Mart,
+    live: &Relation,
+    which: &Which,
+    frame: &Frame,
+    checks: &mut Vec<CheckResult>,
+) -> Result<NextParts, SqlError> {
     let Some(partition) = &mart.partition else {
         return Err(SqlError::new(ErrorKind::Internal, format!("{} is not divided", mart.name)));
     };
-    let filling = Filling { mart, live, partition, name: mart.name.sibling(next_name(&mart.name.name)) };
+    let filling = Filling { mart, live, partition, which, name: mart.name.sibling(next_name(&mart.name.name)) };
     let mut session = SessionState::in_transaction();
-    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
-    let mut outcome = filling.fill(conn, &mut session, cut, frame).await;
-    if outcome.is_ok() {
-        let checked = check_all(conn, &mut session, frame, mart, &filling.name, checks).await;
-        if let Some(error) = checked.err().or_else(|| failure(checks)) {
-            outcome = Err(error);
-        }
+    let next = filling.fill(conn, &mut session, frame).await?;
+    check_all(conn, &mut session, frame, mart, &filling.name, checks).await?;
+    match failure(checks) {
+        Some(error) => Err(error),
+        None => Ok(next),
     }
-    close(conn, outcome).await
 }
 
 struct Filling<'a> {
     mart: &'a Mart,
     live: &'a Relation,
     partition: &'a Partition,
+    which: &'a Which,
     name: QName,
 }
 
@@ -103,23 +130,23 @@ impl Filling<'_> {
         &self,
         conn: &mut PgConnection,
         session: &mut SessionState,
-        cut: Option<&Cut>,
         frame: &Frame,
     ) -> Result<NextParts, SqlError> {
         let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *conn).await?;
         let type_of = |name: &str| Some(self.live.columns.iter().find(|c| c.name == name)?.type_name.clone());
-        let query = retained(self.mart, &self.mart.query, type_of);
+        let query = retained(self.mart, self.which.query.as_ref().unwrap_or(&self.mart.query), type_of);
         self.same_columns(conn, session, &query, frame).await?;
-        let mut parts = self.parts(cut)?;
+        let mut parts = self.parts()?;
         for sql in self.create(&parts) {
             run(conn, session, frame, &sql).await?;
         }
         let columns = quote_idents(self.live.columns.iter().map(|column| &column.name));
         let mut insert =
             format!("INSERT INTO {} ({columns})\nSELECT {columns} FROM (\n{}\n) AS q", self.name, query.trim());
-        if let Some(cut) = cut {
+        let mut conditions: Vec<String> = self.which.touched.iter().map(|(_, condition)| condition.clone()).collect();
+        if let Some(cut) = &self.which.cut {
             let (computed, kept) = self.conditions(cut);
-            insert.push_str(&format!("\nWHERE {computed}"));
+            conditions.push(format!("({computed})"));
             for attached in
                 parts.iter().filter_map(|part| part.live.as_ref()).filter(|part| self.reaches_back(part, cut))
             {
@@ -129,6 +156,9 @@ impl Filling<'_> {
                 );
                 run(conn, session, frame, &sql).await?;
             }
+        }
+        if !conditions.is_empty() {
+            insert.push_str(&format!("\nWHERE {}", conditions.join(" AND ")));
         }
         run(conn, session, frame, &insert).await?;
         self.rest(conn, session, &mut parts, frame).await?;
@@ -152,12 +182,15 @@ impl Filling<'_> {
     }
 
     /// The partitions that are computed.
-    fn parts(&self, cut: Option<&Cut>) -> Result<Vec<NextPart>, SqlError> {
-        let touched = |attached: &&Attached| match (cut, self.ends(attached)) {
+    fn parts(&self) -> Result<Vec<NextPart>, SqlError> {
+        let recent = |attached: &&Attached| match (&self.which.cut, self.ends(attached)) {
             (Some(cut), Some(end)) => end > cut.at,
             _ => true,
         };
-        let parts = self.live.partitions.iter().filter(touched);
+        let touched = |attached: &&Attached| {
+            self.which.touched.as_ref().is_none_or(|(touched, _)| touched.parts.contains(&attached.oid))
+        };
+        let parts = self.live.partitions.iter().filter(recent).filter(touched);
         parts
             .map(|attached| match attached.kind {
                 RelationKind::Table => Ok(NextPart {

@@ -18,6 +18,8 @@ pub struct Changed {
     pub rows: u64,
     /// How many rows all partitions hold that were looked at.
     pub looked_at: u64,
+    /// How many they held before.
+    pub held: u64,
 }
 
 /// Compares the next partitions with those there are; those that hold the same rows are removed from what was built.
@@ -49,9 +51,14 @@ async fn compare(
         session.enter(conn, frame).await?;
         let rows = count(conn, &part.next).await?;
         changed.looked_at += rows;
+        let held = match &part.live {
+            None => None,
+            Some(attached) => Some(count(conn, &attached.name).await?),
+        };
+        changed.held += held.unwrap_or_default();
         let same = match &part.live {
+            _ if held != Some(rows) => false,
             None => false,
-            Some(attached) if count(conn, &attached.name).await? != rows => false,
             Some(_) if rows == 0 => true,
             Some(attached) => image(conn, &attached.name, columns).await? == image(conn, &part.next, columns).await?,
         };

@@ -1,5 +1,7 @@
 //! Why the logs do not tell what a mart missed.
 
+use std::collections::BTreeMap;
+
 use super::{SourceStand, Stand};
 
 impl Stand {
@@ -42,9 +44,25 @@ pub fn moved(before: &Stand, now: &Stand) -> Option<String> {
         }
         let sources = before.sources.iter().zip(&now.sources);
         // A build of all rows that could not be noted exchanged it, too: what was behind that says more.
-        let own = || (before.mart != now.mart).then(|| "it was made anew".to_owned());
+        let own = || own_moved(&before.mart, &now.mart).map(str::to_owned);
         sources.into_iter().find_map(|(before, now)| source_moved(before, now)).or_else(own)
     })
+}
+
+/// Of a mart its number is told, and of its partitions what each takes and its number. One that came or went holds, or held, no row
+/// of before that is not known; another one in the place of one holds nobody knows what.
+fn own_moved(before: &str, now: &str) -> Option<&'static str> {
+    let ((was, parts), (is, others)) = (told(before), told(now));
+    if was != is {
+        return Some("it was made anew");
+    }
+    let other = parts.iter().any(|(takes, number)| others.get(takes).is_some_and(|other| other != number));
+    other.then_some("a partition of it was made anew")
+}
+
+fn told(mart: &str) -> (&str, BTreeMap<&str, &str>) {
+    let mut words = mart.split(' ');
+    (words.next().unwrap_or_default(), words.filter_map(|word| word.split_once(':')).collect())
 }
 
 fn source_moved(before: &SourceStand, now: &SourceStand) -> Option<String> {
@@ -95,6 +113,15 @@ mod tests {
         assert_eq!(with(|s| s.columns[0] = "1 key 23".into()).as_deref(), Some("a column of public.orders changed"));
         assert_eq!(with(|s| s.files = "2".into()).as_deref(), Some("public.orders was rewritten"));
         assert_eq!(with(|s| s.generation = None).as_deref(), Some("the log of public.orders was made anew"));
+    }
+
+    #[test]
+    fn another_partition_in_the_place_of_one_is_noticed() {
+        let told = |before: &str, now: &str| own_moved(before, now);
+        assert_eq!(told("7", "7"), None);
+        assert_eq!(told("7", "8 a:1"), Some("it was made anew"));
+        assert_eq!(told("7 a:1 b:2", "7 b:2 c:3"), None);
+        assert_eq!(told("7 a:1 b:2", "7 a:3 b:2"), Some("a partition of it was made anew"));
     }
 
     #[test]

@@ -23,7 +23,12 @@ stand AS (
     'system', (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() AS c),
     'server', pg_catalog.concat_ws(' ', pg_catalog.current_setting('DateStyle'), pg_catalog.current_setting('IntervalStyle'),
                                    pg_catalog.current_setting('extra_float_digits'), pg_catalog.current_setting('bytea_output')),
-    'mart', coalesce(pg_catalog.to_regclass(pg_catalog.format('%I.%I', $2, $3))::oid::text, ''),
+    'mart', coalesce((
+      SELECT c.oid || coalesce(pg_catalog.string_agg(
+               pg_catalog.format(' %s:%s', pg_catalog.left(pg_catalog.md5(pg_catalog.pg_get_expr(x.relpartbound, x.oid)), 12), x.oid), '' ORDER BY x.oid) FILTER (WHERE x.oid IS NOT NULL), '')
+      FROM pg_catalog.pg_class AS c
+      LEFT JOIN pg_catalog.pg_inherits AS i ON i.inhparent = c.oid LEFT JOIN pg_catalog.pg_class AS x ON x.oid = i.inhrelid AND x.relispartition
+      WHERE c.oid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', $2, $3)) GROUP BY c.oid), ''),
     'functions', coalesce((
       SELECT pg_catalog.string_agg(f.oid || ':' || f.xmin, ' ' ORDER BY f.oid)
       FROM pg_catalog.pg_proc AS f

@@ -216,7 +216,7 @@ const INCREMENTAL: &[Key] = &[
         "\"window\"",
         "changes: rows whose key a logged change of a source affects, the default; window: the newest part of the time is computed again, and what changed before it stays as it was; append: rows \
          beyond the newest one are added, and no other change is seen; upsert: rows of the query are merged in by a key, \
-         and none is deleted; partition: the newest partitions are computed again and exchanged.",
+         and none is deleted; partition: the partitions that logged changes touch, or with `lookback` the newest ones, are computed again and exchanged.",
     ),
     key(
         "time_column",

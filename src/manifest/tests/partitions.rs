@@ -68,7 +68,7 @@ fn what_makes_no_sense_is_refused() {
         ),
         (divided(range, "publish = 'swap'"), "a partitioned table cannot have `publish`"),
         (divided(range, "versions = {}"), "`versions` is not supported yet for a partitioned table"),
-        (divided(range, "refresh = { strategy = 'incremental' }"), "`method = \"changes\"` is not supported yet"),
+        (divided(range, "refresh = { fresh = true }"), "a partitioned table is refreshed"),
         (
             divided(range, "refresh = { incremental = { method = 'partition', time_column = 'n', lookback = '1d' } }"),
             "partitions are told by day",
@@ -78,7 +78,7 @@ fn what_makes_no_sense_is_refused() {
                 "by = 'hash'\ncolumn = 'n'\nmodulus = 2",
                 "refresh = { incremental = { method = 'partition', lookback = '1d' } }",
             ),
-            "is about partitions by range",
+            "`lookback` is about partitions by range",
         ),
         ("type = 'partitioned_table'\nquery = 'SELECT 1 AS a'\n".to_owned(), "a partitioned table needs `[partition]`"),
         (

@@ -1,5 +1,7 @@
 //! What came of trying to refresh by changes.
 
+use crate::build::NextParts;
+use crate::build::position::{Look, Standing};
 use crate::refresh::decision::Decision;
 use crate::refresh::outcome::Outcome;
 
@@ -7,8 +9,24 @@ use crate::refresh::outcome::Outcome;
 pub(in crate::refresh) enum Done {
     /// The rows are up to date.
     Written(Box<Outcome>),
+    /// The partitions that changes touch are built aside, in the transaction that is open.
+    Filled(Box<Filled>),
     /// All rows have to be computed.
     Whole(Box<Whole>),
+}
+
+/// Partitions that are built aside.
+pub(in crate::refresh) struct Filled {
+    /// What was built.
+    pub next: NextParts,
+    /// Where its rows stand.
+    pub look: Look,
+    /// What is known of the mart's rows once they are published.
+    pub standing: Standing,
+    /// In words.
+    pub reason: String,
+    /// For the history.
+    pub decision: Decision,
 }
 
 /// Why all rows have to be computed.

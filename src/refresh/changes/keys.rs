@@ -24,6 +24,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// The distinct values of a key column, an array of them; and whether NULL is among them.
+    pub fn values(&self, column: usize) -> Option<(&Opaque, bool)> {
+        Some((self.arrays.get(column)?, self.shape.nulls.get(column).copied().unwrap_or_default()))
+    }
+
     /// Gives a statement its parameters.
     pub fn bind<'q>(&self, statement: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
         self.arrays.iter().cloned().fold(statement, Query::bind)

@@ -7,15 +7,18 @@
 mod done;
 mod gate;
 mod keys;
+mod parts;
 mod proof;
 mod task;
 mod waiting;
 mod within;
+mod words;
 
 use sqlx::PgConnection;
 
-pub(super) use self::done::Done;
 use self::done::whole;
+pub(super) use self::done::{Done, Filled};
+pub(super) use self::parts::method;
 use self::task::Task;
 pub(super) use self::waiting::{Waiting, waiting};
 use super::decision::Decision;
@@ -48,6 +51,10 @@ pub(super) async fn refresh(
     loop {
         match task.attempt().await {
             Ok(Done::Written(outcome)) => return task.tidied(outcome).await,
+            Ok(Done::Filled(filled)) => {
+                build::close(task.conn, Ok(())).await?;
+                return Ok(Done::Filled(filled));
+            }
             Ok(whole) => {
                 sqlx::raw_sql("ROLLBACK").execute(&mut *task.conn).await?;
                 return Ok(whole);
@@ -58,6 +65,9 @@ pub(super) async fn refresh(
                     Err(error) => error,
                     Ok(()) => return Ok(whole("it was stopped", Decision::default())),
                 };
+                if item.recorded.mart.partition.is_some() && error.is("23514") {
+                    return Ok(whole("rows have no partition yet", Decision::default()));
+                }
                 if !again {
                     return Err(error);
                 }
@@ -111,4 +121,16 @@ pub(super) async fn after_all(
         }
     };
     position::published(conn, &watched, &look, &standing).await
+}
+
+/// Notes where a mart stands of which some rows are published that were computed in the snapshot of `look`.
+pub(super) async fn published(
+    conn: &mut PgConnection,
+    item: &Item,
+    options: &Options,
+    look: &Look,
+    standing: &Standing,
+) -> Result<(), SqlError> {
+    let Some(watched) = watched(item, options) else { return Ok(()) };
+    position::published(conn, &watched, look, standing).await
 }

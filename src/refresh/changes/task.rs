@@ -6,7 +6,9 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::done::{Done, whole};
 use super::keys::{self, Keys};
+use super::parts::{self, Parts, demoted};
 use super::within::within;
+use super::words::{of_changes, of_keys};
 use super::{gate, proof};
 use crate::build::position::{self, Look, Position, Standing, Watched, moved};
 use crate::build::{self, CheckResult, Frame, Narrow, SessionState};
@@ -19,7 +21,7 @@ use crate::refresh::part::{VACUUM_ABOVE, type_of};
 use crate::refresh::{Item, Method, RunStatus};
 use crate::sql::changes;
 use crate::sql::{oldest_kept, retained, unfrozen};
-use crate::state::{Changes, Mart, quote_ident, thousands};
+use crate::state::{Changes, Mart, Partition, quote_ident, thousands};
 
 /// One refresh.
 pub(super) struct Task<'a> {
@@ -125,12 +127,36 @@ impl<'a> Task<'a> {
         let mut standing = look.standing.clone();
         let mut merged = [0; 3];
         if keys.count > 0 {
+            let parts = Parts::of(self.conn, (self.mart(), self.live), changes, keys).await?;
+            decision.partitions = parts.as_ref().map(Parts::count);
+            match parts {
+                Some(parts) if parts::are_asked_for(self.mart()) || parts.are_missing() => {
+                    if parts.are_all() {
+                        return Ok(whole("all of its partitions are touched", decision));
+                    }
+                    return self.fill(session, look, parts, &all, (standing, decision)).await;
+                }
+                None if parts::are_asked_for(self.mart()) => {
+                    return Ok(whole("its key does not tell its partitions", decision));
+                }
+                _ => {}
+            }
             let costs = gate::costs(self.conn, (&some, keys), &all, standing.cost).await?;
             let ratio = costs.ratio();
             decision.cost = Some(costs.some);
             decision.whole = Some(costs.whole);
-            decision.ratio = Some((ratio * 1e4).round() / 1e4);
+            decision.ratio = Some(rounded(ratio));
             if ratio >= gate::PAYS {
+                if let Some(parts) = parts.filter(|parts| !parts.are_all()) {
+                    let some = self.kept(&parts.rows());
+                    let costs = gate::costs(self.conn, (&some, &Keys::default()), &all, Some(costs.whole)).await?;
+                    if costs.ratio() < gate::PAYS {
+                        decision.cost = Some(costs.some);
+                        decision.ratio = Some(rounded(costs.ratio()));
+                        standing.cost = Some(costs.whole);
+                        return self.fill(session, look, parts, &all, (standing, decision)).await;
+                    }
+                }
                 return Ok(whole(format!("computing {} costs {ratio:.2} of all", of_keys(keys.count)), decision));
             }
             standing.cost = Some(costs.whole);
@@ -153,17 +179,12 @@ impl<'a> Task<'a> {
             let same = proof::same(self.conn, live, &all, kept).await?;
             decision.verified = Some(same);
             if !same {
-                let reason = "its rows were not those of its query after a refresh by changes";
-                let Done::Whole(mut whole) = whole(reason, decision) else {
-                    return Ok(whole(reason, Decision::default()));
-                };
-                whole.demoted = Some(reason.to_owned());
-                return Ok(Done::Whole(whole));
+                return Ok(demoted("its rows were not those of its query after a refresh by changes", decision));
             }
             standing.verified += 1;
         }
         standing.refreshes += 1;
-        standing.rows = match standing.rows {
+        standing.rows = match standing.rows.filter(|_| !self.loses_partitions()) {
             Some(rows) => Some(rows + merged[0] - merged[2]),
             None => Some(self.count().await?),
         };
@@ -197,7 +218,7 @@ impl<'a> Task<'a> {
             .fetch_one(&mut *self.conn)
             .await?;
         Ok(Done::Written(Box::new(Outcome {
-            method: Some(Method::Changes),
+            method: Some(parts::method(self.mart())),
             reason: Some(reason.to_owned()),
             status: Some(RunStatus::Noop),
             inserted: Some(0),
@@ -211,6 +232,20 @@ impl<'a> Task<'a> {
             open: true,
             ..Outcome::default()
         })))
+    }
+
+    /// Computes partitions.
+    async fn fill(
+        &mut self,
+        session: SessionState,
+        look: &Look,
+        parts: Parts<'_>,
+        all: &str,
+        held: (Standing, Decision),
+    ) -> Result<Done, SqlError> {
+        let (mart, live) = (self.mart(), self.live);
+        let unfrozen = |alias: &str| unfrozen(mart, alias, |name| type_of(live, name));
+        parts.fill(self.conn, session, (self.frame, self.checks), look, (all, unfrozen), held).await
     }
 
     /// How many rows were inserted, updated and deleted.
@@ -242,6 +277,11 @@ impl<'a> Task<'a> {
         Ok(i64::try_from(gone).unwrap_or(i64::MAX))
     }
 
+    /// Whether rows leave beside its refreshes.
+    fn loses_partitions(&self) -> bool {
+        self.mart().partition.as_ref().and_then(Partition::ranges).is_some_and(|ranges| ranges.retain.is_some())
+    }
+
     async fn count(&mut self) -> Result<i64, SqlError> {
         let sql = format!("SELECT pg_catalog.count(*) FROM {}", self.live.name);
         Ok(sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *self.conn).await?.try_get(0)?)
@@ -255,7 +295,9 @@ impl<'a> Task<'a> {
     /// After many rows, which autovacuum would only see to in time. Fewer are committed along with the run's row of history.
     pub async fn tidied(&mut self, mut outcome: Box<Outcome>) -> Result<Done, SqlError> {
         let changed: i64 = [outcome.inserted, outcome.updated, outcome.deleted].into_iter().flatten().sum();
-        if (changed as f64) > self.live.tuples.max(1.0) * VACUUM_ABOVE {
+        // What only its partitions know is not known of a mart that has some.
+        let rows = outcome.row_count.filter(|_| self.mart().partition.is_some()).unwrap_or_default() as f64;
+        if (changed as f64) > self.live.tuples.max(rows).max(1.0) * VACUUM_ABOVE {
             outcome.open = false;
             sqlx::raw_sql("COMMIT").execute(&mut *self.conn).await?;
             let mut session = SessionState::alone();
@@ -296,12 +338,8 @@ pub(super) fn since<'l>(changes: &Changes, look: &'l Look) -> Result<&'l Positio
     Ok(before)
 }
 
-fn of_keys(count: u64) -> String {
-    format!("{} key{}", thousands(count as i64), if count == 1 { "" } else { "s" })
-}
-
-fn of_changes(count: u64) -> String {
-    format!("{} change{}", thousands(count as i64), if count == 1 { "" } else { "s" })
+fn rounded(ratio: f64) -> f64 {
+    (ratio * 1e4).round() / 1e4
 }
 
 /// Whether an error is about values or their types, and not about the server, locks or rights.

@@ -13,7 +13,7 @@ use crate::build::{Frame, SessionState};
 use crate::catalog::Relation;
 use crate::database::SqlError;
 use crate::refresh::{Item, Options};
-use crate::state::{Changes, Kind, quote_ident};
+use crate::state::{Changes, quote_ident};
 
 /// Keys that changes may affect which the mart has not seen.
 #[derive(Debug)]
@@ -53,9 +53,9 @@ pub(in crate::refresh) async fn waiting(
 ) -> Result<Option<Waiting>, SqlError> {
     let role = frame.role.as_ref().map(|role| format!("SET LOCAL ROLE {};", quote_ident(role))).unwrap_or_default();
     let reset = if role.is_empty() { "" } else { "RESET ROLE;" };
-    let locks = match item.recorded.mart.kind {
-        Kind::Table => format!("{role}LOCK TABLE {} IN ACCESS SHARE MODE;{reset}", live.name),
-        _ => String::new(),
+    let locks = match item.recorded.mart.kind.is_table() {
+        true => format!("{role}LOCK TABLE {} IN ACCESS SHARE MODE;{reset}", live.name),
+        false => String::new(),
     };
     let watched = watched(item, options);
     let begin = match &watched {

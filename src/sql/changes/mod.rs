@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::state::{Changes, QName};
 
 pub use place::{Names, names, place};
-pub use render::{Shape, affected, gathered, moved, ranges, restricted, whole};
+pub use render::{Shape, affected, gathered, moved, ranges, restricted, spanned, whole};
 
 /// What the server knows of the things that a query speaks of.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::state::{ChangeSource, Changes, KeyColumn, quote_ident, quote_idents};
+use crate::state::{ChangeSource, Changes, KeyColumn, quote_ident, quote_idents, quote_literal};
 
 /// Ranges beyond this many are merged where the gap between them is smallest: each is a condition of its own.
 const MAX_RANGES: usize = 64;
@@ -94,8 +94,7 @@ pub fn ranges(changes: &Changes, column: usize) -> Option<String> {
     let key = changes.key.get(column)?;
     let range = key.range.as_ref()?;
     let (of_key, of_column, step) = (&key.type_name, &range.type_name, &range.step);
-    // Midnight may come twice when the clocks change, and what is cut off to it may lie before it.
-    let slack = if of_column.starts_with("timestamp") && of_column.contains("with time zone") { "1 hour" } else { "0" };
+    let slack = slack(of_column);
     // Beyond what a timestamp holds nothing is computed.
     let bound = |edge: &str, beyond: &str, infinite: &str| {
         format!(
@@ -160,6 +159,31 @@ pub fn whole(changes: &Changes) -> String {
         query = query.replace(&place(at), "true");
     }
     query
+}
+
+/// The query of the rows whose value of a key column is in one of these spans: from the first value on, before the second. The
+/// condition stands where the source is read, where that is known; rows of other values may be given, too.
+pub fn spanned(changes: &Changes, column: usize, spans: &[(String, String)]) -> String {
+    let Some((key, range)) = changes.key.get(column).and_then(|key| Some((key, key.range.as_ref()?))) else {
+        return whole(changes);
+    };
+    let (source, of_key, of_column, step) = (&range.column, &key.type_name, &range.type_name, &range.step);
+    let slack = slack(of_column);
+    let within = spans.iter().map(|(from, to)| {
+        let (from, to) = (quote_literal(from), quote_literal(to));
+        format!(
+            "({source} >= ({from}::{of_key} - '{slack}'::interval)::{of_column} \
+             AND {source} <= ({to}::{of_key} + '{step}'::interval + '{slack}'::interval)::{of_column})"
+        )
+    });
+    let within: Vec<String> = within.collect();
+    let query = changes.query.replace(&place(column), &format!("({})", within.join(" OR ")));
+    whole(&Changes { query, ..changes.clone() })
+}
+
+/// Midnight may come twice when the clocks change, and what is cut off to it may lie before it.
+fn slack(of_column: &str) -> &'static str {
+    if of_column.starts_with("timestamp") && of_column.contains("with time zone") { "1 hour" } else { "0" }
 }
 
 /// The place for a condition on the column behind a key column.
