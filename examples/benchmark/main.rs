@@ -68,7 +68,19 @@ fn run(args: &[String]) -> Result<()> {
             println!("{USAGE}");
             return Ok(());
         }
-        "all" => vec!["plan", "apply", "import", "diff", "refresh", "readers", "changes", "partitions", "tpch", "daemon", "start"],
+        "all" => vec![
+            "plan",
+            "apply",
+            "import",
+            "diff",
+            "refresh",
+            "readers",
+            "changes",
+            "partitions",
+            "tpch",
+            "daemon",
+            "start",
+        ],
         "plan" | "apply" | "import" | "diff" | "refresh" | "readers" | "changes" | "partitions" | "tpch" | "daemon"
         | "start" => {
             vec![name]

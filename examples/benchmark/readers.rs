@@ -50,7 +50,8 @@ pub async fn measure(program: &Program, rounds: usize) -> Result<()> {
     for round in 0..rounds {
         for change in CHANGES {
             built.push(beside(&database, ROWS, &of_marts, || build(&database, change))?);
-            published.push(beside(&database, ROWS, &of_marts, || publish(program, &folder, &database, change, round + 1))?);
+            published
+                .push(beside(&database, ROWS, &of_marts, || publish(program, &folder, &database, change, round + 1))?);
         }
     }
     server.stop().await?;
@@ -165,12 +166,7 @@ fn of_marts(number: usize, id: i64) -> String {
 }
 
 /// Does some work while readers read rows of the ids from 1 to `rows`, and a moment longer.
-pub fn beside(
-    database: &Endpoint,
-    rows: i64,
-    sql: &Read,
-    work: impl FnOnce() -> Result<()> + Send,
-) -> Result<Lived> {
+pub fn beside(database: &Endpoint, rows: i64, sql: &Read, work: impl FnOnce() -> Result<()> + Send) -> Result<Lived> {
     let stop = AtomicBool::new(false);
     let url = database.url();
     let mut all = Lived::default();
@@ -178,9 +174,7 @@ pub fn beside(
         let readers: Vec<_> = (0..READERS)
             .map(|number| {
                 let stop = &stop;
-                scope.spawn(move || {
-                    read(url, rows, sql, number, stop).map_err(|error| error.to_string())
-                })
+                scope.spawn(move || read(url, rows, sql, number, stop).map_err(|error| error.to_string()))
             })
             .collect();
         // A thread of its own: it may wait for a runtime of its own.

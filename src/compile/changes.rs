@@ -15,7 +15,8 @@ use crate::state::{Changes, IncrementalMethod, Kind, Mart, Part, QName};
 const HELP: &str = "change the query, or say `method = \"window\"`, \"append\" or \"upsert\" under [refresh.incremental], or `strategy = \"full\"`";
 
 /// What to write instead, where the partitions that changes touch cannot be told.
-const HELP_OF_PARTITIONS: &str = "add a `lookback` to [refresh.incremental]: the partitions of the newest part of the time are computed again then";
+const HELP_OF_PARTITIONS: &str =
+    "add a `lookback` to [refresh.incremental]: the partitions of the newest part of the time are computed again then";
 
 /// Finds out how the marts that ask for it follow changes; those whose query does not allow it are failures.
 pub(super) async fn derived(

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    CheckDecl, Fingerprint, Incremental, Partition, QName, RefreshPolicy, Strategy, Versions, quote_ident,
-};
+use super::{CheckDecl, Fingerprint, Incremental, Partition, QName, RefreshPolicy, Strategy, Versions, quote_ident};
 
 /// How a mart is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -33,7 +33,11 @@ impl Shop {
         );
         let folder = Folder::of(&[("sales.toml", &manifest)]);
         converge(&database, folder.path(), &plan::Options::default()).await;
-        Self { database, folder }
+        let shop = Self { database, folder };
+        // The tests plan as if it were another day: the partitions of this one come with the first refresh.
+        let first = shop.refreshed().await;
+        assert!(matches!(first.status, RunStatus::Noop | RunStatus::Success), "{first:#?}");
+        shop
     }
 
     /// By months.
@@ -61,14 +65,19 @@ impl Shop {
         let desired = project::load(self.folder.path());
         let mut conn = self.database.session().await;
         project::is_its_query(&mut conn, &desired.marts[0].mart).await;
-        assert_eq!(self.database.value("SELECT count(*) FROM pg_class WHERE relname ~ '__next|datamart_bound'").await, "0");
+        assert_eq!(
+            self.database.value("SELECT count(*) FROM pg_class WHERE relname ~ '__next|datamart_bound'").await,
+            "0"
+        );
         let plan = project::plan(&mut conn, &desired, &plan::Options::default()).await.expect("a plan");
         assert!(plan.changes.is_empty() && plan.drift.is_empty(), "{:#?} {:#?}", plan.changes, plan.drift);
     }
 
     async fn decision(&self, key: &str) -> String {
         self.database
-            .value(&format!("SELECT coalesce(decision ->> '{key}', '') FROM datamart.refreshes ORDER BY run DESC LIMIT 1"))
+            .value(&format!(
+                "SELECT coalesce(decision ->> '{key}', '') FROM datamart.refreshes ORDER BY run DESC LIMIT 1"
+            ))
             .await
     }
 }
@@ -88,7 +97,6 @@ fn changes_are_written_within_partitions() {
     run(async {
         let shop = Shop::new("changes").await;
         let before = shop.leaves().await;
-        assert_eq!(shop.refreshed().await.status, RunStatus::Noop);
         let some = shop.after("UPDATE orders SET amount = 1000 WHERE day IN (current_date, current_date - 100); DELETE FROM orders WHERE day = current_date - 200").await;
         went(&some, Method::Changes, "3 keys after ");
         assert_eq!((some.rows_inserted, some.rows_updated, some.rows_deleted), (Some(0), Some(2), Some(1)));
@@ -97,7 +105,11 @@ fn changes_are_written_within_partitions() {
         assert_eq!(changed(&before, &shop.leaves().await), 0);
         shop.is_exact().await;
         // From one partition into another.
-        went(&shop.after("UPDATE orders SET day = day - 60 WHERE day = current_date - 30").await, Method::Changes, "keys after ");
+        went(
+            &shop.after("UPDATE orders SET day = day - 60 WHERE day = current_date - 30").await,
+            Method::Changes,
+            "keys after ",
+        );
         shop.is_exact().await;
         assert_eq!(shop.refreshed().await.status, RunStatus::Noop);
     });
@@ -128,8 +140,11 @@ fn the_log_tells_which_partitions_are_computed() {
     run(async {
         let shop = Shop::new("partition").await;
         let before = shop.leaves().await;
-        assert_eq!(shop.refreshed().await.status, RunStatus::Noop);
-        let some = shop.after("UPDATE orders SET amount = 1000 WHERE day IN (current_date, current_date - 100, current_date - 200)").await;
+        let some = shop
+            .after(
+                "UPDATE orders SET amount = 1000 WHERE day IN (current_date, current_date - 100, current_date - 200)",
+            )
+            .await;
         went(&some, Method::Partition, "3 partitions touched by ");
         assert!(some.reason.ends_with("3 of 3 partitions differ"), "{}", some.reason);
         assert_eq!((shop.decision("rung").await, shop.decision("partitions").await), ("partitions".into(), "3".into()));
@@ -158,7 +173,7 @@ fn many_keys_of_few_partitions_are_partitions() {
     run(async {
         let seed = "CREATE TABLE orders (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamp NOT NULL, customer int NOT NULL, amount numeric NOT NULL);
             INSERT INTO orders (at, customer, amount) SELECT date '2026-01-01' + n / 60000.0 * interval '364 days', n % 4000, n FROM generate_series(0, 59999) AS n;
-            CREATE INDEX ON orders (at); CREATE INDEX ON orders (customer); VACUUM ANALYZE orders";
+            CREATE INDEX ON orders (at); CREATE INDEX ON orders (customer); ANALYZE orders";
         let query = "SELECT at::date AS day, customer, sum(amount) AS amount FROM orders GROUP BY 1, 2";
         let shop = Shop::of(seed, query, MONTHS, "primary_key = [\"day\", \"customer\"]", "method = \"changes\"").await;
         let month = "UPDATE orders SET amount = amount + 1 WHERE at >= '2026-03-01' AND at < '2026-04-01'";
@@ -176,16 +191,22 @@ fn many_keys_of_few_partitions_are_partitions() {
 #[test]
 fn lists_and_hashes_are_told_by_the_log_too() {
     run(async {
-        let list = "by = \"list\"\ncolumn = \"country\"\nvalues = { eu = [\"DE\", \"FR\"], us = [\"US\"] }\ndefault = true";
+        let list =
+            "by = \"list\"\ncolumn = \"country\"\nvalues = { eu = [\"DE\", \"FR\"], us = [\"US\"] }\ndefault = true";
         let hash = "by = \"hash\"\ncolumn = \"country\"\nmodulus = 8";
         for partition in [list, hash] {
             let shop = Shop::of(ORDERS, BY_DAY, partition, "", "method = \"partition\"").await;
             let before = shop.leaves().await;
-            let run = shop.after("UPDATE orders SET amount = 1000 WHERE country = 'US' AND day > current_date - 9").await;
+            let run =
+                shop.after("UPDATE orders SET amount = 1000 WHERE country = 'US' AND day > current_date - 9").await;
             went(&run, Method::Partition, "1 partition touched by ");
             assert_eq!(changed(&before, &shop.leaves().await), 1);
             shop.is_exact().await;
-            let others = shop.after("INSERT INTO orders (day, country, amount) VALUES (current_date, 'NO', 1), (current_date, NULL, 1)").await;
+            let others = shop
+                .after(
+                    "INSERT INTO orders (day, country, amount) VALUES (current_date, 'NO', 1), (current_date, NULL, 1)",
+                )
+                .await;
             assert_eq!(others.status, RunStatus::Success, "{others:#?}");
             shop.is_exact().await;
         }
@@ -204,7 +225,11 @@ fn what_the_default_holds_is_computed_where_it_changed() {
         assert_eq!(shop.database.value("SELECT count(*) FROM sales_default").await, "2");
         shop.is_exact().await;
         let before = shop.leaves().await;
-        went(&shop.after("UPDATE orders SET amount = 7 WHERE day = current_date - 100").await, Method::Partition, "1 partition touched by ");
+        went(
+            &shop.after("UPDATE orders SET amount = 7 WHERE day = current_date - 100").await,
+            Method::Partition,
+            "1 partition touched by ",
+        );
         assert_eq!(changed(&before, &shop.leaves().await), 1);
         shop.is_exact().await;
     });
@@ -237,8 +262,12 @@ fn a_partition_that_somebody_dropped_is_filled_again() {
     run(async {
         for method in ["changes", "partition"] {
             let shop = Shop::new(method).await;
-            let leaf = shop.database.value("SELECT tableoid::regclass FROM sales WHERE day = current_date - 100 LIMIT 1").await;
-            let again = shop.after(&format!("DROP TABLE {leaf}; UPDATE orders SET amount = 5 WHERE day = current_date")).await;
+            let leaf = shop
+                .database
+                .value("SELECT tableoid::regclass FROM sales WHERE day = current_date - 100 LIMIT 1")
+                .await;
+            let again =
+                shop.after(&format!("DROP TABLE {leaf}; UPDATE orders SET amount = 5 WHERE day = current_date")).await;
             went(&again, Method::Exchange, "a partition of it was made anew");
             shop.is_exact().await;
             assert_eq!(shop.refreshed().await.status, RunStatus::Noop);
@@ -280,5 +309,55 @@ fn a_query_that_does_not_tell_partitions_is_refused() {
         let error = &failures[0].error;
         assert!(error.message.ends_with("no change tells the value of day, by which the mart is divided"), "{error:?}");
         assert!(error.hint.as_ref().is_some_and(|hint| hint.starts_with("add a `lookback`")), "{error:?}");
+    });
+}
+
+/// Where the bounds reach the source several sessions fill partitions; where they do not, it is one pass.
+#[test]
+fn all_partitions_are_filled_side_by_side() {
+    run(async {
+        let seed = "CREATE TABLE orders (id int, day date NOT NULL, amount numeric NOT NULL);
+            INSERT INTO orders SELECT n, date '2026-01-01' + n / 1000, n FROM generate_series(0, 299999) AS n;
+            CREATE INDEX ON orders (day); ANALYZE orders";
+        for (query, sessions) in
+            [("SELECT id, day, amount FROM orders", 2), ("SELECT id, day + 0 AS day, amount FROM orders", 1)]
+        {
+            let shop = Shop::of(
+                seed,
+                query,
+                &format!("{MONTHS}\npremake = 0"),
+                "",
+                "method = \"upsert\"\nunique_key = [\"id\", \"day\"]",
+            )
+            .await;
+            shop.database.script("UPDATE orders SET amount = amount + 1 WHERE id % 1000 = 0; INSERT INTO orders VALUES (300000, '2025-03-03', 1)").await;
+            let desired = project::load(shop.folder.path());
+            let mut items = project::items(&mut shop.database.session().await, &desired).await;
+            items[0].asked.how = datamart::refresh::How::Full;
+            let seen = std::sync::Mutex::new(std::collections::BTreeSet::new());
+            let stop = std::sync::atomic::AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    run(async {
+                        let filling = "SELECT coalesce(string_agg(DISTINCT pid::text, ' '), '') FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'INSERT INTO public.sales%' AND datname = current_database()";
+                        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                            let pids = shop.database.value(filling).await;
+                            seen.lock().expect("seen").extend(pids.split(' ').filter(|pid| !pid.is_empty()).map(str::to_owned));
+                        }
+                    });
+                });
+                let options = refresh_options();
+                let work = scope.spawn(|| {
+                    run(datamart::refresh::refresh(&shop.database.endpoint, &items, &options, &|| false, &mut |_| {}))
+                });
+                let runs = work.join();
+                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                let run = runs.expect("a thread").expect("runs").remove(0);
+                went(&run, Method::Exchange, "partitions differ");
+                assert_eq!(run.row_count, Some(300_001));
+            });
+            shop.is_exact().await;
+            assert_eq!(seen.lock().expect("seen").len(), sessions, "{query}");
+        }
     });
 }

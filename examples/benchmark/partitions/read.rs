@@ -18,11 +18,11 @@ pub async fn measure(scene: &Scene<'_>) -> Result<()> {
         let month = 1 + round * 7 % 58;
         built.push(beside(&scene.database, super::ROWS, &read, || by_hand(scene, month))?);
         change(scene, month).await?;
-        exchanged.push(beside(&scene.database, super::ROWS, &read, || {
-            scene.run(&["refresh", "by_month"]).map(drop)
-        })?);
+        exchanged.push(beside(&scene.database, super::ROWS, &read, || scene.run(&["refresh", "by_month"]).map(drop))?);
     }
-    let sql = format!("SELECT count(*) FROM (SELECT * FROM datamart.refreshes ORDER BY run DESC LIMIT {EXCHANGES}) AS r WHERE method = 'partition' AND status = 'success' AND reason LIKE '%1 of 1 partitions differ'");
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT * FROM datamart.refreshes ORDER BY run DESC LIMIT {EXCHANGES}) AS r WHERE method = 'partition' AND status = 'success' AND reason LIKE '%1 of 1 partitions differ'"
+    );
     let exchanges = scene.number(&sql).await?;
     let stalls = |lived: &[Lived]| Spread::of(lived.iter().map(|lived| lived.longest.as_secs_f64() * 1e3));
     let (with, without) = (stalls(&exchanged), stalls(&built));
@@ -42,10 +42,24 @@ pub async fn measure(scene: &Scene<'_>) -> Result<()> {
     let rows = [
         row("longest read beside builds alone, ms", without.cells(1), "", String::new()),
         row("longest read beside exchanges, ms", with.cells(1), "", String::new()),
-        row(&format!("longest stall beyond the builds, {beyond:.1} ms"), nothing(), "10", verdict(beyond.max(0.0), STALL_MS)),
-        row(&format!("{failed} failed reads of {reads}"), nothing(), "0", (if failed == 0 { "met" } else { "MISSED" }).to_owned()),
+        row(
+            &format!("longest stall beyond the builds, {beyond:.1} ms"),
+            nothing(),
+            "10",
+            verdict(beyond.max(0.0), STALL_MS),
+        ),
+        row(
+            &format!("{failed} failed reads of {reads}"),
+            nothing(),
+            "0",
+            (if failed == 0 { "met" } else { "MISSED" }).to_owned(),
+        ),
     ];
-    table(&format!("8 readers beside {exchanges} exchanges"), &["", "min", "median", "max", "target", "verdict"], &rows);
+    table(
+        &format!("8 readers beside {exchanges} exchanges"),
+        &["", "min", "median", "max", "target", "verdict"],
+        &rows,
+    );
     Ok(())
 }
 

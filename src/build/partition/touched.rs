@@ -56,7 +56,8 @@ impl Division {
         let takes = match spans(mart, live) {
             Some(spans) => Takes::Spans(spans),
             None => {
-                let oids = live.partitions.iter().filter(|attached| !attached.is_default()).map(|attached| attached.oid);
+                let oids =
+                    live.partitions.iter().filter(|attached| !attached.is_default()).map(|attached| attached.oid);
                 let sql = "SELECT oid, pg_catalog.pg_get_partition_constraintdef(oid::pg_catalog.oid) FROM unnest($1::bigint[]) AS p (oid)";
                 let rows = sqlx::query(sql).bind(oids.collect::<Vec<_>>()).fetch_all(conn).await?;
                 let condition = |row: &sqlx::postgres::PgRow| {
@@ -89,7 +90,8 @@ impl Division {
                 format!("pg_catalog.width_bucket({column}, ARRAY[{}]::{type_name}[])", bounds.join(", "))
             }
             Takes::Conditions(conditions) => {
-                let cases = conditions.iter().enumerate().map(|(at, (_, condition))| format!(" WHEN {condition} THEN {at}"));
+                let cases =
+                    conditions.iter().enumerate().map(|(at, (_, condition))| format!(" WHEN {condition} THEN {at}"));
                 format!("CASE{} END", cases.collect::<String>())
             }
         };
@@ -137,9 +139,7 @@ impl Division {
         };
         if touched.others {
             let all = match &self.takes {
-                Takes::Spans(spans) => {
-                    merged(spans.iter()).iter().map(|span| among(&column, span)).collect::<Vec<_>>()
-                }
+                Takes::Spans(spans) => merged(spans.iter()).iter().map(|span| among(&column, span)).collect::<Vec<_>>(),
                 Takes::Conditions(conditions) => conditions.iter().map(|(_, c)| format!("({c})")).collect(),
             };
             let all = if all.is_empty() { "false".to_owned() } else { all.join(" OR ") };
@@ -212,7 +212,8 @@ mod tests {
     use super::*;
 
     fn division(default: Option<i64>) -> Division {
-        let time = |day: &str| NaiveDateTime::parse_from_str(&format!("{day} 00:00"), "%Y-%m-%d %H:%M").unwrap_or_default();
+        let time =
+            |day: &str| NaiveDateTime::parse_from_str(&format!("{day} 00:00"), "%Y-%m-%d %H:%M").unwrap_or_default();
         let span = |oid, lower: &str, upper: &str| Span {
             oid,
             from: time(lower),

@@ -16,10 +16,10 @@ mod words;
 
 use sqlx::PgConnection;
 
-pub(super) use self::done::{Done, Filled};
 use self::done::whole;
-use self::task::Task;
+pub(super) use self::done::{Done, Filled};
 pub(super) use self::parts::method;
+use self::task::Task;
 pub(super) use self::waiting::{Waiting, waiting};
 use super::decision::Decision;
 use super::{How, Item, Options, renew_logs};

@@ -10,9 +10,9 @@ use crate::build::position::{Look, Standing};
 use crate::build::{self, CheckResult, Division, Frame, SessionState, Touched, Which};
 use crate::catalog::Relation;
 use crate::database::SqlError;
+use crate::refresh::Method;
 use crate::refresh::cut::cut;
 use crate::refresh::decision::Decision;
-use crate::refresh::Method;
 use crate::refresh::part::type_of;
 use crate::sql::{changes, oldest_partition_of};
 use crate::state::{Changes, IncrementalMethod, Mart};
@@ -108,11 +108,8 @@ impl<'a> Parts<'a> {
         }
         session.leave(conn).await?;
         let cut = cut(conn, self.mart, self.live, None, frame).await?;
-        let reason = format!(
-            "{} touched by {}",
-            of_partitions(self.count()),
-            of_changes(decision.pending.unwrap_or_default())
-        );
+        let reason =
+            format!("{} touched by {}", of_partitions(self.count()), of_changes(decision.pending.unwrap_or_default()));
         let which = Which { cut, touched: Some((self.touched, self.condition)), query: Some(self.query) };
         let next = build::fill_parts(conn, self.mart, self.live, &which, frame, checks).await?;
         standing.refreshes += 1;
