@@ -8,7 +8,7 @@ use crate::build::copy::same_columns;
 use crate::build::run::run;
 use crate::build::session::{Frame, SessionState};
 use crate::build::statement;
-use crate::catalog::{Attached, Relation, RelationKind, time_of};
+use crate::catalog::{Attached, Relation, RelationKind, time_of, wanted};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::with;
 use crate::sql::{attach, create_like, move_rows, retained, tablespace};
@@ -206,14 +206,13 @@ impl Filling<'_> {
             let message = format!("{rows} rows have no partition: {values}");
             SqlError::new(ErrorKind::Data, format!("{message}; set `default = true` in [partition], or leave them out"))
         };
-        let Some(time) = time_of(self.mart, &self.live.columns) else {
+        if time_of(self.mart, &self.live.columns).is_none() {
             let sql = format!("SELECT count(*), min({column}::text) FROM {rest}");
             let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *conn).await?;
             let rows: i64 = row.try_get(0)?;
             let value = row.try_get::<Option<String>, _>(1)?.unwrap_or_else(|| "NULL".to_owned());
             return if rows == 0 { Ok(()) } else { Err(homeless(rows, format!("{column} is {value} for example"))) };
-        };
-        let time = time.map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
+        }
         session.enter(conn, frame).await?;
         let span = format!(
             "SELECT count(*), count(*) FILTER (WHERE f), (min({column}) FILTER (WHERE f))::timestamp, \
@@ -225,8 +224,11 @@ impl Filling<'_> {
             return Err(homeless(all - finite, format!("{column} is NULL or infinite")));
         }
         let (Some(first), Some(last)) = (row.try_get(2)?, row.try_get(3)?) else { return Ok(()) };
-        let pieces = self.partition.between(&self.mart.name, time, first, last);
-        let pieces = pieces.map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
+        // Those in between, too: the others begin where these end.
+        let now = sqlx::query("SELECT pg_catalog.now()").fetch_one(&mut *conn).await?.try_get(0)?;
+        let pieces = wanted(self.mart, &self.live.columns, Some(self.live), Some((first, last)), now);
+        let mut pieces = pieces.map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
+        pieces.retain(|piece| piece.range.is_some());
         let columns = quote_idents(self.live.columns.iter().map(|column| &column.name));
         let storage = with(&self.live.options) + &tablespace(self.live.tablespace.as_ref());
         for piece in pieces.iter().filter(|piece| !self.live.partitions.iter().any(|p| p.bound == piece.bound)) {
