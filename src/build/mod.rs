@@ -28,7 +28,7 @@ pub use merge::{Merged, differences, merge};
 pub use opaque::Opaque;
 pub use partial::{Rows, Written, write_rows};
 pub use partition::{
-    Changed, Cut, Division, NextPart, NextParts, Touched, Upkept, Which, build_parts, changed, drop_parts,
+    Changed, Cut, Division, NextPart, NextParts, Others, Touched, Upkept, Which, build_parts, changed, drop_parts,
     exchange_parts, fill_parts, merge_parts, obstacle, upkeep,
 };
 pub use room::lacking_room;

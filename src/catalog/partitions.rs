@@ -1,5 +1,8 @@
 //! The partitions that are there, and those that should be.
 
+#[cfg(test)]
+mod clocks;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};

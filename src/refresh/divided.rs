@@ -10,7 +10,7 @@ use super::cut::cut;
 use super::outcome::{Outcome, keep, measure};
 use super::part::Part;
 use super::{Choice, Item, Method, Options, RunStatus, paused};
-use crate::build::{self, Changed, CheckResult, Frame, NextParts, SessionState, Which};
+use crate::build::{self, Changed, CheckResult, Frame, NextParts, Others, SessionState, Which};
 use crate::catalog::{Attached, CatalogError, Relation, relations};
 use crate::database::{ErrorKind, SqlError};
 use crate::state::{Mart, PUBLICATION_TRIES, QName, range_of};
@@ -41,7 +41,8 @@ pub(super) async fn refresh(
         return all(conn, item, live, None, options, held, checks).await;
     }
     let cut = cut(conn, mart, live, start, frame).await?;
-    let next = build::build_parts(conn, mart, live, &Which { cut, ..Which::default() }, frame, checks).await?;
+    let which = Which { cut, ..Which::default() };
+    let next = build::build_parts(conn, mart, live, (&which, None), frame, checks).await?;
     published(conn, item, live, (&next, Method::Partition), options, held).await.map(|(outcome, _)| outcome)
 }
 
@@ -108,7 +109,14 @@ async fn all(
     }
     let look = changes::before_all(conn, item, options).await?;
     let cut = cut(conn, mart, live, None, held.0).await?;
-    let next = build::build_parts(conn, mart, live, &Which { cut, ..Which::default() }, held.0, checks).await?;
+    let which = Which { cut, ..Which::default() };
+    // Who watches what a build takes watches one session.
+    let others = options.beside.as_ref().filter(|_| options.max_size.is_none()).map(|endpoint| Others {
+        endpoint,
+        sessions: options.parallel,
+        changes: item.recorded.applied.changes.as_ref(),
+    });
+    let next = build::build_parts(conn, mart, live, (&which, others.as_ref()), held.0, checks).await?;
     let (outcome, _) = published(conn, item, live, (&next, Method::Exchange), options, held).await?;
     if let Some(look) = look {
         changes::after_all(conn, item, options, look, (outcome.row_count, demoted)).await?;

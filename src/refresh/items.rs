@@ -77,6 +77,7 @@ impl Options {
             requested_by: String::new(),
             registry: project.registry_schema.clone(),
             project: project.name.clone(),
+            beside: None,
             epoch: None,
         }
     }

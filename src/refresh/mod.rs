@@ -35,7 +35,7 @@ use serde::Serialize;
 
 use crate::build::{CheckResult, SizeLimit};
 use crate::catalog::{Actual, CatalogError, Recorded, Relation};
-use crate::database::{DatabaseError, ErrorKind, LockError, SqlError};
+use crate::database::{DatabaseError, Endpoint, ErrorKind, LockError, SqlError};
 use crate::manifest::{MaintenanceWindow, PauseWhen};
 use crate::state::QName;
 
@@ -316,6 +316,8 @@ pub struct Options {
     pub registry: String,
     /// The project.
     pub project: String,
+    /// Where a refresh gets sessions that help it; `None`: it has its own.
+    pub beside: Option<Endpoint>,
     /// The leadership under which it runs: a run of an older one than the registry knows is refused. `None` by hand.
     pub epoch: Option<i64>,
 }

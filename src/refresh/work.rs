@@ -169,6 +169,7 @@ async fn locked(
     tell(Event::Started { mart: name.clone(), method, reason });
     let clock = Instant::now();
     let frame = one::frame(&item.recorded.mart, live, options, &worker.user);
+    let options = &Options { beside: Some(endpoint.clone()), ..options.clone() };
     let held = (&frame, worker.locks.pid());
     let work = one::one(&mut worker.conn, item, live, &chosen.choice, options, held, &mut run.checks);
     let outcome = match &options.max_size {

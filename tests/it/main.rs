@@ -21,6 +21,7 @@ mod limits;
 mod locks;
 mod partitions;
 mod partitions_followed;
+mod partitions_killed;
 mod majors;
 mod manifests;
 mod meanwhile;

@@ -33,7 +33,11 @@ impl Shop {
         );
         let folder = Folder::of(&[("sales.toml", &manifest)]);
         converge(&database, folder.path(), &plan::Options::default()).await;
-        Self { database, folder }
+        let shop = Self { database, folder };
+        // The tests plan as if it were another day: the partitions of this one come with the first refresh.
+        let first = shop.refreshed().await;
+        assert!(matches!(first.status, RunStatus::Noop | RunStatus::Success), "{first:#?}");
+        shop
     }
 
     /// By months.
@@ -93,7 +97,6 @@ fn changes_are_written_within_partitions() {
     run(async {
         let shop = Shop::new("changes").await;
         let before = shop.leaves().await;
-        assert_eq!(shop.refreshed().await.status, RunStatus::Noop);
         let some = shop.after("UPDATE orders SET amount = 1000 WHERE day IN (current_date, current_date - 100); DELETE FROM orders WHERE day = current_date - 200").await;
         went(&some, Method::Changes, "3 keys after ");
         assert_eq!((some.rows_inserted, some.rows_updated, some.rows_deleted), (Some(0), Some(2), Some(1)));
@@ -137,7 +140,6 @@ fn the_log_tells_which_partitions_are_computed() {
     run(async {
         let shop = Shop::new("partition").await;
         let before = shop.leaves().await;
-        assert_eq!(shop.refreshed().await.status, RunStatus::Noop);
         let some = shop
             .after(
                 "UPDATE orders SET amount = 1000 WHERE day IN (current_date, current_date - 100, current_date - 200)",
@@ -158,8 +160,9 @@ fn the_log_tells_which_partitions_are_computed() {
         assert_eq!(changed(&before, &shop.leaves().await), 3);
         assert_eq!(more.row_count, Some(363));
         shop.is_exact().await;
+        // But for that of the next month.
         let all = shop.after("UPDATE orders SET amount = amount + 1").await;
-        went(&all, Method::Exchange, "all of its partitions are touched");
+        went(&all, Method::Partition, &format!("{} partitions touched by ", shop.leaves().await.len() - 1));
         shop.is_exact().await;
         assert_eq!(shop.refreshed().await.status, RunStatus::Noop);
     });
@@ -171,7 +174,7 @@ fn many_keys_of_few_partitions_are_partitions() {
     run(async {
         let seed = "CREATE TABLE orders (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamp NOT NULL, customer int NOT NULL, amount numeric NOT NULL);
             INSERT INTO orders (at, customer, amount) SELECT date '2026-01-01' + n / 60000.0 * interval '364 days', n % 4000, n FROM generate_series(0, 59999) AS n;
-            CREATE INDEX ON orders (at); CREATE INDEX ON orders (customer); VACUUM ANALYZE orders";
+            CREATE INDEX ON orders (at); CREATE INDEX ON orders (customer); ANALYZE orders";
         let query = "SELECT at::date AS day, customer, sum(amount) AS amount FROM orders GROUP BY 1, 2";
         let shop = Shop::of(seed, query, MONTHS, "primary_key = [\"day\", \"customer\"]", "method = \"changes\"").await;
         let month = "UPDATE orders SET amount = amount + 1 WHERE at >= '2026-03-01' AND at < '2026-04-01'";
@@ -307,5 +310,54 @@ fn a_query_that_does_not_tell_partitions_is_refused() {
         let error = &failures[0].error;
         assert!(error.message.ends_with("no change tells the value of day, by which the mart is divided"), "{error:?}");
         assert!(error.hint.as_ref().is_some_and(|hint| hint.starts_with("add a `lookback`")), "{error:?}");
+    });
+}
+
+/// Where the bounds reach the source several sessions fill partitions; where they do not, it is one pass.
+#[test]
+fn all_partitions_are_filled_side_by_side() {
+    run(async {
+        let seed = "CREATE TABLE orders (id int, day date NOT NULL, amount numeric NOT NULL);
+            INSERT INTO orders SELECT n, date '2026-01-01' + n / 1000, n FROM generate_series(0, 299999) AS n;
+            CREATE INDEX ON orders (day); ANALYZE orders";
+        for (query, sessions) in
+            [("SELECT id, day, amount FROM orders", 2), ("SELECT id, day + 0 AS day, amount FROM orders", 1)]
+        {
+            let shop = Shop::of(
+                seed,
+                query,
+                &format!("{MONTHS}\npremake = 0"),
+                "",
+                "method = \"upsert\"\nunique_key = [\"id\", \"day\"]",
+            )
+            .await;
+            shop.database.script("UPDATE orders SET amount = amount + 1 WHERE id % 1000 = 0; INSERT INTO orders VALUES (300000, '2025-03-03', 1)").await;
+            let desired = project::load(shop.folder.path());
+            let mut items = project::items(&mut shop.database.session().await, &desired).await;
+            items[0].asked.how = datamart::refresh::How::Full;
+            let seen = std::sync::Mutex::new(std::collections::BTreeSet::new());
+            let (options, stop) = (refresh_options(), std::sync::atomic::AtomicBool::new(false));
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    run(async {
+                        let filling = "SELECT coalesce(string_agg(DISTINCT pid::text, ' '), '') FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'INSERT INTO public.sales%' AND datname = current_database()";
+                        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                            let pids = shop.database.value(filling).await;
+                            seen.lock().expect("seen").extend(pids.split(' ').filter(|pid| !pid.is_empty()).map(str::to_owned));
+                        }
+                    });
+                });
+                let work = scope.spawn(|| {
+                    run(datamart::refresh::refresh(&shop.database.endpoint, &items, &options, &|| false, &mut |_| {}))
+                });
+                let runs = work.join();
+                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                let run = runs.expect("a thread").expect("runs").remove(0);
+                went(&run, Method::Exchange, "partitions differ");
+                assert_eq!(run.row_count, Some(300_001));
+            });
+            shop.is_exact().await;
+            assert_eq!(seen.lock().expect("seen").len(), sessions, "{query}");
+        }
     });
 }

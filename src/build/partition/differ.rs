@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::aside::{NextPart, NextParts};
+use super::next::{NextPart, NextParts};
 use crate::build::run::run;
 use crate::build::session::{Frame, SessionState};
 use crate::catalog::Relation;

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::aside::{NextPart, NextParts};
 use super::differ::Changed;
+use super::next::{NextPart, NextParts};
 use crate::build::copy::{Built, close};
 use crate::build::merge::{self, Merged};
 use crate::build::run::{Tries, run, run_all};
@@ -17,7 +17,7 @@ use crate::sql::settle_index_names;
 use crate::state::{QName, next_name, quote_ident, quote_idents};
 
 /// The constraint that says what a partition takes while it is none, so that attaching it reads no row.
-const BOUND: &str = "datamart_bound";
+pub(super) const BOUND: &str = "datamart_bound";
 
 /// Why partitions cannot be exchanged: their rows are merged instead. `leaves` are the partitions there are.
 pub fn obstacle(live: &Relation, leaves: &HashMap<QName, Relation>) -> Option<String> {

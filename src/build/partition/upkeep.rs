@@ -1,7 +1,8 @@
 //! Partitions are there before rows need them, and leave when they are too old.
 
-use sqlx::{PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::exchange::BOUND;
 use crate::build::copy::close;
 use crate::build::run::{Tries, run};
 use crate::build::session::{Frame, SessionState};
@@ -9,7 +10,7 @@ use crate::catalog::{Relation, expired, matched, wanted};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::with;
 use crate::sql::{attach, create_like, move_rows, tablespace};
-use crate::state::{Mart, OnExpire, Partition, Piece, quote_idents};
+use crate::state::{Mart, OnExpire, Partition, Piece, quote_ident, quote_idents};
 
 /// What was done about partitions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,6 +39,7 @@ pub async fn upkeep(
     let brief = Frame { settings: Vec::new(), lock_timeout_ms: publish_lock_timeout_ms, ..frame.clone() };
     let mut upkept = Upkept::default();
     for piece in matched(live, &pieces).missing {
+        spare_the_scan(conn, mart, live, piece, frame).await?;
         transaction(conn, &brief, &add(mart, live, piece)).await?;
         upkept.made += 1;
     }
@@ -72,7 +74,49 @@ fn add(mart: &Mart, live: &Relation, piece: &Piece) -> Vec<String> {
         sql.push(move_rows(&default.name, &piece.name, &columns, &condition));
     }
     sql.push(attach(&live.name, piece, &piece.name));
+    sql.extend(default.map(|default| format!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {BOUND}", default.name)));
     sql
+}
+
+/// Attaching a partition reads the default, and nobody else can meanwhile. Where rows stand there and none of them belongs to the
+/// new one, that is said by a constraint, which is found to hold beside readers: then nothing is read. Rows that do belong to it
+/// go along, and all are read.
+async fn spare_the_scan(
+    conn: &mut PgConnection,
+    mart: &Mart,
+    live: &Relation,
+    piece: &Piece,
+    frame: &Frame,
+) -> Result<(), SqlError> {
+    let default = live.partitions.iter().find(|attached| attached.is_default());
+    let column = mart.partition.as_ref().map(|partition| &partition.column);
+    let condition = column.and_then(|column| piece.condition(column));
+    let (Some(default), Some(column), Some(condition)) = (default, column, condition) else { return Ok(()) };
+    let (name, column) = (&default.name, quote_ident(column));
+    let mut session = SessionState::alone();
+    session.enter(conn, frame).await?;
+    let sql = format!("SELECT EXISTS (SELECT FROM {name}) AND NOT EXISTS (SELECT FROM {name} WHERE {condition})");
+    let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut *conn).await;
+    let mut outcome = match row {
+        Ok(row) => row.try_get(0).map_err(SqlError::from),
+        Err(error) => Err(error.into()),
+    };
+    if let Ok(true) = outcome {
+        for sql in [
+            format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {BOUND}"),
+            format!(
+                "ALTER TABLE {name} ADD CONSTRAINT {BOUND} CHECK (NOT ({column} IS NOT NULL AND {condition})) NOT VALID"
+            ),
+            format!("ALTER TABLE {name} VALIDATE CONSTRAINT {BOUND}"),
+        ] {
+            if let Err(error) = run(conn, &mut session, frame, &sql).await {
+                outcome = Err(error);
+                break;
+            }
+        }
+    }
+    session.leave(conn).await?;
+    outcome.map(|_: bool| ())
 }
 
 /// Statements in one transaction, begun again where a lock is not to be had.

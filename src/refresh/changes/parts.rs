@@ -1,6 +1,6 @@
 //! The partitions in which rows of the keys stand, built aside in the transaction that found them.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 
 use super::done::{Done, Filled, whole};
 use super::keys::Keys;
@@ -16,6 +16,11 @@ use crate::refresh::decision::Decision;
 use crate::refresh::part::type_of;
 use crate::sql::{changes, oldest_partition_of};
 use crate::state::{Changes, IncrementalMethod, Mart};
+
+/// Fewer keys are merged.
+const MANY: u64 = 1_000;
+/// Beyond this part of the rows of their partitions, these are exchanged.
+const MOST: f64 = 0.5;
 
 /// Partitions of a mart, and the query that gives their rows.
 pub(super) struct Parts<'a> {
@@ -69,6 +74,18 @@ impl<'a> Parts<'a> {
     /// They are all there are.
     pub fn are_all(&self) -> bool {
         self.division.is_all(&self.touched)
+    }
+
+    /// So many keys are most of their rows: exchanging them writes no more than merging, and leaves nothing behind.
+    pub async fn are_rewritten(&self, conn: &mut PgConnection, keys: u64) -> Result<bool, SqlError> {
+        if keys < MANY {
+            return Ok(false);
+        }
+        let sql = "SELECT coalesce(pg_catalog.sum(greatest(c.reltuples, 0)), 0)::float8 FROM pg_catalog.pg_class AS c WHERE c.oid = ANY ($1::bigint[]::pg_catalog.oid[])";
+        let oids: Vec<i64> = self.touched.parts.iter().copied().collect();
+        let rows: f64 = sqlx::query(sql).bind(oids).fetch_one(conn).await?.try_get(0)?;
+        #[allow(clippy::cast_precision_loss, reason = "a count far below 2^53")]
+        Ok(keys as f64 > rows * MOST)
     }
 
     /// How many there are.

@@ -129,15 +129,18 @@ impl<'a> Task<'a> {
         if keys.count > 0 {
             let parts = Parts::of(self.conn, (self.mart(), self.live), changes, keys).await?;
             decision.partitions = parts.as_ref().map(Parts::count);
+            let asked = parts::are_asked_for(self.mart());
             match parts {
-                Some(parts) if parts::are_asked_for(self.mart()) || parts.are_missing() => {
-                    if parts.are_all() {
-                        return Ok(whole("all of its partitions are touched", decision));
-                    }
-                    return self.fill(session, look, parts, &all, (standing, decision)).await;
+                None if asked => return Ok(whole("its key does not tell its partitions", decision)),
+                Some(parts) if asked && parts.are_all() => {
+                    return Ok(whole("all of its partitions are touched", decision));
                 }
-                None if parts::are_asked_for(self.mart()) => {
-                    return Ok(whole("its key does not tell its partitions", decision));
+                Some(parts)
+                    if asked
+                        || !parts.are_all()
+                            && (parts.are_missing() || parts.are_rewritten(self.conn, keys.count).await?) =>
+                {
+                    return self.fill(session, look, parts, &all, (standing, decision)).await;
                 }
                 _ => {}
             }

@@ -4,6 +4,7 @@ mod action_analytics;
 mod deploy;
 mod historical_http;
 mod historical_kpis;
+mod partitions;
 mod readme;
 mod sales_refresh;
 

@@ -1,0 +1,259 @@
+//! What fills the next partitions of a mart.
+
+use chrono::NaiveDateTime;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::next::{Cut, NextPart, NextParts, Which};
+use crate::build::copy::same_columns;
+use crate::build::run::run;
+use crate::build::session::{Frame, SessionState};
+use crate::build::statement;
+use crate::catalog::{Attached, Relation, RelationKind, time_of, wanted};
+use crate::database::{ErrorKind, SqlError};
+use crate::plan::with;
+use crate::sql::{attach, create_like, move_rows, retained, tablespace};
+use crate::state::{
+    Kind, Mart, Partition, PartitionBy, QName, derived_name, next_name, quote_ident, quote_idents, quote_literal,
+    range_of,
+};
+
+/// What fills `<mart>__next`.
+pub(super) struct Filling<'a> {
+    pub mart: &'a Mart,
+    pub live: &'a Relation,
+    pub partition: &'a Partition,
+    pub which: &'a Which,
+    pub name: QName,
+}
+
+impl Filling<'_> {
+    /// Makes it and fills it in the transaction that is open.
+    pub async fn fill(
+        &self,
+        conn: &mut PgConnection,
+        session: &mut SessionState,
+        frame: &Frame,
+    ) -> Result<NextParts, SqlError> {
+        let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *conn).await?;
+        let mut parts = self.make(conn, session, frame).await?;
+        let columns = self.columns();
+        let mut conditions: Vec<String> = self.which.touched.iter().map(|(_, condition)| condition.clone()).collect();
+        if let Some(cut) = &self.which.cut {
+            let (computed, kept) = self.conditions(cut);
+            conditions.push(format!("({computed})"));
+            for attached in
+                parts.iter().filter_map(|part| part.live.as_ref()).filter(|part| self.reaches_back(part, cut))
+            {
+                let sql = format!(
+                    "INSERT INTO {} ({columns}) SELECT {columns} FROM {} WHERE {kept}",
+                    self.name, attached.name
+                );
+                run(conn, session, frame, &sql).await?;
+            }
+        }
+        let query = self.which.query.as_ref().unwrap_or(&self.mart.query);
+        let insert =
+            self.insert(&self.name, query, (!conditions.is_empty()).then(|| conditions.join(" AND ")).as_deref());
+        run(conn, session, frame, &insert).await?;
+        self.rest(conn, session, &mut parts, frame).await?;
+        session.leave(conn).await?;
+        Ok(NextParts { name: self.name.clone(), parts, snapshot: row.try_get(0)? })
+    }
+
+    /// Makes it, without rows.
+    pub async fn make(
+        &self,
+        conn: &mut PgConnection,
+        session: &mut SessionState,
+        frame: &Frame,
+    ) -> Result<Vec<NextPart>, SqlError> {
+        self.same_columns(conn, session, &self.kept(&self.mart.query), frame).await?;
+        let parts = self.parts()?;
+        for sql in self.create(&parts) {
+            run(conn, session, frame, &sql).await?;
+        }
+        Ok(parts)
+    }
+
+    /// A query without the rows that are too old to be kept.
+    fn kept(&self, query: &str) -> String {
+        retained(self.mart, query, |name| {
+            Some(self.live.columns.iter().find(|column| column.name == name)?.type_name.clone())
+        })
+    }
+
+    fn columns(&self) -> String {
+        quote_idents(self.live.columns.iter().map(|column| &column.name))
+    }
+
+    /// The rows of a query that meet a condition.
+    pub fn select(&self, query: &str, condition: Option<&str>) -> String {
+        let condition = condition.map(|condition| format!("\nWHERE {condition}")).unwrap_or_default();
+        format!("SELECT {} FROM (\n{}\n) AS q{condition}", self.columns(), self.kept(query).trim())
+    }
+
+    /// What writes them into a relation.
+    pub fn insert(&self, into: &QName, query: &str, condition: Option<&str>) -> String {
+        format!("INSERT INTO {into} ({})\n{}", self.columns(), self.select(query, condition))
+    }
+
+    /// A table of the query's columns, for as long as it takes to compare them.
+    async fn same_columns(
+        &self,
+        conn: &mut PgConnection,
+        session: &mut SessionState,
+        query: &str,
+        frame: &Frame,
+    ) -> Result<(), SqlError> {
+        run(conn, session, frame, &format!("CREATE TABLE {} AS\n{}\nWITH NO DATA", self.name, query.trim())).await?;
+        session.leave(conn).await?;
+        same_columns(conn, &self.name, self.live).await?;
+        run(conn, session, frame, &format!("DROP TABLE {}", self.name)).await?;
+        Ok(())
+    }
+
+    /// The partitions that are computed.
+    pub fn parts(&self) -> Result<Vec<NextPart>, SqlError> {
+        let recent = |attached: &&Attached| match (&self.which.cut, self.ends(attached)) {
+            (Some(cut), Some(end)) => end > cut.at,
+            _ => true,
+        };
+        let touched = |attached: &&Attached| {
+            self.which.touched.as_ref().is_none_or(|(touched, _)| touched.parts.contains(&attached.oid))
+        };
+        let parts = self.live.partitions.iter().filter(recent).filter(touched);
+        parts
+            .map(|attached| match attached.kind {
+                RelationKind::Table => Ok(NextPart {
+                    live: Some(attached.clone()),
+                    name: attached.name.clone(),
+                    next: attached.name.sibling(next_name(&attached.name.name)),
+                    bound: attached.bound.clone(),
+                    condition: None,
+                }),
+                other => {
+                    let what =
+                        format!("its partition {} is a {}, which datamart cannot fill", attached.name, other.label());
+                    Err(SqlError::new(ErrorKind::Conflict, format!("{what}; detach it")))
+                }
+            })
+            .collect()
+    }
+
+    /// Until before when a partition by time takes rows.
+    fn ends(&self, attached: &Attached) -> Option<NaiveDateTime> {
+        let (kind, zone) = time_of(self.mart, &self.live.columns)?.ok()?;
+        kind.read(&range_of(&attached.bound)?.1, zone)
+    }
+
+    /// Whether a partition holds rows from before `cut`.
+    fn reaches_back(&self, attached: &Attached, cut: &Cut) -> bool {
+        let time = time_of(self.mart, &self.live.columns).and_then(Result::ok);
+        let begins = time.and_then(|(kind, zone)| kind.read(&range_of(&attached.bound)?.0, zone));
+        begins.is_none_or(|begins| begins < cut.at)
+    }
+
+    /// Which rows are computed, and which stay.
+    fn conditions(&self, cut: &Cut) -> (String, String) {
+        let (column, value) = (quote_ident(&self.partition.column), quote_literal(&cut.value));
+        match cut.keeps_timeless {
+            true => (format!("q.{column} >= {value}"), format!("{column} < {value} OR {column} IS NULL")),
+            false => (format!("q.{column} >= {value} OR q.{column} IS NULL"), format!("{column} < {value}")),
+        }
+    }
+
+    /// Rows that no partition takes are found in one of their own instead of stopping at the first of them; of a hash there are none.
+    pub fn catches(&self) -> bool {
+        !matches!(self.partition.by, PartitionBy::Hash { .. })
+    }
+
+    /// What takes the rows that no partition takes.
+    pub fn default_name(&self) -> QName {
+        self.name.sibling(next_name(&derived_name(&self.mart.name.name, "_default")))
+    }
+
+    fn create(&self, parts: &[NextPart]) -> Vec<String> {
+        let (live, name) = (self.live, &self.name);
+        let key = live.partitioned_by.clone().unwrap_or_else(|| self.partition.key());
+        let tablespace = tablespace(live.tablespace.as_ref());
+        let mut sql = vec![
+            create_like(&live.name, name, &format!(" PARTITION BY {key}{tablespace}")),
+            statement::mark_next(Kind::PartitionedTable, &self.mart.name, name),
+        ];
+        for part in parts {
+            let options = part.live.as_ref().map(|attached| with(&attached.options)).unwrap_or_default();
+            sql.push(format!("CREATE TABLE {} PARTITION OF {name} {}{options}{tablespace}", part.next, part.bound));
+        }
+        if self.catches() && !parts.iter().any(NextPart::is_default) {
+            sql.push(format!("CREATE TABLE {} PARTITION OF {name} DEFAULT", self.default_name()));
+        }
+        sql
+    }
+
+    /// Rows for which there is no partition yet: they get theirs.
+    pub async fn rest(
+        &self,
+        conn: &mut PgConnection,
+        session: &mut SessionState,
+        parts: &mut Vec<NextPart>,
+        frame: &Frame,
+    ) -> Result<(), SqlError> {
+        if !self.catches() || parts.iter().any(NextPart::is_default) {
+            return Ok(());
+        }
+        let (rest, column) = (self.default_name(), quote_ident(&self.partition.column));
+        let homeless = |rows: i64, values: String| {
+            let message = format!("{rows} rows have no partition: {values}");
+            SqlError::new(ErrorKind::Data, format!("{message}; set `default = true` in [partition], or leave them out"))
+        };
+        if time_of(self.mart, &self.live.columns).is_none() {
+            let sql = format!("SELECT count(*), min({column}::text) FROM {rest}");
+            let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *conn).await?;
+            let rows: i64 = row.try_get(0)?;
+            let value = row.try_get::<Option<String>, _>(1)?.unwrap_or_else(|| "NULL".to_owned());
+            return if rows == 0 { Ok(()) } else { Err(homeless(rows, format!("{column} is {value} for example"))) };
+        }
+        session.enter(conn, frame).await?;
+        let span = format!(
+            "SELECT count(*), count(*) FILTER (WHERE f), (min({column}) FILTER (WHERE f))::timestamp, \
+             (max({column}) FILTER (WHERE f))::timestamp FROM (SELECT {column}, coalesce(isfinite({column}), false) AS f FROM {rest}) AS r"
+        );
+        let row = sqlx::query(AssertSqlSafe(span)).persistent(false).fetch_one(&mut *conn).await?;
+        let (all, finite): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        if all > finite {
+            return Err(homeless(all - finite, format!("{column} is NULL or infinite")));
+        }
+        let (Some(first), Some(last)) = (row.try_get(2)?, row.try_get(3)?) else { return Ok(()) };
+        // Those in between, too: the others begin where these end.
+        let now = sqlx::query("SELECT pg_catalog.now()").fetch_one(&mut *conn).await?.try_get(0)?;
+        let pieces = wanted(self.mart, &self.live.columns, Some(self.live), Some((first, last)), now);
+        let mut pieces = pieces.map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
+        pieces.retain(|piece| piece.range.is_some());
+        let columns = quote_idents(self.live.columns.iter().map(|column| &column.name));
+        let storage = with(&self.live.options) + &tablespace(self.live.tablespace.as_ref());
+        for piece in pieces.iter().filter(|piece| !self.live.partitions.iter().any(|p| p.bound == piece.bound)) {
+            let next = piece.name.sibling(next_name(&piece.name.name));
+            let condition = piece.condition(&self.partition.column).unwrap_or_default();
+            let statements = [
+                create_like(&self.live.name, &next, &storage),
+                move_rows(&rest, &next, &columns, &condition),
+                attach(&self.name, piece, &next),
+            ];
+            for sql in statements {
+                run(conn, session, frame, &sql).await?;
+            }
+            parts.push(NextPart {
+                live: None,
+                name: piece.name.clone(),
+                next,
+                bound: piece.bound.clone(),
+                condition: Some(format!("{column} IS NOT NULL AND {condition}")),
+            });
+        }
+        let left = sqlx::query(AssertSqlSafe(format!("SELECT count(*) FROM {rest}"))).fetch_one(&mut *conn).await?;
+        match left.try_get(0)? {
+            0 => Ok(()),
+            left => Err(homeless(left, format!("what stands where those of their {column} belong takes others"))),
+        }
+    }
+}
