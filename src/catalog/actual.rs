@@ -9,6 +9,7 @@ use super::attached::Attached;
 use super::captures::Captures;
 use super::columns::{Column, Index};
 use super::extra::Extra;
+use super::keepers::Keepers;
 use super::kind::RelationKind;
 use super::measured::Measures;
 use super::overrides::Overrides;
@@ -38,6 +39,8 @@ pub struct Actual {
     pub left: BTreeMap<QName, Left>,
     /// The tables behind what marts read, and what notices writes to them.
     pub captures: Captures,
+    /// What keeps marts as writers commit.
+    pub keepers: Keepers,
     /// What changes would cost, where somebody looked.
     pub measures: Measures,
     /// What holds instead of what manifests say, where somebody looked.

@@ -59,6 +59,8 @@ pub struct Log {
     pub logged: bool,
     /// Which of its tables is written to.
     pub segment: usize,
+    /// Marts are kept by it as writers commit.
+    pub commits: bool,
     /// Its function is the one that was made, and its tables are there.
     pub whole: bool,
 }
@@ -191,12 +193,16 @@ async fn logs(conn: &mut PgConnection, registry: &str, project: &str) -> Result<
         let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
         let columns =
             row.try_get::<Vec<String>, _>("columns")?.into_iter().zip(row.try_get::<Vec<String>, _>("types")?);
+        let commits: bool = row.try_get("commits")?;
         let log = Log {
             name: row.try_get("log")?,
             columns: columns.map(|(name, type_name)| LoggedColumn { name, type_name }).collect(),
             logged: row.try_get("logged")?,
+            commits,
             segment: usize::try_from(row.try_get::<i16, _>("segment")?).unwrap_or_default(),
-            whole: row.try_get::<bool, _>("fills")? && row.try_get::<bool, _>("whole")?,
+            whole: row.try_get::<bool, _>("fills")?
+                && row.try_get::<bool, _>("whole")?
+                && (!commits || row.try_get::<bool, _>("indexed")?),
         };
         Ok((name, log))
     };

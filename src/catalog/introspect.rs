@@ -9,6 +9,7 @@ use super::actual::{Actual, DefaultAcl, Dependent, Relation, Server};
 use super::aside::{left, taken};
 use super::captures::{CaptureScope, Captures};
 use super::columns::{Column, Index};
+use super::keepers::Keepers;
 use super::kind::RelationKind;
 use super::measured::Measures;
 use super::options::options;
@@ -108,6 +109,11 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         }
         None => Captures::default(),
     };
+    // Without logs there is nothing to keep marts by.
+    let keepers = match &scope.registry {
+        Some(registry) if !captures.logs.is_empty() => Keepers::read(conn, registry, &scope.project).await?,
+        _ => Keepers::default(),
+    };
     let default_acls = default_acls(conn).await?;
     let measures = Measures::default();
     Ok(Actual {
@@ -122,6 +128,7 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         default_acls,
         measures,
         captures,
+        keepers,
         ..Actual::default()
     })
 }

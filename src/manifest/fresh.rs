@@ -35,6 +35,11 @@ pub(super) fn check(root: &Section<'_>, mart: &Checked<'_>, report: &mut Report)
         let message = format!("{what} shows what the sources have, and `frozen_before` keeps rows that they lost");
         report.error(span, path, message, "keep one of them");
     }
+    let versions = root.section("versions");
+    if on_commit && versions.exists() {
+        let message = "writers keep one table of rows, and each version of a mart is another";
+        report.error(versions.own_span(), "versions", message, "remove it, or use `fresh = true`");
+    }
     let retention = root.section("retention");
     if retention.exists() {
         let message = format!("{what} computes rows again that [retention] deleted");

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::aspect::{Fix, Mode};
 use super::capture::Capture;
 use super::decision::Decision;
+use super::keep::Keep;
 use super::{Record, Step};
 use crate::catalog::{Actual, Recorded};
 use crate::manifest::{Desired, Project};
@@ -28,6 +29,18 @@ impl Assembly {
             self.steps.iter().filter_map(|step| step.transaction).chain(self.records.iter().map(|r| r.transaction));
         let (mut steps, mut after) = capture.steps(desired, last.max().unwrap_or(0));
         let shift = capture.transactions();
+        self.steps.iter_mut().filter_map(|step| step.transaction.as_mut()).for_each(|number| *number += shift);
+        self.records.iter_mut().for_each(|record| record.transaction += shift);
+        steps.append(&mut self.steps);
+        steps.append(&mut after);
+        self.steps = steps;
+    }
+
+    /// Marts that writers keep are kept once all else is done, and are not from the beginning on where something is done about them.
+    pub(super) fn kept(&mut self, keep: &mut Keep, desired: &Desired) {
+        let last =
+            self.steps.iter().filter_map(|step| step.transaction).chain(self.records.iter().map(|r| r.transaction));
+        let (mut steps, mut after, shift) = keep.steps(desired, last.max().unwrap_or(0));
         self.steps.iter_mut().filter_map(|step| step.transaction.as_mut()).for_each(|number| *number += shift);
         self.records.iter_mut().for_each(|record| record.transaction += shift);
         steps.append(&mut self.steps);

@@ -6,7 +6,8 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::told::{change, drifted, log_drifted, step};
+pub(super) use self::told::step;
+use self::told::{change, drifted, log_drifted};
 use self::world::{Need, Needs, World, whole};
 use super::log::{attach_log, create_log, detach_log, drop_log, poison_log};
 use super::{Change, Drift, Hazard, HazardKind, Heal, Options, PlanProblem, Step};
@@ -118,7 +119,7 @@ pub(super) fn gone(desired: &Desired, actual: &Actual) -> Vec<Drift> {
         for table in needs.keys() {
             let Some(log) = actual.captures.logs.get(table) else { continue };
             let source = actual.captures.tables.get(table).filter(|source| can_be_logged(source));
-            let log = declared_log(desired, table, log.columns.clone());
+            let log = declared_log(desired, table, log.columns.clone(), log.commits);
             if source.is_some_and(|source| source.trigger(&log) == Trigger::Missing) {
                 items.extend(drifted(Some(whole), &log, table, Trigger::Missing));
             }
@@ -130,7 +131,7 @@ pub(super) fn gone(desired: &Desired, actual: &Actual) -> Vec<Drift> {
 impl Capture {
     fn table(&mut self, table: &QName, need: &Need, kind: Option<Kind>, asked: &Asked<'_>) {
         let captures = &asked.actual.captures;
-        let log = declared_log(asked.desired, table, need.columns());
+        let log = declared_log(asked.desired, table, need.columns(), need.commits);
         let Some(source) = captures.tables.get(table) else {
             // A mart that this plan makes.
             if kind.is_some_and(Kind::has_data) {
@@ -143,7 +144,10 @@ impl Capture {
             return;
         }
         let was = captures.logs.get(table);
-        let same = |was: &Log| was.columns == log.columns && was.logged == log.logged && was.name == log.name().name;
+        let same = |was: &Log| {
+            (&was.columns, was.logged, was.commits) == (&log.columns, log.logged, log.commits)
+                && was.name == log.name().name
+        };
         let as_wanted = was.is_some_and(same);
         let changed = was.is_some_and(|was| as_wanted && !was.whole);
         let aspect = format!("capture:{table}");
@@ -292,6 +296,7 @@ impl Capture {
             table: table.clone(),
             columns: log.columns.clone(),
             logged: log.logged,
+            commits: log.commits,
         };
         let tables = &asked.actual.captures.tables;
         let on: Vec<(&QName, &Source)> = tables.iter().filter(|(_, source)| source.has_triggers(&log.name)).collect();
@@ -327,7 +332,7 @@ impl Capture {
             let lists = all.iter().flat_map(|(change, lists)| lists.iter().map(move |list| (change, list)));
             let steps = lists.enumerate().flat_map(|(at, (change, list))| {
                 let transaction = u32::try_from(first + at).unwrap_or(u32::MAX);
-                list.iter().map(move |sql| step(desired, change, sql.clone(), transaction))
+                list.iter().map(move |sql| step(desired, &change.address, sql.clone(), transaction))
             });
             steps.collect::<Vec<_>>()
         };
@@ -368,13 +373,14 @@ fn can_be_logged(source: &Source) -> bool {
     matches!(source.kind, RelationKind::Table | RelationKind::PartitionedTable)
 }
 
-fn declared_log(desired: &Desired, table: &QName, columns: Vec<LoggedColumn>) -> ChangeLog {
+fn declared_log(desired: &Desired, table: &QName, columns: Vec<LoggedColumn>, commits: bool) -> ChangeLog {
     ChangeLog {
         registry: desired.project.registry_schema.clone(),
         project: desired.project.name.clone(),
         table: table.clone(),
         columns,
         logged: desired.project.capture.logged,
+        commits,
     }
 }
 

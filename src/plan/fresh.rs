@@ -91,6 +91,7 @@ pub(super) fn leave_logs(
                 table: source.table.clone(),
                 columns: source.columns.clone(),
                 logged: desired.project.capture.logged,
+                commits: actual.captures.logs.get(&source.table).is_some_and(|log| log.commits),
             };
             let segments = log.segments().map(|segment| segment.to_string()).join(", ");
             let mut again = vec![format!("{create}{definition}")];

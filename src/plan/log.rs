@@ -18,10 +18,13 @@ pub fn create_log(log: &ChangeLog) -> Vec<String> {
     let storage = if log.logged { "" } else { "UNLOGGED " };
     let columns = log.columns.iter().map(|c| format!(", {} {}", quote_ident(&c.name), plain_type(&c.type_name)));
     let columns: String = columns.collect();
-    // Nothing is ever deleted from it, and it is never looked at by conditions: there is nothing for autovacuum to do.
+    // Nothing is ever deleted from it, and refreshes do not look at it by conditions: there is nothing for autovacuum to do.
     sql.extend(log.segments().iter().map(|segment| {
         format!("CREATE {storage}TABLE {segment} ({OWN_COLUMNS}{columns}) WITH (autovacuum_enabled = false)")
     }));
+    if log.commits {
+        sql.extend(log.segments().iter().map(|segment| format!("CREATE INDEX ON {segment} (datamart_xid)")));
+    }
     sql.push(function(log, 0));
     let comment = quote_literal(&format!("datamart: logs which rows of {} change", log.table));
     sql.push(format!("COMMENT ON FUNCTION {}() IS {comment}", log.name()));

@@ -1,6 +1,6 @@
 //! The function that fills a log of changes.
 
-use crate::state::{ChangeLog, LoggedColumn, quote_ident, quote_idents, quote_literal};
+use crate::state::{ChangeLog, Keeper, LoggedColumn, quote_ident, quote_idents, quote_literal};
 
 use super::log_type::{told_apart, type_value};
 
@@ -30,7 +30,8 @@ fn body(log: &ChangeLog, segment: usize) -> String {
     let truncated = format!("    IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN\n        {}\n", mark("T"));
     if log.columns.is_empty() {
         return format!(
-            "BEGIN\n{gone}{truncated}    ELSE\n        INSERT INTO {into} (datamart_xid) VALUES (pg_catalog.pg_current_xact_id());\n    END IF;\n    RETURN NULL;\nEND;\n"
+            "BEGIN\n{gone}{truncated}    ELSE\n        INSERT INTO {into} (datamart_xid) VALUES (pg_catalog.pg_current_xact_id());\n    END IF;\n{}    RETURN NULL;\nEND;\n",
+            noted(log, "")
         );
     }
     let columns = column_list(log);
@@ -56,7 +57,21 @@ fn body(log: &ChangeLog, segment: usize) -> String {
     .concat();
     let moved = mark("P");
     format!(
-        "#variable_conflict use_column\nDECLARE\n    same pg_catalog.bool;\nBEGIN\n{gone}{truncated}{events}    END IF;\n    IF NOT same THEN\n        {moved}\n    END IF;\n    RETURN NULL;\nEND;\n"
+        "#variable_conflict use_column\nDECLARE\n    same pg_catalog.bool;\nBEGIN\n{gone}{truncated}{events}    END IF;\n    IF NOT same THEN\n        {moved}\n    END IF;\n{}    RETURN NULL;\nEND;\n",
+        noted(log, "(same IS NOT NULL OR TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE') AND ")
+    )
+}
+
+/// Notes once that the transaction has something to do before it is committed, where it wrote anything.
+fn noted(log: &ChangeLog, wrote: &str) -> String {
+    if !log.commits {
+        return String::new();
+    }
+    let table = Keeper::new(&log.registry, &log.project).transactions();
+    let there = quote_literal(&table.to_string());
+    format!(
+        "    IF {wrote}pg_catalog.has_table_privilege(pg_catalog.to_regclass({there}), 'INSERT') THEN\n        \
+         INSERT INTO {table} (xid) VALUES (pg_catalog.pg_current_xact_id()) ON CONFLICT DO NOTHING;\n    END IF;\n"
     )
 }
 

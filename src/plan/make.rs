@@ -11,7 +11,7 @@ use super::fold::{self, Whole};
 use super::problem::problems;
 use super::schedule::{Schedule, schedule};
 use super::{Action, Change, Hazard, HazardKind, Options, Plan, PlanError, Refusal, Summary};
-use super::{aside, capture, drift, fresh, kept, moved, orphan, version};
+use super::{aside, capture, drift, fresh, keep, kept, moved, orphan, version};
 use crate::catalog::{Actual, Recorded};
 use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, Prune};
@@ -43,6 +43,8 @@ pub fn plan(
     let mut capture = capture::capture(desired, compiled, actual, options, &dropped_names, &built);
     fresh::leave_logs(&mut capture, &decisions.marts, &dropped_names, desired, actual);
     problems.append(&mut capture.problems);
+    let mut keep = keep::keep((desired, compiled), actual, options, (&dropped_names, &built), &capture);
+    problems.append(&mut keep.problems);
     problems.extend(fresh::problems(desired, compiled, actual, |mart| options.selects(mart)));
     let kept = kept::refusals(&decisions, actual);
     if !problems.is_empty() {
@@ -64,8 +66,10 @@ pub fn plan(
     }
     let mut assembly = assemble(&decisions.marts, &transactions, &dropped, actual, desired);
     assembly.around(&capture, desired);
+    assembly.kept(&mut keep, desired);
     let mut drift = decisions.drift;
     drift.append(&mut capture.drift);
+    drift.append(&mut keep.drift);
     let wholes = wholes(desired, actual);
     let mut changes = fold::changes(&decisions.marts, &wholes, &versioned.news, &assembly.adopted, actual);
     changes.extend(dropped.iter().filter_map(|recorded| deletion(recorded)));
@@ -73,6 +77,9 @@ pub fn plan(
     let (first, last) = capture.changes();
     changes.splice(0..0, first);
     changes.extend(last);
+    let (gone, come) = keep.changes();
+    changes.splice(0..0, gone);
+    changes.extend(come);
     refuse_hazards(&changes, options, &mut refused);
     refused.retain(|r| !(r.allowable && options.allow.contains(&r.hazard)));
     let summary = summarise(&changes);

@@ -25,6 +25,8 @@ mod gone;
 mod grants;
 mod hazard;
 mod indexes;
+mod keep;
+mod keeper_function;
 mod kept;
 mod log;
 mod log_function;

@@ -92,7 +92,9 @@ fn follows(recorded: &Recorded, asked: &Asked, facts: &Facts) -> bool {
     let by_changes = policy.incremental.as_ref().is_some_and(|i| i.follows_changes() && !by_days(i));
     let (table, known) = (recorded.mart.kind.is_table(), recorded.applied.changes.is_some());
     let some = match how(policy, asked) {
-        How::Full | How::AsDeclared => false,
+        // What writers keep is never exchanged under them: all of it is computed as what changed is.
+        How::Full => policy.strategy == Strategy::OnCommit,
+        How::AsDeclared => false,
         How::Incremental => true,
         How::Smart => young(policy, facts).is_ok(),
     };

@@ -89,6 +89,7 @@ async fn sizes(conn: &mut PgConnection, registry: &str, project: &str) -> Result
                 table: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?),
                 columns: columns.map(|(name, type_name)| LoggedColumn { name, type_name }).collect(),
                 logged: row.try_get("logged")?,
+                commits: row.try_get("commits")?,
             },
             segment: usize::try_from(row.try_get::<i32, _>("segment")?).unwrap_or_default() % LOG_SEGMENTS,
             age: row.try_get("age")?,

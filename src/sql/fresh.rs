@@ -78,7 +78,7 @@ pub fn fresh_view(view: &FreshView<'_>) -> String {
 
 /// Where the rows stand, if the logs tell what they missed since: none of them was emptied by a crash or made anew, nothing
 /// was restored into another cluster, and the session computes with the mart's time zone.
-fn position(view: &FreshView<'_>) -> String {
+pub(super) fn position(view: &FreshView<'_>) -> String {
     let registry = quote_ident(view.registry);
     let mut text = format!(
         "SELECT p.snapshot, p.xid, p.at\nFROM {registry}.positions AS p\n\
@@ -186,7 +186,7 @@ fn pending(view: &FreshView<'_>) -> String {
 
 /// A query that gives affected keys, with its relations: of each place that stands for a table's rows with what was logged of it, one
 /// query reads the rows and one the log, since a union below a join keeps the join from the table's indexes.
-fn with_logs(affected: &str, changes: &Changes, log: &dyn Fn(usize) -> String) -> Vec<String> {
+pub(super) fn with_logs(affected: &str, changes: &Changes, log: &dyn Fn(usize) -> String) -> Vec<String> {
     let mut texts = vec![affected.to_owned()];
     for (at, source) in changes.sources.iter().enumerate() {
         let log = log(at);
@@ -235,7 +235,7 @@ fn conditions(changes: &Changes, half: Half) -> String {
 }
 
 /// The query, with a condition wherever one on a key's column may stand.
-fn query(changes: &Changes, condition: impl Fn(usize, &KeyColumn) -> String) -> String {
+pub(super) fn query(changes: &Changes, condition: impl Fn(usize, &KeyColumn) -> String) -> String {
     let keys = changes.key.iter().enumerate();
     keys.fold(changes.query.trim_end().trim_end_matches(';').to_owned(), |text, (at, key)| {
         text.replace(&format!("{{within:{at}}}"), &condition(at, key))
@@ -244,7 +244,7 @@ fn query(changes: &Changes, condition: impl Fn(usize, &KeyColumn) -> String) -> 
 
 /// The rows of the source that keys stand for, from the first to the last; NULL ones, where `null` says so. What the clocks do to
 /// the edges in between is less than an hour.
-fn within(key: &KeyColumn, first: &str, last: &str, null: &str) -> String {
+pub(super) fn within(key: &KeyColumn, first: &str, last: &str, null: &str) -> String {
     let Some(range) = &key.range else { return "true".to_owned() };
     let (column, type_name, step) = (&range.column, &range.type_name, quote_literal(&range.step));
     format!(

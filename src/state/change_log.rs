@@ -19,6 +19,8 @@ pub struct ChangeLog {
     pub columns: Vec<LoggedColumn>,
     /// It is written to the server's write-ahead log: a crash does not empty it, and a standby can read it.
     pub logged: bool,
+    /// Marts are kept by it as writers commit: it can be asked for one transaction's rows, and whoever writes to it is noted.
+    pub commits: bool,
 }
 
 impl ChangeLog {

@@ -19,6 +19,7 @@ fn log_of(table: &str, columns: &[(&str, &str)]) -> ChangeLog {
         table: QName::new("public", table),
         columns: columns.iter().map(column).collect(),
         logged: false,
+        commits: false,
     }
 }
 

@@ -6,6 +6,7 @@ mod cases;
 mod changes_keys;
 mod changes;
 mod cli;
+mod commits;
 mod compare;
 mod connect;
 mod daemon;

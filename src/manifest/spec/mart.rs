@@ -152,7 +152,7 @@ const STRATEGIES: &[Word] = &[
     word("incremental"),
     word("full"),
     word("smart"),
-    later_word("on_commit"),
+    word("on_commit"),
 ];
 
 const METHODS: &[Word] = &[word("window"), word("append"), word("upsert"), word("changes"), word("partition")];

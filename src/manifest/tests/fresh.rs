@@ -40,6 +40,11 @@ fn what_cannot_be() {
              «frozen_before» (keep one of them)",
         ),
         (
+            "strategy = 'on_commit'\n[versions]\nkeep = 2\n",
+            "5:2 writers keep one table of rows, and each version of a mart is another «versions» (remove it, or use \
+             `fresh = true`)",
+        ),
+        (
             "fresh = true\n[retention]\ncolumn = 'a'\nkeep = '30 days'\n",
             "5:2 `fresh = true` computes rows again that [retention] deleted «retention» (say in the query how old its rows \
              may be, or remove one of them)",

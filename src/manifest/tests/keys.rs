@@ -68,17 +68,9 @@ fn missing_keys() {
 
 #[test]
 fn not_supported_yet() {
-    let text = table(
-        "[refresh]\nstrategy = 'on_commit'\n\
-         [refresh.incremental]\nmethod = 'changes'\n\
-         [timescale]\n",
-    );
-    let told = told(&text);
+    let told = told(&table("[timescale]\n"));
     let lines: Vec<&str> = told.iter().map(|t| t.trim_start_matches("m.toml:").split(" «").next().unwrap()).collect();
-    assert_eq!(
-        lines,
-        ["4:12 `refresh.strategy = \"on_commit\"` is not supported yet", "7:2 `timescale` is not supported yet"]
-    );
+    assert_eq!(lines, ["3:2 `timescale` is not supported yet"]);
     for kind in ["temporary", "continuous_aggregate"] {
         assert_eq!(
             super::told(&format!("type = '{kind}'\nquery = 'SELECT 1'")),

@@ -2,9 +2,15 @@
 
 use super::Capture;
 use crate::plan::log::create_log;
-use crate::state::ChangeLog;
+use crate::state::{ChangeLog, QName};
 
 impl Capture {
+    /// Something is done about a table that is followed, or its log.
+    pub fn concerns(&self, table: &QName) -> bool {
+        let address = table.to_string();
+        self.before.iter().chain(&self.after).any(|(change, _)| change.address == address)
+    }
+
     /// Runs `first` and `last` around the statements that make a log again, in their transaction. Whether it is made again. What is
     /// `dropped` is gone before logs go at the end.
     pub fn beside(&mut self, log: &ChangeLog, first: &[String], last: &[String], dropped: bool) -> bool {

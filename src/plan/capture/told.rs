@@ -56,14 +56,15 @@ fn item(mart: &Mart, log: &ChangeLog, message: String, expected: String, actual:
     })
 }
 
-pub(super) fn step(desired: &Desired, change: &Change, sql: String, transaction: u32) -> Step {
+/// A statement about a table, told under its name.
+pub(in crate::plan) fn step(desired: &Desired, address: &str, sql: String, transaction: u32) -> Step {
     Step {
         transaction: Some(transaction),
         sql,
         // Who writes to a table that is written to all the time waits a moment, again and again, not for long once.
         lock_timeout_ms: desired.project.database.publish_lock_timeout_ms,
         statement_timeout_ms: desired.project.database.statement_timeout_ms,
-        mart: change.address.clone(),
+        mart: address.to_owned(),
         role: None,
         settings: Vec::new(),
         publication: true,

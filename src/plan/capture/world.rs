@@ -26,6 +26,8 @@ pub(super) struct Need {
     pub triggered: BTreeSet<QName>,
     /// Some of them cannot do without.
     pub exact: bool,
+    /// Some of them are kept as writers commit.
+    pub commits: bool,
 }
 
 impl Need {
@@ -101,6 +103,7 @@ impl<'a> World<'a> {
             let need = needs.entry(source.table.clone()).or_default();
             need.marts.insert(mart.name.clone());
             need.exact = true;
+            need.commits |= mart.refresh.strategy == Strategy::OnCommit;
             need.columns.extend(source.columns.iter().map(|column| (column.name.clone(), column.type_name.clone())));
         }
     }

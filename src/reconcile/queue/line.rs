@@ -5,10 +5,13 @@ use chrono_tz::Tz;
 
 use super::job::Past;
 use super::time::{MISSED_AFTER, earlier, later, seconds, spread};
-use crate::state::{Misfire, QName, RefreshPolicy, Schedule};
+use crate::state::{Misfire, QName, RefreshPolicy, Schedule, Strategy};
 
 /// The clock set back by less than this repeats no fixed time of the day.
 const SMALL_STEP: TimeDelta = TimeDelta::hours(3);
+
+/// How often marts are looked at that writers keep, where their manifests do not say.
+const KEPT_EVERY: &str = "1h";
 
 /// One entry.
 #[derive(Debug, Clone)]
@@ -34,7 +37,10 @@ pub(super) struct Due {
 impl Line {
     /// The lines of a policy. What is no schedule was refused when it was read.
     pub fn all(policy: &RefreshPolicy, zone: Tz) -> Vec<Self> {
-        let ordinary = policy.schedule.iter().map(|text| (text, false));
+        // What writers keep is looked at now and then all the same, so that the logs can be emptied.
+        let kept = policy.strategy == Strategy::OnCommit && policy.schedule.is_empty() && policy.target_lag.is_none();
+        let now_and_then = kept.then(|| KEPT_EVERY.to_owned());
+        let ordinary = policy.schedule.iter().chain(&now_and_then).map(|text| (text, false));
         let full = policy.incremental.as_ref().and_then(|i| i.full_schedule.as_ref()).map(|text| (text, true));
         let line = |(text, whole): (&String, bool)| {
             let schedule = Schedule::parse(text).ok()?;

@@ -38,6 +38,13 @@ pub(in crate::refresh) struct Whole {
     pub decision: Decision,
     /// The rows were wrong: why the mart is not refreshed by changes any more.
     pub demoted: Option<String>,
+    /// Writers keep these rows, some of which differ: they are written while no writer does.
+    pub alone: bool,
+}
+
+/// What writers keep differs.
+pub(super) fn alone(decision: Decision) -> Done {
+    Done::Whole(Box::new(Whole { decision, alone: true, ..Whole::default() }))
 }
 
 /// All rows have to be computed.
@@ -45,6 +52,6 @@ pub(super) fn whole(reason: impl Into<String>, decision: Decision) -> Done {
     Done::Whole(Box::new(Whole {
         reason: reason.into(),
         decision: Decision { rung: "whole", ..decision },
-        demoted: None,
+        ..Whole::default()
     }))
 }

@@ -6,6 +6,7 @@
 
 mod done;
 mod gate;
+mod kept;
 mod keys;
 mod parts;
 mod proof;
@@ -47,13 +48,22 @@ pub(super) async fn refresh(
     let Some(watched) = watched(item, options) else {
         return Ok(whole("nothing says yet how it follows changes", Decision::default()));
     };
-    let mut task = Task { conn, item, live, watched, frame, holder, checks, apart: false };
+    let kept = kept::begin(item);
+    let mut task = Task { conn, item, live, watched, frame, holder, checks, apart: false, kept };
     loop {
         match task.attempt().await {
             Ok(Done::Written(outcome)) => return task.tidied(outcome).await,
             Ok(Done::Filled(filled)) => {
                 build::close(task.conn, Ok(())).await?;
                 return Ok(Done::Filled(filled));
+            }
+            Ok(Done::Whole(whole)) if task.goes_on(&whole) => {
+                sqlx::raw_sql("ROLLBACK").execute(&mut *task.conn).await?;
+                task.checks.clear();
+                if !whole.alone {
+                    // What a crash emptied begins again.
+                    before_all(task.conn, item, options).await?;
+                }
             }
             Ok(whole) => {
                 sqlx::raw_sql("ROLLBACK").execute(&mut *task.conn).await?;

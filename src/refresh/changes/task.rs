@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::done::{Done, whole};
+use super::done::{Done, alone, whole};
+use super::kept::Kept;
 use super::keys::{self, Keys};
 use super::parts::{self, Parts, demoted};
 use super::within::within;
@@ -34,12 +35,15 @@ pub(super) struct Task<'a> {
     pub checks: &'a mut Vec<CheckResult>,
     /// What differs is taken out before anything comes.
     pub apart: bool,
+    /// Writers keep its rows as they commit.
+    pub kept: Option<Kept>,
 }
 
 impl<'a> Task<'a> {
     /// Begins the transaction and does everything but end it.
     pub async fn attempt(&mut self) -> Result<Done, SqlError> {
-        let begin = position::begin(&self.watched, self.frame.role.as_deref(), self.frame.lock_timeout_ms);
+        let mut begin = position::begin(&self.watched, self.frame.role.as_deref(), self.frame.lock_timeout_ms);
+        begin.push_str(&self.against_writers());
         let begun = sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *self.conn).await;
         let look = match begun {
             Ok(_) => position::look(self.conn, &self.watched, true).await,
@@ -56,6 +60,9 @@ impl<'a> Task<'a> {
             }
             Err(error) => return Err(error),
         };
+        if let Some(reason) = self.kept.as_ref().and_then(|kept| kept.all.clone()) {
+            return self.all(&look, reason).await;
+        }
         let pending = look.pending.iter().map(|pending| pending.rows).sum();
         let decision = Decision { rung: "none", pending: Some(pending), ..Decision::default() };
         let before = match since(self.changes(), &look) {
@@ -92,7 +99,7 @@ impl<'a> Task<'a> {
         self.rows(session, &look, &keys, decision).await
     }
 
-    fn changes(&self) -> &'a Changes {
+    pub(super) fn changes(&self) -> &'a Changes {
         self.watched.changes
     }
 
@@ -167,7 +174,14 @@ impl<'a> Task<'a> {
             if let Some(condition) = self.unfrozen("m") {
                 let _ = write!(within, " AND {condition}");
             }
-            merged = self.write(&Narrow { query: some, within }, keys).await?;
+            let narrow = Narrow { query: some, within };
+            if self.beside_writers() && self.differs(&narrow, keys).await? {
+                return Ok(alone(decision));
+            }
+            if !self.beside_writers() {
+                merged = self.write(&narrow, keys).await?;
+                self.tell_writers(merged).await?;
+            }
         }
         merged[2] += self.expire(&mut session).await?;
         decision.rung = "keys";
@@ -211,7 +225,7 @@ impl<'a> Task<'a> {
     }
 
     /// Nothing was written: the figures are those of the run before.
-    async fn nothing(&mut self, reason: &str, decision: Decision, look: &Look) -> Result<Done, SqlError> {
+    pub(super) async fn nothing(&mut self, reason: &str, decision: Decision, look: &Look) -> Result<Done, SqlError> {
         let sql = in_schema(include_str!("../sql/figures_again.sql"), self.watched.registry);
         let row = sqlx::query(AssertSqlSafe(sql))
             .bind(self.watched.project)
@@ -252,7 +266,7 @@ impl<'a> Task<'a> {
     }
 
     /// How many rows were inserted, updated and deleted.
-    async fn write(&mut self, narrow: &Narrow, keys: &Keys) -> Result<[i64; 3], SqlError> {
+    pub(super) async fn write(&mut self, narrow: &Narrow, keys: &Keys) -> Result<[i64; 3], SqlError> {
         if self.apart
             && let Some([delete, insert]) = build::write_apart(self.live, narrow)
         {
@@ -285,12 +299,12 @@ impl<'a> Task<'a> {
         self.mart().partition.as_ref().and_then(Partition::ranges).is_some_and(|ranges| ranges.retain.is_some())
     }
 
-    async fn count(&mut self) -> Result<i64, SqlError> {
+    pub(super) async fn count(&mut self) -> Result<i64, SqlError> {
         let sql = format!("SELECT pg_catalog.count(*) FROM {}", self.live.name);
         Ok(sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *self.conn).await?.try_get(0)?)
     }
 
-    async fn note(&mut self, look: &Look, standing: Standing) -> Result<(), SqlError> {
+    pub(super) async fn note(&mut self, look: &Look, standing: Standing) -> Result<(), SqlError> {
         keep(self.conn, self.holder).await?;
         position::note(self.conn, &self.watched, &look.now, &standing).await
     }

@@ -111,5 +111,6 @@ pub fn log() -> ChangeLog {
         table: QName::new("public", "orders"),
         columns: vec![LoggedColumn { name: "region".into(), type_name: "text".into() }],
         logged: false,
+        commits: false,
     }
 }

@@ -87,6 +87,7 @@ impl Shop {
                 table: source.table.clone(),
                 columns: source.columns.clone(),
                 logged: false,
+                commits: false,
             };
             let statements = create_log(&log).into_iter().chain(attach_log(&log, &log.table));
             database.script(&statements.map(|sql| format!("{sql};\n")).collect::<String>()).await;

@@ -1,0 +1,17 @@
+-- What keeps marts as writers commit: its functions, each with what it was when it was made, and whether the trigger fires that
+-- calls them. The parameters: the registry's schema, what all of it is called.
+SELECT p.proname::text AS name,
+       pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(p.prosrc, 'UTF8')), 'hex'), 16) AS body,
+       CASE WHEN p.prosecdef THEN pg_catalog.substring(pg_catalog.obj_description(p.oid, 'pg_proc'), '[0-9a-f]{16}$') END AS made,
+       EXISTS (
+           SELECT FROM pg_catalog.pg_trigger AS t
+           JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid AND c.relname = $2 AND c.relnamespace = n.oid
+           JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid AND f.proname = $2 AND f.pronamespace = n.oid
+           WHERE t.tgenabled = 'A' AND t.tgdeferrable AND t.tginitdeferred AND t.tgtype = 5 AND t.tgqual IS NULL
+       ) AND EXISTS (
+           SELECT FROM pg_catalog.pg_class AS c WHERE c.relname = $2 || '_locks' AND c.relnamespace = n.oid AND c.relkind = 'r'
+       ) AS works
+FROM pg_catalog.pg_namespace AS n
+JOIN pg_catalog.pg_proc AS p ON p.pronamespace = n.oid AND pg_catalog.starts_with(p.proname::text, $2)
+WHERE n.nspname = $1
+ORDER BY p.proname

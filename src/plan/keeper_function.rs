@@ -1,0 +1,174 @@
+//! The functions that keep marts as writers commit, and the tables beside them.
+//!
+//! Whoever writes to a source is noted once, in a table of which a deferred trigger does the work at the end of the transaction. Each
+//! mart has a function of its own, which runs as the mart's owner; one that calls them in the marts' order stands between, so that it
+//! can be replaced while nobody is in it.
+
+use sha2::{Digest, Sha256};
+
+use crate::sql::{Kept, kept_body};
+use crate::state::{Keeper, QName, log_name, log_segments, quote_ident, quote_literal};
+
+/// A function, as it is made.
+pub(super) struct Function {
+    pub name: QName,
+    arguments: &'static str,
+    returns: &'static str,
+    settings: Vec<(String, String)>,
+    /// Settings that texts of values depend on, as the session has them that makes the function.
+    pinned: &'static [&'static str],
+    body: String,
+    comment: String,
+}
+
+/// What refreshes have as their sessions begin with it.
+const PINNED: &[&str] = &["DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output"];
+
+impl Function {
+    /// What its body is told by.
+    pub fn hash(&self) -> String {
+        let hash = hex::encode(Sha256::digest(format!("\n{}", self.body).as_bytes()));
+        hash[..16].to_owned()
+    }
+
+    /// Its name with its arguments.
+    pub fn signature(&self) -> String {
+        format!("{}({})", self.name, self.arguments)
+    }
+
+    /// The statements that make it.
+    pub fn create(&self) -> Vec<String> {
+        let mut quote = "$commit$".to_owned();
+        while self.body.contains(&quote) {
+            quote.insert_str(1, "datamart_");
+        }
+        let set = |(key, value): &(String, String)| match key.as_str() {
+            "search_path" if value.is_empty() => " SET search_path = ''".to_owned(),
+            "search_path" => format!(" SET search_path = {value}"),
+            _ => format!(" SET {} = {}", quote_ident(key), quote_literal(value)),
+        };
+        let given = |name: &&&str| !self.settings.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
+        let pinned = self.pinned.iter().filter(given).map(|name| format!(" SET {name} FROM CURRENT"));
+        let settings: String = self.settings.iter().map(set).chain(pinned).collect();
+        let (signature, returns) = (self.signature(), self.returns);
+        let comment = quote_literal(&format!("datamart: {}; {}", self.comment, self.hash()));
+        vec![
+            format!(
+                "CREATE OR REPLACE FUNCTION {signature} RETURNS {returns} LANGUAGE plpgsql SECURITY DEFINER{settings} AS {quote}\n{}{quote}",
+                self.body
+            ),
+            format!("COMMENT ON FUNCTION {signature} IS {comment}"),
+            format!("REVOKE ALL ON FUNCTION {signature} FROM PUBLIC"),
+        ]
+    }
+}
+
+fn own(name: QName, arguments: &'static str, returns: &'static str, body: String, comment: &str) -> Function {
+    let settings = vec![("search_path".to_owned(), "pg_catalog, pg_temp".to_owned())];
+    Function { name, arguments, returns, settings, pinned: &[], body, comment: comment.to_owned() }
+}
+
+/// The function of a mart: it computes as refreshes do, whatever the writer's session is set to.
+pub(super) fn of_mart(keeper: &Keeper, kept: &Kept<'_>, owner: &str, settings: &[(String, String)]) -> Function {
+    let told: Vec<String> = settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    let told = format!("as {owner}; {}", told.join("; ")).replace(['\n', '\r'], " ");
+    Function {
+        name: keeper.mart(kept.view.rows),
+        arguments: "datamart_me pg_catalog.xid8",
+        returns: "pg_catalog.void",
+        settings: settings.to_vec(),
+        pinned: PINNED,
+        body: format!("-- {told}\n{}", kept_body(kept)),
+        comment: format!("keeps {} as writers commit", kept.view.rows),
+    }
+}
+
+/// The function that calls those of the marts, in this order.
+pub(super) fn work(keeper: &Keeper, (registry, project): (&str, &str), marts: &[(&QName, Vec<&QName>)]) -> Function {
+    let mut body = format!(
+        "DECLARE\n    me xid8 := pg_current_xact_id();\n    seen int8[] := array_fill(0::int8, ARRAY[{}]);\n    written int8;\n    again bool;\nBEGIN\n    \
+         -- What one mart's function writes, another mart may follow.\n    LOOP\n        again := false;\n",
+        marts.len().max(1)
+    );
+    for (at, (mart, sources)) in marts.iter().enumerate() {
+        let (at, function) = (at + 1, keeper.mart(mart));
+        let segments = sources.iter().flat_map(|source| log_segments(&log_name(registry, project, source)));
+        let segments: Vec<String> = segments.map(|segment| segment.to_string()).collect();
+        let there = segments.iter().map(|segment| format!("to_regclass({})", quote_literal(segment)));
+        let made = format!("to_regprocedure({})", quote_literal(&format!("{function}(xid8)")));
+        let there: Vec<String> = std::iter::once(made).chain(there).collect();
+        let rows: Vec<String> =
+            segments.iter().map(|segment| format!("SELECT FROM {segment} WHERE datamart_xid = me")).collect();
+        body.push_str(&format!(
+            "        IF num_nulls({}) = 0 THEN\n            \
+             written := (SELECT count(*) FROM ({}) AS l);\n            \
+             IF written > seen[{at}] THEN\n                seen[{at}] := written;\n                again := true;\n                \
+             PERFORM {function}(me);\n            END IF;\n        END IF;\n",
+            there.join(", "),
+            rows.join(" UNION ALL "),
+        ));
+    }
+    body.push_str(&format!(
+        "        EXIT WHEN NOT again;\n    END LOOP;\n    DELETE FROM {} WHERE xid = me;\nEND;\n",
+        keeper.transactions()
+    ));
+    let mut work = own(keeper.work(), "", "pg_catalog.void", body, "what writers do before they commit");
+    // Nothing tells the planner how long the logs are.
+    work.settings.push(("enable_seqscan".to_owned(), "off".to_owned()));
+    work
+}
+
+/// The function behind the trigger. While somebody is in it, [`work`] is not replaced.
+pub(super) fn trigger(keeper: &Keeper) -> Function {
+    let (locks, work) = (keeper.locks(), keeper.work());
+    let body = format!(
+        "BEGIN\n    IF num_nulls(to_regclass({}), to_regprocedure({})) = 0 THEN\n        \
+         LOCK TABLE {locks} IN ROW EXCLUSIVE MODE;\n        PERFORM {work}();\n    END IF;\n    RETURN NULL;\nEND;\n",
+        quote_literal(&locks.to_string()),
+        quote_literal(&format!("{work}()")),
+    );
+    own(keeper.transactions(), "", "trigger", body, "who writes to a source keeps marts before it commits")
+}
+
+/// The function that takes locks, in one order. A transaction that keeps its first snapshot fails here where somebody had a lock since.
+pub(super) fn lock(keeper: &Keeper) -> Function {
+    let locks = keeper.locks();
+    let body = format!(
+        "BEGIN\n    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN\n        \
+         INSERT INTO {locks} (mart, number) VALUES (datamart_mart, -1) ON CONFLICT DO NOTHING;\n        \
+         PERFORM FROM {locks} AS l WHERE l.mart = datamart_mart AND l.number = -1 FOR SHARE;\n    END IF;\n    \
+         INSERT INTO {locks} AS l (mart, number)\n    SELECT datamart_mart, n.number FROM unnest(datamart_numbers) AS n (number) ORDER BY n.number\n    \
+         ON CONFLICT (mart, number) DO UPDATE SET times = l.times + 1;\nEND;\n"
+    );
+    let arguments = "datamart_mart pg_catalog.text, datamart_numbers pg_catalog.int4[]";
+    own(keeper.lock(), arguments, "pg_catalog.void", body, "takes the locks of groups that a writer keeps")
+}
+
+/// The tables, the trigger and what it calls; the marts' functions come later.
+pub(super) fn create(keeper: &Keeper, work: &Function) -> Vec<String> {
+    let (table, locks, trigger) = (keeper.transactions(), keeper.locks(), trigger(keeper));
+    let mut sql = vec![
+        format!("CREATE UNLOGGED TABLE IF NOT EXISTS {table} (xid pg_catalog.xid8 PRIMARY KEY)"),
+        format!(
+            "CREATE UNLOGGED TABLE IF NOT EXISTS {locks} (mart pg_catalog.text, number pg_catalog.int4, times pg_catalog.int8 NOT NULL DEFAULT 0, \
+             PRIMARY KEY (mart, number)) WITH (fillfactor = 50)"
+        ),
+    ];
+    sql.extend([&lock(keeper), work, &trigger].into_iter().flat_map(Function::create));
+    let name = quote_ident(&table.name);
+    sql.push(format!("DROP TRIGGER IF EXISTS {name} ON {table}"));
+    sql.push(format!(
+        "CREATE CONSTRAINT TRIGGER {name} AFTER INSERT ON {table} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {table}()"
+    ));
+    sql.push(format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"));
+    sql
+}
+
+/// Removes all of it.
+pub(super) fn remove(keeper: &Keeper) -> Vec<String> {
+    let (table, locks) = (keeper.transactions(), keeper.locks());
+    let mut sql = vec![format!("DROP TABLE IF EXISTS {table}, {locks}")];
+    let functions = [trigger(keeper), lock(keeper), own(keeper.work(), "", "", String::new(), "")];
+    sql.extend(functions.iter().map(|function| format!("DROP FUNCTION IF EXISTS {}", function.signature())));
+    sql
+}

@@ -1,0 +1,300 @@
+//! What keeps a mart at a writer's commit: the body of a function that computes the rows of the keys which one transaction affects,
+//! and writes those that differ.
+//!
+//! A writer takes locks on the groups before it computes them, so that of two who affect one group the second sees what the first
+//! wrote. Where the keys follow from the logged rows alone, each key has its lock; where they are found by joins with rows that another
+//! may write just now, there is one lock for all of them, and it is taken before the keys are looked for.
+
+mod merge;
+
+use std::fmt::Write as _;
+
+use self::merge::Merge;
+use super::fresh::{FreshView, asked_by, position, query, with_logs, within};
+use crate::state::{Changes, Keeper, KeyColumn, QName, log_name, log_segments, quote_ident, quote_literal};
+
+/// How many locks a mart has whose groups can be told apart.
+const LOCKS: u32 = 1_024;
+
+/// So many ranges of a source's column are looked at one by one; of more it is all from the first to the last.
+const FEW_RANGES: u32 = 32;
+
+/// With more keys than this the server plans for their number.
+const FEW_KEYS: u32 = 50;
+
+/// Types whose equal values have one hash.
+const HASHED: &[&str] = &[
+    "smallint",
+    "integer",
+    "bigint",
+    "oid",
+    "boolean",
+    "numeric",
+    "date",
+    "timestamp without time zone",
+    "timestamp with time zone",
+    "uuid",
+    "text",
+    "character varying",
+    "character",
+];
+
+/// A mart that is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept<'a> {
+    /// Its rows, and what they follow.
+    pub view: FreshView<'a>,
+    /// The columns of its primary key.
+    pub primary_key: &'a [String],
+    /// It has another unique index.
+    pub unique: bool,
+    /// What `enable_seqscan` is while rows are computed. The function begins without: nothing tells the planner how long a log is that
+    /// grows and is emptied all the time.
+    pub scans: &'a str,
+}
+
+/// The key columns by whose values locks are told apart; `None`: one lock is for all groups.
+pub fn told_apart(changes: &Changes) -> Option<Vec<usize>> {
+    let alone = |affected: &Option<String>| affected.as_ref().is_some_and(|text| !text.contains("{all:"));
+    if !changes.sources.iter().all(|source| alone(&source.affected)) {
+        return None;
+    }
+    let hashed = |key: &KeyColumn| HASHED.contains(&bare(&key.type_name).as_str());
+    let columns: Vec<usize> = (0..changes.key.len()).filter(|at| hashed(&changes.key[*at])).collect();
+    (!columns.is_empty()).then_some(columns)
+}
+
+/// `timestamp(3) with time zone` is `timestamp with time zone`.
+fn bare(type_name: &str) -> String {
+    match (type_name.find('('), type_name.find(')')) {
+        (Some(start), Some(end)) if start < end => format!("{}{}", &type_name[..start], &type_name[end + 1..]),
+        _ => type_name.to_owned(),
+    }
+}
+
+/// The body, of a function with the argument `datamart_me`: the transaction whose changes are looked at. NULL stands for all changes
+/// since the mart's position; where the logs do not tell them, all rows are computed.
+pub fn kept_body(kept: &Kept<'_>) -> String {
+    let changes = kept.view.changes;
+    let keys: Vec<usize> = asked_by(changes).into_iter().map(|(at, _)| at).collect();
+    let apart = told_apart(changes);
+    let mart = kept.view.rows;
+    let mut text = format!("#variable_conflict use_column\n{}BEGIN\n{}", declared(changes, &keys), there(mart));
+    if apart.is_none() {
+        let _ = writeln!(text, "    {}", locked(kept, "ARRAY[0]"));
+    }
+    let by_me = gathered(kept, apart.as_deref(), "l.datamart_xid = datamart_me");
+    let since = gathered(kept, None, "NOT pg_catalog.pg_visible_in_snapshot(l.datamart_xid, datamart_since)");
+    // Without the filters of the query a key may be computed of what the query never computes with.
+    let _ = write!(
+        text,
+        "    BEGIN\n        IF datamart_me IS NOT NULL THEN\n{by_me}\
+         \x20           IF datamart_poisoned THEN\n                RETURN;\n            END IF;\n        ELSE\n\
+         \x20           datamart_since := (SELECT p.snapshot FROM (\n{}\n) AS p);\n\
+         \x20           IF datamart_since IS NULL THEN\n                datamart_all := true;\n            ELSE\n{since}\
+         \x20               datamart_all := datamart_all OR datamart_poisoned;\n            END IF;\n        END IF;\n\
+         \x20   EXCEPTION\n        WHEN data_exception THEN\n            datamart_all := true;\n{}    END;\n",
+        position(&kept.view),
+        left(mart, "syntax_error_or_access_rule_violation"),
+    );
+    // … and from here on the planner knows better.
+    let _ = writeln!(text, "    PERFORM pg_catalog.set_config('enable_seqscan', {}, true);", quote_literal(kept.scans));
+    if apart.is_some() {
+        let all = format!("ARRAY(SELECT n FROM pg_catalog.generate_series(0, {}) AS n)", LOCKS - 1);
+        let locks = format!("CASE WHEN datamart_all THEN {all} ELSE datamart_locks END");
+        let _ = writeln!(
+            text,
+            "    IF datamart_all OR datamart_keys > 0 THEN\n        {}\n    END IF;",
+            locked(kept, &locks)
+        );
+    }
+    let _ = write!(
+        text,
+        "    BEGIN\n{}    EXCEPTION\n{}    END;\nEND;\n",
+        written(kept, &keys),
+        left(mart, "syntax_error_or_access_rule_violation OR integrity_constraint_violation"),
+    );
+    text
+}
+
+fn declared(changes: &Changes, keys: &[usize]) -> String {
+    let mut text = String::from(
+        "DECLARE\n    datamart_since pg_catalog.pg_snapshot;\n    datamart_all pg_catalog.bool := false;\n    \
+         datamart_poisoned pg_catalog.bool := false;\n    datamart_keys pg_catalog.int8 := 0;\n    \
+         datamart_locks pg_catalog.int4[];\n    datamart_parts pg_catalog.int4 := 0;\n",
+    );
+    for at in keys {
+        let of = &changes.key[*at].type_name;
+        let _ = writeln!(text, "    datamart_k{at} {of}[];\n    datamart_n{at} pg_catalog.bool := false;");
+        if changes.key[*at].range.is_some() {
+            let _ = writeln!(text, "    datamart_lo{at} {of};\n    datamart_hi{at} {of};");
+        }
+    }
+    if let Some(at) = first_range(changes, keys) {
+        let of = &changes.key[at].type_name;
+        let _ = writeln!(text, "    datamart_each {of}[];\n    datamart_null pg_catalog.bool;");
+    }
+    text
+}
+
+fn first_range(changes: &Changes, keys: &[usize]) -> Option<usize> {
+    keys.iter().copied().find(|at| changes.key[*at].range.is_some())
+}
+
+/// The mart's rows stay the table that they are from here on. A transaction that keeps its first snapshot must not write to a table
+/// that it does not see as it is.
+fn there(mart: &QName) -> String {
+    let [name, schema, relation] = [&mart.to_string(), &mart.schema, &mart.name].map(|text| quote_literal(text));
+    let kept = format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE c.oid = pg_catalog.to_regclass({name}) AND n.nspname = {schema} AND c.relname = {relation} \
+         AND c.relfilenode = pg_catalog.pg_relation_filenode(c.oid))"
+    );
+    format!(
+        "    IF pg_catalog.has_table_privilege(pg_catalog.to_regclass({name}), 'INSERT') IS NOT TRUE THEN\n        RETURN;\n    END IF;\n    \
+         LOCK TABLE {mart} IN ROW EXCLUSIVE MODE;\n    \
+         IF pg_catalog.current_setting('transaction_isolation') IN ('repeatable read', 'serializable') AND NOT {kept} THEN\n        \
+         RAISE EXCEPTION 'could not serialize access due to {{mart}} being made anew' USING ERRCODE = '40001';\n    END IF;\n"
+    )
+    .replace("{mart}", &mart.to_string().replace('\'', "''").replace('%', "%%"))
+}
+
+fn locked(kept: &Kept<'_>, locks: &str) -> String {
+    let lock = Keeper::new(kept.view.registry, kept.view.project).lock();
+    let mart = quote_literal(&kept.view.rows.to_string());
+    // All changes at once are looked at where nobody else keeps the mart.
+    format!("PERFORM {lock}({mart}, CASE WHEN datamart_me IS NULL THEN ARRAY[-1] ELSE {locks} END);")
+}
+
+/// What is not about the values that somebody writes does not keep them from it: the mart is behind until it is refreshed.
+fn left(mart: &QName, conditions: &str) -> String {
+    let mart = mart.to_string().replace('\'', "''").replace('%', "%%");
+    format!(
+        "        WHEN {conditions} THEN\n            \
+         RAISE WARNING '{mart} does not show this change until it is refreshed: %', SQLERRM;\n            RETURN;\n"
+    )
+}
+
+/// Finds the keys that the logged rows of a condition may affect.
+fn gathered(kept: &Kept<'_>, apart: Option<&[usize]>, condition: &str) -> String {
+    let changes = kept.view.changes;
+    let mut logs = Vec::new();
+    let (mut poisoned, mut all) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
+    for (at, source) in changes.sources.iter().enumerate() {
+        let log = log_name(kept.view.registry, kept.view.project, &source.table);
+        let columns: String =
+            source.columns.iter().map(|column| format!(", l.{}", quote_ident(&column.name))).collect();
+        let segments = log_segments(&log)
+            .map(|segment| format!("SELECT l.datamart_mark{columns} FROM {segment} AS l WHERE {condition}"));
+        logs.push(format!("datamart_changed_{at} AS MATERIALIZED (\n{}\n)", segments.join("\nUNION ALL\n")));
+        let marked = |condition: &str| format!("EXISTS (SELECT FROM datamart_changed_{at} AS d WHERE {condition})");
+        poisoned.push(marked("d.datamart_mark = 'P'"));
+        all.push(marked(if source.affected.is_some() { "d.datamart_mark = 'T'" } else { "true" }));
+        let texts =
+            source.affected.iter().flat_map(|text| with_logs(text, changes, &|at| format!("datamart_changed_{at}")));
+        found.extend(texts.map(|text| format!("SELECT * FROM (\n{text}\n) AS a")));
+    }
+    let names: Vec<String> = (0..changes.key.len()).map(|at| format!("k{at}")).collect();
+    let (mut columns, mut into) = (vec!["count(*)".to_owned()], vec!["datamart_keys".to_owned()]);
+    for (at, key) in asked_by(changes) {
+        columns.push(format!("pg_catalog.array_agg(DISTINCT k.k{at}) FILTER (WHERE k.k{at} IS NOT NULL)"));
+        columns.push(format!("COALESCE(pg_catalog.bool_or(k.k{at} IS NULL), false)"));
+        into.extend([format!("datamart_k{at}"), format!("datamart_n{at}")]);
+        if key.range.is_some() {
+            columns.extend([format!("min(k.k{at})"), format!("max(k.k{at})")]);
+            into.extend([format!("datamart_lo{at}"), format!("datamart_hi{at}")]);
+        }
+    }
+    if let Some(apart) = apart {
+        let row: Vec<String> = apart.iter().map(|at| format!("k.k{at}")).collect();
+        columns.push(format!(
+            "pg_catalog.array_agg(DISTINCT (pg_catalog.hash_record_extended(ROW({}), 0) & {})::pg_catalog.int4)",
+            row.join(", "),
+            LOCKS - 1
+        ));
+        into.push("datamart_locks".to_owned());
+    }
+    columns.extend([poisoned.join(" OR "), all.join(" OR ")]);
+    into.extend(["datamart_poisoned".to_owned(), "datamart_all".to_owned()]);
+    format!(
+        "WITH {}\nSELECT {}\nINTO {}\nFROM (\n{}\n) AS k ({});\n",
+        logs.join(",\n"),
+        columns.join(",\n  "),
+        into.join(", "),
+        found.join("\nUNION\n"),
+        names.join(", ")
+    )
+}
+
+/// Computes the rows and writes those that differ.
+fn written(kept: &Kept<'_>, keys: &[usize]) -> String {
+    let changes = kept.view.changes;
+    let merge = Merge { mart: kept.view.rows, columns: kept.view.columns, key: kept.primary_key, unique: kept.unique };
+    let all = merge.statements(&super::changes::whole(changes), "true");
+    let all: String = all.iter().map(|sql| format!("{sql};\n")).collect();
+    let named = |what: &str, at: usize| format!("datamart_{what}{at}");
+    let few = statements(changes, keys, &merge, &named, false);
+    let few: String = few.iter().map(|sql| format!("{sql};\n")).collect();
+    let mut given = Vec::new();
+    for at in keys {
+        given.extend([named("k", *at), named("n", *at)]);
+        if changes.key[*at].range.is_some() {
+            given.extend([named("lo", *at), named("hi", *at)]);
+        }
+    }
+    let number = |what: &str, at: usize| {
+        let at = given.iter().position(|name| *name == named(what, at)).unwrap_or_default();
+        format!("${}", at + 1)
+    };
+    let many = statements(changes, keys, &merge, &number, true);
+    let many: String =
+        many.iter().map(|sql| format!("EXECUTE {} USING {};\n", quote_literal(sql), given.join(", "))).collect();
+    let nulls: Vec<String> = keys.iter().map(|at| named("n", *at)).collect();
+    let some = format!("IF datamart_keys > {FEW_KEYS} OR {} THEN\n{many}ELSE\n{few}END IF;\n", nulls.join(" OR "));
+    let some = match first_range(changes, keys) {
+        Some(at) => one_by_one(at, &some),
+        None => some,
+    };
+    format!("IF datamart_all THEN\n{all}ELSIF datamart_keys > 0 THEN\n{some}END IF;\n")
+}
+
+/// Values that lie far apart stand for few rows each, and for many from the first to the last.
+fn one_by_one(at: usize, some: &str) -> String {
+    format!(
+        "datamart_each := datamart_k{at};\ndatamart_null := datamart_n{at};\n\
+         datamart_parts := COALESCE(pg_catalog.cardinality(datamart_each), 0);\n\
+         IF datamart_parts NOT BETWEEN 2 AND {FEW_RANGES} THEN\n    datamart_parts := 0;\nEND IF;\n\
+         FOR datamart_part IN 1 .. GREATEST(datamart_parts, 1) LOOP\n\
+         IF datamart_parts > 0 THEN\n    datamart_k{at} := datamart_each[datamart_part:datamart_part];\n    \
+         datamart_lo{at} := datamart_each[datamart_part];\n    datamart_hi{at} := datamart_each[datamart_part];\n    \
+         datamart_n{at} := datamart_null AND datamart_part = 1;\nEND IF;\n{some}END LOOP;\n"
+    )
+}
+
+/// The statements that write the rows of the keys which `named` gives the names of; with `nulls` NULL may be among them.
+fn statements(
+    changes: &Changes,
+    keys: &[usize],
+    merge: &Merge<'_>,
+    named: &dyn Fn(&str, usize) -> String,
+    nulls: bool,
+) -> Vec<String> {
+    let condition = |of: &str| {
+        let conditions = keys.iter().map(|at| {
+            let (key, column) = (&changes.key[*at], format!("{of}.{}", quote_ident(&changes.key[*at].name)));
+            let among = format!("{column} = ANY ({}::{}[])", named("k", *at), key.type_name);
+            match nulls {
+                true => format!("({among} OR {column} IS NULL AND {})", named("n", *at)),
+                false => among,
+            }
+        });
+        conditions.collect::<Vec<_>>().join(" AND ")
+    };
+    let computed = query(changes, |at, key| {
+        let null = if nulls { named("n", at) } else { "false".to_owned() };
+        within(key, &named("lo", at), &named("hi", at), &null)
+    });
+    let some = format!("SELECT q.* FROM (\n{computed}\n) AS q WHERE {}", condition("q"));
+    merge.statements(&some, &condition("m"))
+}

@@ -1,0 +1,6 @@
+//! Marts that writers keep as they commit: exact after every commit, whoever writes beside whom.
+
+mod alone;
+mod operate;
+mod shop;
+mod writers;
