@@ -20,7 +20,9 @@ use crate::state::{Changes, CheckForm, quote_literal};
 /// Fewer rows than the planner takes for this are filled before a session is open.
 const LARGE: f64 = 2_500.0;
 /// All partitions one by one may cost so many times what all rows in one pass do: beyond it the bounds do not reach what is read.
-const REACHES: f64 = 2.0;
+const REACHES: f64 = 3.0;
+/// And one of few partitions this part of it.
+const PART: f64 = 0.5;
 
 /// Those who may help.
 pub struct Others<'a> {
@@ -116,8 +118,8 @@ async fn pays(conn: &mut PgConnection, filling: &Filling<'_>, jobs: &[Job], fram
     session.leave(conn).await?;
     let (whole, part) = costs?;
     #[allow(clippy::cast_precision_loss, reason = "a count far below 2^53")]
-    let all = part * jobs.len() as f64;
-    Ok(whole >= LARGE && all <= whole * REACHES)
+    let most = (REACHES / jobs.len() as f64).min(PART);
+    Ok(whole >= LARGE && part <= whole * most)
 }
 
 async fn cost(conn: &mut PgConnection, query: &str) -> Result<f64, SqlError> {
