@@ -12,25 +12,9 @@ use crate::build::{self, Narrow, SessionState};
 use crate::database::SqlError;
 use crate::refresh::decision::Decision;
 use crate::refresh::outcome::{Outcome, figures};
-use crate::refresh::{How, Item, Method};
+use crate::refresh::Method;
 use crate::sql::changes;
-use crate::state::{Keeper, Strategy, quote_ident};
-
-/// How far a refresh of such a mart is.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Kept {
-    /// No writer is at it.
-    pub alone: bool,
-    /// Why all of its rows are computed.
-    pub all: Option<String>,
-}
-
-/// Of a mart that writers keep.
-pub(super) fn begin(item: &Item) -> Option<Kept> {
-    let asked = item.asked.how == How::Full;
-    let all = asked.then(|| "all rows were asked for".to_owned());
-    (item.recorded.mart.refresh.strategy == Strategy::OnCommit).then_some(Kept { alone: false, all })
-}
+use crate::state::{Keeper, quote_ident};
 
 impl Task<'_> {
     /// Whether there is another way than an exchange, for what writers keep.

@@ -6,6 +6,7 @@
 
 mod done;
 mod gate;
+mod keeping;
 mod kept;
 mod keys;
 mod parts;
@@ -48,7 +49,7 @@ pub(super) async fn refresh(
     let Some(watched) = watched(item, options) else {
         return Ok(whole("nothing says yet how it follows changes", Decision::default()));
     };
-    let kept = kept::begin(item);
+    let kept = keeping::begin(item);
     let mut task = Task { conn, item, live, watched, frame, holder, checks, apart: false, kept };
     loop {
         match task.attempt().await {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::done::{Done, alone, whole};
-use super::kept::Kept;
+use super::keeping::Kept;
 use super::keys::{self, Keys};
 use super::parts::{self, Parts, demoted};
 use super::within::within;
