@@ -53,6 +53,7 @@ pub async fn apply(
         major,
         id,
         done,
+        logs: BTreeSet::new(),
         aside: Vec::new(),
         was,
         changed,
@@ -105,6 +106,8 @@ struct Worker<'a> {
     major: i32,
     id: Option<i64>,
     done: Applied,
+    /// Tables whose logs are made, or gone; no marts, but what was committed is told.
+    logs: BTreeSet<String>,
     /// What is built aside and committed, and not published yet.
     aside: Vec<String>,
     /// The relations when it began.
@@ -136,6 +139,8 @@ impl Worker<'_> {
                     self.aside.retain(|built| !marts.contains(built));
                     self.stays_aside(&steps);
                     self.done.marts.extend(marts.iter().cloned());
+                    let logs = steps.iter().filter(|_| records.is_empty()).map(|step| step.mart.clone());
+                    self.logs.extend(logs);
                     events(Event::Committed { marts });
                 }
             }
@@ -249,7 +254,7 @@ impl Worker<'_> {
         let Some(holder) = self.by.holder else { return Ok(()) };
         match still_held(&mut *self.conn, holder).await.map_err(ApplyError::Registry)? {
             true => Ok(()),
-            false => Err(ApplyError::LockLost { done: self.done.marts.clone() }),
+            false => Err(ApplyError::LockLost { done: self.committed() }),
         }
     }
 
@@ -323,7 +328,7 @@ impl Worker<'_> {
             mart,
             failure,
             results: self.done.checks.clone(),
-            done: self.done.marts.clone(),
+            done: self.committed(),
             undone: self.undone(),
         })
     }
@@ -344,18 +349,24 @@ impl Worker<'_> {
             publication: step.publication,
             source,
             aside: self.aside.clone(),
-            done: self.done.marts.clone(),
+            done: self.committed(),
             undone: self.undone(),
         }
     }
 
-    /// Marts whose changes are not committed.
     /// The mart that a step is about: of a version its mart.
     fn mart_of(&self, step: &Step) -> String {
         let record = self.plan.records.iter().find(|record| record.mart.to_string() == step.mart);
         record.map_or_else(|| step.mart.clone(), |record| record.of().to_string())
     }
 
+    /// What stays, whatever comes.
+    fn committed(&self) -> Vec<String> {
+        let logs = self.logs.iter().filter(|table| !self.done.marts.contains(table));
+        self.done.marts.iter().cloned().chain(logs.map(|table| format!("the log of {table}"))).collect()
+    }
+
+    /// Marts whose changes are not committed.
     fn undone(&self) -> Vec<String> {
         let done: BTreeSet<&String> = self.done.marts.iter().collect();
         // What followed them is no mart, and has no row.

@@ -125,6 +125,13 @@ pub struct Look {
     files: String,
 }
 
+impl Look {
+    /// Whether the logs tell what comes after it.
+    pub fn counts(&self) -> bool {
+        self.now.stand.unnoticed().is_none() && !self.files.contains('-')
+    }
+}
+
 /// Looks where a mart stands, and where that is asked for what its sources logged since. One statement.
 ///
 /// # Errors
@@ -206,7 +213,7 @@ fn before(row: &PgRow) -> Result<Option<Position>, SqlError> {
 /// What the server says.
 pub async fn before_all(conn: &mut PgConnection, watched: &Watched<'_>) -> Result<Option<Look>, SqlError> {
     match look(conn, watched, false).await {
-        Ok(look) => Ok((look.now.stand.unnoticed().is_none() && !look.files.contains('-')).then_some(look)),
+        Ok(look) => Ok(look.counts().then_some(look)),
         Err(error) if error.is("42P01") || error.is("42703") => Ok(None),
         Err(error) => Err(error),
     }
@@ -277,8 +284,23 @@ fn segments(watched: &Watched<'_>) -> Vec<String> {
 /// The statements that begin a refresh by changes: nothing of what it reads can be emptied or rewritten from then on, the logs
 /// neither, and the snapshot is taken after that, by the first query.
 pub fn begin(watched: &Watched<'_>, role: Option<&str>, lock_timeout_ms: u64) -> String {
-    let tables: Vec<String> = watched.changes.sources.iter().map(|source| source.table.to_string()).collect();
+    begin_all([(watched, role)], lock_timeout_ms)
+}
+
+/// As [`begin`], of several marts.
+pub fn begin_all<'a>(
+    marts: impl IntoIterator<Item = (&'a Watched<'a>, Option<&'a str>)>,
+    lock_timeout_ms: u64,
+) -> String {
     let mut sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = {lock_timeout_ms};");
+    for (watched, role) in marts {
+        lock(&mut sql, watched, role);
+    }
+    sql
+}
+
+fn lock(sql: &mut String, watched: &Watched<'_>, role: Option<&str>) {
+    let tables: Vec<String> = watched.changes.sources.iter().map(|source| source.table.to_string()).collect();
     if let Some(role) = role {
         let _ = write!(sql, " SET LOCAL ROLE {};", quote_ident(role));
     }
@@ -292,5 +314,4 @@ pub fn begin(watched: &Watched<'_>, role: Option<&str>, lock_timeout_ms: u64) ->
     if !segments.is_empty() {
         let _ = write!(sql, " LOCK TABLE {} IN ACCESS SHARE MODE;", segments.join(", "));
     }
-    sql
 }

@@ -37,20 +37,37 @@ pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exi
         Ok(((method, reason), observe::explain(conn, &mart, owner.as_deref()).await?))
     })
     .await?;
+    let mut foreseen = None;
+    if let (Some("changes"), Some(recorded), Some(live)) = (method, recorded, live) {
+        let item = Item::new(recorded, &seen.actual, Vec::new());
+        let found = refresh::foresee(&mut context.conn, &item, live, &options, &seen.actual.server.user).await;
+        foreseen = found.map_err(|error| CommandError::sql("cannot tell what changed", &error))?;
+    }
     context.close().await?;
     if style.json() {
         print::json(&json!({
             "mart": name.to_string(),
             "method": method,
             "reason": reason,
+            "now": foreseen,
             "query": mart.query,
             "plan": explained.json,
         }));
     } else {
         let method = method.unwrap_or("none");
-        print::out(&format!("{name}\nmethod: {method} ({reason})\n\n{}", explained.text));
+        let now = foreseen.map(|now| format!("now: {}{}\n", rows(&now.decision), now.reason)).unwrap_or_default();
+        print::out(&format!("{name}\nmethod: {method} ({reason})\n{now}\n{}", explained.text));
     }
     Ok(Exit::Done)
+}
+
+/// What of the rows would be computed.
+fn rows(decision: &serde_json::Value) -> &'static str {
+    match decision["rung"].as_str() {
+        Some("keys") => "some rows, ",
+        Some("whole") => "all rows, ",
+        _ => "",
+    }
 }
 
 /// The method a refresh would take now, and why; of some of the rows: which.

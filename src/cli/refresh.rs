@@ -53,7 +53,13 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
     let mut tell = |event: Event| match event {
         Event::Session { pid } => interrupt.watch(pid),
         Event::Started { mart, method, reason } => progress.say(format!("{mart}: {} ({reason})", method.as_str())),
-        Event::Ended { .. } => progress.step(),
+        Event::Ended { run } => {
+            progress.step();
+            if let Some(reason) = run.demoted() {
+                let text = "all of its rows are computed from now on, until you ask for a full refresh";
+                print::note(style, &format!("warning: {}: {text}: {reason}", run.mart));
+            }
+        }
         Event::Slow { mart, seconds, limit } => {
             print::note(style, &format!("warning: {mart} took {seconds:.1} s; its warn_duration is {limit} s"));
         }

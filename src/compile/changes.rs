@@ -162,7 +162,7 @@ impl Reading<'_> {
             }
             texts.extend(self.relations(&others, &roles).await?);
         }
-        self.functions(&functions, &made).await?;
+        self::functions(self.conn, &functions, &made, &mut self.known).await?;
         self.behind(asking).await?;
         self.zoned(asking).await?;
         self.comparable().await?;
@@ -266,32 +266,6 @@ impl Reading<'_> {
         Ok(texts)
     }
 
-    async fn functions(&mut self, own: &BTreeSet<String>, made: &BTreeSet<QName>) -> Result<(), CompileError> {
-        let own: Vec<&str> = own.iter().map(String::as_str).collect();
-        let schemas: Vec<&str> = made.iter().map(|name| name.schema.as_str()).collect();
-        let names: Vec<&str> = made.iter().map(|name| name.name.as_str()).collect();
-        let rows = sqlx::query(include_str!("sql/functions.sql"))
-            .bind(&own)
-            .bind(&schemas)
-            .bind(&names)
-            .fetch_all(&mut *self.conn)
-            .await?;
-        for row in rows {
-            let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
-            let function = Function {
-                volatility: letter(row.try_get("volatility")?),
-                set: row.try_get("set")?,
-                aggregate: row.try_get("aggregate")?,
-                signatures: row.try_get("signatures")?,
-            };
-            match name.schema.as_str() {
-                "pg_catalog" => self.known.functions.insert(name.name, function),
-                _ => self.known.made.insert(name, function),
-            };
-        }
-        Ok(())
-    }
-
     async fn behind(&mut self, asking: &[&Mart]) -> Result<(), CompileError> {
         let views = self.known.views.keys().map(|name| (name.schema.clone(), name.name.clone()));
         let scratch = asking.iter().map(|mart| self.scratch.view(mart)).map(|name| (name.schema, name.name));
@@ -330,6 +304,34 @@ impl Reading<'_> {
     }
 }
 
+/// Finds out what functions promise: the server's `own` of these names, and those that somebody `made`.
+pub(super) async fn functions(
+    conn: &mut PgConnection,
+    own: &BTreeSet<String>,
+    made: &BTreeSet<QName>,
+    known: &mut Known,
+) -> Result<(), SqlError> {
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let schemas: Vec<&str> = made.iter().map(|name| name.schema.as_str()).collect();
+    let names: Vec<&str> = made.iter().map(|name| name.name.as_str()).collect();
+    let rows =
+        sqlx::query(include_str!("sql/functions.sql")).bind(&own).bind(&schemas).bind(&names).fetch_all(conn).await?;
+    for row in rows {
+        let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
+        let function = Function {
+            volatility: letter(row.try_get("volatility")?),
+            set: row.try_get("set")?,
+            aggregate: row.try_get("aggregate")?,
+            signatures: row.try_get("signatures")?,
+        };
+        match name.schema.as_str() {
+            "pg_catalog" => known.functions.insert(name.name, function),
+            _ => known.made.insert(name, function),
+        };
+    }
+    Ok(())
+}
+
 /// The version whose rows the view of a fresh mart shows.
 fn shown<'a>(view: &DesiredMart, declared: &BTreeMap<&'a QName, &'a DesiredMart>) -> Option<&'a QName> {
     let Some(Part::Stable { whole, number }) = &view.part else { return None };
@@ -356,6 +358,7 @@ fn excluded(name: &QName, kind: &str, row: &sqlx::postgres::PgRow) -> Result<Opt
     })
 }
 
-fn letter(text: &str) -> char {
+/// The letter that stands for what a function promises.
+pub(super) fn letter(text: &str) -> char {
     text.chars().next().unwrap_or('v')
 }

@@ -12,6 +12,7 @@ mod respelled;
 mod restate;
 mod savepoint;
 mod scratch;
+mod settled;
 mod span;
 mod upstream;
 
@@ -24,6 +25,7 @@ pub(crate) use needed::{recorded_for, settings_changed};
 pub use respelled::respelled;
 pub use restate::{Restated, Stated, StatedIndex, restate};
 pub use scratch::{attempt, attempt_within, compile};
+pub use settled::settled;
 pub(crate) use upstream::upstream_first;
 
 use chrono::NaiveDateTime;

@@ -116,8 +116,8 @@ impl Notices {
             aging.since = moment(&since, aging.by_column).or(aging.since);
         }
         // Told once: from then on it is computed whole.
-        if run.decision.as_ref().and_then(|decision| decision.get("verified")) == Some(&Value::Bool(false)) {
-            let text = format!("{} was computed anew: {}", run.mart, run.reason);
+        if let Some(reason) = run.demoted() {
+            let text = format!("{} was computed anew: {reason}", run.mart);
             notices.push(notice(Occasion::CheckFailed, &run.mart, text, facts(run)));
         }
         // It was published all the same: the check only warns.

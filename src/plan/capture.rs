@@ -1,5 +1,6 @@
 //! Tables whose changes marts follow get a log, and lose it with the last mart that needs it.
 
+mod again;
 mod beside;
 mod told;
 mod world;
@@ -120,8 +121,9 @@ pub(super) fn gone(desired: &Desired, actual: &Actual) -> Vec<Drift> {
             let Some(log) = actual.captures.logs.get(table) else { continue };
             let source = actual.captures.tables.get(table).filter(|source| can_be_logged(source));
             let log = declared_log(desired, table, log.columns.clone(), log.commits);
-            if source.is_some_and(|source| source.trigger(&log) == Trigger::Missing) {
-                items.extend(drifted(Some(whole), &log, table, Trigger::Missing));
+            let is = source.map(|source| source.trigger(&log));
+            if let Some(is @ (Trigger::Missing | Trigger::Ordinary)) = is {
+                items.extend(drifted(Some(whole), &log, table, is));
             }
         }
     }
@@ -180,7 +182,8 @@ impl Capture {
             let stays = match is {
                 Trigger::Works => true,
                 // What is gone, perhaps with the table that had this name, is made again; so is what a new log needs.
-                Trigger::Missing => ignored && as_wanted && before,
+                // Those that were disabled and enabled again for a load are as they were once more.
+                Trigger::Missing | Trigger::Ordinary => ignored && as_wanted && before,
                 Trigger::Disabled | Trigger::Other => as_wanted && !heals,
             };
             if stays {
@@ -196,6 +199,7 @@ impl Capture {
             if as_wanted && !made_again && member == table {
                 reason = match is {
                     Trigger::Missing => "its triggers were removed".to_owned(),
+                    Trigger::Ordinary => "its triggers do not fire for what replication writes".to_owned(),
                     _ => "its triggers were changed".to_owned(),
                 };
             }
@@ -283,7 +287,8 @@ impl Capture {
         let before = was.filter(|_| reason.ends_with("its changes")).map(|_| format!("log {}", log.name()));
         let mut change = change(&log.table, &reason, &before.unwrap_or_default(), &after);
         let rows = if log.columns.is_empty() { "a row" } else { "what it changes" };
-        let message = format!("every statement that writes to it adds {rows} to {}", log.name());
+        let mut message = format!("every statement that writes to it adds {rows} to {}", log.name());
+        message.push_str(&again::told(need, was, log, asked));
         change.hazards.push(Hazard::new(HazardKind::CapturesWrites, message));
         (change, sql)
     }

@@ -176,9 +176,9 @@ impl Agenda {
     /// Somebody else refreshed a mart, perhaps.
     pub async fn refreshed(&mut self, conn: &mut PgConnection, name: &str) -> Result<(), SqlError> {
         let Some(mart) = self.ground.as_ref().and_then(|ground| ground.named(name)).cloned() else { return Ok(()) };
-        if let Some(started) = self.rows.elsewhere(conn, &mart, self.epoch).await? {
+        if let Some((started, changed)) = self.rows.elsewhere(conn, &mart, self.epoch).await? {
             let now = self.now();
-            self.queue.refreshed_elsewhere(&mart, started, now);
+            self.queue.refreshed_elsewhere(&mart, started, changed, now);
         }
         Ok(())
     }

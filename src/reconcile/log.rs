@@ -21,6 +21,9 @@ pub(super) fn run(run: &Run) {
             );
         }
     }
+    if let Some(reason) = run.demoted() {
+        tracing::warn!(reason, "all of its rows are computed from now on, until somebody asks for a full refresh");
+    }
 }
 
 /// An error with what it comes from.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
@@ -89,18 +90,18 @@ impl Rows {
         Ok(open.len() - free.len())
     }
 
-    /// When the last good run of a mart began, where it is not one of leadership `epoch`.
+    /// When the last good run of a mart began, where it is not one of leadership `epoch`; and the last one that changed its rows.
     pub async fn elsewhere(
         &self,
         conn: &mut PgConnection,
         mart: &QName,
         epoch: i64,
-    ) -> Result<Option<chrono::DateTime<chrono::Utc>>, SqlError> {
+    ) -> Result<Option<(DateTime<Utc>, Option<DateTime<Utc>>)>, SqlError> {
         let query = sqlx::query(self.sql(include_str!("sql/latest.sql")));
         let row = query.bind(&self.project).bind(&mart.schema).bind(&mart.name).fetch_optional(conn).await?;
         let Some(row) = row else { return Ok(None) };
         let ours = row.try_get::<Option<i64>, _>("epoch")? == Some(epoch);
-        Ok(if ours { None } else { Some(row.try_get("started_at")?) })
+        Ok(if ours { None } else { Some((row.try_get("started_at")?, row.try_get("changed_at")?)) })
     }
 }
 

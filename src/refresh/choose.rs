@@ -85,7 +85,7 @@ pub fn choose(recorded: &Recorded, live: &Relation, asked: &Asked, facts: &Facts
 /// Whether the rows may be those whose key a change of a source affects.
 ///
 /// One without rows may be just what its query gives: where it stands is known all the same.
-fn follows(recorded: &Recorded, asked: &Asked, facts: &Facts) -> bool {
+pub(super) fn follows(recorded: &Recorded, asked: &Asked, facts: &Facts) -> bool {
     let policy = &recorded.mart.refresh;
     // Who asks for days of the past asks for no changes.
     let by_days = |i: &Incremental| i.method == IncrementalMethod::Partition && asked.days.is_some();

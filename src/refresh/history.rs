@@ -99,6 +99,18 @@ pub(super) async fn finish_with_rows(
     build::close(conn, finished.map_err(SqlError::from)).await
 }
 
+/// As [`finish`] of several runs, in the transaction of their rows, which stays open.
+pub(super) async fn finish_all<'r>(
+    conn: &mut PgConnection,
+    options: &Options,
+    runs: impl Iterator<Item = &'r Run>,
+) -> Result<(), SqlError> {
+    for run in runs {
+        finishing(options, run).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
 /// Writes a run that did not begin.
 pub(super) async fn not_begun(
     conn: &mut PgConnection,

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::workers::Workers;
-use super::{Event, Item, Options, RefreshError, Run, RunStatus};
+use super::{Event, Item, Options, RefreshError, Run, RunStatus, chain};
 use crate::database::Endpoint;
 use crate::state::{Kind, QName};
 
@@ -33,6 +33,7 @@ pub async fn refresh(
     let mut runs: Vec<Option<Run>> = vec![None; items.len()];
     let mut running = FuturesUnordered::new();
     let among: BTreeSet<&QName> = items.iter().map(|i| &i.mart).collect();
+    let mut chains = chain::chains(items);
     loop {
         while running.len() < options.parallel.max(1) {
             let ready = waiting
@@ -43,8 +44,21 @@ pub async fn refresh(
             let item = &items[index];
             let blocked = item.upstream.iter().find(|up| failed.contains(*up)).cloned();
             let stop = stopped();
+            let mut together = vec![index];
+            if chains[index].is_some() && blocked.is_none() && !stop {
+                let chain: Vec<usize> = waiting.iter().copied().filter(|i| chains[*i] == chains[index]).collect();
+                chain::along(items, &mut together, &chain, |up| {
+                    !failed.contains(up) && (ended.contains(up) || !among.contains(up))
+                });
+                waiting.retain(|i| !together.contains(i));
+            }
             let (tell, workers) = (&tell, &workers);
             running.push(async move {
+                if together.len() > 1 {
+                    let of: Vec<&Item> = together.iter().map(|i| &items[*i]).collect();
+                    let runs = workers.run_together(&of, options, (stopped, tell)).await?;
+                    return Ok(together.into_iter().zip(runs).collect());
+                }
                 let run = if stop {
                     workers.skip(item, options, (RunStatus::Cancelled, "stopped before it began"), tell).await
                 } else if let Some(up) = blocked {
@@ -53,19 +67,25 @@ pub async fn refresh(
                 } else {
                     workers.run(item, options, tell).await
                 };
-                (index, run)
+                Ok::<Vec<(usize, Option<Run>)>, RefreshError>(vec![(index, Some(run?))])
             });
         }
-        let Some((index, run)) = running.next().await else { break };
-        let run = run?;
-        let name = &items[index].mart;
-        if !matches!(run.status, RunStatus::Success | RunStatus::Noop) && items[index].recorded.mart.kind != Kind::View
-        {
-            failed.insert(name.clone());
+        let Some(done) = running.next().await else { break };
+        // Items stand upstream first; what was left is taken up again by itself.
+        for (index, run) in done? {
+            let Some(run) = run else {
+                chains[index] = None;
+                waiting.push(index);
+                continue;
+            };
+            let item = &items[index];
+            if !matches!(run.status, RunStatus::Success | RunStatus::Noop) && item.recorded.mart.kind != Kind::View {
+                failed.insert(item.mart.clone());
+            }
+            ended.insert(item.mart.clone());
+            tell(Event::Ended { run: Box::new(run.clone()) });
+            runs[index] = Some(run);
         }
-        ended.insert(name.clone());
-        tell(Event::Ended { run: Box::new(run.clone()) });
-        runs[index] = Some(run);
     }
     drop(running);
     if items.iter().any(|item| item.recorded.mart.notices_writes()) {

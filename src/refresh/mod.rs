@@ -3,6 +3,7 @@
 mod again;
 mod alike;
 mod before_totals;
+mod chain;
 mod changes;
 mod choose;
 mod cut;
@@ -24,6 +25,8 @@ mod ready;
 mod request;
 mod space;
 mod still;
+mod together;
+mod unchanged;
 mod verify;
 mod version;
 mod work;
@@ -39,6 +42,7 @@ use crate::database::{DatabaseError, Endpoint, ErrorKind, LockError, SqlError};
 use crate::manifest::{MaintenanceWindow, PauseWhen};
 use crate::state::QName;
 
+pub use changes::{Foreseen, foresee};
 pub use choose::{Choice, Chosen, Facts, choose};
 pub use event::Event;
 pub use facts::{facts, paused};
@@ -209,6 +213,14 @@ pub struct Run {
     pub decision: Option<serde_json::Value>,
 }
 
+impl Run {
+    /// Why the mart follows no changes from now on, where this run found out that its rows were wrong.
+    pub fn demoted(&self) -> Option<&str> {
+        let verified = self.decision.as_ref().and_then(|decision| decision.get("verified"));
+        (verified == Some(&serde_json::Value::Bool(false))).then_some(self.reason.as_str())
+    }
+}
+
 /// What part of a mart's rows a refresh computes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -265,6 +277,8 @@ pub struct Item {
     pub tidy: bool,
     /// It is known to take so little that nobody has to ask whether there is room for it.
     pub light: bool,
+    /// Whatever is behind its query has a log of changes.
+    pub logged: bool,
 }
 
 impl Item {
@@ -279,6 +293,7 @@ impl Item {
             asked: Asked::default(),
             tidy: false,
             light: false,
+            logged: unchanged::is_logged(row, actual),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::again::before_publishing;
 use super::changes::{self, Done};
 use super::choose::whole;
 use super::outcome::{Outcome, keep, measure};
+use super::unchanged::{self, Found};
 use super::{Choice, Facts, Item, Method, Options, Run, RunStatus, divided, matview, part, paused, version};
 use crate::build::position::Look;
 use crate::build::{self, CheckResult, Frame, SessionState, SizeLimit};
@@ -91,6 +92,10 @@ async fn all(
     (frame, holder): (&Frame, i32),
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
+    let stand = match unchanged::look(conn, item, live, options, frame).await? {
+        Found::Unchanged(outcome) => return Ok(*outcome),
+        Found::Changed(stand) => stand,
+    };
     if !item.light
         && let Some(error) = build::lacking_room(conn, &[&live.name]).await?
     {
@@ -104,10 +109,12 @@ async fn all(
     let look = changes::before_all(conn, item, options).await?;
     if let Choice::Method(method @ (Method::Plain | Method::Concurrently), _) = choice {
         let outcome = matview::refresh(conn, item, live, *method, (frame, holder), checks).await?;
+        unchanged::note(conn, item, options, stand, outcome.row_count).await?;
         return noted(conn, item, options, (look, demoted), outcome).await;
     }
     let mut outcome = table(conn, item, live, options, (frame, holder), checks).await?;
     measure(conn, item, live, frame, &mut outcome).await?;
+    unchanged::note(conn, item, options, stand, outcome.row_count).await?;
     noted(conn, item, options, (look, demoted), outcome).await
 }
 

@@ -1,7 +1,7 @@
 //! The space that logs of changes take: what everybody has seen is emptied, never deleted from, so that nothing is left behind
 //! that a look would have to step over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
@@ -105,7 +105,7 @@ struct Behind {
     /// The relation that stores its rows, or its own where it only has to be refreshed.
     name: QName,
     position: bool,
-    /// Somebody reads it.
+    /// The log is kept for it.
     counts: bool,
 }
 
@@ -120,12 +120,14 @@ async fn unseen(conn: &mut PgConnection, log: &ChangeLog, segment: usize) -> Res
         .await?;
     let segment = &log.segments()[segment];
     let sql = format!(
-        "SELECT EXISTS (SELECT FROM {segment} WHERE NOT pg_catalog.pg_visible_in_snapshot(datamart_xid, $1::pg_catalog.pg_snapshot))"
+        "SELECT EXISTS (SELECT FROM {segment} WHERE NOT pg_catalog.pg_visible_in_snapshot(datamart_xid, $1::pg_catalog.pg_snapshot) \
+         AND datamart_xid IS DISTINCT FROM $2::pg_catalog.xid8)"
     );
     let mut unseen = Vec::new();
     for row in rows {
         let snapshot: String = row.try_get("snapshot")?;
-        if sqlx::query_scalar(AssertSqlSafe(sql.clone())).bind(snapshot).fetch_one(&mut *conn).await? {
+        let xid: Option<String> = row.try_get("xid")?;
+        if sqlx::query_scalar(AssertSqlSafe(sql.clone())).bind(snapshot).bind(xid).fetch_one(&mut *conn).await? {
             unseen.push(Behind {
                 name: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?),
                 position: row.try_get("position")?,
@@ -147,7 +149,7 @@ async fn empty(
 ) -> Result<Option<Vec<QName>>, SqlError> {
     let segment = log.segments()[at].clone();
     let mut transaction = conn.begin().await?;
-    let (mut given_up, mut forgotten) = (Vec::new(), false);
+    let (mut given_up, mut forgotten) = (BTreeMap::new(), false);
     for mode in ["SHARE", "ACCESS EXCLUSIVE"] {
         let lock = format!("LOCK TABLE {segment} IN {mode} MODE NOWAIT");
         if let Err(error) = sqlx::query(AssertSqlSafe(lock)).execute(&mut *transaction).await.map_err(SqlError::from) {
@@ -161,12 +163,10 @@ async fn empty(
             return Ok(None);
         }
         forgotten |= behind.iter().any(|mart| !mart.position && mart.counts);
-        given_up.extend(behind.into_iter().filter(|mart| mart.position).map(|mart| mart.name));
+        given_up.extend(behind.into_iter().filter(|mart| mart.position).map(|mart| (mart.name, mart.counts)));
     }
-    given_up.sort();
-    given_up.dedup();
     // Whoever has no position is computed whole.
-    for name in &given_up {
+    for name in given_up.keys() {
         let sql = "DELETE FROM {registry}.positions WHERE project = $1 AND schema = $2 AND name = $3";
         sqlx::query(AssertSqlSafe(in_schema(sql, &log.registry)))
             .bind(&log.project)
@@ -185,7 +185,7 @@ async fn empty(
         format!("UPDATE {}.captures SET files = {} WHERE {}", quote_ident(&log.registry), log_files(log), is(log));
     sqlx::query(AssertSqlSafe(files)).execute(&mut *transaction).await?;
     transaction.commit().await?;
-    Ok(Some(given_up))
+    Ok(Some(given_up.into_iter().filter(|(_, counts)| *counts).map(|(name, _)| name).collect()))
 }
 
 /// Goes on to the next segment. Whoever is in the middle of the function writes to the old one still.

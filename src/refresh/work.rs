@@ -6,7 +6,6 @@ use chrono::Utc;
 use sqlx::PgConnection;
 
 use super::again::again;
-use super::history::Begun;
 use super::worker::Worker;
 use super::{
     Asked, Choice, Chosen, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, changes,
@@ -72,7 +71,10 @@ pub(super) async fn work(
         found = again(&mut worker.conn, item, options).await;
     }
     let run = match found {
-        Ok(item) => locked(worker, endpoint, &item, options, tell).await?,
+        Ok(item) => match begin(worker, endpoint, item, options, tell).await? {
+            Begun::Ended(run) => *run,
+            Begun::Started(started) => carry_out(worker, endpoint, *started, options, tell).await?,
+        },
         Err(error) => {
             let mut run = one::beginning(item, "it is not what it was", Utc::now());
             run.status = RunStatus::Failed;
@@ -80,22 +82,42 @@ pub(super) async fn work(
             record(&mut worker.conn, item, options, run).await?
         }
     };
-    if worker.locks.release(&lock).await.is_err() {
-        // The session ended, and the lock with it; what the run did stands, the next mart needs another one.
-        worker.locks = LockSession::open(endpoint, &options.registry, &options.project, "refresh lock").await?;
-    }
+    worker.unlock(endpoint, &[&lock], options).await?;
     Ok(run)
 }
 
-async fn locked(
+/// A run that has its row in the history.
+pub(super) struct Started {
+    pub item: Item,
+    pub live: Relation,
+    pub chosen: Chosen,
+    pub run: Run,
+    /// The registry counts it.
+    pub counted: bool,
+}
+
+/// What came of beginning a run.
+pub(super) enum Begun {
+    /// It can go on.
+    Started(Box<Started>),
+    /// That was all.
+    Ended(Box<Run>),
+}
+
+/// Chooses how a mart is refreshed, and opens the run's row. The caller holds the mart's lock.
+///
+/// # Errors
+/// Where nothing could be written about it.
+pub(super) async fn begin(
     worker: &mut Worker,
     endpoint: &Endpoint,
-    item: &Item,
+    item: Item,
     options: &Options,
     tell: &dyn Fn(Event),
-) -> Result<Run, RefreshError> {
-    let name = &item.mart;
-    let mut run = one::beginning(item, "", Utc::now());
+) -> Result<Begun, RefreshError> {
+    let name = item.mart.clone();
+    let mut run = one::beginning(&item, "", Utc::now());
+    let ended = |run: Run| Ok(Begun::Ended(Box::new(run)));
     let impossible = |message: String, hint: &str| RunError {
         kind: "missing".to_owned(),
         sqlstate: None,
@@ -103,16 +125,16 @@ async fn locked(
         hint: Some(hint.to_owned()),
         context: None,
     };
-    let Some(live) = item.live.as_ref().filter(|live| live.kind.is(item.recorded.mart.kind)) else {
+    let Some(live) = item.live.clone().filter(|live| live.kind.is(item.recorded.mart.kind)) else {
         run.status = RunStatus::Failed;
         run.reason = "it is not there".to_owned();
         run.error = Some(impossible(
             format!("{name} does not exist as a {}", item.recorded.mart.kind.as_str()),
             "`datamart apply` builds it again",
         ));
-        return record(&mut worker.conn, item, options, run).await;
+        return ended(record(&mut worker.conn, &item, options, run).await?);
     };
-    let chosen = match chosen(worker, item, live, options).await {
+    let chosen = match chosen(worker, &item, &live, options).await {
         Ok(chosen) => chosen,
         Err(error) => {
             run.status = if cancelled(&error) { RunStatus::Cancelled } else { RunStatus::Failed };
@@ -121,7 +143,7 @@ async fn locked(
             if error.kind == ErrorKind::Connection {
                 worker.reconnect(endpoint).await?;
             }
-            return record(&mut worker.conn, item, options, run).await;
+            return ended(record(&mut worker.conn, &item, options, run).await?);
         }
     };
     let (method, reason) = match &chosen.choice {
@@ -131,15 +153,15 @@ async fn locked(
         Choice::Changes => (changes::method(&item.recorded.mart), "what changed".to_owned()),
         Choice::Nothing(reason) => {
             run.reason.clone_from(reason);
-            return record(&mut worker.conn, item, options, run).await;
+            return ended(record(&mut worker.conn, &item, options, run).await?);
         }
         Choice::Later(reason, from) => {
             run.reason.clone_from(reason);
             run.not_before = *from;
             if item.asked.waits {
-                return Ok(run);
+                return ended(run);
             }
-            return record(&mut worker.conn, item, options, run).await;
+            return ended(record(&mut worker.conn, &item, options, run).await?);
         }
         Choice::Impossible(message) => {
             run.status = RunStatus::Failed;
@@ -148,25 +170,43 @@ async fn locked(
                 message.clone(),
                 "refresh it without --concurrent true; with a unique index in its manifest readers need not wait",
             ));
-            return record(&mut worker.conn, item, options, run).await;
+            return ended(record(&mut worker.conn, &item, options, run).await?);
         }
     };
     run.method = Some(method);
     run.reason.clone_from(&reason);
     let mut counted = true;
-    match history::begin(&mut worker.conn, options, item, method, &run).await.map_err(RefreshError::History)? {
-        Begun::Run(number) => run.run = number,
-        Begun::Uncounted(number) => (run.run, counted) = (number, false),
-        Begun::Superseded => return Err(RefreshError::Superseded { epoch: options.epoch.unwrap_or_default() }),
-        Begun::Withdrawn => {
+    match history::begin(&mut worker.conn, options, &item, method, &run).await.map_err(RefreshError::History)? {
+        history::Begun::Run(number) => run.run = number,
+        history::Begun::Uncounted(number) => (run.run, counted) = (number, false),
+        history::Begun::Superseded => {
+            return Err(RefreshError::Superseded { epoch: options.epoch.unwrap_or_default() });
+        }
+        history::Begun::Withdrawn => {
             run.run = item.asked.run.unwrap_or_default();
             run.method = None;
             run.status = RunStatus::Cancelled;
             run.reason = "its request was withdrawn".to_owned();
-            return Ok(run);
+            return ended(run);
         }
     }
-    tell(Event::Started { mart: name.clone(), method, reason });
+    tell(Event::Started { mart: name, method, reason });
+    Ok(Begun::Started(Box::new(Started { item, live, chosen, run, counted })))
+}
+
+/// Refreshes the mart of a run that has begun, and closes its row.
+///
+/// # Errors
+/// Where nothing could be written about it.
+pub(super) async fn carry_out(
+    worker: &mut Worker,
+    endpoint: &Endpoint,
+    started: Started,
+    options: &Options,
+    tell: &dyn Fn(Event),
+) -> Result<Run, RefreshError> {
+    let Started { item, live, chosen, mut run, counted } = started;
+    let (item, live) = (&item, &live);
     let clock = Instant::now();
     let frame = one::frame(&item.recorded.mart, live, options, &worker.user);
     let options = &Options { beside: Some(endpoint.clone()), ..options.clone() };
@@ -197,11 +237,16 @@ async fn locked(
             finish(worker, endpoint, options, &run).await?;
         }
     }
+    slow(item, took, tell);
+    Ok(run)
+}
+
+/// Tells of a run that took longer than it should.
+pub(super) fn slow(item: &Item, took: Duration, tell: &dyn Fn(Event)) {
     let limit = item.recorded.mart.refresh.warn_duration;
     if let Some(limit) = limit.filter(|limit| took > Duration::from_secs(*limit)) {
-        tell(Event::Slow { mart: name.clone(), seconds: took.as_secs_f64(), limit });
+        tell(Event::Slow { mart: item.mart.clone(), seconds: took.as_secs_f64(), limit });
     }
-    Ok(run)
 }
 
 /// How the mart is refreshed now. What computes all rows may have to wait for quieter times.
@@ -220,7 +265,8 @@ async fn chosen(worker: &mut Worker, item: &Item, live: &Relation, options: &Opt
     Ok(chosen)
 }
 
-fn complete(run: &mut Run, outcome: Result<outcome::Outcome, SqlError>, took: Duration, chosen: &Chosen) {
+/// Writes what came of a run into it.
+pub(super) fn complete(run: &mut Run, outcome: Result<outcome::Outcome, SqlError>, took: Duration, chosen: &Chosen) {
     run.finished_at = Utc::now();
     run.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     match outcome {
@@ -248,10 +294,33 @@ fn complete(run: &mut Run, outcome: Result<outcome::Outcome, SqlError>, took: Du
 
 /// Closes the run's row. Where the run's own connection broke, a new one does it: the history says what happened, and
 /// the next mart has a session to work in.
-async fn finish(worker: &mut Worker, endpoint: &Endpoint, options: &Options, run: &Run) -> Result<(), RefreshError> {
+pub(super) async fn finish(
+    worker: &mut Worker,
+    endpoint: &Endpoint,
+    options: &Options,
+    run: &Run,
+) -> Result<(), RefreshError> {
     let lost = run.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Connection.as_str());
     if lost {
         worker.reconnect(endpoint).await?;
     }
     history::finish(&mut worker.conn, options, run).await.map_err(RefreshError::History)
+}
+
+/// Closes the row of a run that came to nothing.
+///
+/// # Errors
+/// Where nothing could be written about it.
+pub(super) async fn not_run(
+    worker: &mut Worker,
+    endpoint: &Endpoint,
+    mut run: Run,
+    (status, reason): (RunStatus, String),
+    options: &Options,
+) -> Result<Run, RefreshError> {
+    run.method = None;
+    run.finished_at = Utc::now();
+    (run.status, run.reason) = (status, reason);
+    finish(worker, endpoint, options, &run).await?;
+    Ok(run)
 }

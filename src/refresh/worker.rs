@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Row};
 
-use super::RefreshError;
+use super::{Options, RefreshError};
 use crate::database::{Endpoint, LockSession};
 
 /// A server that is gone says nothing.
@@ -54,6 +54,18 @@ impl Worker {
     /// It works from now on.
     pub fn at_work(&self) {
         self.lease.numbers.borrow_mut().insert(self.lease.number, (self.pid, true));
+    }
+
+    /// Gives locks back. Where the session that held them ended, they went with it: what was done stands, and the next mart needs
+    /// another one.
+    ///
+    /// # Errors
+    /// What the way to the server says.
+    pub async fn unlock(&mut self, endpoint: &Endpoint, locks: &[&str], options: &Options) -> Result<(), RefreshError> {
+        if self.locks.release_all(locks).await.is_err() {
+            self.locks = LockSession::open(endpoint, &options.registry, &options.project, "refresh lock").await?;
+        }
+        Ok(())
     }
 
     /// Ends its sessions.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
+use super::together::together;
 use super::worker::{Lease, Numbers, Worker, session};
 use super::{Event, Item, Options, RefreshError, Run, RunStatus, one, tidy_logs, work};
 use crate::database::{Endpoint, LockSession};
@@ -48,6 +49,23 @@ impl Workers {
         let run = work::work(&mut worker, &self.endpoint, item, options, tell).await?;
         self.rest(worker);
         Ok(run)
+    }
+
+    /// Refreshes marts in one transaction, as far as that can be, each with a row of history; they stand upstream first. No run of one
+    /// that has to be refreshed by itself.
+    ///
+    /// # Errors
+    /// As [`Workers::run`].
+    pub async fn run_together(
+        &self,
+        items: &[&Item],
+        options: &Options,
+        (stopped, tell): (&dyn Fn() -> bool, &dyn Fn(Event)),
+    ) -> Result<Vec<Option<Run>>, RefreshError> {
+        let mut worker = self.take(tell).await?;
+        let runs = together(&mut worker, &self.endpoint, items, options, (stopped, tell)).await?;
+        self.rest(worker);
+        Ok(runs)
     }
 
     /// Writes that a mart is not refreshed.

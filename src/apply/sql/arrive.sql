@@ -7,6 +7,10 @@ WITH moved AS (
   UPDATE {registry}.versions AS v SET schema = r.schema
   FROM unnest($4::text[], $5::text[]) AS r (schema, name)
   WHERE v.project = $1 AND v.schema = r.schema || E'\n' AND v.name = r.name
+), positions AS (
+  UPDATE {registry}.positions AS p SET schema = r.schema
+  FROM unnest($4::text[], $5::text[]) AS r (schema, name)
+  WHERE p.project = $1 AND p.schema = r.schema || E'\n' AND p.name = r.name
 )
 UPDATE {registry}.marts AS m SET schema = r.schema
 FROM unnest($4::text[], $5::text[]) AS r (schema, name)

@@ -42,10 +42,15 @@ pub fn text(found: &[Verified], style: Style) -> String {
         }
     }
     let wrong = found.iter().filter(|found| !found.same).count();
-    let line = match wrong {
+    let mut line = match wrong {
         0 => format!("{} as the query says.", count(found.len(), "mart")),
         wrong => format!("{} of {} not as the query says.", wrong, count(found.len(), "mart")),
     };
+    let left_out: u64 = found.iter().filter_map(|found| found.pending_keys).sum();
+    if left_out > 0 {
+        let rows = count(usize::try_from(left_out).unwrap_or(usize::MAX), "key");
+        let _ = write!(line, " Left out: the rows of {rows} that wait for a refresh.");
+    }
     let _ = writeln!(text, "{}", paint.bold(&line));
     text
 }

@@ -30,7 +30,9 @@ pub(super) fn drifted(mart: Option<&Mart>, log: &ChangeLog, table: &QName, is: T
     let (what, actual) = match is {
         Trigger::Missing => ("removed", None),
         Trigger::Other => ("changed", Some("other triggers of these names")),
-        Trigger::Works | Trigger::Disabled => ("disabled", Some("triggers that do not always fire")),
+        Trigger::Works | Trigger::Ordinary | Trigger::Disabled => {
+            ("disabled", Some("triggers that do not always fire"))
+        }
     };
     let expected = attach_log(log, table).join(";\n");
     let message = format!("the triggers that log changes of {table} were {what}");

@@ -39,8 +39,14 @@ impl Queue {
     }
 
     /// A mart was refreshed by somebody else, by hand or from SQL, by a run that began at `started`: it counts as a run, and what
-    /// reads it follows.
-    pub fn refreshed_elsewhere(&mut self, mart: &QName, started: DateTime<Utc>, now: DateTime<Utc>) {
+    /// reads it follows, where its rows changed since it was heard of: the last run that changed them began at `changed`.
+    pub fn refreshed_elsewhere(
+        &mut self,
+        mart: &QName,
+        started: DateTime<Utc>,
+        changed: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) {
         self.clock(now);
         let Some(&place) = self.places.get(mart) else { return };
         let started = started.min(now);
@@ -51,11 +57,12 @@ impl Queue {
         if !entry.job.has_rows || entry.gone || known {
             return;
         }
+        let anew = changed.is_some_and(|changed| entry.ended.is_none_or(|ended| changed > ended));
         entry.ended = Some(now);
         let done = entry.want.take_if(|want| want.due_at <= started && !want.whole).is_some();
         entry.begun(done || entry.want.is_none(), false, started);
         self.fresh(place, asof, now);
-        self.follow(place, now, true, now, &mut Vec::new());
+        self.follow(place, now, anew, now, &mut Vec::new());
         self.set_timer(place);
     }
 

@@ -147,6 +147,10 @@ impl Outcome {
     /// What a run's end means.
     pub fn of(run: &Run) -> Self {
         match (run.status, run.error.as_ref().map(|error| error.kind.as_str())) {
+            // Its rows were computed, and are what they were.
+            (RunStatus::Success, _) if [run.rows_inserted, run.rows_updated, run.rows_deleted] == [Some(0); 3] => {
+                Self::Unchanged
+            }
             (RunStatus::Success, _) => Self::Good,
             (RunStatus::Noop, _) => Self::Unchanged,
             (RunStatus::Failed, Some(kind)) => Self::of_kind(kind),

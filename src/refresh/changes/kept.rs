@@ -10,9 +10,9 @@ use super::task::Task;
 use crate::build::position::{Look, Standing};
 use crate::build::{self, Narrow, SessionState};
 use crate::database::SqlError;
+use crate::refresh::Method;
 use crate::refresh::decision::Decision;
 use crate::refresh::outcome::{Outcome, figures};
-use crate::refresh::Method;
 use crate::sql::changes;
 use crate::state::{Keeper, quote_ident};
 

@@ -5,10 +5,12 @@
 //! rows that differ are written together with the new position. What speaks against it is a reason to compute all rows.
 
 mod done;
+mod foresee;
 mod gate;
 mod keeping;
 mod kept;
 mod keys;
+mod nothing;
 mod parts;
 mod proof;
 mod task;
@@ -20,8 +22,11 @@ use sqlx::PgConnection;
 
 use self::done::whole;
 pub(super) use self::done::{Done, Filled};
+pub use self::foresee::{Foreseen, foresee};
+pub(super) use self::nothing::nothing;
 pub(super) use self::parts::method;
 use self::task::Task;
+pub(super) use self::task::{since, tidy, wrote_many};
 pub(super) use self::waiting::{Waiting, waiting};
 use super::decision::Decision;
 use super::{How, Item, Options, renew_logs};
@@ -50,7 +55,7 @@ pub(super) async fn refresh(
         return Ok(whole("nothing says yet how it follows changes", Decision::default()));
     };
     let kept = keeping::begin(item);
-    let mut task = Task { conn, item, live, watched, frame, holder, checks, apart: false, kept };
+    let mut task = Task { conn, item, live, watched, frame, holder, checks, apart: false, kept, within: false };
     loop {
         match task.attempt().await {
             Ok(Done::Written(outcome)) => return task.tidied(outcome).await,
@@ -90,6 +95,40 @@ pub(super) async fn refresh(
     }
 }
 
+/// As [`refresh`], in a transaction that has begun with [`position::begin_all`]: it stays open and as it was, but for a mart whose rows
+/// are up to date by then.
+///
+/// # Errors
+/// What the server says.
+pub(super) async fn along(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    options: &Options,
+    (frame, holder): (&Frame, i32),
+    checks: &mut Vec<CheckResult>,
+) -> Result<Done, SqlError> {
+    let Some(watched) = watched(item, options) else {
+        return Ok(whole("nothing says yet how it follows changes", Decision::default()));
+    };
+    let mut task = Task { conn, item, live, watched, frame, holder, checks, apart: false, kept: None, within: true };
+    loop {
+        sqlx::raw_sql("SAVEPOINT datamart").execute(&mut *task.conn).await?;
+        let attempted = task.attempt().await;
+        if matches!(attempted, Ok(Done::Written(_))) {
+            sqlx::raw_sql("RELEASE SAVEPOINT datamart").execute(&mut *task.conn).await?;
+            return attempted;
+        }
+        task.checks.clear();
+        sqlx::raw_sql("ROLLBACK TO SAVEPOINT datamart; RELEASE SAVEPOINT datamart").execute(&mut *task.conn).await?;
+        match attempted {
+            // Rows exchange values of a unique index.
+            Err(error) if error.is("23505") && !task.apart => task.apart = true,
+            attempted => return attempted,
+        }
+    }
+}
+
 /// Looks where a mart stands before all of its rows are computed; `None` where it follows no changes.
 pub(super) async fn before_all(
     conn: &mut PgConnection,
@@ -97,14 +136,31 @@ pub(super) async fn before_all(
     options: &Options,
 ) -> Result<Option<Look>, SqlError> {
     let Some(watched) = watched(item, options) else { return Ok(None) };
-    let look = position::before_all(conn, &watched).await?;
-    if look.is_some() {
-        return Ok(look);
+    match position::before_all(conn, &watched).await? {
+        Some(look) => Ok(Some(look)),
+        None => begun_again(conn, options, &watched).await,
     }
-    // What a crash emptied begins again: what is logged from now on can be counted on.
+}
+
+/// A look that was taken before all rows are computed, or another one, if its logs tell what comes next.
+pub(super) async fn counting(
+    conn: &mut PgConnection,
+    options: &Options,
+    watched: &Watched<'_>,
+    look: Look,
+) -> Result<Option<Look>, SqlError> {
+    if look.counts() { Ok(Some(look)) } else { begun_again(conn, options, watched).await }
+}
+
+/// What a crash emptied begins again: what is logged from now on can be counted on.
+async fn begun_again(
+    conn: &mut PgConnection,
+    options: &Options,
+    watched: &Watched<'_>,
+) -> Result<Option<Look>, SqlError> {
     match renew_logs(conn, &options.registry, &options.project).await {
         Ok(0) => Ok(None),
-        Ok(_) => position::before_all(conn, &watched).await,
+        Ok(_) => position::before_all(conn, watched).await,
         Err(error) if error.is("42P01") || error.is("42703") => Ok(None),
         Err(error) => Err(error),
     }

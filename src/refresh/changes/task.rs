@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::done::{Done, alone, whole};
 use super::keeping::Kept;
 use super::keys::{self, Keys};
+use super::nothing::nothing;
 use super::parts::{self, Parts, demoted};
 use super::within::within;
 use super::words::{of_changes, of_keys};
@@ -15,11 +16,10 @@ use crate::build::position::{self, Look, Position, Standing, Watched, moved};
 use crate::build::{self, CheckResult, Frame, Narrow, SessionState};
 use crate::catalog::Relation;
 use crate::database::SqlError;
-use crate::database::registry::in_schema;
 use crate::refresh::decision::Decision;
 use crate::refresh::outcome::{Outcome, figures, keep};
 use crate::refresh::part::{VACUUM_ABOVE, type_of};
-use crate::refresh::{Item, Method, RunStatus};
+use crate::refresh::{Item, Method};
 use crate::sql::changes;
 use crate::sql::{oldest_kept, retained, unfrozen};
 use crate::state::{Changes, Mart, Partition, quote_ident, thousands};
@@ -37,17 +37,20 @@ pub(super) struct Task<'a> {
     pub apart: bool,
     /// Writers keep its rows as they commit.
     pub kept: Option<Kept>,
+    /// The transaction is somebody else's: it has begun, and what is read is locked.
+    pub within: bool,
 }
 
 impl<'a> Task<'a> {
-    /// Begins the transaction and does everything but end it.
+    /// Begins the transaction, where nobody has, and does everything but end it.
     pub async fn attempt(&mut self) -> Result<Done, SqlError> {
-        let mut begin = position::begin(&self.watched, self.frame.role.as_deref(), self.frame.lock_timeout_ms);
-        begin.push_str(&self.against_writers());
-        let begun = sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *self.conn).await;
+        let begun = match self.within {
+            true => Ok(()),
+            false => self.begin().await,
+        };
         let look = match begun {
-            Ok(_) => position::look(self.conn, &self.watched, true).await,
-            Err(error) => Err(error.into()),
+            Ok(()) => position::look(self.conn, &self.watched, true).await,
+            Err(error) => Err(error),
         };
         let look = match look {
             Ok(look) => look,
@@ -94,9 +97,17 @@ impl<'a> Task<'a> {
         if keys.count == 0 && !retained && !due {
             session.leave(self.conn).await?;
             self.note(&look, look.standing.clone()).await?;
-            return self.nothing("no key is affected", decision, &look).await;
+            let reason = if pending == 0 { "nothing changed" } else { "no key is affected" };
+            return self.nothing(reason, decision, &look).await;
         }
         self.rows(session, &look, &keys, decision).await
+    }
+
+    pub(super) async fn begin(&mut self) -> Result<(), SqlError> {
+        let mut begin = position::begin(&self.watched, self.frame.role.as_deref(), self.frame.lock_timeout_ms);
+        begin.push_str(&self.against_writers());
+        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *self.conn).await?;
+        Ok(())
     }
 
     pub(super) fn changes(&self) -> &'a Changes {
@@ -112,7 +123,7 @@ impl<'a> Task<'a> {
     }
 
     /// `query` without rows that are not kept, or that do not change any more.
-    fn kept(&self, query: &str) -> String {
+    pub(super) fn kept(&self, query: &str) -> String {
         let query = retained(self.mart(), query, |name| type_of(self.live, name));
         match self.unfrozen("q") {
             Some(condition) => format!("SELECT q.* FROM (\n{}\n) AS q WHERE {condition}", query.trim()),
@@ -224,31 +235,9 @@ impl<'a> Task<'a> {
         Ok(Done::Written(Box::new(outcome)))
     }
 
-    /// Nothing was written: the figures are those of the run before.
     pub(super) async fn nothing(&mut self, reason: &str, decision: Decision, look: &Look) -> Result<Done, SqlError> {
-        let sql = in_schema(include_str!("../sql/figures_again.sql"), self.watched.registry);
-        let row = sqlx::query(AssertSqlSafe(sql))
-            .bind(self.watched.project)
-            .bind(&self.item.mart.schema)
-            .bind(&self.item.mart.name)
-            .bind(self.live.name.to_string())
-            .fetch_one(&mut *self.conn)
-            .await?;
-        Ok(Done::Written(Box::new(Outcome {
-            method: Some(parts::method(self.mart())),
-            reason: Some(reason.to_owned()),
-            status: Some(RunStatus::Noop),
-            inserted: Some(0),
-            updated: Some(0),
-            deleted: Some(0),
-            row_count: look.standing.rows,
-            newest: row.try_get("newest")?,
-            size_bytes: row.try_get("bytes")?,
-            snapshot: Some(look.now.snapshot.clone()),
-            decision: Some(decision),
-            open: true,
-            ..Outcome::default()
-        })))
+        let (of, at) = ((self.item, self.live), (&self.watched, look));
+        Ok(Done::Written(nothing(self.conn, of, at, Some(parts::method(self.mart())), (reason, decision)).await?))
     }
 
     /// Computes partitions.
@@ -311,24 +300,36 @@ impl<'a> Task<'a> {
 
     /// After many rows, which autovacuum would only see to in time. Fewer are committed along with the run's row of history.
     pub async fn tidied(&mut self, mut outcome: Box<Outcome>) -> Result<Done, SqlError> {
-        let changed: i64 = [outcome.inserted, outcome.updated, outcome.deleted].into_iter().flatten().sum();
-        // What only its partitions know is not known of a mart that has some.
-        let rows = outcome.row_count.filter(|_| self.mart().partition.is_some()).unwrap_or_default() as f64;
-        if (changed as f64) > self.live.tuples.max(rows).max(1.0) * VACUUM_ABOVE {
+        if wrote_many(self.live, &outcome) {
             outcome.open = false;
             sqlx::raw_sql("COMMIT").execute(&mut *self.conn).await?;
-            let mut session = SessionState::alone();
-            let sql = format!("VACUUM (ANALYZE) {}", self.live.name);
-            let tidied = build::run(self.conn, &mut session, self.frame, &sql).await;
-            session.leave(self.conn).await?;
-            tidied?;
+            tidy(self.conn, self.live, self.frame).await?;
         }
         Ok(Done::Written(outcome))
     }
 }
 
+/// Whether so many rows were written that autovacuum should not be waited for.
+pub(in crate::refresh) fn wrote_many(live: &Relation, outcome: &Outcome) -> bool {
+    let changed: i64 = [outcome.inserted, outcome.updated, outcome.deleted].into_iter().flatten().sum();
+    // What only its partitions know is not known of a mart that has some.
+    let rows = outcome.row_count.filter(|_| live.partitioned_by.is_some()).unwrap_or_default() as f64;
+    changed as f64 > live.tuples.max(rows).max(1.0) * VACUUM_ABOVE
+}
+
+/// Does what autovacuum would do in time.
+///
+/// # Errors
+/// What the server says.
+pub(in crate::refresh) async fn tidy(conn: &mut PgConnection, live: &Relation, frame: &Frame) -> Result<(), SqlError> {
+    let mut session = SessionState::alone();
+    let tidied = build::run(conn, &mut session, frame, &format!("VACUUM (ANALYZE) {}", live.name)).await;
+    session.leave(conn).await?;
+    tidied.map(drop)
+}
+
 /// Where the mart stands, if the logs tell all that it missed since; else why not.
-pub(super) fn since<'l>(changes: &Changes, look: &'l Look) -> Result<&'l Position, String> {
+pub(in crate::refresh) fn since<'l>(changes: &Changes, look: &'l Look) -> Result<&'l Position, String> {
     if let Some(reason) = look.now.stand.unnoticed() {
         return Err(reason);
     }
@@ -360,7 +361,7 @@ fn rounded(ratio: f64) -> f64 {
 }
 
 /// Whether an error is about values or their types, and not about the server, locks or rights.
-fn of_values(error: &SqlError) -> bool {
+pub(super) fn of_values(error: &SqlError) -> bool {
     let code = error.sqlstate.as_deref().unwrap_or_default();
     code.starts_with("22") || ["42883", "42804", "42846", "42P18", "0A000"].contains(&code)
 }

@@ -18,17 +18,18 @@ WITH RECURSIVE triggered AS (
       ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
      AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> v.oid AND d.deptype = 'n'
 )
-SELECT p.schema, p.name, p.snapshot::text AS snapshot, true AS position,
-       -- Versions that nobody reads any more do not count.
-       EXISTS (SELECT FROM {registry}.marts AS m WHERE m.project = $1 AND m.schema = p.schema AND m.name = p.name AND m.status <> 'dropped')
-       OR EXISTS (SELECT FROM {registry}.versions AS v WHERE v.project = $1 AND v.published
+SELECT p.schema, p.name, p.snapshot::text AS snapshot, p.xid::text AS xid, true AS position,
+       -- Versions that nobody reads any more do not count, nor marts that only tell by the log that nothing changed.
+       EXISTS (SELECT FROM {registry}.marts AS m WHERE m.project = $1 AND m.schema = p.schema AND m.name = p.name AND m.status <> 'dropped'
+               AND m.applied -> 'changes' IS NOT NULL)
+       OR EXISTS (SELECT FROM {registry}.versions AS v WHERE v.project = $1 AND v.published AND v.applied -> 'changes' IS NOT NULL
                   AND v.declared #>> '{name,schema}' = p.schema AND v.declared #>> '{name,name}' = p.name) AS counts
 FROM {registry}.positions AS p
 WHERE p.project = $1
   AND p.fingerprint::jsonb -> 'sources' @> pg_catalog.jsonb_build_array(
       pg_catalog.jsonb_build_object('table', pg_catalog.format('%I.%I', $2::text, $3::text)))
 UNION ALL
-SELECT w.schema, w.mart, coalesce(l.snapshot, '1:1:'), false, true
+SELECT w.schema, w.mart, coalesce(l.snapshot, '1:1:'), NULL, false, true
 FROM (
     SELECT DISTINCT w.schema, w.mart FROM walk AS w
     JOIN pg_catalog.pg_class AS c ON c.oid = w.oid AND c.relname = $3

@@ -26,7 +26,8 @@ pub(super) fn check(root: &SyntaxNode, known: &Known) -> Result<(), Obstacle> {
     Ok(())
 }
 
-fn one(node: &SyntaxNode, known: &Known) -> Result<(), Obstacle> {
+/// Looks at one of its nodes.
+pub(super) fn one(node: &SyntaxNode, known: &Known) -> Result<(), Obstacle> {
     use SyntaxKind as K;
     match node.kind() {
         K::SOURCE_FILE | K::SELECT | K::COMPOUND_SELECT | K::PAREN_SELECT | K::SELECT_CLAUSE | K::TARGET_LIST => {}

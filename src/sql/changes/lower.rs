@@ -146,8 +146,8 @@ impl Lowering<'_> {
         let known = self.known;
         let then = scope.with_clock(node, known, Some("{since}"));
         let now = scope.with_clock(node, known, Some(AS_IT_IS));
-        let (Some(then), Some(now)) = (then, now) else { return Err(moves(node)) };
-        if now.items().is_empty() {
+        let (Some(whole_then), Some(whole_now)) = (then, now) else { return Err(moves(node)) };
+        if whole_now.items().is_empty() {
             return Err(moves(node));
         }
         let between = node.kind() == K::BIN_EXPR
@@ -172,12 +172,17 @@ impl Lowering<'_> {
                     crossed.push_text(")");
                     crossed.push_text(pick);
                 }
+                // On the edge of a bound that stood still nothing crossed it.
+                crossed.push_text(" AND ");
+                crossed.push(&whole_then);
+                crossed.push_text(" IS DISTINCT FROM ");
+                crossed.push(&whole_now);
                 return Ok(Crossing { bound: text(node), crossed });
             }
         }
-        crossed.push(&then);
+        crossed.push(&whole_then);
         crossed.push_text(" IS DISTINCT FROM ");
-        crossed.push(&now);
+        crossed.push(&whole_now);
         Ok(Crossing { bound: text(node), crossed })
     }
 

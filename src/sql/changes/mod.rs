@@ -21,6 +21,7 @@ mod place;
 mod range;
 mod render;
 mod scope;
+mod settled;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ use crate::state::{Changes, QName};
 
 pub use place::{Names, names, place};
 pub use render::{Shape, affected, gathered, moved, ranges, restricted, spanned, whole};
+pub use settled::settled;
 
 /// What the server knows of the things that a query speaks of.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -37,10 +37,15 @@ pub fn affected(changes: &Changes, pending: &[usize], delta: impl Fn(usize) -> S
     Some(texts.join("\nUNION\n"))
 }
 
-/// The keys of rows that crossed a bound which moved since the time that `since` is an expression of.
+/// The distinct keys of rows that crossed a bound which moved since the time that `since` is an expression of.
 pub fn moved(changes: &Changes, since: &str) -> Option<String> {
     let texts: Vec<String> = changes.moving.iter().map(|moving| moving.affected.replace("{since}", since)).collect();
-    (!texts.is_empty()).then(|| texts.join("\nUNION\n"))
+    match &texts[..] {
+        [] => None,
+        // Many rows of one key may have crossed it.
+        [one] => Some(format!("SELECT DISTINCT k.* FROM (\n{one}\n) AS k")),
+        several => Some(several.join("\nUNION\n")),
+    }
 }
 
 /// A template with its relations.

@@ -151,9 +151,9 @@ fn bounds_that_move() {
     0 orders [c_id]
       SELECT DISTINCT d.c_id AS c_id FROM {delta:0} AS d
     moving o.at >= (now() - '7 days'::interval)
-      SELECT t0.c_id AS c_id FROM public.orders AS t0 WHERE (t0.at >= LEAST(((({since}) - '7 days'::interval)), ((now() - '7 days'::interval))) AND t0.at <= GREATEST(((({since}) - '7 days'::interval)), ((now() - '7 days'::interval))))
+      SELECT t0.c_id AS c_id FROM public.orders AS t0 WHERE (t0.at >= LEAST(((({since}) - '7 days'::interval)), ((now() - '7 days'::interval))) AND t0.at <= GREATEST(((({since}) - '7 days'::interval)), ((now() - '7 days'::interval))) AND (t0.at >= (({since}) - '7 days'::interval)) IS DISTINCT FROM (t0.at >= (now() - '7 days'::interval)))
     moving o.day <= CURRENT_DATE
-      SELECT t0.c_id AS c_id FROM public.orders AS t0 WHERE (t0.day >= LEAST((({since})::date), (CURRENT_DATE)) AND t0.day <= GREATEST((({since})::date), (CURRENT_DATE)))
+      SELECT t0.c_id AS c_id FROM public.orders AS t0 WHERE (t0.day >= LEAST((({since})::date), (CURRENT_DATE)) AND t0.day <= GREATEST((({since})::date), (CURRENT_DATE)) AND (t0.day <= ({since})::date) IS DISTINCT FROM (t0.day <= CURRENT_DATE))
     "#);
 }
 

@@ -5,7 +5,10 @@ mod chain;
 mod floats;
 mod forced;
 mod limits;
+mod moving;
 mod shop;
+mod together;
+mod unchanged;
 
 use datamart::refresh::{Method, RunStatus};
 

@@ -117,9 +117,22 @@ fn a_refresh_by_hand_counts_and_is_followed() {
     own.past.started = Some(at(11, 55, 0));
     own.past.ended = own.past.started;
     let mut queue = queue_at(vec![own, job("b", &["a"])], at(12, 0, 0));
-    queue.refreshed_elsewhere(&name("a"), at(12, 1, 0), at(12, 2, 0));
+    queue.refreshed_elsewhere(&name("a"), at(12, 1, 0), Some(at(12, 1, 0)), at(12, 2, 0));
     assert_eq!(queue.next_of(&name("a")), Some(at(12, 11, 0)));
     assert_eq!(queue.begins(at(12, 2, 0)), ["b after"]);
+}
+
+#[test]
+fn a_refresh_by_hand_that_changed_nothing_is_not_followed() {
+    let mut queue = queue_at(vec![job("a", &[]), job("b", &["a"])], at(12, 0, 0));
+    queue.refreshed_elsewhere(&name("a"), at(12, 1, 0), None, at(12, 2, 0));
+    assert_eq!(queue.begins(at(12, 2, 0)), Vec::<String>::new());
+    // One that changed rows came before it, and was not heard of.
+    queue.refreshed_elsewhere(&name("a"), at(12, 4, 0), Some(at(12, 3, 0)), at(12, 5, 0));
+    assert_eq!(queue.begins(at(12, 5, 0)), ["b after"]);
+    queue.good("b", at(12, 5, 0), at(12, 5, 1));
+    queue.refreshed_elsewhere(&name("a"), at(12, 6, 0), Some(at(12, 3, 0)), at(12, 7, 0));
+    assert_eq!(queue.begins(at(12, 7, 0)), Vec::<String>::new());
 }
 
 #[test]
@@ -129,7 +142,7 @@ fn a_run_of_its_own_that_is_heard_of_again_is_not_followed_twice() {
     queue.good("a", at(12, 0, 0), at(12, 0, 3));
     assert_eq!(queue.begins(at(12, 0, 3)), ["b after"]);
     queue.good("b", at(12, 0, 3), at(12, 0, 4));
-    queue.refreshed_elsewhere(&name("a"), at(12, 0, 1), at(12, 0, 5));
+    queue.refreshed_elsewhere(&name("a"), at(12, 0, 1), Some(at(12, 0, 1)), at(12, 0, 5));
     assert_eq!(queue.begins(at(12, 0, 5)), Vec::<String>::new());
 }
 
@@ -137,6 +150,6 @@ fn a_run_of_its_own_that_is_heard_of_again_is_not_followed_twice() {
 fn what_was_due_is_done_by_a_refresh_that_began_after_it() {
     let mut queue = before_noon(vec![noon("a", &[])]);
     assert_eq!(queue.begins_of(at(12, 0, 0), 0), Vec::<String>::new());
-    queue.refreshed_elsewhere(&name("a"), at(12, 0, 1), at(12, 0, 2));
+    queue.refreshed_elsewhere(&name("a"), at(12, 0, 1), Some(at(12, 0, 1)), at(12, 0, 2));
     assert_eq!(queue.begins(at(12, 0, 2)), Vec::<String>::new());
 }

@@ -1,0 +1,102 @@
+//! What a refresh by changes would decide now, without doing it.
+
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::task::{Task, of_values, since};
+use super::words::{of_changes, of_keys};
+use super::{gate, keys, watched};
+use crate::build::{SessionState, position};
+use crate::catalog::Relation;
+use crate::database::SqlError;
+use crate::refresh::decision::Decision;
+use crate::refresh::{Item, Options, one};
+use crate::sql::changes;
+
+/// What would be decided.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Foreseen {
+    /// In words: why nothing, some or all of the rows would be computed.
+    pub reason: String,
+    /// For programs, as the history has it.
+    pub decision: serde_json::Value,
+}
+
+/// Looks what changed, and whether computing the rows of the keys that it may affect pays. Nothing is written; it begins and ends a
+/// transaction. `user` is the role of the connection. `None` where the mart follows no changes.
+///
+/// # Errors
+/// What the server says.
+pub async fn foresee(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    options: &Options,
+    user: &str,
+) -> Result<Option<Foreseen>, SqlError> {
+    let Some(watched) = watched(item, options) else { return Ok(None) };
+    let frame = one::frame(&item.recorded.mart, live, options, user);
+    let checks = &mut Vec::new();
+    let mut task =
+        Task { conn, item, live, watched, frame: &frame, holder: 0, checks, apart: false, kept: None, within: false };
+    let outcome = task.foreseen().await;
+    sqlx::raw_sql("ROLLBACK").execute(conn).await?;
+    let (reason, decision) = outcome?;
+    Ok(Some(Foreseen { reason, decision: serde_json::to_value(decision).unwrap_or_default() }))
+}
+
+impl Task<'_> {
+    async fn foreseen(&mut self) -> Result<(String, Decision), SqlError> {
+        let whole = |reason: String, decision: Decision| Ok((reason, Decision { rung: "whole", ..decision }));
+        let looked = match self.begin().await {
+            Ok(()) => position::look(self.conn, &self.watched, true).await,
+            Err(error) => Err(error),
+        };
+        let look = match looked {
+            Ok(look) => look,
+            Err(error) if error.is("42P01") || error.is("42703") || of_values(&error) => {
+                return whole(
+                    format!("the logs of its sources do not tell what changed: {error}"),
+                    Decision::default(),
+                );
+            }
+            Err(error) => return Err(error),
+        };
+        let pending = look.pending.iter().map(|pending| pending.rows).sum();
+        let decision = Decision { rung: "none", pending: Some(pending), ..Decision::default() };
+        let of = self.changes();
+        let since = match since(of, &look) {
+            Ok(before) => before.at.to_rfc3339(),
+            Err(reason) => return whole(reason, decision),
+        };
+        let mut session = SessionState::in_transaction();
+        session.enter(self.conn, self.frame).await?;
+        let keys = match keys::affected(&mut *self.conn, of, &look, &since).await {
+            Ok(Ok(keys)) => keys,
+            Ok(Err(reason)) => return whole(reason, decision),
+            Err(error) if of_values(&error) => {
+                return whole(format!("the keys that changed cannot be computed: {error}"), decision);
+            }
+            Err(error) => return Err(error),
+        };
+        let decision = Decision { keys: Some(keys.count), ..decision };
+        if keys.count == 0 {
+            let reason = if pending == 0 { "nothing changed" } else { "no key is affected" };
+            return Ok((reason.to_owned(), decision));
+        }
+        if keys.count > keys::MOST {
+            return whole("too many keys changed".to_owned(), decision);
+        }
+        let all = self.kept(&changes::whole(of));
+        let some = self.kept(&changes::restricted(of, &keys.shape));
+        let costs = gate::costs(self.conn, (&some, &keys), &all, look.standing.cost).await?;
+        let ratio = costs.ratio();
+        let (cost, all_cost) = (Some(costs.some), Some(costs.whole));
+        let decision = Decision { cost, whole: all_cost, ratio: Some((ratio * 1e4).round() / 1e4), ..decision };
+        let told = format!("{} after {}", of_keys(keys.count), of_changes(pending));
+        match ratio >= gate::PAYS {
+            true => whole(format!("{told}, which cost {ratio:.2} of all rows"), decision),
+            false => Ok((format!("{told}, which cost {ratio:.2} of all rows"), Decision { rung: "keys", ..decision })),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Marts that follow changes, one of another, in one transaction: all of them stand at one snapshot of what they read.
+//!
+//! Where all rows of one have to be computed, the others go on without it and what reads it; it is refreshed alone after that, and
+//! what reads it in another transaction.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::again::again;
+use super::changes::{self, Done};
+use super::outcome::Outcome;
+use super::work::{Begun, Started, begin, carry_out, complete, finish, not_run, slow};
+use super::worker::Worker;
+use super::{Choice, Event, Item, Options, RefreshError, Run, RunStatus, history, one};
+use crate::build::{self, Frame, position};
+use crate::database::{Endpoint, ErrorKind, SqlError};
+use crate::state::QName;
+
+/// A snapshot that is older holds up the vacuum of everybody: the next marts take another one.
+const MAX_SNAPSHOT: Duration = Duration::from_secs(300);
+
+/// One of the marts.
+struct Member {
+    at: usize,
+    started: Started,
+    frame: Frame,
+}
+
+/// What came of a transaction.
+#[derive(Default)]
+struct Attempt {
+    /// Those whose rows are up to date once it is committed.
+    written: Vec<(Member, Outcome, Duration)>,
+    /// Those that failed.
+    failed: Vec<(Member, SqlError, Duration)>,
+    /// Those that have to be refreshed alone, and what reads them.
+    left: Vec<Member>,
+    /// What ended all of it.
+    broken: Option<SqlError>,
+    /// It could not begin.
+    shut: bool,
+}
+
+/// Refreshes marts, which stand upstream first. No run of one that was not begun, because somebody holds it or one that it reads:
+/// it is refreshed, or skipped, by itself.
+///
+/// # Errors
+/// Where nothing could be written about them.
+pub(super) async fn together(
+    worker: &mut Worker,
+    endpoint: &Endpoint,
+    items: &[&Item],
+    options: &Options,
+    (stopped, tell): (&dyn Fn() -> bool, &dyn Fn(Event)),
+) -> Result<Vec<Option<Run>>, RefreshError> {
+    let mut runs: Vec<Option<Run>> = vec![None; items.len()];
+    let locks: Vec<String> = items.iter().map(|item| format!("mart:{}", item.mart)).collect();
+    let locks: Vec<&str> = locks.iter().map(String::as_str).collect();
+    // Who is held up is so alone.
+    if worker.locks.acquire_all(&locks, Duration::ZERO).await.is_err() {
+        return Ok(runs);
+    }
+    let mut members: Vec<Member> = Vec::new();
+    let mut absent: BTreeSet<&QName> = BTreeSet::new();
+    for (at, item) in items.iter().enumerate() {
+        let begun = match again(&mut worker.conn, item, options).await {
+            _ if item.upstream.iter().any(|up| absent.contains(up)) => None,
+            Ok(item) => Some(begin(worker, endpoint, item, options, tell).await?),
+            Err(_) => None,
+        };
+        match begun {
+            Some(Begun::Started(started)) => {
+                let frame = one::frame(&started.item.recorded.mart, &started.live, options, &worker.user);
+                members.push(Member { at, started: *started, frame });
+                continue;
+            }
+            Some(Begun::Ended(run)) => runs[at] = Some(*run),
+            None => {}
+        }
+        absent.insert(&item.mart);
+    }
+    let mut shut = false;
+    while !members.is_empty() {
+        if !shut {
+            let attempt = shared(worker, endpoint, members, options).await?;
+            shut = attempt.shut;
+            members = ended(worker, endpoint, attempt, &mut runs, options, tell).await?;
+        }
+        let free = members.iter().position(|member| !reads(member, members.iter()));
+        let Some(free) = free else { continue };
+        let Member { at, started, .. } = members.remove(free);
+        let up = started.item.upstream.iter().find(|up| failed(items, &runs, up)).cloned();
+        runs[at] = Some(if let Some(up) = up {
+            let reason = format!("{up}, which it reads, was not refreshed");
+            not_run(worker, endpoint, started.run, (RunStatus::Skipped, reason), options).await?
+        } else if stopped() {
+            let reason = "stopped before it began".to_owned();
+            not_run(worker, endpoint, started.run, (RunStatus::Cancelled, reason), options).await?
+        } else {
+            carry_out(worker, endpoint, started, options, tell).await?
+        });
+    }
+    worker.unlock(endpoint, &locks, options).await?;
+    Ok(runs)
+}
+
+/// Refreshes as many as can be in one transaction, which is open then.
+async fn shared(
+    worker: &mut Worker,
+    endpoint: &Endpoint,
+    members: Vec<Member>,
+    options: &Options,
+) -> Result<Attempt, RefreshError> {
+    let (pid, holder) = (worker.pid, worker.locks.pid());
+    let Some(limit) = &options.max_size else {
+        return Ok(attempt(&mut worker.conn, holder, members, options).await);
+    };
+    let mut watcher = endpoint.direct().session("refresh size").await?;
+    let work = attempt(&mut worker.conn, holder, members, options);
+    let watched = build::within(&mut watcher, pid, limit, &Cell::new(false), work).await;
+    let (mut attempt, exceeded) = watched.map_err(RefreshError::History)?;
+    if exceeded.is_some() && attempt.broken.is_some() {
+        attempt.broken = exceeded;
+    }
+    Ok(attempt)
+}
+
+async fn attempt(conn: &mut PgConnection, holder: i32, members: Vec<Member>, options: &Options) -> Attempt {
+    let mut all = Attempt::default();
+    let begun = sqlx::raw_sql(AssertSqlSafe(beginning(&members, options))).execute(&mut *conn).await;
+    if begun.is_err() {
+        // Each finds out by itself what stands against it.
+        let _ = sqlx::raw_sql("ROLLBACK").execute(conn).await;
+        return Attempt { left: members, shut: true, ..all };
+    }
+    let clock = Instant::now();
+    for mut member in members {
+        let waits = reads(&member, all.left.iter().chain(all.failed.iter().map(|(member, ..)| member)));
+        let alone = member.started.chosen.choice != Choice::Changes;
+        if waits || alone || all.broken.is_some() || clock.elapsed() > MAX_SNAPSHOT {
+            all.left.push(member);
+            continue;
+        }
+        let began = Instant::now();
+        let Started { item, live, run, .. } = &mut member.started;
+        let held = (&member.frame, holder);
+        match changes::along(conn, item, live, options, held, &mut run.checks).await {
+            Ok(Done::Written(outcome)) => all.written.push((member, *outcome, began.elapsed())),
+            Ok(Done::Whole(_) | Done::Filled(_)) => all.left.push(member),
+            Err(error) => {
+                if matches!(error.kind, ErrorKind::Connection | ErrorKind::Cancelled) {
+                    all.broken = Some(error.clone());
+                }
+                all.failed.push((member, error, began.elapsed()));
+            }
+        }
+    }
+    all
+}
+
+fn beginning(members: &[Member], options: &Options) -> String {
+    let watched = members.iter().map(|member| changes::watched(&member.started.item, options));
+    let watched: Vec<_> = watched.collect();
+    let marts = members.iter().zip(&watched);
+    let marts = marts.filter_map(|(member, watched)| Some((watched.as_ref()?, member.frame.role.as_deref())));
+    position::begin_all(marts, options.lock_timeout_ms)
+}
+
+/// Commits what was written, with the rows of the history; gives back what was left.
+async fn ended(
+    worker: &mut Worker,
+    endpoint: &Endpoint,
+    attempt: Attempt,
+    runs: &mut [Option<Run>],
+    options: &Options,
+    tell: &dyn Fn(Event),
+) -> Result<Vec<Member>, RefreshError> {
+    let Attempt { written, mut failed, left, broken, shut } = attempt;
+    if shut {
+        return Ok(left);
+    }
+    let mut done: Vec<(Member, Run, bool, Duration)> = Vec::new();
+    for (member, outcome, took) in written {
+        let mut run = member.started.run.clone();
+        let many = changes::wrote_many(&member.started.live, &outcome);
+        run.checks.iter_mut().for_each(|check| check.mart.clone_from(&run.mart));
+        complete(&mut run, Ok(outcome), took, &member.started.chosen);
+        done.push((member, run, many, took));
+    }
+    let committed = match broken {
+        Some(error) => Err(error),
+        None => {
+            let runs = done.iter().filter(|(member, ..)| member.started.counted).map(|(_, run, ..)| run);
+            history::finish_all(&mut worker.conn, options, runs).await
+        }
+    };
+    let error = build::close(&mut worker.conn, committed).await.err();
+    for (member, run, many, took) in done {
+        if let Some(error) = &error {
+            failed.push((member, error.clone(), took));
+            continue;
+        }
+        if !member.started.counted {
+            finish(worker, endpoint, options, &run).await?;
+        }
+        if many {
+            // The rows are published: what stands against this autovacuum meets, too.
+            let _ = changes::tidy(&mut worker.conn, &member.started.live, &member.frame).await;
+        }
+        slow(&member.started.item, took, tell);
+        runs[member.at] = Some(run);
+    }
+    for (member, error, took) in failed {
+        let mut run = member.started.run;
+        complete(&mut run, Err(error), took, &member.started.chosen);
+        finish(worker, endpoint, options, &run).await?;
+        runs[member.at] = Some(run);
+    }
+    Ok(left)
+}
+
+/// Whether it reads one of these, perhaps through others.
+fn reads<'a>(member: &Member, mut others: impl Iterator<Item = &'a Member>) -> bool {
+    others.any(|other| member.at != other.at && member.started.item.upstream.contains(&other.started.item.mart))
+}
+
+/// Whether a mart of this name was to be refreshed, and was not.
+fn failed(items: &[&Item], runs: &[Option<Run>], name: &QName) -> bool {
+    let run = items.iter().zip(runs).find(|(item, _)| item.mart == *name).and_then(|(_, run)| run.as_ref());
+    run.is_some_and(|run| !matches!(run.status, RunStatus::Success | RunStatus::Noop))
+}
