@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::state::PartitionBy;
+use crate::state::{PartitionBy, RefreshPolicy};
 
 fn mart(zone: &str, interval: &str, more: &str) -> Mart {
     let json = serde_json::json!({
         "name": QName::new("public", "sales"), "type": "partitioned_table", "query": "SELECT 1", "search_path": ["public"],
-        "timezone": zone, "refresh": { "strategy": "manual" },
+        "timezone": zone, "refresh": RefreshPolicy::default(),
         "partition": serde_json::from_str::<serde_json::Value>(&format!(
             "{{\"column\": \"at\", \"by\": \"range\", \"interval\": \"{interval}\"{more}}}"
         )).unwrap(),
