@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::done::{Done, whole};
+use super::gate::Costs;
 use super::keys::{self, Keys};
-use super::within::within;
+use super::within::{among, within};
 use super::{gate, proof};
 use crate::build::position::{self, Look, Position, Standing, Watched, moved};
 use crate::build::{self, CheckResult, Frame, Narrow, SessionState};
@@ -20,6 +21,15 @@ use crate::refresh::{Item, Method, RunStatus};
 use crate::sql::changes;
 use crate::sql::{oldest_kept, retained, unfrozen};
 use crate::state::{Changes, Mart, quote_ident, thousands};
+
+/// So many changes may be looked up in other tables without asking first what that costs.
+const MANY: u64 = 100;
+
+/// Keys, and what the planner thought of finding them, where it was asked.
+struct Found {
+    keys: Keys,
+    cost: f64,
+}
 
 /// One refresh.
 pub(super) struct Task<'a> {
@@ -64,18 +74,28 @@ impl<'a> Task<'a> {
         if pending == 0 && self.changes().moving.is_empty() && !retained {
             return self.nothing("nothing changed", decision, &look).await;
         }
-        let changes = self.changes();
-        let mut session = SessionState::in_transaction();
-        session.enter(self.conn, self.frame).await?;
-        let keys = match keys::affected(&mut *self.conn, changes, &look, &before.at.to_rfc3339()).await {
-            Ok(Ok(keys)) => keys,
-            Ok(Err(reason)) => return Ok(whole(reason, decision)),
-            // Without the filters of the query an old value may be one that it never computes with.
-            Err(error) if of_values(&error) => {
-                return Ok(whole(format!("the keys that changed cannot be computed: {error}"), decision));
+        let at = before.at.to_rfc3339();
+        let (mut look, mut session) = (look, SessionState::in_transaction());
+        self.enter(&mut session).await?;
+        let mut found = self.keys(&look, &at).await?;
+        if let (true, Ok(some)) = (look.in_part(), &found) {
+            // Where some of the keys cost too much, all of them do.
+            let costs = self.costs(some, look.standing.cost).await?;
+            if costs.ratio() >= gate::PAYS {
+                let reason = format!("computing {} of many {}", of_keys(some.keys.count), costs);
+                return Ok(whole(reason, of_costs(decision, costs)));
             }
-            Err(error) => return Err(error),
+            look.standing.cost = Some(costs.whole);
+            session.leave(self.conn).await?;
+            position::complete(self.conn, &self.watched, &mut look).await?;
+            self.enter(&mut session).await?;
+            found = self.keys(&look, &at).await?;
+        }
+        let found = match found {
+            Ok(found) => found,
+            Err(reason) => return Ok(whole(reason, decision)),
         };
+        let keys = &found.keys;
         let decision = Decision { keys: Some(keys.count), ..decision };
         if keys.count > keys::MOST {
             return Ok(whole(format!("more than {} keys changed", thousands(keys::MOST as i64)), decision));
@@ -87,7 +107,55 @@ impl<'a> Task<'a> {
             self.note(&look, look.standing.clone()).await?;
             return self.nothing("no key is affected", decision, &look).await;
         }
-        self.rows(session, &look, &keys, decision).await
+        self.rows(session, &look, &found, decision).await
+    }
+
+    /// As the mart's owner, with its settings; what has keys for parameters is planned for them.
+    async fn enter(&mut self, session: &mut SessionState) -> Result<(), SqlError> {
+        let sql = format!("SET LOCAL plan_cache_mode = force_custom_plan;{}", session.entering(self.frame));
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.conn).await?;
+        Ok(())
+    }
+
+    /// The keys that what was logged may affect; in words, why they are not known.
+    async fn keys(&mut self, look: &Look, since: &str) -> Result<Result<Found, String>, SqlError> {
+        let question = match keys::question(self.changes(), look, since) {
+            Ok(question) => question,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut cost = 0.0;
+        let rows: u64 = look.pending.iter().map(|pending| pending.rows).sum();
+        if question.reads && rows >= MANY {
+            cost = question.cost(self.conn).await?;
+            let whole = look.standing.cost.unwrap_or(f64::MAX);
+            let costs = Costs { some: cost, whole };
+            if costs.ratio() >= gate::PAYS {
+                return Ok(Err(format!("finding the keys that changed {costs}")));
+            }
+        }
+        match question.keys(self.conn).await {
+            Ok(keys) => Ok(Ok(Found { keys, cost })),
+            // Without the filters of the query an old value may be one that it never computes with.
+            Err(error) if of_values(&error) => Ok(Err(format!("the keys that changed cannot be computed: {error}"))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the planner thinks of computing the rows of these keys.
+    async fn costs(&mut self, found: &Found, known: Option<f64>) -> Result<Costs, SqlError> {
+        let sql = build::write_within(self.live, &self.narrow(&found.keys));
+        let all = self.kept(&changes::whole(self.changes()));
+        gate::costs(self.conn, (&sql, &found.keys), &all, (known, found.cost)).await
+    }
+
+    /// The rows of these keys, and those of the mart that they take the place of.
+    fn narrow(&self, keys: &Keys) -> Narrow {
+        let (changes, shape) = (self.changes(), &keys.shape);
+        let mut within = within(changes, shape, "m");
+        if let Some(condition) = self.unfrozen("m") {
+            let _ = write!(within, " AND {condition}");
+        }
+        Narrow { query: self.kept(&changes::restricted(changes, shape)), within, among: among(changes, shape, "m") }
     }
 
     fn changes(&self) -> &'a Changes {
@@ -116,29 +184,20 @@ impl<'a> Task<'a> {
         &mut self,
         mut session: SessionState,
         look: &Look,
-        keys: &Keys,
+        found: &Found,
         mut decision: Decision,
     ) -> Result<Done, SqlError> {
-        let changes = self.changes();
-        let all = self.kept(&changes::whole(changes));
-        let some = self.kept(&changes::restricted(changes, &keys.shape));
+        let keys = &found.keys;
         let mut standing = look.standing.clone();
         let mut merged = [0; 3];
         if keys.count > 0 {
-            let costs = gate::costs(self.conn, (&some, keys), &all, standing.cost).await?;
-            let ratio = costs.ratio();
-            decision.cost = Some(costs.some);
-            decision.whole = Some(costs.whole);
-            decision.ratio = Some((ratio * 1e4).round() / 1e4);
-            if ratio >= gate::PAYS {
-                return Ok(whole(format!("computing {} costs {ratio:.2} of all", of_keys(keys.count)), decision));
+            let costs = self.costs(found, standing.cost).await?;
+            decision = of_costs(decision, costs);
+            if costs.ratio() >= gate::PAYS {
+                return Ok(whole(format!("computing {} {costs}", of_keys(keys.count)), decision));
             }
             standing.cost = Some(costs.whole);
-            let mut within = within(changes, &keys.shape, "m");
-            if let Some(condition) = self.unfrozen("m") {
-                let _ = write!(within, " AND {condition}");
-            }
-            merged = self.write(&Narrow { query: some, within }, keys).await?;
+            merged = self.write(&self.narrow(keys), keys).await?;
         }
         merged[2] += self.expire(&mut session).await?;
         decision.rung = "keys";
@@ -150,6 +209,7 @@ impl<'a> Task<'a> {
         if proof::is_due(&standing) {
             let (mart, live) = (self.mart(), self.live);
             let kept = |alias: &str| unfrozen(mart, alias, |name| type_of(live, name));
+            let all = self.kept(&changes::whole(self.changes()));
             let same = proof::same(self.conn, live, &all, kept).await?;
             decision.verified = Some(same);
             if !same {
@@ -180,7 +240,11 @@ impl<'a> Task<'a> {
             open: true,
             ..Outcome::default()
         };
-        let sql = format!("{};{}", figures(self.item, &self.live.name, &outcome), session.leaving());
+        let sql = format!(
+            "{};{}SET LOCAL plan_cache_mode = force_generic_plan",
+            figures(self.item, &self.live.name, &outcome),
+            session.leaving()
+        );
         outcome.read(&sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.conn).await?)?;
         self.note(look, standing).await?;
         Ok(Done::Written(Box::new(outcome)))
@@ -294,6 +358,12 @@ pub(super) fn since<'l>(changes: &Changes, look: &'l Look) -> Result<&'l Positio
         }
     }
     Ok(before)
+}
+
+/// A decision with what it goes by.
+fn of_costs(decision: Decision, costs: Costs) -> Decision {
+    let ratio = Some((costs.ratio() * 1e4).round() / 1e4);
+    Decision { cost: Some(costs.some), whole: Some(costs.whole), ratio, ..decision }
 }
 
 fn of_keys(count: u64) -> String {
