@@ -3,6 +3,7 @@
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::found::of_costs;
 use super::task::{Task, of_values, since};
 use super::words::{of_changes, of_keys};
 use super::{gate, keys, watched};
@@ -11,7 +12,6 @@ use crate::catalog::Relation;
 use crate::database::SqlError;
 use crate::refresh::decision::Decision;
 use crate::refresh::{Item, Options, one};
-use crate::sql::changes;
 
 /// What would be decided.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -69,16 +69,13 @@ impl Task<'_> {
             Ok(before) => before.at.to_rfc3339(),
             Err(reason) => return whole(reason, decision),
         };
-        let mut session = SessionState::in_transaction();
-        session.enter(self.conn, self.frame).await?;
-        let keys = match keys::affected(&mut *self.conn, of, &look, &since).await {
-            Ok(Ok(keys)) => keys,
-            Ok(Err(reason)) => return whole(reason, decision),
-            Err(error) if of_values(&error) => {
-                return whole(format!("the keys that changed cannot be computed: {error}"), decision);
-            }
-            Err(error) => return Err(error),
+        let (mut look, mut session) = (look, SessionState::in_transaction());
+        self.enter(&mut session).await?;
+        let found = match self.found(&mut look, &mut session, &since, &decision).await? {
+            Ok(found) => found,
+            Err((reason, decision)) => return whole(reason, decision),
         };
+        let keys = &found.keys;
         let decision = Decision { keys: Some(keys.count), ..decision };
         if keys.count == 0 {
             let reason = if pending == 0 { "nothing changed" } else { "no key is affected" };
@@ -87,16 +84,12 @@ impl Task<'_> {
         if keys.count > keys::MOST {
             return whole("too many keys changed".to_owned(), decision);
         }
-        let all = self.kept(&changes::whole(of));
-        let some = self.kept(&changes::restricted(of, &keys.shape));
-        let costs = gate::costs(self.conn, (&some, &keys), &all, look.standing.cost).await?;
-        let ratio = costs.ratio();
-        let (cost, all_cost) = (Some(costs.some), Some(costs.whole));
-        let decision = Decision { cost, whole: all_cost, ratio: Some((ratio * 1e4).round() / 1e4), ..decision };
+        let costs = self.costs(&found, look.standing.cost).await?;
+        let decision = of_costs(decision, costs);
         let told = format!("{} after {}", of_keys(keys.count), of_changes(pending));
-        match ratio >= gate::PAYS {
-            true => whole(format!("{told}, which cost {ratio:.2} of all rows"), decision),
-            false => Ok((format!("{told}, which cost {ratio:.2} of all rows"), Decision { rung: "keys", ..decision })),
+        match costs.ratio() >= gate::PAYS {
+            true => whole(format!("{told}: that {costs} rows"), decision),
+            false => Ok((format!("{told}: that {costs} rows"), Decision { rung: "keys", ..decision })),
         }
     }
 }

@@ -97,7 +97,9 @@ impl Task<'_> {
                 return Ok(alone(decision));
             }
         } else {
-            merged = self.write(&Narrow { query: all, within: "true".to_owned() }, &Keys::default()).await?;
+            merged = self
+                .write(&Narrow { query: all, within: "true".to_owned(), among: "true".to_owned() }, &Keys::default())
+                .await?;
             self.tell_writers(merged).await?;
         }
         let mart = &self.item.recorded.mart;

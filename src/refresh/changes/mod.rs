@@ -6,6 +6,7 @@
 
 mod done;
 mod foresee;
+mod found;
 mod gate;
 mod keeping;
 mod kept;

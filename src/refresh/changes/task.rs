@@ -1,15 +1,13 @@
 //! One refresh by changes, in its transaction.
 
-use std::fmt::Write as _;
-
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::done::{Done, alone, whole};
+use super::found::{Found, of_costs};
 use super::keeping::Kept;
 use super::keys::{self, Keys};
 use super::nothing::nothing;
 use super::parts::{self, Parts, demoted};
-use super::within::within;
 use super::words::{of_changes, of_keys};
 use super::{gate, proof};
 use crate::build::position::{self, Look, Position, Standing, Watched, moved};
@@ -76,18 +74,14 @@ impl<'a> Task<'a> {
         if pending == 0 && self.changes().moving.is_empty() && !retained {
             return self.nothing("nothing changed", decision, &look).await;
         }
-        let changes = self.changes();
-        let mut session = SessionState::in_transaction();
-        session.enter(self.conn, self.frame).await?;
-        let keys = match keys::affected(&mut *self.conn, changes, &look, &before.at.to_rfc3339()).await {
-            Ok(Ok(keys)) => keys,
-            Ok(Err(reason)) => return Ok(whole(reason, decision)),
-            // Without the filters of the query an old value may be one that it never computes with.
-            Err(error) if of_values(&error) => {
-                return Ok(whole(format!("the keys that changed cannot be computed: {error}"), decision));
-            }
-            Err(error) => return Err(error),
+        let at = before.at.to_rfc3339();
+        let (mut look, mut session) = (look, SessionState::in_transaction());
+        self.enter(&mut session).await?;
+        let found = match self.found(&mut look, &mut session, &at, &decision).await? {
+            Ok(found) => found,
+            Err((reason, decision)) => return Ok(whole(reason, decision)),
         };
+        let keys = &found.keys;
         let decision = Decision { keys: Some(keys.count), ..decision };
         if keys.count > keys::MOST {
             return Ok(whole(format!("more than {} keys changed", thousands(keys::MOST as i64)), decision));
@@ -100,7 +94,7 @@ impl<'a> Task<'a> {
             let reason = if pending == 0 { "nothing changed" } else { "no key is affected" };
             return self.nothing(reason, decision, &look).await;
         }
-        self.rows(session, &look, &keys, decision).await
+        self.rows(session, &look, &found, decision).await
     }
 
     pub(super) async fn begin(&mut self) -> Result<(), SqlError> {
@@ -118,7 +112,7 @@ impl<'a> Task<'a> {
         &self.item.recorded.mart
     }
 
-    fn unfrozen(&self, alias: &str) -> Option<String> {
+    pub(super) fn unfrozen(&self, alias: &str) -> Option<String> {
         unfrozen(self.mart(), alias, |name| type_of(self.live, name))
     }
 
@@ -136,18 +130,18 @@ impl<'a> Task<'a> {
         &mut self,
         mut session: SessionState,
         look: &Look,
-        keys: &Keys,
+        found: &Found,
         mut decision: Decision,
     ) -> Result<Done, SqlError> {
-        let changes = self.changes();
-        let all = self.kept(&changes::whole(changes));
-        let some = self.kept(&changes::restricted(changes, &keys.shape));
+        let keys = &found.keys;
         let mut standing = look.standing.clone();
         let mut merged = [0; 3];
         if keys.count > 0 {
+            let changes = self.changes();
             let parts = Parts::of(self.conn, (self.mart(), self.live), changes, keys).await?;
             decision.partitions = parts.as_ref().map(Parts::count);
             let asked = parts::are_asked_for(self.mart());
+            let all = self.kept(&changes::whole(changes));
             match parts {
                 None if asked => return Ok(whole("its key does not tell its partitions", decision)),
                 Some(parts) if asked && parts.are_all() => {
@@ -162,30 +156,22 @@ impl<'a> Task<'a> {
                 }
                 _ => {}
             }
-            let costs = gate::costs(self.conn, (&some, keys), &all, standing.cost).await?;
-            let ratio = costs.ratio();
-            decision.cost = Some(costs.some);
-            decision.whole = Some(costs.whole);
-            decision.ratio = Some(rounded(ratio));
-            if ratio >= gate::PAYS {
+            let costs = self.costs(found, standing.cost).await?;
+            decision = of_costs(decision, costs);
+            if costs.ratio() >= gate::PAYS {
                 if let Some(parts) = parts.filter(|parts| !parts.are_all()) {
                     let some = self.kept(&parts.rows());
-                    let costs = gate::costs(self.conn, (&some, &Keys::default()), &all, Some(costs.whole)).await?;
+                    let known = (Some(costs.whole), found.cost);
+                    let costs = gate::costs(self.conn, (&some, &Keys::default()), &all, known).await?;
                     if costs.ratio() < gate::PAYS {
-                        decision.cost = Some(costs.some);
-                        decision.ratio = Some(rounded(costs.ratio()));
                         standing.cost = Some(costs.whole);
-                        return self.fill(session, look, parts, &all, (standing, decision)).await;
+                        return self.fill(session, look, parts, &all, (standing, of_costs(decision, costs))).await;
                     }
                 }
-                return Ok(whole(format!("computing {} costs {ratio:.2} of all", of_keys(keys.count)), decision));
+                return Ok(whole(format!("computing {} {costs}", of_keys(keys.count)), decision));
             }
             standing.cost = Some(costs.whole);
-            let mut within = within(changes, &keys.shape, "m");
-            if let Some(condition) = self.unfrozen("m") {
-                let _ = write!(within, " AND {condition}");
-            }
-            let narrow = Narrow { query: some, within };
+            let narrow = self.narrow(keys);
             if self.beside_writers() && self.differs(&narrow, keys).await? {
                 return Ok(alone(decision));
             }
@@ -204,6 +190,7 @@ impl<'a> Task<'a> {
         if proof::is_due(&standing) {
             let (mart, live) = (self.mart(), self.live);
             let kept = |alias: &str| unfrozen(mart, alias, |name| type_of(live, name));
+            let all = self.kept(&changes::whole(self.changes()));
             let same = proof::same(self.conn, live, &all, kept).await?;
             decision.verified = Some(same);
             if !same {
@@ -229,7 +216,11 @@ impl<'a> Task<'a> {
             open: true,
             ..Outcome::default()
         };
-        let sql = format!("{};{}", figures(self.item, &self.live.name, &outcome), session.leaving());
+        let sql = format!(
+            "{};{}SET LOCAL plan_cache_mode = force_generic_plan",
+            figures(self.item, &self.live.name, &outcome),
+            session.leaving()
+        );
         outcome.read(&sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.conn).await?)?;
         self.note(look, standing).await?;
         Ok(Done::Written(Box::new(outcome)))
@@ -354,10 +345,6 @@ pub(in crate::refresh) fn since<'l>(changes: &Changes, look: &'l Look) -> Result
         }
     }
     Ok(before)
-}
-
-fn rounded(ratio: f64) -> f64 {
-    (ratio * 1e4).round() / 1e4
 }
 
 /// Whether an error is about values or their types, and not about the server, locks or rights.
