@@ -34,11 +34,9 @@ fn body(log: &ChangeLog, segment: usize) -> String {
             "BEGIN\n    IF {} THEN\n        {}\n    ELSIF {there} THEN\n        INSERT INTO {into} (datamart_xid) VALUES (pg_catalog.pg_current_xact_id());\n    END IF;\n{}    RETURN NULL;\nEND;\n",
             is("TRUNCATE"),
             mark("T"),
-            noted(log, ""),
+            noted(log),
         );
     }
-    // What follows writers as they commit asks whether anything was written.
-    let wrote = if log.commits { " seen := 1;" } else { "" };
     let columns = column_list(log);
     let insert = |rows: &str, from: &str| {
         format!(
@@ -60,7 +58,7 @@ fn body(log: &ChangeLog, segment: usize) -> String {
         };
         format!(
             "{} THEN\n        PERFORM {};\n        GET DIAGNOSTICS seen = ROW_COUNT;\n        {written}        ELSE\n            \
-             PERFORM FROM {shape} LIMIT 1;\n            IF FOUND THEN\n                {}{wrote}\n            END IF;\n        END IF;\n",
+             PERFORM FROM {shape} LIMIT 1;\n            IF FOUND THEN\n                {}\n            END IF;\n        END IF;\n",
             is(event),
             same(log, shape),
             mark("P"),
@@ -71,24 +69,25 @@ fn body(log: &ChangeLog, segment: usize) -> String {
         event("INSERT", "datamart_new", "datamart_new"),
         event("UPDATE", "datamart_new", &both),
         event("DELETE", "datamart_old", "datamart_old"),
-        format!("{} THEN\n        {}{wrote}\n", is("TRUNCATE"), mark("T")),
+        format!("{} THEN\n        {}\n", is("TRUNCATE"), mark("T")),
     ];
     format!(
         "#variable_conflict use_column\nDECLARE\n    seen pg_catalog.int8;\nBEGIN\n    IF {}    END IF;\n{}    RETURN NULL;\nEND;\n",
         events.join("    ELSIF "),
-        noted(log, "seen OPERATOR(pg_catalog.>) 0 AND ")
+        noted(log)
     )
 }
 
 /// Notes once that the transaction has something to do before it is committed, where it wrote anything.
-fn noted(log: &ChangeLog, wrote: &str) -> String {
+fn noted(log: &ChangeLog) -> String {
     if !log.commits {
         return String::new();
     }
     let table = Keeper::new(&log.registry, &log.project).transactions();
     let there = quote_literal(&table.to_string());
+    // The last statement was the one that wrote, or found nothing to write.
     format!(
-        "    IF {wrote}pg_catalog.has_table_privilege(pg_catalog.to_regclass({there}), 'INSERT') THEN\n        \
+        "    IF FOUND AND pg_catalog.has_table_privilege(pg_catalog.to_regclass({there}), 'INSERT') THEN\n        \
          INSERT INTO {table} (xid) VALUES (pg_catalog.pg_current_xact_id()) ON CONFLICT DO NOTHING;\n    END IF;\n"
     )
 }

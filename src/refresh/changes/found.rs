@@ -69,7 +69,7 @@ impl Task<'_> {
         };
         let mut cost = 0.0;
         let rows: u64 = look.pending.iter().map(|pending| pending.rows).sum();
-        if question.reads && rows >= MANY {
+        if question.reads && rows >= MANY && self.item.recorded.mart.partition.is_none() {
             cost = question.cost(self.conn).await?;
             let whole = look.standing.cost.unwrap_or(f64::MAX);
             let costs = Costs { some: cost, whole };

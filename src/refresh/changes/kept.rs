@@ -97,9 +97,8 @@ impl Task<'_> {
                 return Ok(alone(decision));
             }
         } else {
-            merged = self
-                .write(&Narrow { query: all, within: "true".to_owned(), among: "true".to_owned() }, &Keys::default())
-                .await?;
+            let narrow = Narrow { query: all, within: "true".to_owned(), among: "true".to_owned() };
+            merged = self.write(&narrow, &Keys::default()).await?;
             self.tell_writers(merged).await?;
         }
         let mart = &self.item.recorded.mart;
