@@ -16,36 +16,52 @@ pub fn function(log: &ChangeLog, segment: usize) -> String {
     )
 }
 
+/// What it does. Its parts are few: each costs the writer of one row as much as a look into an index.
 fn body(log: &ChangeLog, segment: usize) -> String {
     let segments = log.segments();
     let into = &segments[segment % segments.len()];
-    let there = quote_literal(&into.to_string());
     let mark = |mark: &str| {
         format!("INSERT INTO {into} (datamart_xid, datamart_mark) VALUES (pg_catalog.pg_current_xact_id(), '{mark}');")
     };
     // Without the log there is nothing to write to.
-    let gone = format!(
-        "    IF pg_catalog.has_table_privilege(pg_catalog.to_regclass({there}), 'INSERT') IS NOT TRUE THEN\n        RETURN NULL;\n    END IF;\n"
+    let there = format!(
+        "pg_catalog.has_table_privilege(pg_catalog.to_regclass({}), 'INSERT')",
+        quote_literal(&into.to_string())
     );
-    let truncated = format!("    IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN\n        {}\n", mark("T"));
+    let is = |event: &str| format!("TG_OP OPERATOR(pg_catalog.=) '{event}' AND {there}");
     if log.columns.is_empty() {
         return format!(
-            "BEGIN\n{gone}{truncated}    ELSE\n        INSERT INTO {into} (datamart_xid) VALUES (pg_catalog.pg_current_xact_id());\n    END IF;\n{}    RETURN NULL;\nEND;\n",
-            noted(log, "")
+            "BEGIN\n    IF {} THEN\n        {}\n    ELSIF {there} THEN\n        INSERT INTO {into} (datamart_xid) VALUES (pg_catalog.pg_current_xact_id());\n    END IF;\n{}    RETURN NULL;\nEND;\n",
+            is("TRUNCATE"),
+            mark("T"),
+            noted(log),
         );
     }
     let columns = column_list(log);
-    let rows = told_apart_all(log);
-    let insert = |from: &str| {
+    let insert = |rows: &str, from: &str| {
         format!(
             "INSERT INTO {into} (datamart_xid, {columns}) SELECT pg_catalog.pg_current_xact_id(), n.* FROM (SELECT {rows} FROM {from}) AS n;"
         )
     };
     let event = |event: &str, shape: &str, from: &str| {
+        let written = match told_apart_all(log) {
+            // One row is distinct as it is.
+            Some(distinct) if from == shape => format!(
+                "IF seen OPERATOR(pg_catalog.=) 1 THEN\n            {}\n        ELSIF seen OPERATOR(pg_catalog.>) 1 THEN\n            {}\n",
+                insert(&columns, from),
+                insert(&distinct, from)
+            ),
+            rows => {
+                let rows = rows.as_ref().unwrap_or(&columns);
+                format!("IF seen OPERATOR(pg_catalog.>) 0 THEN\n            {}\n", insert(rows, from))
+            }
+        };
         format!(
-            "    ELSIF TG_OP OPERATOR(pg_catalog.=) '{event}' THEN\n        same := ({});\n        IF same THEN\n            {}\n        END IF;\n",
+            "{} THEN\n        PERFORM {};\n        GET DIAGNOSTICS seen = ROW_COUNT;\n        {written}        ELSE\n            \
+             PERFORM FROM {shape} LIMIT 1;\n            IF FOUND THEN\n                {}\n            END IF;\n        END IF;\n",
+            is(event),
             same(log, shape),
-            insert(from)
+            mark("P"),
         )
     };
     let both = format!("(SELECT {columns} FROM datamart_old UNION ALL SELECT {columns} FROM datamart_new) AS b");
@@ -53,33 +69,35 @@ fn body(log: &ChangeLog, segment: usize) -> String {
         event("INSERT", "datamart_new", "datamart_new"),
         event("UPDATE", "datamart_new", &both),
         event("DELETE", "datamart_old", "datamart_old"),
-    ]
-    .concat();
-    let moved = mark("P");
+        format!("{} THEN\n        {}\n", is("TRUNCATE"), mark("T")),
+    ];
     format!(
-        "#variable_conflict use_column\nDECLARE\n    same pg_catalog.bool;\nBEGIN\n{gone}{truncated}{events}    END IF;\n    IF NOT same THEN\n        {moved}\n    END IF;\n{}    RETURN NULL;\nEND;\n",
-        noted(log, "(same IS NOT NULL OR TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE') AND ")
+        "#variable_conflict use_column\nDECLARE\n    seen pg_catalog.int8;\nBEGIN\n    IF {}    END IF;\n{}    RETURN NULL;\nEND;\n",
+        events.join("    ELSIF "),
+        noted(log)
     )
 }
 
 /// Notes once that the transaction has something to do before it is committed, where it wrote anything.
-fn noted(log: &ChangeLog, wrote: &str) -> String {
+fn noted(log: &ChangeLog) -> String {
     if !log.commits {
         return String::new();
     }
     let table = Keeper::new(&log.registry, &log.project).transactions();
     let there = quote_literal(&table.to_string());
+    // The last statement was the one that wrote, or found nothing to write.
     format!(
-        "    IF {wrote}pg_catalog.has_table_privilege(pg_catalog.to_regclass({there}), 'INSERT') THEN\n        \
+        "    IF FOUND AND pg_catalog.has_table_privilege(pg_catalog.to_regclass({there}), 'INSERT') THEN\n        \
          INSERT INTO {table} (xid) VALUES (pg_catalog.pg_current_xact_id()) ON CONFLICT DO NOTHING;\n    END IF;\n"
     )
 }
 
-/// Whether the columns have the types they had: null where the statement wrote no row. A column that is gone or renamed is found
+/// Two rows at most of what the statement wrote, if the columns have the types they had. A column that is gone or renamed is found
 /// in the outer query, where it has a type that no logged column has. Beside an untyped NULL, coalesce has the type behind a domain,
 /// which is what the log keeps.
 fn same(log: &ChangeLog, rows: &str) -> String {
     let names: Vec<String> = log.columns.iter().map(|column| quote_ident(&column.name)).collect();
+    // A type that somebody dropped is no type at all.
     let typed = |(at, column): (usize, &LoggedColumn)| {
         format!(
             "pg_catalog.pg_typeof(coalesce(n.c{at}, NULL)) OPERATOR(pg_catalog.=) {}",
@@ -89,23 +107,19 @@ fn same(log: &ChangeLog, rows: &str) -> String {
     let typed: Vec<String> = log.columns.iter().enumerate().map(typed).collect();
     let moved: Vec<String> = names.iter().map(|name| format!("NULL::pg_catalog.pg_snapshot AS {name}")).collect();
     let numbers: Vec<String> = (0..names.len()).map(|at| format!("c{at}")).collect();
-    // A type that somebody dropped is no type at all.
     format!(
-        "SELECT ({}) IS TRUE FROM (SELECT {}) AS moved CROSS JOIN LATERAL (SELECT {} FROM {rows} LIMIT 1) AS n ({})",
-        typed.join(" AND "),
+        "FROM (SELECT {}) AS moved CROSS JOIN LATERAL (SELECT {} FROM {rows}) AS n ({}) WHERE {} LIMIT 2",
         moved.join(", "),
         names.join(", "),
-        numbers.join(", ")
+        numbers.join(", "),
+        typed.join(" AND ")
     )
 }
 
-/// Equal rows of a statement are one, where nothing is lost by that.
-fn told_apart_all(log: &ChangeLog) -> String {
+/// Equal rows of a statement are one; `None` where something would be lost by that.
+fn told_apart_all(log: &ChangeLog) -> Option<String> {
     let columns = log.columns.iter().map(|column| told_apart(&quote_ident(&column.name), &column.type_name));
-    match columns.collect::<Option<Vec<String>>>() {
-        Some(columns) => format!("DISTINCT {}", columns.join(", ")),
-        None => column_list(log),
-    }
+    Some(format!("DISTINCT {}", columns.collect::<Option<Vec<String>>>()?.join(", ")))
 }
 
 /// The names of the logged columns, quoted.
