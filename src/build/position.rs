@@ -125,6 +125,13 @@ pub struct Look {
     files: String,
 }
 
+impl Look {
+    /// Whether of a source only some of the values were given back, of many: see [`complete`].
+    pub fn in_part(&self) -> bool {
+        self.pending.iter().any(|pending| pending.in_part)
+    }
+}
+
 /// Looks where a mart stands, and where that is asked for what its sources logged since. One statement.
 ///
 /// # Errors
@@ -171,6 +178,31 @@ pub async fn look(conn: &mut PgConnection, watched: &Watched<'_>, pending: bool)
     Ok(look)
 }
 
+/// Reads the values of all new rows where a look gave back those of some; in the transaction of the look.
+///
+/// # Errors
+/// What the server says.
+pub async fn complete(conn: &mut PgConnection, watched: &Watched<'_>, look: &mut Look) -> Result<(), SqlError> {
+    let sources = &watched.changes.sources;
+    let logs: Vec<QName> = sources.iter().map(|s| log_name(watched.registry, watched.project, &s.table)).collect();
+    let in_part = |at: &usize| look.pending.get(*at).is_some_and(|pending| pending.in_part);
+    let places: Vec<usize> = (0..sources.len()).filter(in_part).collect();
+    let sql = pending::statement(places.iter().map(|at| (*at, &sources[*at], &logs[*at])));
+    let row = sqlx::query(AssertSqlSafe(in_schema(&sql, watched.registry)))
+        .persistent(false)
+        .bind(watched.project)
+        .bind(&watched.name.schema)
+        .bind(&watched.name.name)
+        .fetch_one(conn)
+        .await?;
+    for at in places {
+        let pending = &mut look.pending[at];
+        pending.values = pending::values(&row, at, sources[at].columns.len())?;
+        pending.in_part = false;
+    }
+    Ok(())
+}
+
 fn statement(watched: &Watched<'_>, logs: &[QName], pending: bool) -> String {
     let (mut ctes, mut columns, mut joins) = (String::new(), String::new(), String::new());
     for (at, (source, log)) in watched.changes.sources.iter().zip(logs).enumerate().filter(|_| pending) {
@@ -180,10 +212,24 @@ fn statement(watched: &Watched<'_>, logs: &[QName], pending: bool) -> String {
     }
     in_schema(include_str!("sql/stand.sql"), watched.registry)
         .replace("{schema}", &quote_literal(watched.registry))
+        .replace("{functions}", if watched.changes.functions.is_empty() { "''" } else { FUNCTIONS })
+        .replace("{views}", if watched.changes.views.is_empty() { "''" } else { VIEWS })
         .replace("{pending}", &ctes)
         .replace("{columns}", &columns)
         .replace("{joins}", &joins)
 }
+
+/// The functions that the query calls, which may be changed in place.
+const FUNCTIONS: &str = "coalesce((
+      SELECT pg_catalog.string_agg(f.oid || ':' || f.xmin, ' ' ORDER BY f.oid)
+      FROM (SELECT DISTINCT pg_catalog.to_regprocedure(name) AS oid FROM unnest($7::text[]) AS name) AS n
+      JOIN pg_catalog.pg_proc AS f ON f.oid = n.oid), '')";
+
+/// The views that it reads.
+const VIEWS: &str = "coalesce((
+      SELECT pg_catalog.string_agg(r.ev_class || ':' || r.xmin, ' ' ORDER BY r.ev_class)
+      FROM (SELECT DISTINCT pg_catalog.to_regclass(name) AS oid FROM unnest($8::text[]) AS name) AS n
+      JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = n.oid AND r.rulename = '_RETURN'), '')";
 
 fn stand(value: Value, watched: &Watched<'_>) -> Result<Stand, SqlError> {
     let stand: Stand = serde_json::from_value(value)
@@ -278,7 +324,11 @@ fn segments(watched: &Watched<'_>) -> Vec<String> {
 /// neither, and the snapshot is taken after that, by the first query.
 pub fn begin(watched: &Watched<'_>, role: Option<&str>, lock_timeout_ms: u64) -> String {
     let tables: Vec<String> = watched.changes.sources.iter().map(|source| source.table.to_string()).collect();
-    let mut sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = {lock_timeout_ms};");
+    // Our own statements are planned once in a session: to plan the look takes longer than to look.
+    let mut sql = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = {lock_timeout_ms}; \
+         SET LOCAL plan_cache_mode = force_generic_plan;"
+    );
     if let Some(role) = role {
         let _ = write!(sql, " SET LOCAL ROLE {};", quote_ident(role));
     }

@@ -12,6 +12,8 @@ pub struct Narrow {
     pub query: String,
     /// A condition on the mart's rows, named `m`, with the same parameters: those that are not given again go.
     pub within: String,
+    /// A weaker one, of single columns, which holds for every row that the query gives: an index may serve it.
+    pub among: String,
 }
 
 /// The statement that makes the mart's rows within those of the query. It gives back how many were inserted, updated and deleted.
@@ -57,7 +59,9 @@ const COUNTS: &str = "SELECT (SELECT count(*) FROM datamart_came) AS inserted, (
                       (SELECT count(*) FROM datamart_went) AS deleted";
 
 fn by_key(live: &Relation, narrow: &Narrow, key: &[String]) -> String {
+    // How many rows the query gives, the planner cannot tell; where the mart has them, the keys tell.
     let (name, same) = (&live.name, same_key(key));
+    let there = format!("{same} AND {}", narrow.among);
     let set: Vec<String> = live
         .columns
         .iter()
@@ -69,7 +73,7 @@ fn by_key(live: &Relation, narrow: &Narrow, key: &[String]) -> String {
         true => "SELECT 1 WHERE false".to_owned(),
         false => {
             format!(
-                "UPDATE {name} AS m SET {} FROM n WHERE {same} AND {} RETURNING 1",
+                "UPDATE {name} AS m SET {} FROM n WHERE {there} AND {} RETURNING 1",
                 set.join(", "),
                 differ(&live.columns)
             )
@@ -79,7 +83,7 @@ fn by_key(live: &Relation, narrow: &Narrow, key: &[String]) -> String {
         "{},\ndatamart_went AS (DELETE FROM {name} AS m WHERE {} AND NOT EXISTS (SELECT FROM n WHERE {same}) RETURNING 1),\n\
          datamart_changed AS ({changed}),\n\
          datamart_came AS (INSERT INTO {name} ({}) SELECT {} FROM n \
-         WHERE NOT EXISTS (SELECT FROM {name} AS m WHERE {same}) RETURNING 1)\n{COUNTS}",
+         WHERE NOT EXISTS (SELECT FROM {name} AS m WHERE {there}) RETURNING 1)\n{COUNTS}",
         new(narrow),
         narrow.within,
         columns(live),

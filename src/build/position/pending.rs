@@ -1,5 +1,7 @@
 //! What sources logged since a mart's position.
 
+use std::fmt::Write as _;
+
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -13,6 +15,10 @@ const MOST: u32 = 200_000;
 const FEW: u32 = 1_000;
 /// This part of a table may change before it is better read as a whole.
 const PART: f64 = 0.2;
+/// Of more rows than this only some are given back at first: whether computing all rows is cheaper, they tell as well.
+const LONG: u32 = 20_000;
+/// About so many.
+const SOME: u32 = 1_000;
 
 /// What one source logged.
 #[derive(Debug, Clone, Default)]
@@ -27,62 +33,102 @@ pub struct Pending {
     pub poisoned: bool,
     /// The values of the logged columns, an array each, all of one length; empty where nothing is new.
     pub values: Vec<Opaque>,
+    /// They are those of some of the rows, which are many.
+    pub in_part: bool,
 }
 
 impl Pending {
     /// Of the source at a place.
     pub(super) fn of(row: &PgRow, at: usize, columns: usize) -> Result<Self, SqlError> {
         let rows = u64::try_from(row.try_get::<i64, _>(format!("n{at}").as_str())?).unwrap_or_default();
-        let values = (0..columns).map(|column| Opaque::of(row, &format!("v{at}_{column}")));
         let most = u64::try_from(row.try_get::<i64, _>(format!("m{at}").as_str())?).unwrap_or_default();
         Ok(Self {
             rows: rows.min(most),
             many: rows > most,
             emptied: row.try_get(format!("t{at}").as_str())?,
             poisoned: row.try_get(format!("p{at}").as_str())?,
-            values: values.filter(|value| !value.as_ref().is_ok_and(Opaque::is_null)).collect::<Result<_, _>>()?,
+            values: values(row, at, columns)?,
+            in_part: rows > u64::from(LONG),
         })
     }
 }
 
-/// What reads a source's log: its new rows, and the distinct values in them.
+/// The values of the source at a place.
+pub(super) fn values(row: &PgRow, at: usize, columns: usize) -> Result<Vec<Opaque>, SqlError> {
+    let values = (0..columns).map(|column| Opaque::of(row, &format!("v{at}_{column}")));
+    values.filter(|value| !value.as_ref().is_ok_and(Opaque::is_null)).collect()
+}
+
+/// What reads a source's log: its new rows, how many they are and what marks there are among them, and the distinct values in them,
+/// or in some where they are many.
 pub(super) fn ctes(at: usize, source: &ChangeSource, log: &QName) -> String {
-    let columns: Vec<String> = source.columns.iter().map(|column| format!(", {}", quote_ident(&column.name))).collect();
-    let columns = columns.concat();
-    let segments =
-        log_segments(log).map(|segment| format!("SELECT datamart_xid, datamart_mark{columns} FROM {segment}"));
-    let values: Vec<String> = (0..source.columns.len()).map(|column| format!("v{column}")).collect();
-    let named: Vec<String> = source
-        .columns
-        .iter()
-        .zip(&values)
-        .map(|(column, v)| format!(", l.{} AS {v}", quote_ident(&column.name)))
-        .collect();
-    let arrays: Vec<String> = values.iter().map(|v| format!(", pg_catalog.array_agg(d.{v}) AS {v}")).collect();
-    let distinct = if values.is_empty() { "1".to_owned() } else { values.join(", ") };
     format!(
         "m{at} AS MATERIALIZED (\n  SELECT CASE WHEN pg_catalog.min(c.reltuples) >= 0 \
          THEN least({MOST}, greatest({FEW}, pg_catalog.sum(c.reltuples) * {PART}))::bigint ELSE {MOST}::bigint END AS most\n  \
          FROM member AS m JOIN pg_catalog.pg_class AS c ON c.oid = m.relation AND c.relkind <> 'p' WHERE m.nth = {nth}),\n\
-         r{at} AS MATERIALIZED (\n  SELECT l.datamart_mark AS mark{} FROM p JOIN (\n    {}) AS l\n  \
-         ON NOT pg_catalog.pg_visible_in_snapshot(l.datamart_xid, p.snapshot) AND l.datamart_xid IS DISTINCT FROM p.xid\n  LIMIT (SELECT m.most + 1 FROM m{at} AS m)),\n\
-         d{at} AS (\n  SELECT pg_catalog.count(*) AS n{} FROM (SELECT DISTINCT {distinct} FROM r{at} WHERE mark IS NULL) AS d),\n",
-        named.concat(),
-        segments.join("\n    UNION ALL "),
-        arrays.concat(),
+         r{at} AS MATERIALIZED (\n  {new}\n  LIMIT (SELECT m.most + 1 FROM m{at} AS m)),\n\
+         c{at} AS MATERIALIZED (\n  SELECT pg_catalog.count(*) AS n, coalesce(pg_catalog.bool_or(r.mark = 'T'), false) AS emptied, \
+         coalesce(pg_catalog.bool_or(r.mark = 'P'), false) AS poisoned FROM r{at} AS r),\n\
+         d{at} AS (\n  {distinct}\n    AND pg_catalog.random() < (SELECT CASE WHEN c.n > m.most THEN 0 \
+         WHEN c.n > {LONG} THEN {SOME}::float8 / c.n ELSE 1 END FROM c{at} AS c, m{at} AS m)) AS d),\n",
         nth = at + 1,
+        new = new_rows(source, log),
+        distinct = distinct(at, source),
     )
 }
 
 /// What of it is given back.
 pub(super) fn columns(at: usize, source: &ChangeSource) -> String {
-    let marked = |mark: char| format!("EXISTS (SELECT FROM r{at} WHERE mark = '{mark}')");
-    let values: Vec<String> =
-        (0..source.columns.len()).map(|column| format!(", d{at}.v{column} AS v{at}_{column}")).collect();
     format!(
-        ",\n       (SELECT pg_catalog.count(*) FROM r{at}) AS n{at}, (SELECT most FROM m{at}) AS m{at}, {} AS t{at}, {} AS p{at}{}",
-        marked('T'),
-        marked('P'),
-        values.concat()
+        ",\n       (SELECT n FROM c{at}) AS n{at}, (SELECT most FROM m{at}) AS m{at}, (SELECT emptied FROM c{at}) AS t{at}, \
+         (SELECT poisoned FROM c{at}) AS p{at}{}",
+        values_of(at, source)
     )
+}
+
+/// The values of all new rows of sources, at their places.
+pub(super) fn statement<'a>(sources: impl Iterator<Item = (usize, &'a ChangeSource, &'a QName)>) -> String {
+    let (mut ctes, mut columns, mut joins) = (String::new(), String::new(), String::new());
+    for (at, source, log) in sources {
+        let (new, distinct) = (new_rows(source, log), distinct(at, source));
+        let _ = write!(ctes, ",\nr{at} AS MATERIALIZED (\n  {new}),\nd{at} AS (\n  {distinct}) AS d)");
+        let _ = write!(columns, "{}", values_of(at, source));
+        let _ = write!(joins, " CROSS JOIN d{at}");
+    }
+    format!(
+        "WITH p AS MATERIALIZED (\n  \
+         SELECT p.snapshot, p.xid FROM {{registry}}.positions AS p WHERE p.project = $1 AND p.schema = $2 AND p.name = $3){ctes}\n\
+         SELECT true{columns} FROM p{joins}"
+    )
+}
+
+/// The rows of a log that the mart has not seen.
+fn new_rows(source: &ChangeSource, log: &QName) -> String {
+    let columns: Vec<String> = source.columns.iter().map(|column| format!(", {}", quote_ident(&column.name))).collect();
+    let columns = columns.concat();
+    let segments =
+        log_segments(log).map(|segment| format!("SELECT datamart_xid, datamart_mark{columns} FROM {segment}"));
+    let named = source.columns.iter().enumerate();
+    let named: Vec<String> = named.map(|(v, column)| format!(", l.{} AS v{v}", quote_ident(&column.name))).collect();
+    format!(
+        "SELECT l.datamart_mark AS mark{} FROM p JOIN (\n    {}) AS l\n  \
+         ON NOT pg_catalog.pg_visible_in_snapshot(l.datamart_xid, p.snapshot) AND l.datamart_xid IS DISTINCT FROM p.xid",
+        named.concat(),
+        segments.join("\n    UNION ALL "),
+    )
+}
+
+/// The distinct values in them, an array for each column; a condition may come behind it, and `) AS d` does.
+fn distinct(at: usize, source: &ChangeSource) -> String {
+    let values: Vec<String> = (0..source.columns.len()).map(|column| format!("v{column}")).collect();
+    let arrays: Vec<String> = values.iter().map(|v| format!(", pg_catalog.array_agg(d.{v}) AS {v}")).collect();
+    let distinct = if values.is_empty() { "1".to_owned() } else { values.join(", ") };
+    format!(
+        "SELECT pg_catalog.count(*) AS n{} FROM (SELECT DISTINCT {distinct} FROM r{at} WHERE mark IS NULL",
+        arrays.concat()
+    )
+}
+
+fn values_of(at: usize, source: &ChangeSource) -> String {
+    (0..source.columns.len()).map(|column| format!(", d{at}.v{column} AS v{at}_{column}")).collect()
 }

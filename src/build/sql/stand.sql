@@ -4,7 +4,7 @@
 WITH RECURSIVE p AS MATERIALIZED (
   SELECT * FROM {registry}.positions AS p WHERE p.project = $1 AND p.schema = $2 AND p.name = $3),
 source AS MATERIALIZED (
-  SELECT s.nth, s.schema, s.name, s.log, c.oid
+  SELECT s.nth, s.schema, s.name, s.log, c.oid, pg_catalog.to_regprocedure(pg_catalog.format('%I.%I()', {schema}::text, s.log))::oid AS function
   FROM unnest($4::text[], $5::text[], $6::text[]) WITH ORDINALITY AS s (schema, name, log, nth)
   LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.schema
   LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = s.name),
@@ -29,14 +29,8 @@ stand AS (
       FROM pg_catalog.pg_class AS c
       LEFT JOIN pg_catalog.pg_inherits AS i ON i.inhparent = c.oid LEFT JOIN pg_catalog.pg_class AS x ON x.oid = i.inhrelid AND x.relispartition
       WHERE c.oid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', $2, $3)) GROUP BY c.oid), ''),
-    'functions', coalesce((
-      SELECT pg_catalog.string_agg(f.oid || ':' || f.xmin, ' ' ORDER BY f.oid)
-      FROM pg_catalog.pg_proc AS f
-      WHERE f.oid = ANY (SELECT pg_catalog.to_regprocedure(name) FROM unnest($7::text[]) AS name)), ''),
-    'views', coalesce((
-      SELECT pg_catalog.string_agg(r.ev_class || ':' || r.xmin, ' ' ORDER BY r.ev_class)
-      FROM pg_catalog.pg_rewrite AS r
-      WHERE r.rulename = '_RETURN' AND r.ev_class = ANY (SELECT pg_catalog.to_regclass(name) FROM unnest($8::text[]) AS name)), ''),
+    'functions', {functions},
+    'views', {views},
     'sources', (
       SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
         'table', pg_catalog.format('%I.%I', s.schema, s.name),
@@ -53,15 +47,12 @@ stand AS (
             AND (c.logged OR EXISTS (
               SELECT FROM {registry}.sentinels AS l
               WHERE l.project = c.project AND l.schema = c.schema AND l.name = c.name AND l.generation = c.generation))
-            AND EXISTS (
-              SELECT FROM pg_catalog.pg_proc AS f JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
-              WHERE f.proname = c.log AND n.nspname = {schema} AND pg_catalog.md5(f.prosrc) = c.body)
+            AND c.log = s.log AND c.body = (SELECT pg_catalog.md5(f.prosrc) FROM pg_catalog.pg_proc AS f WHERE f.oid = s.function)
             AND c.files = ARRAY(
-              SELECT g.relfilenode
-              FROM generate_series(0, 2) AS i (number)
-              LEFT JOIN pg_catalog.pg_class AS g
-                ON g.relname = c.log || '_' || i.number AND g.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {schema})
-              ORDER BY i.number))) ORDER BY s.nth), '[]')
+              SELECT (SELECT g.relfilenode FROM pg_catalog.pg_class AS g
+                      WHERE g.relname = c.log || '_' || i.number
+                        AND g.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = {schema}))
+              FROM generate_series(0, 2) AS i (number) ORDER BY i.number))) ORDER BY s.nth), '[]')
       FROM source AS s
       CROSS JOIN LATERAL (
         SELECT coalesce(pg_catalog.string_agg(
@@ -75,9 +66,7 @@ stand AS (
                  SELECT FROM above AS a
                  WHERE a.nth = s.nth AND NOT EXISTS (
                    SELECT FROM pg_catalog.pg_trigger AS t
-                   JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid
-                   JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
-                   WHERE t.tgrelid = a.relation AND t.tgenabled = 'A' AND f.proname = s.log AND n.nspname = {schema})) AS noticed
+                   WHERE t.tgrelid = a.relation AND t.tgenabled = 'A' AND t.tgfoid = s.function)) AS noticed
         FROM member AS m
         JOIN pg_catalog.pg_class AS c ON c.oid = m.relation
         CROSS JOIN LATERAL (
@@ -85,9 +74,7 @@ stand AS (
                  -- INSERT, DELETE, UPDATE and TRUNCATE, whoever writes.
                  coalesce(pg_catalog.bit_or(t.tgtype) FILTER (WHERE t.tgenabled = 'A'), 0) & 60 = 60 AS noticed
           FROM pg_catalog.pg_trigger AS t
-          JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid
-          JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
-          WHERE t.tgrelid = m.relation AND NOT t.tgisinternal AND f.proname = s.log AND n.nspname = {schema}) AS t
+          WHERE t.tgrelid = m.relation AND NOT t.tgisinternal AND t.tgfoid = s.function) AS t
         WHERE m.nth = s.nth) AS m)) AS stand)
 SELECT pg_catalog.pg_current_snapshot()::text AS now_snapshot, pg_catalog.now() AS now_at, stand.stand AS now_stand,
        (SELECT pg_catalog.string_agg(coalesce(pg_catalog.pg_relation_filenode(pg_catalog.to_regclass(f.name))::text, '-'), ' ' ORDER BY f.nth)

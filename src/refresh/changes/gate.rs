@@ -1,7 +1,9 @@
 //! Whether computing some rows pays, as the server's planner sees it.
 
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
 use super::keys::Keys;
 use crate::database::SqlError;
@@ -9,14 +11,14 @@ use crate::database::SqlError;
 /// Below this part of what all rows cost, only those of the keys are computed.
 pub(super) const PAYS: f64 = 0.7;
 /// Between this and [`PAYS`] the cost of all rows is asked for again, where it was known from before.
-const CLOSE: f64 = 0.35;
+const CLOSE: f64 = 0.1;
 /// What a rebuild costs beside its query, in the planner's units: relations that are made, filled, indexed and exchanged.
 const REBUILD: f64 = 2_000.0;
 
 /// What the planner thinks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Costs {
-    /// Of the rows of the keys.
+    /// Of writing the rows of the keys, and of finding these.
     pub some: f64,
     /// Of all rows.
     pub whole: f64,
@@ -29,7 +31,14 @@ impl Costs {
     }
 }
 
-/// Asks the planner. What all rows cost is taken as `known`, as long as that decides clearly.
+impl std::fmt::Display for Costs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "costs {:.2} of all", self.ratio())
+    }
+}
+
+/// Asks the planner, of the statement that writes some rows: unlike a query it runs in one process. What all rows cost is taken as
+/// `known`, as long as that decides clearly; finding the keys cost `before`.
 ///
 /// # Errors
 /// What the server says.
@@ -37,19 +46,41 @@ pub(super) async fn costs(
     conn: &mut PgConnection,
     (some, keys): (&str, &Keys),
     whole: &str,
-    known: Option<f64>,
+    (known, before): (Option<f64>, f64),
 ) -> Result<Costs, SqlError> {
-    let explain = |sql: &str| AssertSqlSafe(format!("EXPLAIN (FORMAT JSON)\n{sql}"));
-    let row = keys.bind(sqlx::query(explain(some)).persistent(false)).fetch_one(&mut *conn).await?;
-    let some = total(&row.try_get(0)?);
+    let some = before + cost(conn, some, |statement| keys.bind(statement)).await?;
     if let Some(whole) = known {
         let costs = Costs { some, whole };
         if costs.ratio() < CLOSE {
             return Ok(costs);
         }
     }
-    let row = sqlx::query(explain(whole)).persistent(false).fetch_one(conn).await?;
-    Ok(Costs { some, whole: total(&row.try_get(0)?) })
+    Ok(Costs { some, whole: cost_of_all(conn, whole).await? })
+}
+
+/// What the planner thinks of the whole query. Of groups by an expression it expects as many as there are rows, and of their table that
+/// it will not fit into memory, which would make any part of it look cheap.
+async fn cost_of_all(conn: &mut PgConnection, whole: &str) -> Result<f64, SqlError> {
+    let sql = format!(
+        "SAVEPOINT datamart_cost;SET LOCAL work_mem = '1GB';EXPLAIN (FORMAT JSON)\n{whole};\n\
+         ROLLBACK TO SAVEPOINT datamart_cost;RELEASE SAVEPOINT datamart_cost"
+    );
+    let told = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(conn).await?;
+    told.first().map_or(Ok(f64::MAX), |row| Ok(total(&row.try_get(0)?)))
+}
+
+/// What the planner thinks of a statement with these parameters.
+///
+/// # Errors
+/// What the server says.
+pub(super) async fn cost<'q>(
+    conn: &mut PgConnection,
+    sql: &str,
+    bind: impl FnOnce(Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments>,
+) -> Result<f64, SqlError> {
+    let explain = AssertSqlSafe(format!("EXPLAIN (FORMAT JSON)\n{sql}"));
+    let row = bind(sqlx::query(explain).persistent(false)).fetch_one(conn).await?;
+    Ok(total(&row.try_get(0)?))
 }
 
 fn total(plan: &Value) -> f64 {

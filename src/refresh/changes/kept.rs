@@ -10,9 +10,9 @@ use super::task::Task;
 use crate::build::position::{Look, Standing};
 use crate::build::{self, Narrow, SessionState};
 use crate::database::SqlError;
+use crate::refresh::Method;
 use crate::refresh::decision::Decision;
 use crate::refresh::outcome::{Outcome, figures};
-use crate::refresh::Method;
 use crate::sql::changes;
 use crate::state::{Keeper, quote_ident};
 
@@ -97,7 +97,8 @@ impl Task<'_> {
                 return Ok(alone(decision));
             }
         } else {
-            merged = self.write(&Narrow { query: all, within: "true".to_owned() }, &Keys::default()).await?;
+            let narrow = Narrow { query: all, within: "true".to_owned(), among: "true".to_owned() };
+            merged = self.write(&narrow, &Keys::default()).await?;
             self.tell_writers(merged).await?;
         }
         let mart = &self.item.recorded.mart;

@@ -1,9 +1,12 @@
 //! The keys that logged changes may affect, found by the server and given back to it as they came.
 
+use std::fmt::Write as _;
+
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
+use super::gate;
 use crate::build::Opaque;
 use crate::build::position::{Look, Pending};
 use crate::database::SqlError;
@@ -23,6 +26,14 @@ pub(super) struct Keys {
     arrays: Vec<Opaque>,
 }
 
+/// Keys, and what the planner thought of finding them, where it was asked.
+pub(super) struct Found {
+    /// They.
+    pub keys: Keys,
+    /// In its units.
+    pub cost: f64,
+}
+
 impl Keys {
     /// The distinct values of a key column, an array of them; and whether NULL is among them.
     pub fn values(&self, column: usize) -> Option<(&Opaque, bool)> {
@@ -35,23 +46,26 @@ impl Keys {
     }
 }
 
-/// Finds them. No keys but words: a change may mean any row, of the table that is named.
-///
-/// # Errors
-/// What the server says.
-pub(super) async fn affected(
-    conn: &mut PgConnection,
-    of: &Changes,
-    look: &Look,
-    since: &str,
-) -> Result<Result<Keys, String>, SqlError> {
+/// The question for them, which the server answers.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    of: &'a Changes,
+    sql: String,
+    parameters: Vec<&'a Opaque>,
+    /// More is read for it than what was logged.
+    pub reads: bool,
+}
+
+/// Asks for the keys that what was logged may affect; in words, why any row may be.
+pub(super) fn question<'a>(of: &'a Changes, look: &'a Look, since: &str) -> Result<Question<'a>, String> {
     let mut parameters: Vec<&Opaque> = Vec::new();
     let (mut deltas, mut pending) = (Vec::new(), Vec::new());
+    let mut reads = !of.moving.is_empty();
     for (at, (source, logged)) in of.sources.iter().zip(&look.pending).enumerate() {
-        if logged.rows > 0 && source.affected.is_none() {
-            return Ok(Err(format!("a change of {} may mean any row", source.table)));
-        }
         if logged.rows > 0 {
+            let template = source.affected.as_ref();
+            reads |=
+                template.ok_or_else(|| format!("a change of {} may mean any row", source.table))?.contains("{all:");
             pending.push(at);
         }
         deltas.push(delta(&source.columns, logged, parameters.len()));
@@ -60,47 +74,86 @@ pub(super) async fn affected(
     let delta = |at: usize| deltas.get(at).cloned().unwrap_or_default();
     let since = format!("{}::timestamptz", quote_literal(since));
     let parts = [changes::affected(of, &pending, delta), changes::moved(of, &since)];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if parts.is_empty() {
-        return Ok(Ok(Keys::default()));
-    }
     // Side by side they would be one set operation of several kinds; each is its own.
-    let parts: Vec<String> = parts.iter().map(|part| format!("SELECT * FROM (\n{part}\n) AS a")).collect();
-    let limited = format!("SELECT * FROM (\n{}\n) AS a LIMIT {}", parts.join("\nUNION\n"), MOST + 1);
-    let query = sqlx::query(AssertSqlSafe(changes::gathered(of, &limited))).persistent(false);
-    let row = parameters.into_iter().cloned().fold(query, Query::bind).fetch_one(&mut *conn).await?;
-    let mut keys = Keys { count: u64::try_from(row.try_get::<i64, _>("keys")?).unwrap_or_default(), ..Keys::default() };
-    let columns = 1..=of.key.len();
-    for number in columns.clone() {
-        keys.shape.nulls.push(row.try_get(format!("null{number}").as_str())?);
-    }
-    let names = columns.clone().map(|number| format!("value{number}"));
-    let names = names.chain(columns.filter(|_| of.key.len() > 1).map(|number| format!("key{number}")));
-    for name in names {
-        // Of NULLs alone there are no values: NULL, which nothing is equal to.
-        keys.arrays.push(Opaque::of(&row, &name)?);
-    }
-    if keys.count <= MOST {
-        ranges(conn, of, &mut keys).await?;
-    }
-    Ok(Ok(keys))
+    let parts: Vec<String> =
+        parts.into_iter().flatten().map(|part| format!("SELECT * FROM (\n{part}\n) AS a")).collect();
+    let sql = match parts.is_empty() {
+        true => String::new(),
+        false => {
+            let limited = format!("SELECT * FROM (\n{}\n) AS a LIMIT {}", parts.join("\nUNION\n"), MOST + 1);
+            with_ranges(of, &changes::gathered(of, &limited))
+        }
+    };
+    Ok(Question { of, sql, parameters, reads })
 }
 
-/// The ranges of the sources' columns that the keys stand for.
-async fn ranges(conn: &mut PgConnection, of: &Changes, keys: &mut Keys) -> Result<(), SqlError> {
-    for at in 0..of.key.len() {
-        let (mut count, sql) = (0, changes::ranges(of, at));
-        if let (Some(sql), Some(values)) = (sql, keys.arrays.get(at).cloned()) {
-            let sql = format!("SELECT r.*, pg_catalog.cardinality(r.low) AS count FROM (\n{sql}\n) AS r");
-            let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(values).fetch_one(&mut *conn).await?;
-            if let Some(ranges) = row.try_get::<Option<i32>, _>("count")? {
-                count = usize::try_from(ranges).unwrap_or_default();
-                keys.arrays.extend([Opaque::of(&row, "low")?, Opaque::of(&row, "high")?]);
-            }
-        }
-        keys.shape.ranges.push(count);
+impl Question<'_> {
+    /// What the planner thinks of it.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn cost(&self, conn: &mut PgConnection) -> Result<f64, SqlError> {
+        gate::cost(conn, &self.sql, |statement| self.bind(statement)).await
     }
-    Ok(())
+
+    fn bind<'q>(&self, statement: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
+        self.parameters.iter().copied().cloned().fold(statement, Query::bind)
+    }
+
+    /// Asks.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn keys(&self, conn: &mut PgConnection) -> Result<Keys, SqlError> {
+        if self.sql.is_empty() {
+            return Ok(Keys::default());
+        }
+        let of = self.of;
+        let statement = self.bind(sqlx::query(AssertSqlSafe(self.sql.clone())).persistent(false));
+        let row = statement.fetch_one(conn).await?;
+        let mut keys =
+            Keys { count: u64::try_from(row.try_get::<i64, _>("keys")?).unwrap_or_default(), ..Keys::default() };
+        let columns = 1..=of.key.len();
+        for number in columns.clone() {
+            keys.shape.nulls.push(row.try_get(format!("null{number}").as_str())?);
+        }
+        let names = columns.clone().map(|number| format!("value{number}"));
+        let names = names.chain(columns.clone().filter(|_| of.key.len() > 1).map(|number| format!("key{number}")));
+        for name in names {
+            // Of NULLs alone there are no values: NULL, which nothing is equal to.
+            keys.arrays.push(Opaque::of(&row, &name)?);
+        }
+        for (number, key) in columns.zip(&of.key) {
+            let mut count = 0;
+            if key.range.is_some()
+                && let Some(ranges) = row.try_get::<Option<i32>, _>(format!("ranges{number}").as_str())?
+            {
+                count = usize::try_from(ranges).unwrap_or_default();
+                for edge in ["low", "high"] {
+                    keys.arrays.push(Opaque::of(&row, &format!("{edge}{number}"))?);
+                }
+            }
+            keys.shape.ranges.push(count);
+        }
+        Ok(keys)
+    }
+}
+
+/// What was gathered, with the ranges of the sources' columns that the keys stand for: none where there are too many keys.
+fn with_ranges(of: &Changes, gathered: &str) -> String {
+    let (mut columns, mut joins) = (String::new(), String::new());
+    for at in 0..of.key.len() {
+        let number = at + 1;
+        let values = format!("CASE WHEN found.keys <= {MOST} THEN found.value{number} END");
+        if let Some(ranges) = changes::ranges(of, at, &values) {
+            let _ = write!(
+                columns,
+                ", pg_catalog.cardinality(range{number}.low) AS ranges{number}, range{number}.low AS low{number}, range{number}.high AS high{number}"
+            );
+            let _ = write!(joins, " CROSS JOIN LATERAL (\n{ranges}\n) AS range{number}");
+        }
+    }
+    format!("SELECT found.*{columns} FROM (\n{gathered}\n) AS found{joins}")
 }
 
 /// What a source logged, as a relation: of parameters, of which `before` are taken.

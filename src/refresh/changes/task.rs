@@ -1,14 +1,12 @@
 //! One refresh by changes, in its transaction.
 
-use std::fmt::Write as _;
-
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::done::{Done, alone, whole};
+use super::gate::Costs;
 use super::keeping::Kept;
-use super::keys::{self, Keys};
+use super::keys::{self, Found, Keys};
 use super::parts::{self, Parts, demoted};
-use super::within::within;
 use super::words::{of_changes, of_keys};
 use super::{gate, proof};
 use crate::build::position::{self, Look, Position, Standing, Watched, moved};
@@ -73,18 +71,30 @@ impl<'a> Task<'a> {
         if pending == 0 && self.changes().moving.is_empty() && !retained {
             return self.nothing("nothing changed", decision, &look).await;
         }
-        let changes = self.changes();
-        let mut session = SessionState::in_transaction();
-        session.enter(self.conn, self.frame).await?;
-        let keys = match keys::affected(&mut *self.conn, changes, &look, &before.at.to_rfc3339()).await {
-            Ok(Ok(keys)) => keys,
-            Ok(Err(reason)) => return Ok(whole(reason, decision)),
-            // Without the filters of the query an old value may be one that it never computes with.
-            Err(error) if of_values(&error) => {
-                return Ok(whole(format!("the keys that changed cannot be computed: {error}"), decision));
+        let at = before.at.to_rfc3339();
+        let (mut look, mut session) = (look, SessionState::in_transaction());
+        self.enter(&mut session).await?;
+        let mut found = self.keys(&look, &at).await?;
+        if let (true, Ok(some)) = (look.in_part(), &found) {
+            if self.mart().partition.is_none() {
+                // Where some of the keys cost too much, all of them do.
+                let costs = self.costs(some, look.standing.cost).await?;
+                if costs.ratio() >= gate::PAYS {
+                    let reason = format!("computing {} of many {costs}", of_keys(some.keys.count));
+                    return Ok(whole(reason, of_costs(decision, costs)));
+                }
+                look.standing.cost = Some(costs.whole);
             }
-            Err(error) => return Err(error),
+            session.leave(self.conn).await?;
+            position::complete(self.conn, &self.watched, &mut look).await?;
+            self.enter(&mut session).await?;
+            found = self.keys(&look, &at).await?;
+        }
+        let found = match found {
+            Ok(found) => found,
+            Err(reason) => return Ok(whole(reason, decision)),
         };
+        let keys = &found.keys;
         let decision = Decision { keys: Some(keys.count), ..decision };
         if keys.count > keys::MOST {
             return Ok(whole(format!("more than {} keys changed", thousands(keys::MOST as i64)), decision));
@@ -96,23 +106,23 @@ impl<'a> Task<'a> {
             self.note(&look, look.standing.clone()).await?;
             return self.nothing("no key is affected", decision, &look).await;
         }
-        self.rows(session, &look, &keys, decision).await
+        self.rows(session, &look, &found, decision).await
     }
 
     pub(super) fn changes(&self) -> &'a Changes {
         self.watched.changes
     }
 
-    fn mart(&self) -> &'a Mart {
+    pub(super) fn mart(&self) -> &'a Mart {
         &self.item.recorded.mart
     }
 
-    fn unfrozen(&self, alias: &str) -> Option<String> {
+    pub(super) fn unfrozen(&self, alias: &str) -> Option<String> {
         unfrozen(self.mart(), alias, |name| type_of(self.live, name))
     }
 
     /// `query` without rows that are not kept, or that do not change any more.
-    fn kept(&self, query: &str) -> String {
+    pub(super) fn kept(&self, query: &str) -> String {
         let query = retained(self.mart(), query, |name| type_of(self.live, name));
         match self.unfrozen("q") {
             Some(condition) => format!("SELECT q.* FROM (\n{}\n) AS q WHERE {condition}", query.trim()),
@@ -125,12 +135,11 @@ impl<'a> Task<'a> {
         &mut self,
         mut session: SessionState,
         look: &Look,
-        keys: &Keys,
+        found: &Found,
         mut decision: Decision,
     ) -> Result<Done, SqlError> {
-        let changes = self.changes();
+        let (keys, changes) = (&found.keys, self.changes());
         let all = self.kept(&changes::whole(changes));
-        let some = self.kept(&changes::restricted(changes, &keys.shape));
         let mut standing = look.standing.clone();
         let mut merged = [0; 3];
         if keys.count > 0 {
@@ -151,30 +160,23 @@ impl<'a> Task<'a> {
                 }
                 _ => {}
             }
-            let costs = gate::costs(self.conn, (&some, keys), &all, standing.cost).await?;
-            let ratio = costs.ratio();
-            decision.cost = Some(costs.some);
-            decision.whole = Some(costs.whole);
-            decision.ratio = Some(rounded(ratio));
-            if ratio >= gate::PAYS {
+            let costs = self.costs(found, standing.cost).await?;
+            decision = of_costs(decision, costs);
+            if costs.ratio() >= gate::PAYS {
                 if let Some(parts) = parts.filter(|parts| !parts.are_all()) {
                     let some = self.kept(&parts.rows());
-                    let costs = gate::costs(self.conn, (&some, &Keys::default()), &all, Some(costs.whole)).await?;
+                    let known = (Some(costs.whole), found.cost);
+                    let costs = gate::costs(self.conn, (&some, &Keys::default()), &all, known).await?;
                     if costs.ratio() < gate::PAYS {
-                        decision.cost = Some(costs.some);
-                        decision.ratio = Some(rounded(costs.ratio()));
+                        decision = of_costs(decision, costs);
                         standing.cost = Some(costs.whole);
                         return self.fill(session, look, parts, &all, (standing, decision)).await;
                     }
                 }
-                return Ok(whole(format!("computing {} costs {ratio:.2} of all", of_keys(keys.count)), decision));
+                return Ok(whole(format!("computing {} {costs}", of_keys(keys.count)), decision));
             }
             standing.cost = Some(costs.whole);
-            let mut within = within(changes, &keys.shape, "m");
-            if let Some(condition) = self.unfrozen("m") {
-                let _ = write!(within, " AND {condition}");
-            }
-            let narrow = Narrow { query: some, within };
+            let narrow = self.narrow(keys);
             if self.beside_writers() && self.differs(&narrow, keys).await? {
                 return Ok(alone(decision));
             }
@@ -218,7 +220,11 @@ impl<'a> Task<'a> {
             open: true,
             ..Outcome::default()
         };
-        let sql = format!("{};{}", figures(self.item, &self.live.name, &outcome), session.leaving());
+        let sql = format!(
+            "{};{}SET LOCAL plan_cache_mode = force_generic_plan",
+            figures(self.item, &self.live.name, &outcome),
+            session.leaving()
+        );
         outcome.read(&sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *self.conn).await?)?;
         self.note(look, standing).await?;
         Ok(Done::Written(Box::new(outcome)))
@@ -355,12 +361,14 @@ pub(super) fn since<'l>(changes: &Changes, look: &'l Look) -> Result<&'l Positio
     Ok(before)
 }
 
-fn rounded(ratio: f64) -> f64 {
-    (ratio * 1e4).round() / 1e4
+/// A decision with what it goes by.
+fn of_costs(decision: Decision, costs: Costs) -> Decision {
+    let ratio = Some((costs.ratio() * 1e4).round() / 1e4);
+    Decision { cost: Some(costs.some), whole: Some(costs.whole), ratio, ..decision }
 }
 
 /// Whether an error is about values or their types, and not about the server, locks or rights.
-fn of_values(error: &SqlError) -> bool {
+pub(super) fn of_values(error: &SqlError) -> bool {
     let code = error.sqlstate.as_deref().unwrap_or_default();
     code.starts_with("22") || ["42883", "42804", "42846", "42P18", "0A000"].contains(&code)
 }

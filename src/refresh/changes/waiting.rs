@@ -64,12 +64,23 @@ pub(in crate::refresh) async fn waiting(
     };
     sqlx::raw_sql(AssertSqlSafe(format!("{begin}{locks}"))).execute(&mut *conn).await?;
     let Some(watched) = watched else { return Ok(None) };
-    let look = position::look(conn, &watched, true).await?;
-    let Ok(before) = since(watched.changes, &look) else { return Ok(None) };
+    let mut look = position::look(conn, &watched, true).await?;
+    let at = match since(watched.changes, &look) {
+        Ok(before) => before.at.to_rfc3339(),
+        Err(_) => return Ok(None),
+    };
+    if look.in_part() {
+        position::complete(conn, &watched, &mut look).await?;
+    }
     let mut session = SessionState::in_transaction();
-    session.enter(conn, frame).await?;
-    let keys = keys::affected(conn, watched.changes, &look, &before.at.to_rfc3339()).await?;
+    // What has keys for parameters is planned for them.
+    let enter = format!("SET LOCAL plan_cache_mode = force_custom_plan;{}", session.entering(frame));
+    sqlx::raw_sql(AssertSqlSafe(enter)).execute(&mut *conn).await?;
+    let keys = match keys::question(watched.changes, &look, &at) {
+        Ok(question) => Some(question.keys(conn).await?),
+        Err(_) => None,
+    };
     session.leave(conn).await?;
-    let keys = keys.ok().filter(|keys| keys.count <= keys::MOST);
+    let keys = keys.filter(|keys| keys.count <= keys::MOST);
     Ok(keys.map(|keys| Waiting { of: watched.changes.clone(), keys }))
 }

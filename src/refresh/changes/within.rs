@@ -5,17 +5,30 @@ use crate::state::{Changes, KeyColumn, quote_ident};
 
 /// It, of rows named `alias`.
 pub(super) fn within(of: &Changes, shape: &Shape, alias: &str) -> String {
-    let columns: Vec<String> = of.key.iter().map(|column| format!("{alias}.{}", quote_ident(&column.name))).collect();
-    let has_null = |at: usize| shape.nulls.get(at).copied().unwrap_or_default();
-    let mut terms: Vec<String> = Vec::new();
-    for (at, (key, column)) in of.key.iter().zip(&columns).enumerate() {
-        let among = format!("{column} = ANY (${}::{}[])", at + 1, key.type_name);
-        terms.push(if has_null(at) { format!("({among} OR {column} IS NULL)") } else { among });
-    }
+    let columns = columns(of, alias);
+    let mut terms = vec![among(of, shape, alias)];
     if columns.len() > 1 {
-        terms.push(side_by_side(&of.key, &columns, has_null));
+        terms.push(side_by_side(&of.key, &columns, |at| has_null(shape, at)));
     }
     terms.join(" AND ")
+}
+
+/// That each column of the key has one of its values, whichever stand side by side.
+pub(super) fn among(of: &Changes, shape: &Shape, alias: &str) -> String {
+    let term = |(at, (key, column)): (usize, (&KeyColumn, String))| {
+        let among = format!("{column} = ANY (${}::{}[])", at + 1, key.type_name);
+        if has_null(shape, at) { format!("({among} OR {column} IS NULL)") } else { among }
+    };
+    let terms: Vec<String> = of.key.iter().zip(columns(of, alias)).enumerate().map(term).collect();
+    terms.join(" AND ")
+}
+
+fn columns(of: &Changes, alias: &str) -> Vec<String> {
+    of.key.iter().map(|column| format!("{alias}.{}", quote_ident(&column.name))).collect()
+}
+
+fn has_null(shape: &Shape, at: usize) -> bool {
+    shape.nulls.get(at).copied().unwrap_or_default()
 }
 
 /// One of the keys, and not only of each column one of its values.

@@ -88,9 +88,9 @@ pub fn gathered(changes: &Changes, affected: &str) -> String {
     format!("SELECT {} FROM (\n{affected}\n) AS a", columns.join(", "))
 }
 
-/// The ranges of a source's column that the values of a key column (`$1`, an array of them) stand for: one row of two arrays, the
-/// beginnings and the ends, both inclusive. `None` where the column has no ranges.
-pub fn ranges(changes: &Changes, column: usize) -> Option<String> {
+/// The ranges of a source's column that the values of a key column (an expression, of an array of them) stand for: one row of two
+/// arrays, the beginnings and the ends, both inclusive. `None` where the column has no ranges.
+pub fn ranges(changes: &Changes, column: usize, values: &str) -> Option<String> {
     let key = changes.key.get(column)?;
     let range = key.range.as_ref()?;
     let (of_key, of_column, step) = (&key.type_name, &range.type_name, &range.step);
@@ -105,7 +105,7 @@ pub fn ranges(changes: &Changes, column: usize) -> Option<String> {
     let high = bound(&format!("+ '{step}'::interval +"), "> '200000-01-01'", "infinity");
     let epoch = |name: &str| format!("pg_catalog.date_part('epoch', {name})");
     Some(format!(
-        "WITH r AS (SELECT {low} AS low, {high} AS high FROM (SELECT DISTINCT v FROM pg_catalog.unnest($1::{of_key}[]) AS u(v) WHERE v IS NOT NULL) AS k),\n\
+        "WITH r AS (SELECT {low} AS low, {high} AS high FROM (SELECT DISTINCT v FROM pg_catalog.unnest(({values})::{of_key}[]) AS u(v) WHERE v IS NOT NULL) AS k),\n\
          g AS (SELECT r.low, r.high, {} - {} AS gap FROM r),\n\
          n AS (SELECT g.*, g.gap IS NULL OR (g.gap > 0 AND pg_catalog.row_number() OVER (ORDER BY g.gap DESC NULLS LAST) < {MAX_RANGES}) AS first FROM g),\n\
          p AS (SELECT n.low, n.high, pg_catalog.count(*) FILTER (WHERE n.first) OVER (ORDER BY n.low, n.high) AS part FROM n),\n\
@@ -140,7 +140,15 @@ pub fn restricted(changes: &Changes, shape: &Shape) -> String {
     }
     let mut terms: Vec<String> = Vec::new();
     for (at, key) in changes.key.iter().enumerate() {
-        terms.push(among(key, &format!("${}::{}[]", at + 1, key.type_name), is_null_there(shape, at)));
+        // What ranges let through is told apart behind the aggregates: a condition on an expression in front of them would make the
+        // planner take its rows for few.
+        let ranged = shape.ranges.get(at).is_some_and(|count| *count > 0);
+        let array = format!("${}::{}[]", at + 1, key.type_name);
+        match (ranged, several) {
+            (true, true) => {}
+            (true, false) => terms.push(one_of(key, &array, is_null_there(shape, at))),
+            (false, _) => terms.push(among(key, &array, is_null_there(shape, at))),
+        }
     }
     if several {
         let names: Vec<String> = changes.key.iter().map(|key| format!("q.{}", quote_ident(&key.name))).collect();
@@ -201,6 +209,13 @@ fn among(key: &KeyColumn, array: &str, null: bool) -> String {
         true => format!("({name} = ANY ({array}) OR {name} IS NULL)"),
         false => format!("{name} = ANY ({array})"),
     }
+}
+
+/// The same, where it is not to be asked before rows are put together.
+fn one_of(key: &KeyColumn, array: &str, null: bool) -> String {
+    let name = format!("q.{}", quote_ident(&key.name));
+    let among = format!("{name} IN (SELECT k.v FROM pg_catalog.unnest({array}) AS k(v))");
+    if null { format!("({among} OR {name} IS NULL)") } else { among }
 }
 
 /// The exact check of keys of several columns: what the conditions on each let through may be no key.

@@ -199,11 +199,10 @@ async fn restricted(conn: &mut PgConnection, changes: &Changes, keys: &str) -> O
     let values = parameters.clone();
     parameters.extend(found[1 + 2 * count..].iter().map(|array| array.clone().unwrap_or_else(empty)));
     for (at, array) in values.iter().enumerate() {
-        let Some(query) = changes::ranges(changes, at) else {
+        let Some(query) = changes::ranges(changes, at, &quote_literal(array)) else {
             shape.ranges.push(0);
             continue;
         };
-        let query = query.replace("$1", &quote_literal(array));
         let found =
             texts(conn, &format!("SELECT cardinality(low)::text, low::text, high::text FROM ({query}) AS r")).await;
         shape.ranges.push(found[0].as_ref().and_then(|count| count.parse().ok()).unwrap_or(0));

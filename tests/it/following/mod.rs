@@ -5,6 +5,7 @@ mod chain;
 mod floats;
 mod forced;
 mod limits;
+mod many;
 mod shop;
 
 use datamart::refresh::{Method, RunStatus};

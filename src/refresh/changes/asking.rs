@@ -1,0 +1,67 @@
+//! What a refresh asks of the server before it writes: which keys changed, and what the planner thinks of their rows.
+
+use std::fmt::Write as _;
+
+use sqlx::AssertSqlSafe;
+
+use super::gate::{self, Costs};
+use super::keys::{self, Found, Keys};
+use super::task::{Task, of_values};
+use super::within::{among, within};
+use crate::build::position::Look;
+use crate::build::{self, Narrow, SessionState};
+use crate::database::SqlError;
+use crate::sql::changes;
+
+/// So many changes may be looked up in other tables without asking first what that costs.
+const MANY: u64 = 100;
+
+impl Task<'_> {
+    /// As the mart's owner, with its settings; what has keys for parameters is planned for them.
+    pub async fn enter(&mut self, session: &mut SessionState) -> Result<(), SqlError> {
+        let sql = format!("SET LOCAL plan_cache_mode = force_custom_plan;{}", session.entering(self.frame));
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.conn).await?;
+        Ok(())
+    }
+
+    /// The keys that what was logged may affect; in words, why they are not known.
+    pub async fn keys(&mut self, look: &Look, since: &str) -> Result<Result<Found, String>, SqlError> {
+        let question = match keys::question(self.changes(), look, since) {
+            Ok(question) => question,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut cost = 0.0;
+        let rows: u64 = look.pending.iter().map(|pending| pending.rows).sum();
+        if question.reads && rows >= MANY && self.mart().partition.is_none() {
+            cost = question.cost(self.conn).await?;
+            let whole = look.standing.cost.unwrap_or(f64::MAX);
+            let costs = Costs { some: cost, whole };
+            if costs.ratio() >= gate::PAYS {
+                return Ok(Err(format!("finding the keys that changed {costs}")));
+            }
+        }
+        match question.keys(self.conn).await {
+            Ok(keys) => Ok(Ok(Found { keys, cost })),
+            // Without the filters of the query an old value may be one that it never computes with.
+            Err(error) if of_values(&error) => Ok(Err(format!("the keys that changed cannot be computed: {error}"))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the planner thinks of computing the rows of these keys.
+    pub async fn costs(&mut self, found: &Found, known: Option<f64>) -> Result<Costs, SqlError> {
+        let sql = build::write_within(self.live, &self.narrow(&found.keys));
+        let all = self.kept(&changes::whole(self.changes()));
+        gate::costs(self.conn, (&sql, &found.keys), &all, (known, found.cost)).await
+    }
+
+    /// The rows of these keys, and those of the mart that they take the place of.
+    pub fn narrow(&self, keys: &Keys) -> Narrow {
+        let (changes, shape) = (self.changes(), &keys.shape);
+        let mut within = within(changes, shape, "m");
+        if let Some(condition) = self.unfrozen("m") {
+            let _ = write!(within, " AND {condition}");
+        }
+        Narrow { query: self.kept(&changes::restricted(changes, shape)), within, among: among(changes, shape, "m") }
+    }
+}
