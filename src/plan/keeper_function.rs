@@ -63,21 +63,25 @@ impl Function {
     }
 }
 
-fn own(name: QName, arguments: &'static str, returns: &'static str, body: String, comment: &str) -> Function {
-    let settings = vec![("search_path".to_owned(), "pg_catalog, pg_temp".to_owned())];
-    Function { name, arguments, returns, settings, pinned: &[], body, comment: comment.to_owned() }
+/// Everything in it names its schema: a search path of its own would cost as much as the rest of it.
+fn own(name: QName, returns: &'static str, body: String, comment: &str) -> Function {
+    Function { name, arguments: "", returns, settings: Vec::new(), pinned: &[], body, comment: comment.to_owned() }
 }
 
 /// The function of a mart: it computes as refreshes do, whatever the writer's session is set to.
 pub(super) fn of_mart(keeper: &Keeper, kept: &Kept<'_>, owner: &str, settings: &[(String, String)]) -> Function {
+    let looked_at = kept.view.changes.settings || !kept.view.changes.functions.is_empty();
+    // What is not looked at costs each writer all the same.
+    let needed = |(key, _): &&(String, String)| looked_at || !key.eq_ignore_ascii_case("TimeZone");
+    let settings: Vec<(String, String)> = settings.iter().filter(needed).cloned().collect();
     let told: Vec<String> = settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
     let told = format!("as {owner}; {}", told.join("; ")).replace(['\n', '\r'], " ");
     Function {
         name: keeper.mart(kept.view.rows),
         arguments: "datamart_me pg_catalog.xid8",
         returns: "pg_catalog.void",
-        settings: settings.to_vec(),
-        pinned: PINNED,
+        settings,
+        pinned: if looked_at { PINNED } else { &[] },
         body: format!("-- {told}\n{}", kept_body(kept)),
         comment: format!("keeps {} as writers commit", kept.view.rows),
     }
@@ -86,7 +90,9 @@ pub(super) fn of_mart(keeper: &Keeper, kept: &Kept<'_>, owner: &str, settings: &
 /// The function that calls those of the marts, in this order.
 pub(super) fn work(keeper: &Keeper, (registry, project): (&str, &str), marts: &[(&QName, Vec<&QName>)]) -> Function {
     let mut body = format!(
-        "DECLARE\n    me xid8 := pg_current_xact_id();\n    seen int8[] := array_fill(0::int8, ARRAY[{}]);\n    written int8;\n    again bool;\nBEGIN\n    \
+        "DECLARE\n    me pg_catalog.xid8 := pg_catalog.pg_current_xact_id();\n    \
+         seen pg_catalog.int8[] := pg_catalog.array_fill(0::pg_catalog.int8, ARRAY[{}]);\n    \
+         written pg_catalog.int8;\n    again pg_catalog.bool;\nBEGIN\n    \
          -- What one mart's function writes, another mart may follow.\n    LOOP\n        again := false;\n",
         marts.len().max(1)
     );
@@ -94,27 +100,30 @@ pub(super) fn work(keeper: &Keeper, (registry, project): (&str, &str), marts: &[
         let (at, function) = (at + 1, keeper.mart(mart));
         let segments = sources.iter().flat_map(|source| log_segments(&log_name(registry, project, source)));
         let segments: Vec<String> = segments.map(|segment| segment.to_string()).collect();
-        let there = segments.iter().map(|segment| format!("to_regclass({})", quote_literal(segment)));
-        let made = format!("to_regprocedure({})", quote_literal(&format!("{function}(xid8)")));
+        let there = segments.iter().map(|segment| format!("pg_catalog.to_regclass({})", quote_literal(segment)));
+        let made = format!("pg_catalog.to_regprocedure({})", quote_literal(&format!("{function}(pg_catalog.xid8)")));
         let there: Vec<String> = std::iter::once(made).chain(there).collect();
-        let rows: Vec<String> =
-            segments.iter().map(|segment| format!("SELECT FROM {segment} WHERE datamart_xid = me")).collect();
+        let rows: Vec<String> = segments
+            .iter()
+            .map(|segment| format!("SELECT FROM {segment} WHERE datamart_xid OPERATOR(pg_catalog.=) me"))
+            .collect();
         body.push_str(&format!(
-            "        IF num_nulls({}) = 0 THEN\n            \
-             written := (SELECT count(*) FROM ({}) AS l);\n            \
-             IF written > seen[{at}] THEN\n                seen[{at}] := written;\n                again := true;\n                \
+            "        IF pg_catalog.num_nulls({}) OPERATOR(pg_catalog.=) 0 THEN\n            \
+             written := (SELECT pg_catalog.count(*) FROM ({}) AS l);\n            \
+             IF written OPERATOR(pg_catalog.>) seen[{at}] THEN\n                seen[{at}] := written;\n                again := true;\n                \
              PERFORM {function}(me);\n            END IF;\n        END IF;\n",
             there.join(", "),
             rows.join(" UNION ALL "),
         ));
     }
     body.push_str(&format!(
-        "        EXIT WHEN NOT again;\n    END LOOP;\n    DELETE FROM {} WHERE xid = me;\nEND;\n",
+        "        EXIT WHEN NOT again;\n    END LOOP;\n    DELETE FROM {} WHERE xid OPERATOR(pg_catalog.=) me;\nEND;\n",
         keeper.transactions()
     ));
-    let mut work = own(keeper.work(), "", "pg_catalog.void", body, "what writers do before they commit");
+    let mut work = own(keeper.work(), "pg_catalog.void", body, "what writers do before they commit");
     // Nothing tells the planner how long the logs are.
-    work.settings.push(("enable_seqscan".to_owned(), "off".to_owned()));
+    let settings = [("enable_seqscan", "off"), ("plan_cache_mode", "force_generic_plan")];
+    work.settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     work
 }
 
@@ -122,26 +131,12 @@ pub(super) fn work(keeper: &Keeper, (registry, project): (&str, &str), marts: &[
 pub(super) fn trigger(keeper: &Keeper) -> Function {
     let (locks, work) = (keeper.locks(), keeper.work());
     let body = format!(
-        "BEGIN\n    IF num_nulls(to_regclass({}), to_regprocedure({})) = 0 THEN\n        \
+        "BEGIN\n    IF pg_catalog.num_nulls(pg_catalog.to_regclass({}), pg_catalog.to_regprocedure({})) OPERATOR(pg_catalog.=) 0 THEN\n        \
          LOCK TABLE {locks} IN ROW EXCLUSIVE MODE;\n        PERFORM {work}();\n    END IF;\n    RETURN NULL;\nEND;\n",
         quote_literal(&locks.to_string()),
         quote_literal(&format!("{work}()")),
     );
-    own(keeper.transactions(), "", "trigger", body, "who writes to a source keeps marts before it commits")
-}
-
-/// The function that takes locks, in one order. A transaction that keeps its first snapshot fails here where somebody had a lock since.
-pub(super) fn lock(keeper: &Keeper) -> Function {
-    let locks = keeper.locks();
-    let body = format!(
-        "BEGIN\n    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN\n        \
-         INSERT INTO {locks} (mart, number) VALUES (datamart_mart, -1) ON CONFLICT DO NOTHING;\n        \
-         PERFORM FROM {locks} AS l WHERE l.mart = datamart_mart AND l.number = -1 FOR SHARE;\n    END IF;\n    \
-         INSERT INTO {locks} AS l (mart, number)\n    SELECT datamart_mart, n.number FROM unnest(datamart_numbers) AS n (number) ORDER BY n.number\n    \
-         ON CONFLICT (mart, number) DO UPDATE SET times = l.times + 1;\nEND;\n"
-    );
-    let arguments = "datamart_mart pg_catalog.text, datamart_numbers pg_catalog.int4[]";
-    own(keeper.lock(), arguments, "pg_catalog.void", body, "takes the locks of groups that a writer keeps")
+    own(keeper.transactions(), "trigger", body, "who writes to a source keeps marts before it commits")
 }
 
 /// The tables, the trigger and what it calls; the marts' functions come later.
@@ -154,7 +149,7 @@ pub(super) fn create(keeper: &Keeper, work: &Function) -> Vec<String> {
              PRIMARY KEY (mart, number)) WITH (fillfactor = 50)"
         ),
     ];
-    sql.extend([&lock(keeper), work, &trigger].into_iter().flat_map(Function::create));
+    sql.extend([work, &trigger].into_iter().flat_map(Function::create));
     let name = quote_ident(&table.name);
     sql.push(format!("DROP TRIGGER IF EXISTS {name} ON {table}"));
     sql.push(format!(
@@ -168,7 +163,7 @@ pub(super) fn create(keeper: &Keeper, work: &Function) -> Vec<String> {
 pub(super) fn remove(keeper: &Keeper) -> Vec<String> {
     let (table, locks) = (keeper.transactions(), keeper.locks());
     let mut sql = vec![format!("DROP TABLE IF EXISTS {table}, {locks}")];
-    let functions = [trigger(keeper), lock(keeper), own(keeper.work(), "", "", String::new(), "")];
+    let functions = [trigger(keeper), own(keeper.work(), "", String::new(), "")];
     sql.extend(functions.iter().map(|function| format!("DROP FUNCTION IF EXISTS {}", function.signature())));
     sql
 }

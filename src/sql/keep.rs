@@ -79,7 +79,7 @@ pub fn kept_body(kept: &Kept<'_>) -> String {
     let keys: Vec<usize> = asked_by(changes).into_iter().map(|(at, _)| at).collect();
     let apart = told_apart(changes);
     let mart = kept.view.rows;
-    let mut text = format!("#variable_conflict use_column\n{}BEGIN\n{}", declared(changes, &keys), there(mart));
+    let mut text = format!("#variable_conflict use_column\n{}BEGIN\n{}", declared(changes, &keys), there(kept));
     if apart.is_none() {
         let _ = writeln!(text, "    {}", locked(kept, "ARRAY[0]"));
     }
@@ -98,9 +98,13 @@ pub fn kept_body(kept: &Kept<'_>) -> String {
         left(mart, "syntax_error_or_access_rule_violation"),
     );
     // … and from here on the planner knows better.
-    let _ = writeln!(text, "    PERFORM pg_catalog.set_config('enable_seqscan', {}, true);", quote_literal(kept.scans));
+    let _ = writeln!(
+        text,
+        "    datamart_scans := pg_catalog.set_config('enable_seqscan', {}, true);",
+        quote_literal(kept.scans)
+    );
     if apart.is_some() {
-        let all = format!("ARRAY(SELECT n FROM pg_catalog.generate_series(0, {}) AS n)", LOCKS - 1);
+        let all = format!("ARRAY(SELECT n FROM pg_catalog.generate_series(0, {}) AS s (n))", LOCKS - 1);
         let locks = format!("CASE WHEN datamart_all THEN {all} ELSE datamart_locks END");
         let _ = writeln!(
             text,
@@ -119,7 +123,7 @@ pub fn kept_body(kept: &Kept<'_>) -> String {
 
 fn declared(changes: &Changes, keys: &[usize]) -> String {
     let mut text = String::from(
-        "DECLARE\n    datamart_since pg_catalog.pg_snapshot;\n    datamart_all pg_catalog.bool := false;\n    \
+        "DECLARE\n    datamart_early pg_catalog.bool;\n    datamart_scans pg_catalog.text;\n    datamart_since pg_catalog.pg_snapshot;\n    datamart_all pg_catalog.bool := false;\n    \
          datamart_poisoned pg_catalog.bool := false;\n    datamart_keys pg_catalog.int8 := 0;\n    \
          datamart_locks pg_catalog.int4[];\n    datamart_parts pg_catalog.int4 := 0;\n",
     );
@@ -142,8 +146,10 @@ fn first_range(changes: &Changes, keys: &[usize]) -> Option<usize> {
 }
 
 /// The mart's rows stay the table that they are from here on. A transaction that keeps its first snapshot must not write to a table
-/// that it does not see as it is.
-fn there(mart: &QName) -> String {
+/// that it does not see as it is, nor where a refresh wrote since.
+fn there(kept: &Kept<'_>) -> String {
+    let mart = kept.view.rows;
+    let locks = Keeper::new(kept.view.registry, kept.view.project).locks();
     let [name, schema, relation] = [&mart.to_string(), &mart.schema, &mart.name].map(|text| quote_literal(text));
     let kept = format!(
         "EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
@@ -153,17 +159,26 @@ fn there(mart: &QName) -> String {
     format!(
         "    IF pg_catalog.has_table_privilege(pg_catalog.to_regclass({name}), 'INSERT') IS NOT TRUE THEN\n        RETURN;\n    END IF;\n    \
          LOCK TABLE {mart} IN ROW EXCLUSIVE MODE;\n    \
-         IF pg_catalog.current_setting('transaction_isolation') IN ('repeatable read', 'serializable') AND NOT {kept} THEN\n        \
-         RAISE EXCEPTION 'could not serialize access due to {{mart}} being made anew' USING ERRCODE = '40001';\n    END IF;\n"
+         datamart_early := pg_catalog.current_setting('transaction_isolation') IN ('repeatable read', 'serializable');\n    \
+         IF datamart_early THEN\n        IF NOT {kept} THEN\n            \
+         RAISE EXCEPTION 'could not serialize access due to {{mart}} being made anew' USING ERRCODE = '40001';\n        \
+         END IF;\n        \
+         INSERT INTO {locks} (mart, number) VALUES ({name}, -1) ON CONFLICT DO NOTHING;\n        \
+         PERFORM FROM {locks} AS l WHERE l.mart = {name} AND l.number = -1 FOR SHARE;\n    END IF;\n"
     )
     .replace("{mart}", &mart.to_string().replace('\'', "''").replace('%', "%%"))
 }
 
-fn locked(kept: &Kept<'_>, locks: &str) -> String {
-    let lock = Keeper::new(kept.view.registry, kept.view.project).lock();
+/// Takes locks, in their order. A transaction that keeps its first snapshot fails here where somebody had one of them since.
+fn locked(kept: &Kept<'_>, numbers: &str) -> String {
+    let locks = Keeper::new(kept.view.registry, kept.view.project).locks();
     let mart = quote_literal(&kept.view.rows.to_string());
     // All changes at once are looked at where nobody else keeps the mart.
-    format!("PERFORM {lock}({mart}, CASE WHEN datamart_me IS NULL THEN ARRAY[-1] ELSE {locks} END);")
+    format!(
+        "datamart_locks := CASE WHEN datamart_me IS NULL THEN ARRAY[-1] ELSE {numbers} END;\n        \
+         INSERT INTO {locks} AS l (mart, number) SELECT {mart}, n.number FROM pg_catalog.unnest(datamart_locks) AS n (number) ORDER BY n.number\n        \
+         ON CONFLICT (mart, number) DO UPDATE SET times = l.times + 1;"
+    )
 }
 
 /// What is not about the values that somebody writes does not keep them from it: the mart is behind until it is refreshed.
@@ -230,7 +245,9 @@ fn gathered(kept: &Kept<'_>, apart: Option<&[usize]>, condition: &str) -> String
 /// Computes the rows and writes those that differ.
 fn written(kept: &Kept<'_>, keys: &[usize]) -> String {
     let changes = kept.view.changes;
-    let merge = Merge { mart: kept.view.rows, columns: kept.view.columns, key: kept.primary_key, unique: kept.unique };
+    let settled = keys.iter().all(|at| kept.primary_key.contains(&changes.key[*at].name));
+    let (mart, columns, key) = (kept.view.rows, kept.view.columns, kept.primary_key);
+    let merge = Merge { mart, columns, key, unique: kept.unique, settled };
     let all = merge.statements(&super::changes::whole(changes), "true");
     let all: String = all.iter().map(|sql| format!("{sql};\n")).collect();
     let named = |what: &str, at: usize| format!("datamart_{what}{at}");

@@ -32,11 +32,6 @@ impl Keeper {
         self.named("_locks")
     }
 
-    /// The function that takes such rows.
-    pub fn lock(&self) -> QName {
-        self.named("_lock")
-    }
-
     /// The function that calls those of the marts, one after the other.
     pub fn work(&self) -> QName {
         self.named("_work")

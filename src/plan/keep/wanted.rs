@@ -49,7 +49,9 @@ impl Keeping<'_> {
         let own = settings.iter().find(|(key, _)| key.eq_ignore_ascii_case(SCANS)).map(|(_, value)| value.as_str());
         let kept = Kept { view, primary_key: &self.mart.primary_key, unique, scans: own.unwrap_or("on") };
         let others = settings.iter().filter(|(key, _)| !key.eq_ignore_ascii_case(SCANS)).cloned();
-        let settings: Vec<(String, String)> = others.chain([(SCANS.to_owned(), "off".to_owned())]).collect();
+        let more = [(SCANS, "off"), ("plan_cache_mode", "force_generic_plan")];
+        let more = more.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let settings: Vec<(String, String)> = others.chain(more).collect();
         of_mart(keeper, &kept, &self.owner, &settings)
     }
 
@@ -66,7 +68,7 @@ impl Keeping<'_> {
         vec![
             format!("GRANT USAGE ON SCHEMA {} TO {owner}", quote_ident(registry)),
             format!("GRANT SELECT ON {} TO {owner}", tables.join(", ")),
-            format!("GRANT EXECUTE ON FUNCTION {} TO {owner}", keeper.lock()),
+            format!("GRANT SELECT, INSERT, UPDATE ON {} TO {owner}", keeper.locks()),
         ]
     }
 }

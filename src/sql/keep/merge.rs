@@ -10,6 +10,8 @@ pub(super) struct Merge<'a> {
     pub key: &'a [String],
     /// It has other unique indexes, so that what differs goes before anything comes.
     pub unique: bool,
+    /// Rows of one primary key are always of one group: those of the mart need not be looked for elsewhere.
+    pub settled: bool,
 }
 
 impl Merge<'_> {
@@ -42,10 +44,15 @@ impl Merge<'_> {
         terms.join(" AND ")
     }
 
-    fn insert(&self) -> String {
-        let (mart, same) = (self.mart, self.same());
+    /// The condition under which a row of the mart is looked for.
+    fn among(&self, within: &str) -> String {
+        if self.settled { format!("{within} AND {}", self.same()) } else { self.same() }
+    }
+
+    fn insert(&self, within: &str) -> String {
+        let (mart, among) = (self.mart, self.among(within));
         format!(
-            "INSERT INTO {mart} ({}) SELECT {} FROM datamart_new AS n WHERE NOT EXISTS (SELECT FROM {mart} AS m WHERE {same})",
+            "INSERT INTO {mart} ({}) SELECT {} FROM datamart_new AS n WHERE NOT EXISTS (SELECT FROM {mart} AS m WHERE {among})",
             quote_idents(self.columns),
             self.values()
         )
@@ -63,14 +70,15 @@ impl Merge<'_> {
         let changed = match set.is_empty() {
             true => String::new(),
             false => format!(
-                ",\ndatamart_changed AS (UPDATE {mart} AS m SET {} FROM datamart_new AS n WHERE {same} AND {})",
+                ",\ndatamart_changed AS (UPDATE {mart} AS m SET {} FROM datamart_new AS n WHERE {} AND {})",
                 set.join(", "),
+                self.among(within),
                 self.differ()
             ),
         };
         format!(
             "{new},\ndatamart_went AS (DELETE FROM {mart} AS m WHERE {within} AND NOT EXISTS (SELECT FROM datamart_new AS n WHERE {same})){changed}\n{}",
-            self.insert()
+            self.insert(within)
         )
     }
 
@@ -81,7 +89,7 @@ impl Merge<'_> {
             self.same(),
             self.differ()
         );
-        vec![went, format!("{new}\n{}", self.insert())]
+        vec![went, format!("{new}\n{}", self.insert(within))]
     }
 
     /// As multisets: what is there too often goes, what is missing comes.

@@ -2,5 +2,6 @@
 
 mod alone;
 mod operate;
+mod server;
 mod shop;
 mod writers;

@@ -43,7 +43,11 @@ pub struct Shop {
 
 impl Shop {
     pub async fn new(marts: &[(&str, &str)]) -> Self {
-        let database = Database::new().await;
+        Self::within(Database::new().await, marts).await
+    }
+
+    /// In this database.
+    pub async fn within(database: Database, marts: &[(&str, &str)]) -> Self {
         database.script(SEED).await;
         let shop = Self { database, folder: Folder::of(&[]) };
         for (name, manifest) in marts {
