@@ -45,14 +45,17 @@ pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exi
     }
     context.close().await?;
     if style.json() {
-        print::json(&json!({
+        let mut told = json!({
             "mart": name.to_string(),
             "method": method,
             "reason": reason,
-            "now": foreseen,
             "query": mart.query,
             "plan": explained.json,
-        }));
+        });
+        if let Some(now) = foreseen {
+            told["now"] = json!(now);
+        }
+        print::json(&told);
     } else {
         let method = method.unwrap_or("none");
         let now = foreseen.map(|now| format!("now: {}{}\n", rows(&now.decision), now.reason)).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The commands, as people and programs meet them: the real binary, its stdout, its stderr, its exit code.
 
 mod apply;
+mod changes;
 mod check;
 mod followers;
 mod graph;
