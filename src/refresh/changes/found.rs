@@ -37,13 +37,15 @@ impl Task<'_> {
         let found = self.keys(look, since).await?;
         let found = match found {
             Ok(some) if look.in_part() => {
-                // Where some of the keys cost too much, all of them do.
-                let costs = self.costs(&some, look.standing.cost).await?;
-                if costs.ratio() >= gate::PAYS {
-                    let reason = format!("computing {} of many {costs}", of_keys(some.keys.count));
-                    return Ok(Err((reason, of_costs(decision.clone(), costs))));
+                // Where some of the keys cost too much, all of them do, if not as partitions.
+                if self.item.recorded.mart.partition.is_none() {
+                    let costs = self.costs(&some, look.standing.cost).await?;
+                    if costs.ratio() >= gate::PAYS {
+                        let reason = format!("computing {} of many {costs}", of_keys(some.keys.count));
+                        return Ok(Err((reason, of_costs(decision.clone(), costs))));
+                    }
+                    look.standing.cost = Some(costs.whole);
                 }
-                look.standing.cost = Some(costs.whole);
                 session.leave(self.conn).await?;
                 position::complete(self.conn, &self.watched, look).await?;
                 self.enter(session).await?;
