@@ -36,6 +36,9 @@ use crate::build::{self, CheckResult, Frame};
 use crate::catalog::Relation;
 use crate::database::SqlError;
 
+/// How often a refresh begins again that met others' commits.
+const TRIES: u32 = 5;
+
 /// What tells where the mart's rows stand; `None` where they do not follow changes.
 pub(super) fn watched<'a>(item: &'a Item, options: &'a Options) -> Option<Watched<'a>> {
     let recorded = &item.recorded;
@@ -57,6 +60,7 @@ pub(super) async fn refresh(
     };
     let kept = keeping::begin(item);
     let mut task = Task { conn, item, live, watched, frame, holder, checks, apart: false, kept, within: false };
+    let mut tries = 0;
     loop {
         match task.attempt().await {
             Ok(Done::Written(outcome)) => return task.tidied(outcome).await,
@@ -85,11 +89,14 @@ pub(super) async fn refresh(
                 if item.recorded.mart.partition.is_some() && error.is("23514") {
                     return Ok(whole("rows have no partition yet", Decision::default()));
                 }
-                if !again {
+                // Somebody committed meanwhile what marts are kept by that follow this one.
+                let beside = error.is("40001") && tries < TRIES;
+                if !again && !beside {
                     return Err(error);
                 }
+                tries += u32::from(beside);
                 // Rows exchange values of a unique index.
-                task.apart = true;
+                task.apart |= again;
                 task.checks.clear();
             }
         }

@@ -42,7 +42,8 @@ fn prepared_transactions_and_crashes_leave_marts_exact() {
         // Its groups wait for it.
         let late = "SET lock_timeout = '200ms'; INSERT INTO customers VALUES (60, 'far')";
         assert_eq!(tried(&mut conn, late).await, Err("55P03".to_owned()));
-        done(&mut conn, "RESET lock_timeout; COMMIT PREPARED 'one'").await;
+        done(&mut conn, "RESET lock_timeout").await;
+        done(&mut conn, "COMMIT PREPARED 'one'").await;
         shop.is_exact("committed").await;
         done(&mut conn, "INSERT INTO customers VALUES (60, 'far')").await;
         shop.is_exact("the other half").await;

@@ -1,0 +1,2 @@
+INSERT INTO kinds VALUES ('d', 'z');
+INSERT INTO orders VALUES (6, 'd', 1);
