@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sqlx::AssertSqlSafe;
 
-use super::gate::{self, Costs};
+use super::gate::{self, Costs, Part};
 use super::keys::{self, Keys};
 use super::task::{Task, of_values};
 use super::within::{among, within};
@@ -13,7 +13,7 @@ use crate::build::position::{self, Look};
 use crate::build::{self, Narrow, SessionState};
 use crate::database::SqlError;
 use crate::refresh::decision::Decision;
-use crate::sql::changes;
+use crate::sql::changes::{self, Shape};
 
 /// So many changes may be looked up in other tables without asking first what that costs.
 const MANY: u64 = 100;
@@ -56,9 +56,13 @@ impl Task<'_> {
         Ok(found.map_err(|reason| (reason, decision.clone())))
     }
 
-    /// As the mart's owner, with its settings; what has keys for parameters is planned for them.
+    /// As the mart's owner, with its settings; what has keys for parameters is planned for them, and nothing is compiled for so little,
+    /// or for a plan that is only looked at.
     pub async fn enter(&mut self, session: &mut SessionState) -> Result<(), SqlError> {
-        let sql = format!("SET LOCAL plan_cache_mode = force_custom_plan;{}", session.entering(self.frame));
+        let sql = format!(
+            "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off;{}",
+            session.entering(self.frame)
+        );
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.conn).await?;
         Ok(())
     }
@@ -89,14 +93,21 @@ impl Task<'_> {
 
     /// What the planner thinks of computing the rows of these keys.
     pub async fn costs(&mut self, found: &Found, known: Option<f64>) -> Result<Costs, SqlError> {
-        let sql = build::write_within(self.live, &self.narrow(&found.keys));
+        let sql = |shape: &Shape| build::write_within(self.live, &self.narrow_of(shape));
+        let some = sql(&found.keys.shape);
+        let first = found.keys.first_range().map(|(shape, wide)| (sql(&shape), wide));
         let all = self.kept(&changes::whole(self.changes()));
-        gate::costs(self.conn, (&sql, &found.keys), &all, (known, found.cost)).await
+        let some = Part { sql: &some, keys: &found.keys, first };
+        gate::costs(self.conn, some, &all, (known, found.cost)).await
     }
 
     /// The rows of these keys, and those of the mart that they take the place of.
     pub fn narrow(&self, keys: &Keys) -> Narrow {
-        let (changes, shape) = (self.changes(), &keys.shape);
+        self.narrow_of(&keys.shape)
+    }
+
+    fn narrow_of(&self, shape: &Shape) -> Narrow {
+        let changes = self.changes();
         let mut within = within(changes, shape, "m");
         if let Some(condition) = self.unfrozen("m") {
             let _ = write!(within, " AND {condition}");

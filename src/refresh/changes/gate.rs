@@ -10,7 +10,7 @@ use crate::database::SqlError;
 
 /// Below this part of what all rows cost, only those of the keys are computed.
 pub(super) const PAYS: f64 = 0.7;
-/// Between this and [`PAYS`] the cost of all rows is asked for again, where it was known from before.
+/// From this on it is asked for more closely, and for the cost of all rows again, where that was known from before.
 const CLOSE: f64 = 0.1;
 /// What a rebuild costs beside its query, in the planner's units: relations that are made, filled, indexed and exchanged.
 const REBUILD: f64 = 2_000.0;
@@ -22,6 +22,16 @@ pub(super) struct Costs {
     pub some: f64,
     /// Of all rows.
     pub whole: f64,
+}
+
+/// The statement that writes the rows of some keys.
+pub(super) struct Part<'a> {
+    /// It.
+    pub sql: &'a str,
+    /// Its parameters.
+    pub keys: &'a Keys,
+    /// The same for the first of several ranges, and how many times as wide all of them are.
+    pub first: Option<(String, f64)>,
 }
 
 impl Costs {
@@ -44,29 +54,28 @@ impl std::fmt::Display for Costs {
 /// What the server says.
 pub(super) async fn costs(
     conn: &mut PgConnection,
-    (some, keys): (&str, &Keys),
+    part: Part<'_>,
     whole: &str,
     (known, before): (Option<f64>, f64),
 ) -> Result<Costs, SqlError> {
-    let some = before + cost(conn, some, |statement| keys.bind(statement)).await?;
+    let bind = |statement| part.keys.bind(statement);
     if let Some(whole) = known {
-        let costs = Costs { some, whole };
+        let costs = Costs { some: before + cost(conn, part.sql, bind).await?, whole };
         if costs.ratio() < CLOSE {
             return Ok(costs);
         }
     }
-    Ok(Costs { some, whole: cost_of_all(conn, whole).await? })
-}
-
-/// What the planner thinks of the whole query. Of groups by an expression it expects as many as there are rows, and of their table that
-/// it will not fit into memory, which would make any part of it look cheap.
-async fn cost_of_all(conn: &mut PgConnection, whole: &str) -> Result<f64, SqlError> {
-    let sql = format!(
-        "SAVEPOINT datamart_cost;SET LOCAL work_mem = '1GB';EXPLAIN (FORMAT JSON)\n{whole};\n\
-         ROLLBACK TO SAVEPOINT datamart_cost;RELEASE SAVEPOINT datamart_cost"
-    );
-    let told = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(conn).await?;
-    told.first().map_or(Ok(f64::MAX), |row| Ok(total(&row.try_get(0)?)))
+    // Of groups by an expression the planner expects as many as there are rows, and of their table that it does not fit into memory:
+    // part of it would look cheap, and so would all of it.
+    sqlx::raw_sql("SAVEPOINT datamart_costs; SET LOCAL work_mem = '1GB'").execute(&mut *conn).await?;
+    let mut some = cost(conn, part.sql, bind).await?;
+    if let Some((sql, wide)) = &part.first {
+        // Several ranges are looked up side by side, for which the planner takes rows that are close in time to be all over the table.
+        some = some.min(cost(conn, sql, bind).await? * wide);
+    }
+    let whole = cost(conn, whole, |statement| statement).await?;
+    sqlx::raw_sql("ROLLBACK TO SAVEPOINT datamart_costs; RELEASE SAVEPOINT datamart_costs").execute(conn).await?;
+    Ok(Costs { some: before + some, whole })
 }
 
 /// What the planner thinks of a statement with these parameters.

@@ -24,9 +24,19 @@ pub(super) struct Keys {
     /// What the parameters are like.
     pub shape: Shape,
     arrays: Vec<Opaque>,
+    /// Of each column with ranges, how many times as wide as the first all of them are.
+    wide: Vec<Option<f64>>,
 }
 
 impl Keys {
+    /// What the parameters are like if of several ranges only the first counts, and how many times as wide all of them are.
+    pub fn first_range(&self) -> Option<(Shape, f64)> {
+        let [Some(wide)] = self.wide[..] else { return None };
+        let several = self.shape.ranges.iter().any(|count| *count > 1) && wide.is_finite() && wide >= 1.0;
+        let ranges = self.shape.ranges.iter().map(|count| (*count).min(1)).collect();
+        several.then(|| (Shape { ranges, ..self.shape.clone() }, wide))
+    }
+
     /// The distinct values of a key column, an array of them; and whether NULL is among them.
     pub fn values(&self, column: usize) -> Option<(&Opaque, bool)> {
         Some((self.arrays.get(column)?, self.shape.nulls.get(column).copied().unwrap_or_default()))
@@ -124,6 +134,7 @@ impl Question<'_> {
                 for edge in ["low", "high"] {
                     keys.arrays.push(Opaque::of(&row, &format!("{edge}{number}"))?);
                 }
+                keys.wide.push(row.try_get(format!("wide{number}").as_str())?);
             }
             keys.shape.ranges.push(count);
         }
@@ -140,7 +151,7 @@ fn with_ranges(of: &Changes, gathered: &str) -> String {
         if let Some(ranges) = changes::ranges(of, at, &values) {
             let _ = write!(
                 columns,
-                ", pg_catalog.cardinality(range{number}.low) AS ranges{number}, range{number}.low AS low{number}, range{number}.high AS high{number}"
+                ", pg_catalog.cardinality(range{number}.low) AS ranges{number}, range{number}.low AS low{number}, range{number}.high AS high{number}, range{number}.wide AS wide{number}"
             );
             let _ = write!(joins, " CROSS JOIN LATERAL (\n{ranges}\n) AS range{number}");
         }

@@ -162,7 +162,8 @@ impl<'a> Task<'a> {
                 if let Some(parts) = parts.filter(|parts| !parts.are_all()) {
                     let some = self.kept(&parts.rows());
                     let known = (Some(costs.whole), found.cost);
-                    let costs = gate::costs(self.conn, (&some, &Keys::default()), &all, known).await?;
+                    let some = gate::Part { sql: &some, keys: &Keys::default(), first: None };
+                    let costs = gate::costs(self.conn, some, &all, known).await?;
                     if costs.ratio() < gate::PAYS {
                         standing.cost = Some(costs.whole);
                         return self.fill(session, look, parts, &all, (standing, of_costs(decision, costs))).await;

@@ -94,7 +94,8 @@ pub fn gathered(changes: &Changes, affected: &str) -> String {
 }
 
 /// The ranges of a source's column that the values of a key column (an expression, of an array of them) stand for: one row of two
-/// arrays, the beginnings and the ends, both inclusive. `None` where the column has no ranges.
+/// arrays, the beginnings (`low`) and the ends (`high`), both inclusive, and how many times as wide as the first all of them are
+/// (`wide`). `None` where the column has no ranges.
 pub fn ranges(changes: &Changes, column: usize, values: &str) -> Option<String> {
     let key = changes.key.get(column)?;
     let range = key.range.as_ref()?;
@@ -109,13 +110,15 @@ pub fn ranges(changes: &Changes, column: usize, values: &str) -> Option<String> 
     let low = bound("-", "< '4000-01-01 BC'", "-infinity");
     let high = bound(&format!("+ '{step}'::interval +"), "> '200000-01-01'", "infinity");
     let epoch = |name: &str| format!("pg_catalog.date_part('epoch', {name})");
+    let width = format!("({} - {})", epoch("m.high"), epoch("m.low"));
     Some(format!(
         "WITH r AS (SELECT {low} AS low, {high} AS high FROM (SELECT DISTINCT v FROM pg_catalog.unnest(({values})::{of_key}[]) AS u(v) WHERE v IS NOT NULL) AS k),\n\
          g AS (SELECT r.low, r.high, {} - {} AS gap FROM r),\n\
          n AS (SELECT g.*, g.gap IS NULL OR (g.gap > 0 AND pg_catalog.row_number() OVER (ORDER BY g.gap DESC NULLS LAST) < {MAX_RANGES}) AS first FROM g),\n\
          p AS (SELECT n.low, n.high, pg_catalog.count(*) FILTER (WHERE n.first) OVER (ORDER BY n.low, n.high) AS part FROM n),\n\
          m AS (SELECT pg_catalog.min(p.low) AS low, pg_catalog.max(p.high) AS high FROM p GROUP BY p.part)\n\
-         SELECT pg_catalog.array_agg(m.low ORDER BY m.low) AS low, pg_catalog.array_agg(m.high ORDER BY m.low) AS high FROM m",
+         SELECT pg_catalog.array_agg(m.low ORDER BY m.low) AS low, pg_catalog.array_agg(m.high ORDER BY m.low) AS high, \
+         pg_catalog.sum({width}) / nullif((pg_catalog.array_agg({width} ORDER BY m.low))[1], 0) AS wide FROM m",
         epoch("r.low"),
         epoch("pg_catalog.max(r.high) OVER (ORDER BY r.low, r.high ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"),
     ))
