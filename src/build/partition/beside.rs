@@ -100,7 +100,7 @@ fn jobs(filling: &Filling<'_>, division: &Division, parts: &[NextPart], changes:
     let (default, others): (Vec<&NextPart>, Vec<&NextPart>) = parts.iter().partition(|part| part.is_default());
     let rest = match default.first() {
         Some(default) => Some(job(Some(default))),
-        None => filling.catches().then(|| job(None)),
+        None => filling.catches(parts).then(|| job(None)),
     };
     rest.into_iter().chain(others.into_iter().map(|part| job(Some(part)))).collect()
 }
@@ -201,7 +201,7 @@ async fn completed(
         check_all(conn, &mut session, frame, filling.mart, &filling.name, checks).await?;
         match failure(checks) {
             Some(error) => Err(error),
-            None => Ok(NextParts { name: filling.name.clone(), parts, snapshot }),
+            None => Ok(NextParts { name: filling.name.clone(), parts, snapshot, differ: false }),
         }
     };
     let outcome = outcome.await;

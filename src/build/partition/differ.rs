@@ -60,6 +60,8 @@ async fn compare(
             _ if held != Some(rows) => false,
             None => false,
             Some(_) if rows == 0 => true,
+            // Looking costs about what exchanging it does.
+            Some(_) if next.differ => false,
             Some(attached) => image(conn, &attached.name, columns).await? == image(conn, &part.next, columns).await?,
         };
         if same {

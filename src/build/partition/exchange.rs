@@ -76,7 +76,9 @@ pub async fn exchange_parts(
         };
         made.extend(condition.map(|c| format!("ALTER TABLE {} ADD CONSTRAINT {BOUND} CHECK ({c})", part.next)));
     }
-    made.push(format!("VACUUM (ANALYZE) {}", next.name));
+    // What is built is analysed by itself: of the relation around it nobody will know.
+    let parts: Vec<String> = changed.parts.iter().map(|part| part.next.to_string()).collect();
+    made.push(format!("VACUUM (ANALYZE) {}", parts.join(", ")));
     let waits = match default {
         Some(attached) if !is_empty(conn, attached, frame).await? => {
             made.extend(say_bound(conn, attached).await?);

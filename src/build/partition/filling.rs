@@ -52,12 +52,18 @@ impl Filling<'_> {
             }
         }
         let query = self.which.query.as_ref().unwrap_or(&self.mart.query);
-        let insert =
-            self.insert(&self.name, query, (!conditions.is_empty()).then(|| conditions.join(" AND ")).as_deref());
+        let condition = (!conditions.is_empty()).then(|| conditions.join(" AND "));
+        let into = match parts.as_slice() {
+            // Nobody has to look where each row goes.
+            [only] if self.is_told() => &only.next,
+            _ => &self.name,
+        };
+        let insert = self.insert(into, query, condition.as_deref());
         run(conn, session, frame, &insert).await?;
         self.rest(conn, session, &mut parts, frame).await?;
         session.leave(conn).await?;
-        Ok(NextParts { name: self.name.clone(), parts, snapshot: row.try_get(0)? })
+        let differ = self.which.touched.is_some();
+        Ok(NextParts { name: self.name.clone(), parts, snapshot: row.try_get(0)?, differ })
     }
 
     /// Makes it, without rows.
@@ -163,8 +169,15 @@ impl Filling<'_> {
     }
 
     /// Rows that no partition takes are found in one of their own instead of stopping at the first of them; of a hash there are none.
-    pub fn catches(&self) -> bool {
-        !matches!(self.partition.by, PartitionBy::Hash { .. })
+    pub fn catches(&self, parts: &[NextPart]) -> bool {
+        let hash = matches!(self.partition.by, PartitionBy::Hash { .. });
+        let told = self.is_told() && !parts.is_empty();
+        !hash && !told && !parts.iter().any(NextPart::is_default)
+    }
+
+    /// Whether there are no rows but those of partitions that are there.
+    fn is_told(&self) -> bool {
+        self.which.touched.as_ref().is_some_and(|(touched, _)| !touched.others)
     }
 
     /// What takes the rows that no partition takes.
@@ -184,7 +197,7 @@ impl Filling<'_> {
             let options = part.live.as_ref().map(|attached| with(&attached.options)).unwrap_or_default();
             sql.push(format!("CREATE TABLE {} PARTITION OF {name} {}{options}{tablespace}", part.next, part.bound));
         }
-        if self.catches() && !parts.iter().any(NextPart::is_default) {
+        if self.catches(parts) {
             sql.push(format!("CREATE TABLE {} PARTITION OF {name} DEFAULT", self.default_name()));
         }
         sql
@@ -198,7 +211,7 @@ impl Filling<'_> {
         parts: &mut Vec<NextPart>,
         frame: &Frame,
     ) -> Result<(), SqlError> {
-        if !self.catches() || parts.iter().any(NextPart::is_default) {
+        if !self.catches(parts) {
             return Ok(());
         }
         let (rest, column) = (self.default_name(), quote_ident(&self.partition.column));

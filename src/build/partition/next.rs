@@ -59,4 +59,6 @@ pub struct NextParts {
     pub parts: Vec<NextPart>,
     /// `pg_current_snapshot()` of the fill.
     pub snapshot: String,
+    /// Something says that rows of each changed.
+    pub differ: bool,
 }
