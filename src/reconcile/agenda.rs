@@ -28,6 +28,8 @@ const LATER: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(
 pub(super) struct Begin {
     pub start: Start,
     pub item: Item,
+    /// What goes along with it, upstream first.
+    pub along: Vec<Item>,
     pub options: Rc<Options>,
 }
 
@@ -130,7 +132,18 @@ impl Agenda {
             // Who asked for it is answered each time.
             let told = self.postponed.get(&start.mart).is_some_and(|(_, told)| *told) && start.asked.run.is_none();
             match ground.item(&start.mart, Asked { waits: told, ..start.asked.clone() }) {
-                Some(item) => begins.push(Begin { item, options: ground.options.clone(), start }),
+                Some(item) => {
+                    let along = match item.goes_along() {
+                        true => self.queue.along(&start.mart, |mart| ground.goes_along(mart), now),
+                        false => Vec::new(),
+                    };
+                    let items = ground.together(&item, &along, now);
+                    for mart in along.iter().filter(|mart| items.iter().all(|item| item.mart != **mart)) {
+                        self.queue.apart(mart, true, now);
+                    }
+                    let along = items;
+                    begins.push(Begin { item, along, options: ground.options.clone(), start });
+                }
                 // It was dropped since the queue was told of it; the next look tells the queue.
                 None => {
                     let ended = Ended { started: now, outcome: Outcome::Failed, whole: false };
@@ -224,6 +237,9 @@ impl Agenda {
         let method = finished.result.as_ref().ok().and_then(|run| run.method);
         let ended = Ended { started: finished.began, outcome, whole: method.is_some_and(Method::is_whole) };
         let skips = self.queue.ended(&finished.mart, &ended, now);
+        for (mart, alone) in &finished.apart {
+            self.queue.apart(mart, *alone && outcome == Outcome::Good, now);
+        }
         skips.into_iter().flat_map(|skip| self.not_begun(&skip)).collect()
     }
 

@@ -8,13 +8,13 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::queue::{Job, Outcome, Past};
+use super::queue::{Cause, Job, Outcome, Past};
 use super::{Seen, policies};
 use crate::catalog::{Actual, Applied, Recorded};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
 use crate::manifest::Desired;
-use crate::refresh::{Asked, Item, Options};
+use crate::refresh::{Asked, Item, Options, items};
 use crate::state::{Fingerprint, QName, Strategy};
 
 /// What is known since the last look.
@@ -78,6 +78,26 @@ impl Ground {
     /// The mart of this full name.
     pub fn named(&self, text: &str) -> Option<&QName> {
         self.names.get(text)
+    }
+
+    /// Whether a mart may be refreshed in the transaction of one that it reads.
+    pub fn goes_along(&self, mart: &QName) -> bool {
+        self.item(mart, Asked::default()).is_some_and(|item| item.goes_along())
+    }
+
+    /// What goes along with a mart that is refreshed, upstream first.
+    pub fn together(&self, item: &Item, along: &[QName], now: DateTime<Utc>) -> Vec<Item> {
+        if along.is_empty() {
+            return Vec::new();
+        }
+        let names = along.iter().chain([&item.mart]).cloned().collect();
+        let mut items = items(&self.seen.actual, &names).unwrap_or_default();
+        items.retain(|other| other.mart != item.mart);
+        for other in &mut items {
+            other.asked =
+                Asked { along: true, cause: Some(Cause::After.as_str()), due_at: Some(now), ..Asked::default() };
+        }
+        items
     }
 
     /// A mart to be refreshed.

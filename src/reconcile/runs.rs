@@ -1,5 +1,6 @@
 //! The runs at work: each on a worker of its own, several at once.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use tracing::Instrument;
 use super::log::{self, told};
 use super::queue::{Cause, Start};
 use crate::database::Endpoint;
-use crate::refresh::{Event, Item, Options, RefreshError, Run, RunStatus, Workers};
+use crate::refresh::{Along, Event, Item, Options, RefreshError, Run, RunStatus, Workers};
 use crate::state::QName;
 
 /// Workers that rest this long are closed: an idle daemon holds no more than it hears with.
@@ -31,6 +32,10 @@ pub(super) struct Finished {
     pub joined: Vec<i64>,
     pub began: DateTime<Utc>,
     pub result: Result<Run, RefreshError>,
+    /// It went along with another one.
+    pub along: bool,
+    /// Marts that were to go along with it and did not, and whether they are to be refreshed by themselves.
+    pub apart: Vec<(QName, bool)>,
 }
 
 /// Who hears what happens in a run.
@@ -40,7 +45,9 @@ pub(super) type Hear = Rc<dyn Fn(Event)>;
 pub(super) struct Runs {
     endpoint: Endpoint,
     workers: Rc<Workers>,
-    work: FuturesUnordered<LocalBoxFuture<'static, Finished>>,
+    work: FuturesUnordered<LocalBoxFuture<'static, Vec<Finished>>>,
+    /// Ended, and not told yet.
+    ended: VecDeque<Finished>,
     hear: Hear,
     running: usize,
 }
@@ -51,13 +58,14 @@ impl Runs {
             endpoint: endpoint.clone(),
             workers: Rc::new(Workers::new(endpoint, registry, project)),
             work: FuturesUnordered::new(),
+            ended: VecDeque::new(),
             hear,
             running: 0,
         }
     }
 
-    /// Begins a run.
-    pub fn start(&mut self, start: Start, item: Item, options: Rc<Options>) {
+    /// Begins a run, and those that go `along` with it.
+    pub fn start(&mut self, start: Start, item: Item, along: Vec<Item>, options: Rc<Options>) {
         let (workers, hear) = (Rc::clone(&self.workers), Rc::clone(&self.hear));
         let span =
             tracing::info_span!("run", mart = %start.mart, cause = start.cause.as_str(), run = tracing::field::Empty);
@@ -65,17 +73,57 @@ impl Runs {
         self.running += 1;
         let work = async move {
             let began = Utc::now();
-            let result = workers.run(&item, &options, &*hear).await;
-            match &result {
-                Ok(run) => {
-                    within.record("run", run.run);
-                    log::run(run);
-                    hear(Event::Ended { run: Box::new(run.clone()) });
+            let (mut result, mut others) = (None, Vec::new());
+            if !along.is_empty() {
+                let items: Vec<&Item> = [&item].into_iter().chain(&along).collect();
+                match workers.run_together(&items, &options, (&|| false, &*hear)).await {
+                    Ok(runs) => {
+                        let mut runs = runs.into_iter();
+                        if let Some(Along::Ran(run)) = runs.next() {
+                            result = Some(Ok(*run));
+                        }
+                        others = runs.collect();
+                    }
+                    Err(error) => result = Some(Err(error)),
                 }
-                Err(error) => tracing::warn!(error = %told(error), "the run could not begin or be recorded"),
             }
+            let result = match result {
+                Some(result) => result,
+                None => workers.run(&item, &options, &*hear).await,
+            };
+            if let Ok(run) = &result {
+                within.record("run", run.run);
+            }
+            heard(&result, &*hear);
             let Start { mart, cause, joined, .. } = start;
-            Finished { mart, cause: Some(cause), waited: item.asked.run, joined, began, result }
+            let (mut apart, mut finished) = (Vec::new(), Vec::new());
+            others.resize(along.len(), Along::Alone);
+            for (item, run) in along.into_iter().zip(others) {
+                let run = match run {
+                    Along::Ran(run) => *run,
+                    other => {
+                        apart.push((item.mart, matches!(other, Along::Alone)));
+                        continue;
+                    }
+                };
+                let (cause, result) = (Some(Cause::After), Ok(run));
+                heard(&result, &*hear);
+                let (mart, apart) = (item.mart, Vec::new());
+                finished.push(Finished {
+                    mart,
+                    cause,
+                    waited: None,
+                    joined: Vec::new(),
+                    began,
+                    result,
+                    along: true,
+                    apart,
+                });
+            }
+            let waited = item.asked.run;
+            finished
+                .insert(0, Finished { mart, cause: Some(cause), waited, joined, began, result, along: false, apart });
+            finished
         };
         self.work.push(Box::pin(work.instrument(span)));
     }
@@ -87,20 +135,24 @@ impl Runs {
             let began = Utc::now();
             let result = workers.skip(&item, &options, (RunStatus::Skipped, &reason), &*hear).await;
             tracing::info!(mart = %item.mart, reason, "not refreshed");
-            Finished { mart: item.mart.clone(), cause: None, waited: item.asked.run, joined, began, result }
+            let (mart, waited) = (item.mart.clone(), item.asked.run);
+            vec![Finished { mart, cause: None, waited, joined, began, result, along: false, apart: Vec::new() }]
         }));
     }
 
-    /// The next one that ends; never, where none is at work.
+    /// The next one that ends; never, where none is at work. May be dropped and called again.
     pub async fn next(&mut self) -> Finished {
-        match self.work.next().await {
-            Some(finished) => {
-                if finished.cause.is_some() {
+        loop {
+            if let Some(finished) = self.ended.pop_front() {
+                if finished.cause.is_some() && !finished.along {
                     self.running -= 1;
                 }
-                finished
+                return finished;
             }
-            None => std::future::pending().await,
+            match self.work.next().await {
+                Some(finished) => self.ended.extend(finished),
+                None => std::future::pending().await,
+            }
         }
     }
 
@@ -111,7 +163,7 @@ impl Runs {
 
     /// Whether nothing is at work, not even a note in the history.
     pub fn is_idle(&self) -> bool {
-        self.work.is_empty()
+        self.work.is_empty() && self.ended.is_empty()
     }
 
     /// Whether this server process works, or did just now, for one of our runs.
@@ -149,5 +201,15 @@ impl Runs {
     /// Ends every session, at once.
     pub async fn close(&self) {
         self.workers.close().await;
+    }
+}
+
+fn heard(result: &Result<Run, RefreshError>, hear: &dyn Fn(Event)) {
+    match result {
+        Ok(run) => {
+            log::run(run);
+            hear(Event::Ended { run: Box::new(run.clone()) });
+        }
+        Err(error) => tracing::warn!(error = %told(error), "the run could not begin or be recorded"),
     }
 }

@@ -184,10 +184,10 @@ impl<'a> Term<'a> {
             return;
         }
         let free = self.clerk.agenda.parallel().saturating_sub(self.runs.running());
-        for Begin { start, item, options } in self.clerk.agenda.begin(free) {
+        for Begin { start, item, along, options } in self.clerk.agenda.begin(free) {
             self.board.began((Utc::now() - start.due_at).to_std().unwrap_or_default());
             self.board.moved();
-            self.runs.start(start, item, options);
+            self.runs.start(start, item, along, options);
         }
     }
 

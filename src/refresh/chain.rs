@@ -3,8 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::choose::follows;
-use super::{Facts, Item};
+use super::{Facts, Item, Run};
 use crate::state::{QName, Strategy};
+
+/// What became of a mart that was to be refreshed in one transaction with others.
+#[derive(Debug, Clone)]
+pub enum Along {
+    /// It was refreshed, or failed.
+    Ran(Box<Run>),
+    /// Nothing that it reads changed.
+    Unneeded,
+    /// It has to be refreshed by itself.
+    Alone,
+}
 
 /// Of each item, the number of the chain that it is a part of; `None` where it is refreshed alone.
 pub(super) fn chains(items: &[Item]) -> Vec<Option<usize>> {
@@ -40,6 +51,13 @@ pub(super) fn along(items: &[Item], together: &mut Vec<usize>, chain: &[usize], 
         let ready = |at: &usize| !together.contains(at) && items[*at].upstream.iter().all(goes);
         let Some(next) = chain.iter().copied().find(ready) else { return };
         together.push(next);
+    }
+}
+
+impl Item {
+    /// Whether it may be refreshed in one transaction with others.
+    pub fn goes_along(&self) -> bool {
+        can(self)
     }
 }
 

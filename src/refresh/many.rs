@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::workers::Workers;
-use super::{Event, Item, Options, RefreshError, Run, RunStatus, chain};
+use super::{Along, Event, Item, Options, RefreshError, Run, RunStatus, chain};
 use crate::database::Endpoint;
 use crate::state::{Kind, QName};
 
@@ -57,7 +57,8 @@ pub async fn refresh(
                 if together.len() > 1 {
                     let of: Vec<&Item> = together.iter().map(|i| &items[*i]).collect();
                     let runs = workers.run_together(&of, options, (stopped, tell)).await?;
-                    return Ok(together.into_iter().zip(runs).collect());
+                    let ran = |along: Along| if let Along::Ran(run) = along { Some(*run) } else { None };
+                    return Ok(together.into_iter().zip(runs.into_iter().map(ran)).collect());
                 }
                 let run = if stop {
                     workers.skip(item, options, (RunStatus::Cancelled, "stopped before it began"), tell).await

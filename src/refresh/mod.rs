@@ -42,6 +42,7 @@ use crate::database::{DatabaseError, Endpoint, ErrorKind, LockError, SqlError};
 use crate::manifest::{MaintenanceWindow, PauseWhen};
 use crate::state::QName;
 
+pub use chain::Along;
 pub use changes::{Foreseen, foresee};
 pub use choose::{Choice, Chosen, Facts, choose};
 pub use event::Event;
@@ -256,6 +257,8 @@ pub struct Asked {
     pub due_at: Option<DateTime<Utc>>,
     /// That it has to wait stands in the history already: it is no news that it still has to.
     pub waits: bool,
+    /// It goes along with what it reads, where that changes; else there is nothing to tell of it.
+    pub along: bool,
 }
 
 /// A mart to be refreshed.

@@ -12,9 +12,9 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::again::again;
 use super::changes::{self, Done};
 use super::outcome::Outcome;
-use super::work::{Begun, Started, begin, carry_out, complete, finish, not_run, slow};
+use super::work::{Begun, Started, begin, carry_out, complete, finish, not_run, slow, unopened};
 use super::worker::Worker;
-use super::{Choice, Event, Item, Options, RefreshError, Run, RunStatus, history, one};
+use super::{Along, Choice, Event, Item, Method, Options, RefreshError, Run, RunStatus, history, one};
 use crate::build::{self, Frame, position};
 use crate::database::{Endpoint, ErrorKind, SqlError};
 use crate::state::QName;
@@ -27,6 +27,8 @@ struct Member {
     at: usize,
     started: Started,
     frame: Frame,
+    /// It has its row in the history. What goes along gets one where there is something to tell.
+    begun: bool,
 }
 
 /// What came of a transaction.
@@ -38,14 +40,16 @@ struct Attempt {
     failed: Vec<(Member, SqlError, Duration)>,
     /// Those that have to be refreshed alone, and what reads them.
     left: Vec<Member>,
+    /// Those that go along, and have nothing to follow.
+    unneeded: Vec<usize>,
     /// What ended all of it.
     broken: Option<SqlError>,
     /// It could not begin.
     shut: bool,
 }
 
-/// Refreshes marts, which stand upstream first. No run of one that was not begun, because somebody holds it or one that it reads:
-/// it is refreshed, or skipped, by itself.
+/// Refreshes marts, which stand upstream first. One that was not begun, because somebody holds it or one that it reads, is
+/// refreshed, or skipped, by itself.
 ///
 /// # Errors
 /// Where nothing could be written about them.
@@ -55,8 +59,8 @@ pub(super) async fn together(
     items: &[&Item],
     options: &Options,
     (stopped, tell): (&dyn Fn() -> bool, &dyn Fn(Event)),
-) -> Result<Vec<Option<Run>>, RefreshError> {
-    let mut runs: Vec<Option<Run>> = vec![None; items.len()];
+) -> Result<Vec<Along>, RefreshError> {
+    let mut runs = vec![Along::Alone; items.len()];
     let locks: Vec<String> = items.iter().map(|item| format!("mart:{}", item.mart)).collect();
     let locks: Vec<&str> = locks.iter().map(String::as_str).collect();
     // Who is held up is so alone.
@@ -68,16 +72,17 @@ pub(super) async fn together(
     for (at, item) in items.iter().enumerate() {
         let begun = match again(&mut worker.conn, item, options).await {
             _ if item.upstream.iter().any(|up| absent.contains(up)) => None,
+            Ok(item) if item.asked.along => unopened(item),
             Ok(item) => Some(begin(worker, endpoint, item, options, tell).await?),
             Err(_) => None,
         };
         match begun {
             Some(Begun::Started(started)) => {
                 let frame = one::frame(&started.item.recorded.mart, &started.live, options, &worker.user);
-                members.push(Member { at, started: *started, frame });
+                members.push(Member { at, begun: !item.asked.along, started: *started, frame });
                 continue;
             }
-            Some(Begun::Ended(run)) => runs[at] = Some(*run),
+            Some(Begun::Ended(run)) => runs[at] = Along::Ran(run),
             None => {}
         }
         absent.insert(&item.mart);
@@ -89,11 +94,14 @@ pub(super) async fn together(
             shut = attempt.shut;
             members = ended(worker, endpoint, attempt, &mut runs, options, tell).await?;
         }
+        // What goes along and could not, goes by itself.
+        members.retain(|member| member.begun);
         let free = members.iter().position(|member| !reads(member, members.iter()));
-        let Some(free) = free else { continue };
+        // In a circle, which cannot be applied, nobody waits for ever.
+        let Some(free) = free.or((!members.is_empty()).then_some(0)) else { break };
         let Member { at, started, .. } = members.remove(free);
         let up = started.item.upstream.iter().find(|up| failed(items, &runs, up)).cloned();
-        runs[at] = Some(if let Some(up) = up {
+        let run = if let Some(up) = up {
             let reason = format!("{up}, which it reads, was not refreshed");
             not_run(worker, endpoint, started.run, (RunStatus::Skipped, reason), options).await?
         } else if stopped() {
@@ -101,7 +109,8 @@ pub(super) async fn together(
             not_run(worker, endpoint, started.run, (RunStatus::Cancelled, reason), options).await?
         } else {
             carry_out(worker, endpoint, started, options, tell).await?
-        });
+        };
+        runs[at] = Along::Ran(Box::new(run));
     }
     worker.unlock(endpoint, &locks, options).await?;
     Ok(runs)
@@ -144,6 +153,20 @@ async fn attempt(conn: &mut PgConnection, holder: i32, members: Vec<Member>, opt
             all.left.push(member);
             continue;
         }
+        if !member.begun {
+            if !follows(&member, &all.written) {
+                all.unneeded.push(member.at);
+                continue;
+            }
+            match open(conn, &mut member, options).await {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    all.broken = Some(error);
+                    continue;
+                }
+            }
+        }
         let began = Instant::now();
         let Started { item, live, run, .. } = &mut member.started;
         let held = (&member.frame, holder);
@@ -161,6 +184,26 @@ async fn attempt(conn: &mut PgConnection, holder: i32, members: Vec<Member>, opt
     all
 }
 
+/// Whether it reads one whose rows changed.
+fn follows(member: &Member, written: &[(Member, Outcome, Duration)]) -> bool {
+    let changes = member.started.item.recorded.applied.changes.iter();
+    let sources: BTreeSet<&QName> = changes.flat_map(|c| &c.sources).map(|source| &source.table).collect();
+    let changed = |outcome: &Outcome| [outcome.inserted, outcome.updated, outcome.deleted] != [Some(0); 3];
+    written.iter().any(|(up, outcome, _)| changed(outcome) && sources.contains(&up.started.item.recorded.mart.name))
+}
+
+/// Opens its row in the history, in the transaction; whether it may go on.
+async fn open(conn: &mut PgConnection, member: &mut Member, options: &Options) -> Result<bool, SqlError> {
+    let Started { item, run, counted, .. } = &mut member.started;
+    match history::begin(conn, options, item, Method::Changes, run).await? {
+        history::Begun::Run(number) => run.run = number,
+        history::Begun::Uncounted(number) => (run.run, *counted) = (number, false),
+        history::Begun::Superseded | history::Begun::Withdrawn => return Ok(false),
+    }
+    member.begun = true;
+    Ok(true)
+}
+
 fn beginning(members: &[Member], options: &Options) -> String {
     let watched = members.iter().map(|member| changes::watched(&member.started.item, options));
     let watched: Vec<_> = watched.collect();
@@ -174,13 +217,18 @@ async fn ended(
     worker: &mut Worker,
     endpoint: &Endpoint,
     attempt: Attempt,
-    runs: &mut [Option<Run>],
+    runs: &mut [Along],
     options: &Options,
     tell: &dyn Fn(Event),
 ) -> Result<Vec<Member>, RefreshError> {
-    let Attempt { written, mut failed, left, broken, shut } = attempt;
+    let Attempt { written, mut failed, mut left, unneeded, broken, shut } = attempt;
     if shut {
         return Ok(left);
+    }
+    unneeded.into_iter().for_each(|at| runs[at] = Along::Unneeded);
+    if broken.is_some() {
+        // Rows that were opened in the transaction are gone with it.
+        left.iter_mut().for_each(|member| member.begun &= !member.started.item.asked.along);
     }
     let mut done: Vec<(Member, Run, bool, Duration)> = Vec::new();
     for (member, outcome, took) in written {
@@ -211,13 +259,13 @@ async fn ended(
             let _ = changes::tidy(&mut worker.conn, &member.started.live, &member.frame).await;
         }
         slow(&member.started.item, took, tell);
-        runs[member.at] = Some(run);
+        runs[member.at] = Along::Ran(Box::new(run));
     }
     for (member, error, took) in failed {
         let mut run = member.started.run;
         complete(&mut run, Err(error), took, &member.started.chosen);
         finish(worker, endpoint, options, &run).await?;
-        runs[member.at] = Some(run);
+        runs[member.at] = Along::Ran(Box::new(run));
     }
     Ok(left)
 }
@@ -228,7 +276,7 @@ fn reads<'a>(member: &Member, mut others: impl Iterator<Item = &'a Member>) -> b
 }
 
 /// Whether a mart of this name was to be refreshed, and was not.
-fn failed(items: &[&Item], runs: &[Option<Run>], name: &QName) -> bool {
-    let run = items.iter().zip(runs).find(|(item, _)| item.mart == *name).and_then(|(_, run)| run.as_ref());
-    run.is_some_and(|run| !matches!(run.status, RunStatus::Success | RunStatus::Noop))
+fn failed(items: &[&Item], runs: &[Along], name: &QName) -> bool {
+    let run = items.iter().zip(runs).find(|(item, _)| item.mart == *name).map(|(_, run)| run);
+    matches!(run, Some(Along::Ran(run)) if !matches!(run.status, RunStatus::Success | RunStatus::Noop))
 }

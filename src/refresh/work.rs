@@ -194,6 +194,15 @@ pub(super) async fn begin(
     Ok(Begun::Started(Box::new(Started { item, live, chosen, run, counted })))
 }
 
+/// A run that follows what changed, and gets its row in the history where there is something to tell.
+pub(super) fn unopened(item: Item) -> Option<Begun> {
+    let live = item.live.clone()?;
+    let mut run = one::beginning(&item, "what changed", Utc::now());
+    run.method = Some(Method::Changes);
+    let chosen = Chosen { choice: Choice::Changes, why: None };
+    Some(Begun::Started(Box::new(Started { item, live, chosen, run, counted: true })))
+}
+
 /// Refreshes the mart of a run that has begun, and closes its row.
 ///
 /// # Errors

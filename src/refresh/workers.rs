@@ -8,7 +8,7 @@ use chrono::Utc;
 
 use super::together::together;
 use super::worker::{Lease, Numbers, Worker, session};
-use super::{Event, Item, Options, RefreshError, Run, RunStatus, one, tidy_logs, work};
+use super::{Along, Event, Item, Options, RefreshError, Run, RunStatus, one, tidy_logs, work};
 use crate::database::{Endpoint, LockSession};
 
 /// Workers on one database: each refreshes a mart at a time, and rests between two.
@@ -51,8 +51,7 @@ impl Workers {
         Ok(run)
     }
 
-    /// Refreshes marts in one transaction, as far as that can be, each with a row of history; they stand upstream first. No run of one
-    /// that has to be refreshed by itself.
+    /// Refreshes marts in one transaction, as far as that can be, each with a row of history; they stand upstream first.
     ///
     /// # Errors
     /// As [`Workers::run`].
@@ -61,7 +60,7 @@ impl Workers {
         items: &[&Item],
         options: &Options,
         (stopped, tell): (&dyn Fn() -> bool, &dyn Fn(Event)),
-    ) -> Result<Vec<Option<Run>>, RefreshError> {
+    ) -> Result<Vec<Along>, RefreshError> {
         let mut worker = self.take(tell).await?;
         let runs = together(&mut worker, &self.endpoint, items, options, (stopped, tell)).await?;
         self.rest(worker);

@@ -77,6 +77,8 @@ pub(super) struct Running {
     pub wish: Option<Wish>,
     /// How old its rows will be: the time it began, or the age of what it reads.
     pub asof: DateTime<Utc>,
+    /// The mart with whose run it goes along.
+    pub with: Option<QName>,
 }
 
 impl Running {

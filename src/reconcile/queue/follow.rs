@@ -13,7 +13,12 @@ impl Queue {
     pub fn ended(&mut self, mart: &QName, ended: &Ended, now: DateTime<Utc>) -> Vec<Skip> {
         self.clock(now);
         let Some(&place) = self.places.get(mart) else { return Vec::new() };
-        let Some(running) = self.entries[place].running.take() else { return Vec::new() };
+        let Some(mut running) = self.entries[place].running.take() else { return Vec::new() };
+        if running.with.is_some() {
+            running.asof = self.asof_of_a_run(place, ended.started);
+            self.entries[place].begun(true, false, ended.started);
+        }
+        let together = running.with.clone().unwrap_or_else(|| mart.clone());
         let waves: Vec<DateTime<Utc>> = running.waves().collect();
         let mut skips = Vec::new();
         self.entries[place].ended = Some(now);
@@ -25,7 +30,8 @@ impl Queue {
                 }
                 self.fresh(place, running.asof.min(ended.started), now);
                 let wave = waves.iter().min().copied().unwrap_or(now);
-                self.follow(place, wave, ended.outcome == Outcome::Good, now, &mut skips);
+                let anew = ended.outcome == Outcome::Good;
+                self.follow(place, (wave, anew), Some(&together), now, &mut skips);
             }
             Outcome::Postponed(until) => self.postpone(place, running, until, now, &mut skips),
             Outcome::Passing | Outcome::Failed | Outcome::Lasting => {
@@ -62,7 +68,7 @@ impl Queue {
         let done = entry.want.take_if(|want| want.due_at <= started && !want.whole).is_some();
         entry.begun(done || entry.want.is_none(), false, started);
         self.fresh(place, asof, now);
-        self.follow(place, now, anew, now, &mut Vec::new());
+        self.follow(place, (now, anew), None, now, &mut Vec::new());
         self.set_timer(place);
     }
 
@@ -80,11 +86,23 @@ impl Queue {
         }
     }
 
-    /// What reads it runs: where it wants to (`anew`: there are new rows), and where it was skipped because of this one.
-    fn follow(&mut self, place: usize, wave: DateTime<Utc>, anew: bool, now: DateTime<Utc>, skips: &mut Vec<Skip>) {
+    /// What reads it runs: where it wants to (`anew`: there are new rows), and where it was skipped because of this one. What went
+    /// along with the run `together` has seen these rows.
+    fn follow(
+        &mut self,
+        place: usize,
+        (wave, anew): (DateTime<Utc>, bool),
+        together: Option<&QName>,
+        now: DateTime<Utc>,
+        skips: &mut Vec<Skip>,
+    ) {
         let mart = self.entries[place].job.mart.clone();
         for reader in self.graph.down[place].clone() {
             let entry = &mut self.entries[reader];
+            let with = entry.running.as_ref().and_then(|running| running.with.as_ref());
+            if together.is_some() && with == together {
+                continue;
+            }
             let owed = entry.owed.remove(&mart);
             let after = anew && entry.job.policy.after;
             if !entry.by_itself() || !(owed || after) {

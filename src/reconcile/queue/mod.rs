@@ -9,6 +9,7 @@
 //! for the same instant or an earlier one, never for a later one, so that a mart that is always at work holds up nobody for ever.
 //! What follows from a run (`after`, retries of what was skipped) belongs to its instant, so that each runs once, in diamonds too.
 
+mod along;
 mod entry;
 mod follow;
 mod graph;
@@ -131,7 +132,7 @@ impl Queue {
         asked.due_at = Some(due_at);
         let joined = wish.as_ref().map(|wish| wish.joined.clone()).unwrap_or_default();
         let mart = entry.job.mart.clone();
-        entry.running = Some(Running { want, wish, asof });
+        entry.running = Some(Running { want, wish, asof, with: None });
         self.set_timer(place);
         Start { mart, cause, due_at, asked, joined }
     }

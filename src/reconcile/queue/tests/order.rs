@@ -153,3 +153,35 @@ fn what_was_due_is_done_by_a_refresh_that_began_after_it() {
     queue.refreshed_elsewhere(&name("a"), at(12, 0, 1), Some(at(12, 0, 1)), at(12, 0, 2));
     assert_eq!(queue.begins(at(12, 0, 2)), Vec::<String>::new());
 }
+
+#[test]
+fn what_goes_along_begins_with_it_and_follows_once() {
+    let jobs = vec![noon("a", &[]), job("b", &["a"]), job("c", &["a"]), job("d", &["b", "c"]), job("e", &["d"])];
+    let mut queue = before_noon(jobs);
+    assert_eq!(queue.begins(at(12, 0, 0)), ["a schedule"]);
+    assert_eq!(queue.along(&name("a"), |mart| mart.name != "e", at(12, 0, 0)), [name("b"), name("c"), name("d")]);
+    assert_eq!(queue.along(&name("a"), |_| true, at(12, 0, 0)), []);
+    assert_eq!(queue.begins(at(12, 0, 1)), Vec::<String>::new());
+    for mart in ["a", "b", "c", "d"] {
+        queue.good(mart, at(12, 0, 0), at(12, 0, 2));
+    }
+    assert_eq!(queue.begins(at(12, 0, 2)), ["e after"]);
+    queue.good("e", at(12, 0, 2), at(12, 0, 3));
+    assert_eq!((queue.begins(at(12, 0, 3)), queue.waiting()), (vec![], 0));
+}
+
+#[test]
+fn what_did_not_go_along_goes_by_itself_where_it_is_due() {
+    let jobs = vec![noon("a", &[]), job("b", &["a"]), job("c", &["b"]), noon("x", &[]), job("y", &["a", "x"])];
+    let mut queue = before_noon(jobs);
+    assert_eq!(queue.begins(at(12, 0, 0)), ["a schedule", "x schedule"]);
+    // Another one that y reads is at work.
+    assert_eq!(queue.along(&name("a"), |_| true, at(12, 0, 0)), [name("b"), name("c")]);
+    queue.good("a", at(12, 0, 0), at(12, 0, 1));
+    queue.apart(&name("b"), true, at(12, 0, 1));
+    queue.apart(&name("c"), false, at(12, 0, 1));
+    assert_eq!(queue.begins(at(12, 0, 1)), ["b after"]);
+    queue.good("b", at(12, 0, 1), at(12, 0, 2));
+    queue.good("x", at(12, 0, 0), at(12, 0, 2));
+    assert_eq!(queue.begins(at(12, 0, 2)), ["c after", "y after"]);
+}
