@@ -3,6 +3,7 @@
 //! A relation without a manifest becomes one. Where there is a manifest, only what changed in the database is taken over: what was written by
 //! hand stays.
 
+mod divided;
 mod index;
 mod jobs;
 mod live;
@@ -18,6 +19,7 @@ use crate::compile::Restated;
 use crate::manifest::{Desired, DesiredMart, Project};
 use crate::state::{Mart, QName};
 
+pub use divided::{Drafts, drafts};
 pub use live::{settings, zone};
 pub use make::manifests;
 

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::ApplyError;
 use super::version::{self, VersionRow};
-use crate::catalog::{Applied, ReadSignature, Relation, relations};
+use crate::catalog::{Applied, Divided, ReadSignature, Relation, relations};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
 use crate::plan::{Adopted, PartRow, Record, RecordRow};
@@ -223,6 +223,7 @@ fn state(
     applied.options.clone_from(&relation.options);
     applied.tablespace.clone_from(&relation.tablespace);
     applied.grants.clone_from(&relation.grants);
+    applied.divided = Divided::of(mart, relation);
     let declared = |name: &String| mart.indexes.iter().any(|index| index.name == *name);
     applied.indexes = relation
         .indexes

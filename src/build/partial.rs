@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::check::{CheckResult, check_all, failure};
 use super::copy::{Needed, close, remove_leftovers, same_columns};
 use super::merge::{Merged, change, key};
+use super::partition::make_homes;
 use super::run::run;
 use super::session::{Frame, SessionState};
 use super::statement;
@@ -81,6 +82,7 @@ async fn write(
     let computed = run(conn, session, frame, &statement::create_part(live, &next, &rows.query)).await?;
     session.leave(conn).await?;
     same_columns(conn, &next, live).await?;
+    make_homes(conn, session, mart, live, &next, frame).await?;
     if computed >= MANY {
         run(conn, session, frame, &format!("ANALYZE {next}")).await?;
     }

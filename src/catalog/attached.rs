@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::kind::RelationKind;
-use crate::state::{Piece, QName, range_of};
+use crate::state::{GrantDecl, Piece, QName, range_of};
 
 /// A partition that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub struct Attached {
     pub bound: String,
     /// Its storage parameters.
     pub options: BTreeMap<String, String>,
+    /// Who may do what on it alone, beside its owner: whoever reads it through its mart needs none of that.
+    pub grants: Vec<GrantDecl>,
+    /// The planner's estimate of rows, where it has one.
+    pub rows: Option<i64>,
 }
 
 impl Attached {

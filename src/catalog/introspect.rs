@@ -15,7 +15,7 @@ use super::measured::Measures;
 use super::options::options;
 use super::renamed::renamed;
 use super::version::next_version;
-use super::{CatalogError, extras, followers, marts, partitions};
+use super::{CatalogError, divided, extras, followers, marts, partitions};
 use crate::manifest::version_mart;
 use crate::state::{GrantDecl, Mart, QName, next_name, version_name};
 
@@ -38,6 +38,8 @@ pub struct Scope {
     pub earlier: BTreeMap<QName, Vec<QName>>,
     /// Logs of source tables, and whether what is behind the sources matters.
     pub capture: Option<CaptureScope>,
+    /// Marts that are divided: who has names that their partitions may need is looked for as well.
+    pub divided: BTreeSet<QName>,
     /// Versioned marts: what their next version needs is looked for as well.
     pub versioned: Vec<Mart>,
     /// Without the definitions of views and materialized views, and without a look whether a relation is empty: those wait for
@@ -67,11 +69,18 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
     let mut names = scope.taken.clone();
     let versions = recorded.values().flat_map(|row| &row.versions).map(|version| &version.mart.name);
     let versions: BTreeSet<&QName> = versions.collect();
+    let mut parts = scope.divided.clone();
+    let each = recorded.values().flat_map(|row| match row.versions.is_empty() {
+        true => vec![&row.mart],
+        false => row.versions.iter().map(|version| &version.mart).collect(),
+    });
+    parts.extend(each.filter(|mart| mart.partition.is_some()).map(|mart| mart.name.clone()));
     for mart in &scope.versioned {
         let row = recorded.get(renamed.get(&mart.name).unwrap_or(&mart.name));
         let number = next_version(row, &mart.name, |name| versions.contains(name));
         let next = version_mart(mart, version_name(&mart.name, number), number);
         names.extend(next.names_beside());
+        parts.extend(next.partition.is_some().then(|| next.name.clone()));
         managed.insert(next.name);
         let known = row.map(|row| row.versions.as_slice()).unwrap_or_default();
         for version in known {
@@ -97,7 +106,11 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         names.extend(whole.values().flat_map(names_aside));
         found.extend(whole);
     }
-    let taken = taken(conn, &names).await?;
+    let mut taken = taken(conn, &names).await?;
+    // What was asked for by name is known better.
+    for (name, one) in divided::beside(conn, &parts).await? {
+        taken.entry(name).or_insert(one);
+    }
     let captures = match &scope.capture {
         Some(capture) => {
             // Marts that no manifest declares any more follow changes, too, until they are dropped.

@@ -3,27 +3,31 @@
 #[cfg(test)]
 mod clocks;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::CatalogError;
 use super::actual::Relation;
 use super::attached::Attached;
 use super::columns::Column;
+use super::divided::Divided;
 use super::kind::RelationKind;
 use super::options::options;
-use crate::state::{Mart, Partition, Piece, QName, Ranges, TimeType, TooMany, range_of};
+use crate::state::{GrantDecl, Mart, Partition, Piece, QName, Ranges, TimeType, TooMany, range_of};
 
 /// The partitions there are beside those there should be.
 #[derive(Debug, Default)]
 pub struct Matched<'a> {
     /// Those that are there.
     pub there: Vec<(&'a Piece, &'a Attached)>,
-    /// Those that are not; where another stands in the place of one, that is left to people.
+    /// Those that are not.
     pub missing: Vec<&'a Piece>,
+    /// Those that are not and have another standing in their place, which is left to people.
+    pub blocked: Vec<&'a Piece>,
     /// Those that should not be there.
     pub others: Vec<&'a Attached>,
 }
@@ -46,7 +50,9 @@ pub fn matched<'a>(live: &'a Relation, pieces: &'a [Piece]) -> Matched<'a> {
     }
     found.others = attached.into_values().collect();
     found.others.sort_by(|a, b| a.name.cmp(&b.name));
-    found.missing.retain(|piece| !found.others.iter().any(|other| other.overlaps(piece)));
+    let (blocked, missing) =
+        found.missing.into_iter().partition(|piece| found.others.iter().any(|other| other.overlaps(piece)));
+    (found.blocked, found.missing) = (blocked, missing);
     found
 }
 
@@ -90,6 +96,8 @@ pub(super) async fn partitions(
                 owner: row.try_get("owner")?,
                 bound: row.try_get("bound")?,
                 options: options(row.try_get("options")?),
+                grants: grants(&row)?,
+                rows: row.try_get("rows")?,
             });
         }
     }
@@ -100,6 +108,18 @@ pub(super) async fn partitions(
         parent.options = shared;
     }
     Ok(())
+}
+
+/// One entry per role and grant option.
+fn grants(row: &PgRow) -> Result<Vec<GrantDecl>, sqlx::Error> {
+    let Some(roles) = row.try_get::<Option<Vec<String>>, _>("roles")? else { return Ok(Vec::new()) };
+    let (privileges, grantable): (Vec<String>, Vec<bool>) = (row.try_get("privileges")?, row.try_get("grantable")?);
+    let mut by_role: BTreeMap<(String, bool), Vec<String>> = BTreeMap::new();
+    for ((role, privilege), grantable) in roles.into_iter().zip(privileges).zip(grantable) {
+        by_role.entry((role, grantable)).or_default().push(privilege);
+    }
+    let grant = |((role, grant_option), privileges)| GrantDecl { role, privileges, columns: Vec::new(), grant_option };
+    Ok(by_role.into_iter().map(grant).collect())
 }
 
 async fn set(conn: &mut PgConnection, datestyle: &str, timezone: &str) -> Result<(), CatalogError> {
@@ -124,7 +144,7 @@ pub fn time_of(mart: &Mart, columns: &[Column]) -> Option<Result<(TimeType, Tz),
 }
 
 /// The partitions that a mart should have at the instant `now`. `live` is the relation there is, `span` the first and the
-/// last time of its rows on the wall of its zone, where somebody looked.
+/// last time of its rows on the wall of its zone, where somebody looked; `applied` what it had when it was applied.
 ///
 /// # Errors
 /// It cannot be divided so.
@@ -133,24 +153,37 @@ pub fn wanted(
     columns: &[Column],
     live: Option<&Relation>,
     span: Option<(NaiveDateTime, NaiveDateTime)>,
+    applied: Option<&Divided>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Piece>, Undividable> {
     let Some(partition) = &mart.partition else { return Ok(Vec::new()) };
     let mut pieces = Vec::new();
     if let (Some(ranges), Some(time)) = (partition.ranges(), time_of(mart, columns)) {
         let time = time?;
-        let there: Vec<NaiveDateTime> = live.iter().flat_map(|live| begins(partition, live, time, mart)).collect();
+        let mut there: Vec<NaiveDateTime> = live.iter().flat_map(|live| begins(partition, live, time, mart)).collect();
         let today = now.with_timezone(&time.1).naive_local();
+        let oldest = oldest(mart, ranges, today);
+        // Where old ones leave, it is not for people to say which was the first.
+        let before = applied.filter(|_| live.is_some() && oldest.is_none());
+        there.extend(before.and_then(|applied| time.0.read(&applied.first, time.1)));
         let first = there.iter().min().copied().into_iter().chain(ranges.start).chain(span.map(|span| span.0)).min();
         let until = ranges.interval.after(today, ranges.premake).unwrap_or(today);
         let until =
             there.iter().max().copied().into_iter().chain(span.map(|span| span.1)).fold(until, NaiveDateTime::max);
         let first = first.unwrap_or(today).min(today);
-        let from = oldest(mart, ranges, today).map_or(first, |oldest| oldest.max(first));
+        let from = oldest.map_or(first, |oldest| oldest.max(first));
         pieces = partition.between(&mart.name, time, from, until)?;
     }
     pieces.extend(partition.fixed(&mart.name));
     Ok(pieces)
+}
+
+/// When the partitions of a mart begin that are as declared.
+pub(super) fn ours(mart: &Mart, live: &Relation) -> Vec<NaiveDateTime> {
+    match (&mart.partition, time_of(mart, &live.columns)) {
+        (Some(partition), Some(Ok(time))) => begins(partition, live, time, mart),
+        _ => Vec::new(),
+    }
 }
 
 /// When the partitions begin that are as ours would be.

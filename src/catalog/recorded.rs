@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::columns::{Column, Index};
+use super::divided::Divided;
 use crate::state::{Changes, Fingerprint, GrantDecl, Mart, Part, QName};
 
 /// A mart as the registry has it.
@@ -99,6 +100,9 @@ pub struct Applied {
     /// How its rows follow what changed, where the query allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes: Option<Changes>,
+    /// Where its partitions began and ended, of a mart that is divided by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divided: Option<Divided>,
 }
 
 /// A relation that a mart reads, and what its columns were.

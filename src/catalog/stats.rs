@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::CatalogError;
@@ -57,6 +58,26 @@ pub async fn sizes(conn: &mut PgConnection, oids: &[i64]) -> Result<HashMap<i64,
         found.insert(row.try_get("oid")?, stats);
     }
     Ok(found)
+}
+
+/// How large a partition is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartSize {
+    /// Table, TOAST and indexes.
+    pub bytes: i64,
+    /// When it was last written as a whole, as far as statistics tell.
+    pub written_at: Option<DateTime<Utc>>,
+}
+
+/// Sizes of a relation's partitions by OID.
+pub async fn part_sizes(conn: &mut PgConnection, parent: i64) -> Result<HashMap<i64, PartSize>, CatalogError> {
+    let rows = sqlx::query(include_str!("sql/part_sizes.sql")).bind(parent).fetch_all(conn).await?;
+    rows.iter()
+        .map(|row| {
+            let size = PartSize { bytes: row.try_get("bytes")?, written_at: row.try_get("written_at")? };
+            Ok((row.try_get("oid")?, size))
+        })
+        .collect()
 }
 
 /// The use of one relation's indexes.

@@ -233,7 +233,7 @@ pub struct ImportArgs {
     pub adopt: bool,
 }
 
-/// The kinds that store their query.
+/// The kinds that store their query, and one whose structure is worth having.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum ImportKind {
@@ -241,6 +241,8 @@ pub enum ImportKind {
     View,
     /// Materialized views.
     MaterializedView,
+    /// Partitioned tables: drafts, to which the query has to be added.
+    PartitionedTable,
 }
 
 /// `refresh`.

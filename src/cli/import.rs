@@ -12,7 +12,7 @@ use datamart::adopt::{self, Adoptions, Findings, Note};
 use datamart::catalog::{self, Actual, CronJob, Relation, RelationKind, Scope, TimeZone};
 use datamart::compile::Restated;
 use datamart::database::registry;
-use datamart::manifest::{self, Desired, Project};
+use datamart::manifest::{self, Desired, DesiredMart, Project};
 use datamart::plan;
 use datamart::state::QName;
 
@@ -63,7 +63,7 @@ pub async fn run(args: &ImportArgs, globals: &Globals, style: Style) -> Result<E
     let declared = settled.declared.into_iter().filter_map(|(name, found)| Some((name, found.ok()?))).collect();
     let before = context.desired.clone();
     let queries = manifest::save::queries(&globals.dir)?;
-    let Adoptions { marts, notes } = adopt::manifests(&Findings {
+    let findings = Findings {
         desired: &before,
         project: &project,
         actual: &seen.actual,
@@ -72,12 +72,23 @@ pub async fn run(args: &ImportArgs, globals: &Globals, style: Style) -> Result<E
         jobs: &seen.jobs,
         timezone: &seen.timezone.name,
         taken: &queries,
-    });
+    };
+    let drafted = adopt::drafts(&findings, &seen.chosen.divided, seen.actual.server.now);
+    let Adoptions { mut marts, mut notes } = adopt::manifests(&findings);
+    notes.extend(drafted.notes);
+    marts.extend(before.marts.iter().filter(|desired| adoptable(desired, &seen)).map(|desired| adopt::Adoption {
+        mart: desired.mart.clone(),
+        known: Some(desired),
+        path: desired.path.clone(),
+    }));
     let mut told = Imported { database: context.reach.endpoint.label().to_owned(), ..Imported::new(&globals.dir) };
-    told.left = seen.chosen.left;
+    let partitioned = RelationKind::PartitionedTable.label();
+    told.left = std::mem::take(&mut seen.chosen.left);
+    told.left.extend(drafted.refused.into_iter().map(|(name, why)| report::import::Left::new(&name, partitioned, why)));
     told.notes = notes;
     let (taken, after) = files::write(&marts, fresh.then_some(&project), globals, &mut told)?;
     told.notes.extend(missing(&after, &seen.actual));
+    told.drafted = files::drafts(&drafted.marts, &after, &globals.dir)?;
     told.managed = taken.iter().filter(|adoption| seen.actual.recorded.contains_key(&adoption.mart.name)).count();
     context.desired = after;
     if args.adopt {
@@ -117,13 +128,19 @@ async fn look(context: &mut Context, args: &ImportArgs) -> Result<Seen> {
         let mut scope = plan::scope(desired, registry);
         let schemas = catalog::introspect(conn, &Scope::default()).await?.server.schemas;
         let chosen = choose::choose(existing, &known, &schemas, desired, args)?;
-        scope.names.extend(chosen.names.iter().cloned());
+        scope.names.extend(chosen.names.iter().chain(&chosen.divided).cloned());
         let actual = catalog::introspect(conn, &scope).await?;
         let jobs = catalog::cron_jobs(conn).await?;
         let timezone = catalog::time_zone(conn).await?;
         Ok(Seen { actual, chosen, jobs, timezone })
     })
     .await
+}
+
+/// Whether a mart of a manifest is there as it is declared, and nobody applied it.
+fn adoptable(desired: &DesiredMart, seen: &Seen) -> bool {
+    let relation = seen.actual.relations.get(&desired.mart.name).filter(|live| seen.chosen.tables.contains(&live.name));
+    relation.is_some_and(|live| live.kind.is(desired.mart.kind)) && desired.mart.versions.is_none()
 }
 
 /// What a new project.toml says: the owner that most have, the database's time zone.

@@ -7,6 +7,7 @@ use super::place::Scratch;
 use super::{CompileError, Compiled, Failure};
 use crate::database::SqlError;
 use crate::manifest::DesiredMart;
+use crate::sql::near;
 use crate::state::{Mart, TimeType, quote_ident};
 
 /// Asks the queries of marts that do not say where their first partition begins. It computes their rows: `start` spares it.
@@ -54,8 +55,9 @@ async fn ask(
     sqlx::raw_sql(AssertSqlSafe(scratch.surroundings(mart))).execute(&mut *conn).await?;
     let (view, column) = (scratch.view(mart), quote_ident(column));
     let sql = format!(
-        "SELECT pg_catalog.min(r.{column})::timestamp, pg_catalog.max(r.{column})::timestamp \
-         FROM {view} AS r WHERE pg_catalog.isfinite(r.{column})"
+        "SELECT {}, {} FROM {view} AS r WHERE pg_catalog.isfinite(r.{column})",
+        near(&format!("pg_catalog.min(r.{column})")),
+        near(&format!("pg_catalog.max(r.{column})"))
     );
     let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut *conn).await?;
     let first: Option<NaiveDateTime> = row.try_get(0)?;

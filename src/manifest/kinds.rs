@@ -33,9 +33,10 @@ pub(super) fn check(root: &Section<'_>, kind: Kind, report: &mut Report) {
         Kind::PartitionedTable => {
             let help = "remove it: the partitions that differ are exchanged";
             refuse(root, "publish", "a partitioned table", help, report);
-            if root.has("versions") {
-                let message = "`versions` is not supported yet for a partitioned table";
-                report.error(root.key_span("versions"), "versions", message, "remove it for now");
+            let versions = root.section("versions");
+            if versions.str("on") == Some("refresh") {
+                let message = "each refresh would copy every partition, and a refresh exchanges those that differ";
+                report.error(versions.span("on"), versions.path("on"), message, "use `on = \"change\"`");
             }
         }
     }

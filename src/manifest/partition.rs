@@ -196,7 +196,10 @@ pub(super) fn check(root: &Section<'_>, partition: &Partition, beside: &Beside<'
         _ => {}
     }
     let frozen = incremental.frozen_before.is_some();
-    if frozen && incremental.time_column.as_ref().is_none_or(|time| time != column) {
+    if frozen && partition.ranges().is_none() {
+        let message = "history is kept by partitions of time, and these are not by `range`";
+        report.error(section.span("frozen_before"), section.path("frozen_before"), message, "remove it");
+    } else if frozen && incremental.time_column.as_ref().is_none_or(|time| time != column) {
         let message = format!("history is kept by partition, so `frozen_before` is about {column}");
         let help = format!("add `time_column = \"{column}\"`");
         report.error(place(), section.path("frozen_before"), message, help);

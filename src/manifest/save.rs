@@ -2,6 +2,7 @@
 //!
 //! Only keys whose value differs are touched. Everything else keeps its place, its spelling and its comments.
 
+mod draft;
 mod edit;
 mod entries;
 mod grants;
@@ -25,6 +26,7 @@ use edit::{put, remove};
 use home::Home;
 use text::{scalar, string};
 
+pub use draft::draft;
 pub use pin::pin;
 pub use write::{queries, write};
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::ages::{Ages, Freshness};
 use super::following::Following;
+use super::partitions::{PartitionStatus, PartitionSummary};
 use super::runs::PastRun;
 use crate::state::{Kind, QName};
 
@@ -173,6 +174,12 @@ pub struct MartStatus {
     /// How it stands to the changes of its sources, where it follows them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub following: Option<Following>,
+    /// How its partitions are, where it has some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partitioned: Option<PartitionSummary>,
+    /// Its partitions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<PartitionStatus>,
     /// What is true of it.
     pub conditions: Vec<Condition>,
     /// Its last run.

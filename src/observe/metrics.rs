@@ -177,6 +177,13 @@ fn stored(text: &mut Text, marts: &[MartFacts]) {
     each(text, gauge("datamart_size_bytes", Some("bytes"), help), marts, |mart| mart.bytes.map(|n| n as f64));
     let help = "Rows: counted by the last refresh, else the planner's estimate.";
     each(text, gauge("datamart_rows_total", None, help), marts, |mart| mart.rows.map(|n| n as f64));
+    let divided = marts.iter().any(|mart| mart.partitions.is_some());
+    if divided {
+        let help = "Partitions of marts that are divided.";
+        each(text, gauge("datamart_partitions", None, help), marts, |mart| mart.partitions.map(|n| n as f64));
+        let help = "Rows that no other partition takes: the planner's estimate.";
+        each(text, gauge("datamart_default_rows", None, help), marts, |mart| mart.default_rows.map(|n| n as f64));
+    }
     let help = "Whether it is refreshed by request alone, because somebody suspended it.";
     each(text, gauge("datamart_suspended", None, help), marts, |mart| Some(f64::from(u8::from(mart.suspended))));
 }

@@ -1,9 +1,11 @@
 //! One mart, looked at closely.
 
+use std::collections::HashMap;
+
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::mart::IndexStatus;
-use super::{Looked, MartStatus, ObserveError, ages, human_size};
+use super::{Looked, MartStatus, ObserveError, ages, human_size, partitions};
 use crate::catalog::{self, CatalogError, Relation};
 use crate::state::{QName, quote_ident};
 
@@ -45,13 +47,18 @@ async fn read(
     mart: &mut MartStatus,
 ) -> Result<(), ObserveError> {
     become_owner(conn, looked, relation).await?;
-    mart.row_count = Some(count(conn, &relation.name).await?);
+    let divided = mart.partitioned.is_some();
+    let counted = if divided { partitions::count(conn, relation).await? } else { HashMap::new() };
+    mart.row_count = Some(if divided { counted.values().sum() } else { count(conn, &relation.name).await? });
     mart.estimated = false;
     let declared = looked.desired.and_then(|desired| desired.marts.iter().find(|d| d.mart.name == *name));
     let recorded = looked.actual.recorded.get(name).map(|row| &row.mart);
     let Some(wanted) = declared.map(|d| &d.mart).or(recorded) else {
         return leave(conn).await;
     };
+    if divided {
+        mart.partitions = partitions::partitions(conn, wanted, relation, &counted, looked.now).await?;
+    }
     let column = wanted.freshness.as_ref().and_then(|freshness| freshness.column.as_ref());
     let there = |column: &&String| relation.columns.iter().any(|c| c.name == **column);
     if let Some(column) = column.filter(there) {

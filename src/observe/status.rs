@@ -11,7 +11,7 @@ use super::following::{self, Following};
 use super::mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus, Rescheduled};
 use super::runs::{self, Last};
 use super::subject::{Subject, subjects};
-use super::{Looked, ObserveError, human_size};
+use super::{Looked, ObserveError, human_size, partitions};
 use crate::catalog::{self, Relation, RelationStats};
 use crate::plan::file_fingerprint;
 use crate::state::{Mart, QName};
@@ -110,6 +110,8 @@ fn tell(
         freshness,
         version: published.map(|version| i64::from(version.number)),
         following: following.map(|following| decided(following, last)),
+        partitioned: partitions::summary(subject, now),
+        partitions: Vec::new(),
         conditions,
         last_run: last.any.clone(),
     }

@@ -42,9 +42,13 @@ impl Builder<'_> {
                 ..this.step(name, sql, role.clone())
             };
             let Some(fix) = self.after_renames(name, &difference.fix) else { continue };
-            for mend in mend(target, &fix) {
+            for mend in mend(target, self.actual, &fix) {
                 match mend {
                     Mend::InTransaction(sql) => self.push(name, sql, role.clone()),
+                    Mend::Fill(sql) => {
+                        let step = Step { settings: self.settings(decision), ..self.step(name, sql, role.clone()) };
+                        self.out.steps.push(step);
+                    }
                     Mend::Briefly(sql) => self.publish(name, sql, role.clone()),
                     Mend::AsOurselves(sql) => {
                         self.publish(name, sql, None);

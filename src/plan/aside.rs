@@ -69,7 +69,7 @@ impl<'a> Builder<'a> {
         self.let_read(decision);
         let query = target.retained(&query_text(decision, aside));
         let create = match &mart.partition {
-            Some(partition) => partitions::create(target, partition, &name, &query),
+            Some(partition) => partitions::create(target, partition, &name, &query, self.actual, role.as_deref()),
             None => vec![statement::create(mart, &name, &query, live)],
         };
         for sql in create {

@@ -42,19 +42,35 @@ pub(crate) enum Fix {
     SetOption(String, String),
     ResetOption(String),
     Grant(GrantFix),
-    CreatePartition(QName),
+    /// A partition that is not there; with its rows, where it had some.
+    CreatePartition {
+        name: QName,
+        filled: bool,
+    },
     RenamePartition {
         from: QName,
         to: QName,
     },
-    DetachPartition(QName),
+    /// It becomes a table of its own, perhaps of another name; those come that it stood in the way of.
+    DetachPartition {
+        name: QName,
+        to: Option<QName>,
+        instead: Vec<(QName, bool)>,
+    },
     DropPartition(QName),
+    /// What a role may do on partitions alone.
+    RevokeOnPartitions {
+        role: String,
+        partitions: Vec<QName>,
+    },
 }
 
 /// Statements of one fix on a live relation. `Alone` ones take no part in a transaction.
 pub(crate) enum Mend {
     /// With what else changes.
     InTransaction(String),
+    /// The same, with the settings of the mart's query.
+    Fill(String),
     /// The same, under a lock that readers wait for.
     Briefly(String),
     /// Briefly, as the connection's own role: it must belong to both owners.

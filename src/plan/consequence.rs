@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::aspect::{Difference, Fix, Mode};
 use super::grants::GrantFix;
 use super::target::Target;
-use super::{Hazard, HazardKind, Refusal, place, weight};
+use super::{Hazard, HazardKind, Refusal, divided, place, weight};
 use crate::catalog::{Actual, Relation};
 use crate::state::{Kind, PUBLICATION_TRIES, QName, quote_ident, quote_role};
 
@@ -121,10 +121,6 @@ pub(super) fn hazards(
                 HazardKind::IndexDropped,
                 format!("index {name} goes{}", weight::index(live, name, actual)),
             )),
-            Fix::DropPartition(name) => hazards.push(Hazard::new(
-                HazardKind::DeletesData,
-                format!("partition {name} is older than is kept, and is dropped with its rows"),
-            )),
             Fix::Owner(owner) => hazards.push(Hazard::new(
                 HazardKind::AuthzUpdate,
                 format!("{owner} owns it instead of {}, who keeps what is granted", live.owner),
@@ -132,6 +128,42 @@ pub(super) fn hazards(
             Fix::Grant(fix) => hazards.push(Hazard::new(HazardKind::AuthzUpdate, granted(fix))),
             _ => {}
         }
+    }
+    hazards.extend(partitions(accepted));
+    hazards
+}
+
+/// What becomes of the rows of partitions.
+fn partitions(accepted: &[Difference]) -> Vec<Hazard> {
+    let told = |of: Vec<&QName>, one: &str, many: &str| {
+        let names: Vec<String> = of.into_iter().map(QName::to_string).collect();
+        let (noun, verb) = if names.len() == 1 { ("partition", one) } else { ("partitions", many) };
+        format!("{noun} {} {verb}", divided::names(names.iter().map(String::as_str)))
+    };
+    let dropped = accepted.iter().filter_map(|difference| match &difference.fix {
+        Fix::DropPartition(name) => Some(name),
+        _ => None,
+    });
+    let filled = accepted.iter().flat_map(|difference| match &difference.fix {
+        Fix::CreatePartition { name, filled: true } => vec![name],
+        Fix::DetachPartition { instead, .. } => instead.iter().filter(|(_, filled)| *filled).map(|(n, _)| n).collect(),
+        _ => Vec::new(),
+    });
+    let (dropped, filled): (Vec<&QName>, Vec<&QName>) = (dropped.collect(), filled.collect());
+    let mut hazards = Vec::new();
+    if !dropped.is_empty() {
+        let (one, many) = (
+            "is older than is kept, and is dropped with its rows",
+            "are older than is kept, and are dropped with their rows",
+        );
+        hazards.push(Hazard::new(HazardKind::DeletesData, told(dropped, one, many)));
+    }
+    if !filled.is_empty() {
+        let (one, many) = (
+            "gets the rows that its query has now, before readers see it",
+            "get the rows that their query has now, before readers see them",
+        );
+        hazards.push(Hazard::new(HazardKind::RebuildsData, told(filled, one, many)));
     }
     hazards
 }

@@ -306,7 +306,7 @@ fn one<'a>(
     } else {
         return None;
     };
-    let mut reasons: Vec<String> = accepted.iter().map(declared::reason).collect();
+    let mut reasons = declared::reasons(&accepted);
     if let Some(old) = target.renamed_from() {
         reasons.insert(0, format!("renamed from {old}"));
     }

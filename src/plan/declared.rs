@@ -1,8 +1,11 @@
 //! What changed in a declaration, in words.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::aspect::{Cause, Difference, Fix};
+use super::divided;
 use super::parts;
 use super::target::Target;
 use crate::catalog::{Actual, Recorded};
@@ -107,8 +110,32 @@ fn part_is_old(target: &Target<'_>, recorded: &Recorded) -> bool {
     }
 }
 
+/// Why differences are mended, in a few words each; of many partitions together.
+pub(crate) fn reasons(differences: &[Difference]) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let mut partitions: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for difference in differences {
+        let Some(("partitions", name)) = difference.aspect.split_once(':') else { continue };
+        partitions.entry(reason(difference).replace(&subject(difference), "{}")).or_default().push(name);
+    }
+    for difference in differences {
+        let reason = reason(difference);
+        let together = partitions.get(&reason.replace(&subject(difference), "{}"));
+        match together.filter(|names| names.len() > 1 && difference.aspect.starts_with("partitions:")) {
+            // Where the first of them stands.
+            Some(names) if difference.aspect.split_once(':').is_some_and(|(_, name)| name == names[0]) => {
+                let all = format!("partitions {}", divided::names(names.iter().copied()));
+                reasons.push(reason.replace(&subject(difference), &all).replace(" is ", " are "));
+            }
+            Some(_) => {}
+            None => reasons.push(reason),
+        }
+    }
+    reasons
+}
+
 /// Why one difference is mended, in a few words.
-pub(crate) fn reason(difference: &Difference) -> String {
+fn reason(difference: &Difference) -> String {
     let words = match (&difference.fix, difference.aspect.as_str()) {
         (Fix::Definition, _) => "query changed".to_owned(),
         (Fix::RenameIndex { .. }, _) => "index names follow".to_owned(),
@@ -125,11 +152,12 @@ pub(crate) fn reason(difference: &Difference) -> String {
             format!("{} was left by an interrupted build", subject(difference))
         }
         (Fix::RenamePartition { .. }, _) => "partition names follow".to_owned(),
-        (Fix::CreateIndex(_) | Fix::CreatePartition(_), _) => format!("{} added", subject(difference)),
-        (Fix::DropPartition(_) | Fix::DetachPartition(_), _) if difference.cause == Cause::Declared => {
+        (Fix::CreatePartition { filled: true, .. }, _) => format!("{} is missing", subject(difference)),
+        (Fix::CreateIndex(_) | Fix::CreatePartition { .. }, _) => format!("{} added", subject(difference)),
+        (Fix::DropPartition(_) | Fix::DetachPartition { .. }, _) if difference.cause == Cause::Declared => {
             format!("{} is older than is kept", subject(difference))
         }
-        (Fix::DropIndex(_) | Fix::DropConstraint(_) | Fix::DropPartition(_) | Fix::DetachPartition(_), _) => {
+        (Fix::DropIndex(_) | Fix::DropConstraint(_) | Fix::DropPartition(_) | Fix::DetachPartition { .. }, _) => {
             format!("{} removed", subject(difference))
         }
         _ => format!("{} changed", subject(difference)),
@@ -150,6 +178,7 @@ pub(crate) fn subject(difference: &Difference) -> String {
         Some(("columns", name)) => format!("NOT NULL of {name}"),
         Some(("description", name)) => format!("description of {name}"),
         Some(("partitions", name)) => format!("partition {name}"),
+        Some(("partition_grants", role)) => format!("grants of {role} on partitions"),
         _ if aspect == "primary_key" => "primary key".to_owned(),
         _ if aspect == "definition" => "query".to_owned(),
         _ => aspect.clone(),

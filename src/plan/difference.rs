@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::aspect::{Cause, Difference, Fix, cause};
+use super::divided;
 use super::grants;
 use super::indexes;
-use super::partitions;
 use super::target::Target;
 use crate::catalog::{Actual, Applied, Relation};
 use crate::compile::{canonical, settings_changed};
@@ -27,7 +27,7 @@ pub(crate) fn differences(
         return vec![kind];
     }
     query(&mut found, target, live, actual, renames, respelled);
-    partitions::differences(&mut found, target, live);
+    divided::differences(&mut found, target, live, actual);
     indexes::differences(&mut found, target, live, applied);
     if target.mart.kind.is_table() {
         indexes::constraints(&mut found, target, live, applied);

@@ -87,7 +87,7 @@ impl Parts<'_, '_> {
         let mut diff = String::new();
         let mut reasons = Vec::new();
         let action = if let (Some((number, differences)), false) = (made, first) {
-            reasons.extend(differences.iter().map(declared::reason));
+            reasons.extend(declared::reasons(differences));
             reasons.push(match number == whole.number {
                 true => format!("version {number} is built and published"),
                 false => format!("version {number} is built, version {} stays published", whole.number),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Drift, capture};
-use crate::catalog::{Actual, Applied, Recorded};
+use crate::catalog::{Actual, Applied, Recorded, gone as gone_parts, wanted};
 use crate::manifest::Desired;
 use crate::state::{Mart, QName};
 
@@ -50,6 +50,13 @@ impl Piece<'_> {
                 let subject = format!("index {index}{of}");
                 items.push(self.item(format!("indexes:{index}"), &subject, &applied.definition));
             }
+        }
+        let (divided, now) = (self.applied.divided.as_ref(), actual.server.now);
+        let pieces = wanted(self.mart, &live.columns, Some(live), None, divided, now).unwrap_or_default();
+        for piece in gone_parts(self.mart, live, &pieces, divided, now).iter().filter(|_| live.partitioned_by.is_some())
+        {
+            let subject = format!("partition {}{of}", piece.name.name);
+            items.push(self.item(format!("partitions:{}", piece.name.name), &subject, &piece.bound));
         }
     }
 

@@ -6,12 +6,12 @@ use super::grants::{self, GrantFix};
 use super::partitions;
 use super::statement::{next, option_name};
 use super::target::Target;
-use crate::catalog::Relation;
+use crate::catalog::{Actual, Relation};
 use crate::sql::{create_index, option_value, settle_index_names};
 use crate::state::{QName, derived_name, quote_ident, quote_idents, quote_literal};
 
 /// How a fix is made on the live relation `mart.name`.
-pub(crate) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
+pub(crate) fn mend(target: &Target<'_>, actual: &Actual, fix: &Fix) -> Vec<Mend> {
     use Mend::{After, AsOurselves, Briefly, InTransaction, Last};
     let mart = target.mart;
     let name = &mart.name;
@@ -22,9 +22,11 @@ pub(crate) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
     let parts = || target.live.into_iter().filter(|_| divided).flat_map(|live| &live.partitions).map(|part| &part.name);
     match fix {
         Fix::Rebuild | Fix::Definition => Vec::new(),
-        Fix::CreatePartition(_) | Fix::RenamePartition { .. } | Fix::DetachPartition(_) | Fix::DropPartition(_) => {
-            partitions::mend(target, fix)
-        }
+        Fix::CreatePartition { .. }
+        | Fix::RenamePartition { .. }
+        | Fix::DetachPartition { .. }
+        | Fix::DropPartition(_)
+        | Fix::RevokeOnPartitions { .. } => partitions::mend(target, actual, fix),
         Fix::CreateIndex(wanted) if divided => partitions::index(target, wanted, wanted),
         Fix::CreateIndex(wanted) => declared(wanted)
             .map(|decl| concurrently(target, wanted, create_index(decl, name, wanted, true)))

@@ -14,6 +14,7 @@ mod consequence;
 mod decision;
 mod declared;
 mod difference;
+mod divided;
 mod drift;
 mod exchange;
 mod expire;

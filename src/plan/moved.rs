@@ -59,6 +59,7 @@ pub fn read_scope(plan: &Plan, registry: Option<String>) -> Scope {
         roles: BTreeSet::new(),
         taken: plan.reads.iter().filter(|r| r.aside).map(|r| r.name.clone()).collect(),
         earlier: BTreeMap::new(),
+        divided: BTreeSet::new(),
         versioned: Vec::new(),
         capture: None,
     }

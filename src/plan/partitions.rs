@@ -1,14 +1,14 @@
 //! The partitions of a mart: made with it, added as the time goes on, and what of them is not as it should be.
 
-use std::collections::BTreeSet;
-
 use super::PlanProblem;
-use super::aspect::{Cause, Difference, Fix, Mend};
-use super::statement::{self, next};
+use super::aspect::{Fix, Mend};
+use super::statement::{self, exact_rights, next};
 use super::target::Target;
-use crate::catalog::{Relation, expired, matched};
-use crate::sql::{attach, create_index, create_like, move_rows, settle_index_names, tablespace};
-use crate::state::{OnExpire, Partition, Piece, QName, derived_name, quote_ident, quote_idents};
+use crate::catalog::{Actual, Attached, Undividable};
+use crate::sql::{
+    attach, create_index, create_like, detach, fill_partition, move_rows, settle_index_names, tablespace,
+};
+use crate::state::{Partition, Piece, QName, derived_name, quote_ident, quote_idents, quote_role};
 
 impl Target<'_> {
     /// What stands against dividing it as declared.
@@ -16,11 +16,13 @@ impl Target<'_> {
         let partition = self.mart.partition.as_ref()?;
         let known = self.columns.iter().any(|column| column.name == partition.column);
         let (key, message, help) = match &self.undividable {
-            Some(error) => (
-                "partition.column",
-                error.to_string(),
-                "name a column of type date, timestamp or timestamp with time zone, or another interval".to_owned(),
-            ),
+            Some(error) => {
+                let help = match error {
+                    Undividable::NoTime { .. } => "name a column of type date, timestamp or timestamp with time zone",
+                    Undividable::TooMany(_) => "leave out rows that are so far away, or choose a longer interval",
+                };
+                ("partition.column", error.to_string(), help.to_owned())
+            }
             None if !known => {
                 let columns: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
                 let help = format!("its columns are {}", columns.join(", "));
@@ -40,18 +42,17 @@ impl Target<'_> {
     fn piece(&self, name: &QName) -> Option<&Piece> {
         self.pieces.iter().find(|piece| piece.name == *name)
     }
-
-    /// Whether fewer partitions are kept than before.
-    fn retains_less(&self) -> bool {
-        let retain = |partition: &Partition| partition.ranges().and_then(|ranges| ranges.retain);
-        let before = self.recorded.and_then(|recorded| recorded.mart.partition.as_ref()).and_then(retain);
-        let now = self.mart.partition.as_ref().and_then(retain);
-        now.is_some() && now != before
-    }
 }
 
 /// The statements that make a mart divided, under `name`, and fill it. Rows go in before there are indexes.
-pub(super) fn create(target: &Target<'_>, partition: &Partition, name: &QName, query: &str) -> Vec<String> {
+pub(super) fn create(
+    target: &Target<'_>,
+    partition: &Partition,
+    name: &QName,
+    query: &str,
+    actual: &Actual,
+    role: Option<&str>,
+) -> Vec<String> {
     let mart = target.mart;
     let aside = *name != mart.name;
     let columns: Vec<String> = target
@@ -69,9 +70,27 @@ pub(super) fn create(target: &Target<'_>, partition: &Partition, name: &QName, q
     for piece in &target.pieces {
         let part = if aside { piece.name.sibling(next(&piece.name.name)) } else { piece.name.clone() };
         sql.push(format!("CREATE TABLE {part} PARTITION OF {name} {}{with}{tablespace}", piece.bound));
+        let before = target.live.and_then(|live| live.partitions.iter().find(|attached| attached.name == piece.name));
+        sql.extend(rights_on(target, &part, before, actual, role));
     }
     sql.push(format!("INSERT INTO {name}\n{}", query.trim()));
     sql
+}
+
+/// Whoever reads a mart reads its partitions through it. Where its grants are declared, they have none of their own; else one
+/// keeps those of the partition whose place it takes.
+fn rights_on(
+    target: &Target<'_>,
+    part: &QName,
+    before: Option<&Attached>,
+    actual: &Actual,
+    role: Option<&str>,
+) -> Vec<String> {
+    match (&target.mart.grants, before) {
+        (Some(_), _) => exact_rights(part, &[], actual, role),
+        (None, Some(before)) => exact_rights(part, &before.grants, actual, role),
+        (None, None) => Vec::new(),
+    }
 }
 
 /// The names of partitions that were built aside, once their mart has its own.
@@ -87,80 +106,60 @@ pub(super) fn take_place(target: &Target<'_>) -> Vec<String> {
     sql
 }
 
-/// In which its partitions are not those it should have.
-pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live: &Relation) {
-    let Some(partition) = &target.mart.partition else { return };
-    let before = target.recorded.and_then(|recorded| recorded.mart.partition.as_ref());
-    let words = |partition: &Partition| serde_json::to_string(partition).unwrap_or_default();
-    if let Some(before) = before.filter(|before| !before.divides_as(partition)) {
-        found.push(Difference {
-            aspect: "partition".to_owned(),
-            cause: Cause::Declared,
-            expected: Some(words(partition)),
-            actual: Some(words(before)),
-            fix: Fix::Rebuild,
-        });
-        return;
-    }
-    let mut push = |name: &QName, cause, expected: Option<&str>, actual: Option<&str>, fix| {
-        let (expected, actual) = (expected.map(str::to_owned), actual.map(str::to_owned));
-        found.push(Difference { aspect: format!("partitions:{}", name.name), cause, expected, actual, fix });
-    };
-    let old: BTreeSet<&QName> =
-        expired(target.mart, live, target.now).into_iter().map(|attached| &attached.name).collect();
-    let matched = matched(live, &target.pieces);
-    for attached in matched.others.iter().filter(|attached| !old.contains(&attached.name)) {
-        let fix = Fix::DetachPartition(attached.name.clone());
-        push(&attached.name, Cause::Drift, None, Some(&attached.bound), fix);
-    }
-    for (piece, attached) in matched.there.iter().filter(|(piece, attached)| piece.name != attached.name) {
-        let cause = if target.renamed_from().is_some() { Cause::Declared } else { Cause::Drift };
-        let fix = Fix::RenamePartition { from: attached.name.clone(), to: piece.name.clone() };
-        push(&piece.name, cause, Some(&piece.name.to_string()), Some(&attached.name.to_string()), fix);
-    }
-    for piece in matched.missing {
-        push(&piece.name, Cause::Missing, Some(&piece.bound), None, Fix::CreatePartition(piece.name.clone()));
-    }
-    if target.retains_less() {
-        let detach = partition.ranges().is_some_and(|ranges| ranges.on_expire == OnExpire::Detach);
-        for attached in live.partitions.iter().filter(|attached| old.contains(&attached.name)) {
-            let name = attached.name.clone();
-            let fix = if detach { Fix::DetachPartition(name) } else { Fix::DropPartition(name) };
-            push(&attached.name, Cause::Declared, None, Some(&attached.bound), fix);
-        }
-    }
-}
-
 /// How the partitions of the live relation are mended.
-pub(super) fn mend(target: &Target<'_>, fix: &Fix) -> Vec<Mend> {
+pub(super) fn mend(target: &Target<'_>, actual: &Actual, fix: &Fix) -> Vec<Mend> {
     let mart = &target.mart.name;
+    let come = |name: &QName, filled: bool| {
+        target.piece(name).map(|piece| add(target, actual, piece, filled)).unwrap_or_default()
+    };
     match fix {
-        Fix::CreatePartition(name) => target.piece(name).map(|piece| add(target, piece)).unwrap_or_default(),
+        Fix::CreatePartition { name, filled } => come(name, *filled),
         Fix::RenamePartition { from, to } => {
             statement::rename(target.mart.kind, from, to).into_iter().map(Mend::Briefly).collect()
         }
-        Fix::DetachPartition(name) => vec![Mend::Briefly(format!("ALTER TABLE {mart} DETACH PARTITION {name}"))],
+        Fix::DetachPartition { name, to, instead } => {
+            let mut mends: Vec<Mend> = detach(mart, name, to.as_ref()).into_iter().map(Mend::Briefly).collect();
+            mends.extend(instead.iter().flat_map(|(name, filled)| come(name, *filled)));
+            mends
+        }
         Fix::DropPartition(name) => vec![Mend::Briefly(format!("DROP TABLE {name}"))],
+        Fix::RevokeOnPartitions { role, partitions } => {
+            let role = quote_role(role);
+            let revoke = |name: &QName| Mend::InTransaction(format!("REVOKE ALL ON {name} FROM {role}"));
+            partitions.iter().map(revoke).collect()
+        }
         _ => Vec::new(),
     }
 }
 
-/// A partition that comes beside others: attached, which keeps no reader waiting, with the rows that wait for it in the
-/// default.
-fn add(target: &Target<'_>, piece: &Piece) -> Vec<Mend> {
-    let mart = target.mart;
-    let default = target.live.and_then(|live| live.partitions.iter().find(|attached| attached.is_default()));
-    let columns = target.live.map(|live| quote_idents(live.columns.iter().map(|column| &column.name)));
-    let column = mart.partition.as_ref().map(|partition| partition.column.as_str()).unwrap_or_default();
+/// A partition that comes beside others: attached, which keeps no reader waiting. One that had rows gets them from the query,
+/// another those that wait for it in the default.
+fn add(target: &Target<'_>, actual: &Actual, piece: &Piece, filled: bool) -> Vec<Mend> {
+    let (mart, Some(live)) = (target.mart, target.live) else { return Vec::new() };
+    let Some(partition) = &mart.partition else { return Vec::new() };
+    let default = live.partitions.iter().find(|attached| attached.is_default() && attached.name != piece.name);
+    let columns = quote_idents(live.columns.iter().map(|column| &column.name));
     let storage = statement::with(&mart.with) + &tablespace(mart.tablespace.as_ref());
     let mut mends = vec![Mend::InTransaction(create_like(&mart.name, &piece.name, &storage))];
+    mends.extend(rights_on(target, &piece.name, None, actual, Some(&live.owner)).into_iter().map(Mend::InTransaction));
+    let takes = partition.takes(&mart.name, piece, &target.pieces);
+    if let Some(condition) = takes.as_ref().filter(|_| filled) {
+        let query = target.retained(&mart.query);
+        mends.push(Mend::Fill(fill_partition(&piece.name, &columns, &query, condition)));
+    }
     let attach = attach(&mart.name, piece, &piece.name);
-    match (default, piece.condition(column), columns) {
-        (Some(default), Some(condition), Some(columns)) => {
-            mends.push(Mend::InTransaction(move_rows(&default.name, &piece.name, &columns, &condition)));
+    match (default, takes) {
+        (Some(default), Some(condition)) => {
+            mends.push(Mend::InTransaction(match filled {
+                true => format!("DELETE FROM {} WHERE {condition}", default.name),
+                false => move_rows(&default.name, &piece.name, &columns, &condition),
+            }));
             mends.push(Mend::Briefly(attach));
         }
         _ => mends.push(Mend::InTransaction(attach)),
+    }
+    if filled {
+        mends.push(Mend::InTransaction(format!("ANALYZE {}", piece.name)));
     }
     mends
 }

@@ -17,6 +17,8 @@ pub fn scope(desired: &Desired, registry: Option<String>) -> Scope {
             scope.earlier.insert(mart.name.clone(), mart.renamed_from.clone());
         }
         scope.taken.extend(mart.names_beside());
+        let divided = mart.partition.as_ref().filter(|_| mart.versions.is_none());
+        scope.divided.extend(divided.map(|_| mart.name.clone()));
         scope.versioned.extend(mart.versions.is_some().then(|| mart.clone()));
         scope.roles.extend(mart.owner.iter().cloned());
         let grants = mart.grants.iter().flatten();

@@ -169,6 +169,11 @@ fn grants_on_new(
         (None, Some(live)) => &live.grants,
         (None, None) => return Vec::new(),
     };
+    exact_rights(name, wanted, actual, role)
+}
+
+/// What the new relation `name`, which `role` made, needs for nobody but `wanted` to have rights on it.
+pub(super) fn exact_rights(name: &QName, wanted: &[GrantDecl], actual: &Actual, role: Option<&str>) -> Vec<String> {
     let creator = role.unwrap_or(&actual.server.user);
     let defaults = actual
         .default_acls

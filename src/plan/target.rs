@@ -101,7 +101,13 @@ impl<'a> Target<'a> {
             .collect();
         let now = actual.server.now;
         let span = compiled.and_then(|compiled| compiled.span);
-        let (pieces, undividable) = match wanted(mart, &columns, live, span, now) {
+        // Another division begins where its rows do.
+        let same = recorded.filter(|row| match (&row.mart.partition, &mart.partition) {
+            (Some(before), Some(now)) => before.divides_as(now),
+            _ => false,
+        });
+        let divided = same.and_then(|row| row.applied.divided.as_ref());
+        let (pieces, undividable) = match wanted(mart, &columns, live, span, divided, now) {
             Ok(pieces) => (pieces, None),
             Err(error) => (Vec::new(), Some(error)),
         };

@@ -39,10 +39,14 @@ impl Pruning {
                     }
                 }
                 match partitions(&endpoint, &registry, &project).await {
-                    Ok(Readied { made: 0, gone: 0, hourly }) => tokio::time::sleep(next(hourly)).await,
-                    Ok(Readied { made, gone, hourly }) => {
-                        tracing::info!(made, gone, "partitions were made, and old ones left");
-                        tokio::time::sleep(next(hourly)).await;
+                    Ok(Readied { made, gone, hourly, failed }) => {
+                        if made + gone > 0 {
+                            tracing::info!(made, gone, "partitions were made, and old ones left");
+                        }
+                        for (mart, error) in &failed {
+                            tracing::warn!(mart = %mart, error = %told(error), "partitions of a mart could not be made");
+                        }
+                        tokio::time::sleep(if failed.is_empty() { next(hourly) } else { HOUR }).await;
                     }
                     Err(error) => {
                         tracing::warn!(error = %told(&error), "partitions could not be made");

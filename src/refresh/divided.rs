@@ -11,9 +11,9 @@ use super::outcome::{Outcome, keep, measure};
 use super::part::Part;
 use super::{Choice, Item, Method, Options, RunStatus, paused};
 use crate::build::{self, Changed, CheckResult, Frame, NextParts, Others, SessionState, Which};
-use crate::catalog::{Attached, CatalogError, Relation, relations};
+use crate::catalog::{CatalogError, Relation, relations};
 use crate::database::{ErrorKind, SqlError};
-use crate::state::{Mart, PUBLICATION_TRIES, QName, range_of};
+use crate::state::{PUBLICATION_TRIES, QName};
 
 /// Beyond this part of the rows the mart itself is analysed: its partitions are, whatever changes.
 const ANALYZE_ABOVE: f64 = 0.1;
@@ -29,11 +29,10 @@ pub(super) async fn refresh(
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
-    let live = &ready(conn, mart, before, options, frame).await?;
+    let live = &ready(conn, item, before, options, frame).await?;
     let held = (frame, holder);
     let start = match choice {
-        // A partition that was gone and is not the newest has no rows yet.
-        Choice::Part(Part { from: Some((_, from)), .. }, _) if !has_gaps(before, live) => Some(from.as_str()),
+        Choice::Part(Part { from: Some((_, from)), .. }, _) => Some(from.as_str()),
         Choice::Changes => return following(conn, item, live, options, held, checks).await,
         _ => None,
     };
@@ -151,24 +150,22 @@ async fn published(
     Ok((outcome, rows(changed.looked_at) - rows(changed.held)))
 }
 
-/// Whether partitions came that are not beyond all that were there.
-fn has_gaps(before: &Relation, now: &Relation) -> bool {
-    let range = |attached: &Attached| Some((attached.oid, range_of(&attached.bound)?.0));
-    let known: Vec<_> = before.partitions.iter().filter_map(range).collect();
-    let newest = known.iter().map(|(_, from)| from.clone()).max();
-    let is_new = |oid: i64| known.iter().all(|(other, _)| *other != oid);
-    now.partitions.iter().filter_map(range).any(|(oid, from)| is_new(oid) && Some(from) < newest)
+/// A mart whose partitions a refresh looks after: those that were taken away get their rows again.
+fn kept<'a>(item: &'a Item, live: &'a Relation) -> build::Kept<'a> {
+    let recorded = &item.recorded;
+    build::Kept { mart: &recorded.mart, live, applied: recorded.applied.divided.as_ref(), fills: true }
 }
 
 /// The mart with the partitions it should have by now.
-async fn ready(
+pub(super) async fn ready(
     conn: &mut PgConnection,
-    mart: &Mart,
+    item: &Item,
     live: &Relation,
     options: &Options,
     frame: &Frame,
 ) -> Result<Relation, SqlError> {
-    let upkept = build::upkeep(conn, mart, live, frame, options.publish_lock_timeout_ms).await?;
+    let kept = kept(item, live);
+    let upkept = build::upkeep(conn, &kept, frame, options.publish_lock_timeout_ms).await?;
     if upkept == build::Upkept::default() {
         return Ok(live.clone());
     }

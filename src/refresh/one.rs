@@ -47,12 +47,15 @@ pub(super) async fn one(
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
+    let readied;
+    let mut live = live;
     if mart.partition.is_some() && item.series.is_none() {
         let of_rows = matches!(choice, Choice::Part(part, _) if part.method != Method::Partition);
         if !of_rows {
             return divided::refresh(conn, item, live, choice, options, (frame, holder), checks).await;
         }
-        build::upkeep(conn, mart, live, frame, options.publish_lock_timeout_ms).await?;
+        readied = divided::ready(conn, item, live, options, frame).await?;
+        live = &readied;
     }
     if let Choice::Part(some, _) = choice {
         let mut outcome = part::refresh(conn, item, live, some, (frame, holder), checks).await?;

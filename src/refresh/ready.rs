@@ -8,11 +8,11 @@ use sqlx::PgConnection;
 use super::{Options, RefreshError, one};
 use crate::build;
 use crate::catalog::{CatalogError, Recorded, Relation, recorded, relations};
-use crate::database::{Endpoint, LockError, LockSession, SqlError};
+use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
 use crate::state::{Partition, QName, SpanUnit};
 
 /// What was done about the partitions of a project's marts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Readied {
     /// Partitions that were made.
     pub made: usize,
@@ -20,10 +20,12 @@ pub struct Readied {
     pub gone: usize,
     /// A mart has partitions of hours: a look a day is not enough.
     pub hourly: bool,
+    /// Marts whose partitions could not be looked after, and why; the others were.
+    pub failed: Vec<(QName, SqlError)>,
 }
 
 /// Makes the partitions that the marts of a project lack by now, and lets go those that are too old. A mart that is being
-/// refreshed is passed by: its refresh does the same.
+/// refreshed is passed by: its refresh does the same. One that fails keeps nobody else waiting.
 ///
 /// # Errors
 /// What the server says.
@@ -36,35 +38,47 @@ pub async fn keep_partitions(endpoint: &Endpoint, options: &Options) -> Result<R
     }
     let user = user(&mut conn).await?;
     let mut locks = LockSession::open(endpoint, &options.registry, &options.project, "partitions").await?;
-    for (row, live) in marts {
+    for (name, row, live) in marts {
         let mart = &row.mart;
         let ranges = mart.partition.as_ref().and_then(Partition::ranges);
         readied.hourly |= ranges.is_some_and(|ranges| ranges.interval.unit == SpanUnit::Hour);
-        let lock = format!("mart:{}", mart.name);
+        let lock = format!("mart:{name}");
         match locks.acquire(&lock, Duration::ZERO).await {
             Ok(()) => {}
             Err(LockError::Held { .. }) => continue,
             Err(error) => return Err(error.into()),
         }
         let frame = one::frame(mart, &live, options, &user);
-        let upkept = build::upkeep(&mut conn, mart, &live, &frame, options.publish_lock_timeout_ms).await;
+        // What was taken away with its rows is for the next apply or refresh, which fill it again.
+        let kept = build::Kept { mart, live: &live, applied: row.applied.divided.as_ref(), fills: false };
+        let upkept = build::upkeep(&mut conn, &kept, &frame, options.publish_lock_timeout_ms).await;
         locks.release(&lock).await?;
-        let upkept = upkept.map_err(CatalogError::from)?;
-        readied.made += upkept.made;
-        readied.gone += upkept.gone;
+        match upkept {
+            Ok(upkept) => {
+                readied.made += upkept.made;
+                readied.gone += upkept.gone;
+            }
+            Err(error) if error.kind == ErrorKind::Connection => return Err(CatalogError::from(error).into()),
+            Err(error) => readied.failed.push((name, error)),
+        }
     }
     Ok(readied)
 }
 
-/// The marts that are divided by time, as they are.
-async fn divided(conn: &mut PgConnection, options: &Options) -> Result<Vec<(Recorded, Relation)>, CatalogError> {
+/// The marts that are divided by time, by name, with what stores their rows.
+async fn divided(conn: &mut PgConnection, options: &Options) -> Result<Vec<(QName, Recorded, Relation)>, CatalogError> {
     sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *conn).await?;
-    let mut rows = recorded(conn, &options.registry, &options.project).await?;
-    rows.retain(|_, row| row.mart.partition.as_ref().is_some_and(|partition| partition.ranges().is_some()));
-    let names: BTreeSet<QName> = rows.keys().cloned().collect();
+    let rows = recorded(conn, &options.registry, &options.project).await?;
+    let stored = rows.into_iter().map(|(name, row)| (name, row.stored()));
+    let by_time = |row: &Recorded| row.mart.partition.as_ref().is_some_and(|partition| partition.ranges().is_some());
+    let rows: Vec<(QName, Recorded)> = stored.filter(|(_, row)| by_time(row)).collect();
+    let names: BTreeSet<QName> = rows.iter().map(|(_, row)| row.mart.name.clone()).collect();
     let mut found = relations(conn, &names, &BTreeSet::new()).await?;
     sqlx::raw_sql("ROLLBACK").execute(conn).await?;
-    let there = |(name, row)| Some((row, found.remove(&name).filter(|live| live.partitioned_by.is_some())?));
+    let there = |(name, row): (QName, Recorded)| {
+        let live = found.remove(&row.mart.name).filter(|live| live.partitioned_by.is_some())?;
+        Some((name, row, live))
+    };
     Ok(rows.into_iter().filter_map(there).collect())
 }
 

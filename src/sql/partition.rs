@@ -8,6 +8,11 @@ pub fn create_like(mart: &QName, name: &QName, storage: &str) -> String {
     format!("CREATE TABLE {name} (LIKE {mart} {like}){storage}")
 }
 
+/// A time as a timestamp that a program can read; beyond the years that there are partitions of, of a year beside them.
+pub fn near(time: &str) -> String {
+    format!("CASE WHEN {time} IS NOT NULL THEN least(greatest({time}, '0001-12-31 BC'), '10000-01-01')::timestamp END")
+}
+
 /// Where a partition stands.
 pub fn tablespace(name: Option<&String>) -> String {
     name.map(|name| format!("\nTABLESPACE {}", quote_ident(name))).unwrap_or_default()
@@ -18,6 +23,32 @@ pub fn move_rows(from: &QName, to: &QName, columns: &str, condition: &str) -> St
     format!(
         "WITH moved AS (DELETE FROM {from} WHERE {condition} RETURNING {columns})\n\
          INSERT INTO {to} ({columns}) SELECT {columns} FROM moved"
+    )
+}
+
+/// Rows of a mart's query that one partition takes, into it.
+pub fn fill_partition(name: &QName, columns: &str, query: &str, condition: &str) -> String {
+    format!("INSERT INTO {name} ({columns})\nSELECT {columns} FROM (\n{}\n) AS q\nWHERE {condition}", query.trim())
+}
+
+/// A partition becomes a table of its own, under another name where its own may be needed again.
+pub fn detach(mart: &QName, partition: &QName, to: Option<&QName>) -> Vec<String> {
+    let mut sql = vec![format!("ALTER TABLE {mart} DETACH PARTITION {partition}")];
+    sql.extend(to.map(|to| format!("ALTER TABLE {partition} RENAME TO {}", quote_ident(&to.name))));
+    sql
+}
+
+/// The statement that takes away what others than their owner may do on tables, such as default privileges gave.
+pub fn revoke_all(tables: &[QName]) -> String {
+    let tables: Vec<String> = tables.iter().map(|table| quote_literal(&table.to_string())).collect();
+    format!(
+        "DO $datamart$ DECLARE r record; BEGIN FOR r IN\n\
+         SELECT DISTINCT c.oid::pg_catalog.regclass AS name, CASE WHEN g.grantee = 0 THEN 'PUBLIC'\n\
+         ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END AS role\n\
+         FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) AS g\n\
+         WHERE c.oid = ANY (ARRAY[{}]::pg_catalog.regclass[]) AND g.grantee <> c.relowner\n\
+         LOOP EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', r.name, r.role); END LOOP; END $datamart$",
+        tables.join(", ")
     )
 }
 

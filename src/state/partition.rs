@@ -6,6 +6,6 @@ mod span;
 mod time;
 
 pub use decl::{OnExpire, Partition, PartitionBy, Ranges};
-pub use pieces::{MOST_PARTITIONS, Piece, TooMany, range_of};
+pub use pieces::{MOST_PARTITIONS, Piece, TooMany, detached_name, partition_prefix, range_of};
 pub use span::{Span, SpanUnit};
 pub use time::TimeType;

@@ -165,7 +165,7 @@ fn partitions_that_are_too_old_leave() {
         for (expire, left) in [("drop", "0"), ("detach", "1")] {
             let partition = format!("{MONTHS}\nretain = \"6 months\"\non_expire = \"{expire}\"");
             let (database, folder) = shop(ORDERS, &sales(&partition, "")).await;
-            let old = "SELECT count(*) FROM pg_class WHERE relname = 'sales_y2001_m01'";
+            let old = "SELECT count(*) FROM pg_class WHERE relname = 'sales_y2001_m01_detached'";
             database.script("CREATE TABLE sales_y2001_m01 PARTITION OF sales FOR VALUES FROM ('2001-01-01') TO ('2001-02-01'); INSERT INTO sales VALUES ('2001-01-05', 'DE', 1, 1)").await;
             went(&refreshed(&database, &folder).await, Method::Exchange, " of ");
             assert_eq!(database.value(old).await, left, "{expire}");

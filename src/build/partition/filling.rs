@@ -10,8 +10,9 @@ use crate::build::session::{Frame, SessionState};
 use crate::build::statement;
 use crate::catalog::{Attached, Relation, RelationKind, time_of, wanted};
 use crate::database::{ErrorKind, SqlError};
+use crate::plan::carry::rights;
 use crate::plan::with;
-use crate::sql::{attach, create_like, move_rows, retained, tablespace};
+use crate::sql::{attach, create_like, move_rows, near, retained, revoke_all, tablespace};
 use crate::state::{
     Kind, Mart, Partition, PartitionBy, QName, derived_name, next_name, quote_ident, quote_idents, quote_literal,
     range_of,
@@ -197,8 +198,22 @@ impl Filling<'_> {
             let options = part.live.as_ref().map(|attached| with(&attached.options)).unwrap_or_default();
             sql.push(format!("CREATE TABLE {} PARTITION OF {name} {}{options}{tablespace}", part.next, part.bound));
         }
+        sql.extend(self.rights(parts));
         if self.catches(parts) {
             sql.push(format!("CREATE TABLE {} PARTITION OF {name} DEFAULT", self.default_name()));
+        }
+        sql
+    }
+
+    /// Whoever reads the mart reads its partitions through it: where its grants are declared they have none of their own, else
+    /// each keeps those of the one whose place it takes.
+    fn rights(&self, parts: &[NextPart]) -> Vec<String> {
+        let old = |part: &NextPart| part.live.as_ref().filter(|_| self.mart.grants.is_none()).cloned();
+        let tables: Vec<QName> = parts.iter().map(|part| part.next.clone()).collect();
+        let mut sql = if tables.is_empty() { Vec::new() } else { vec![revoke_all(&tables)] };
+        for (part, before) in parts.iter().filter_map(|part| Some((part, old(part)?))) {
+            // The server has each privilege by its own word, so that no version matters.
+            sql.extend(rights(&part.next, std::iter::empty(), &before.grants, 0));
         }
         sql
     }
@@ -228,8 +243,10 @@ impl Filling<'_> {
         }
         session.enter(conn, frame).await?;
         let span = format!(
-            "SELECT count(*), count(*) FILTER (WHERE f), (min({column}) FILTER (WHERE f))::timestamp, \
-             (max({column}) FILTER (WHERE f))::timestamp FROM (SELECT {column}, coalesce(isfinite({column}), false) AS f FROM {rest}) AS r"
+            "SELECT count(*), count(*) FILTER (WHERE f), {}, {} \
+             FROM (SELECT {column}, coalesce(isfinite({column}), false) AS f FROM {rest}) AS r",
+            near(&format!("min({column}) FILTER (WHERE f)")),
+            near(&format!("max({column}) FILTER (WHERE f)"))
         );
         let row = sqlx::query(AssertSqlSafe(span)).persistent(false).fetch_one(&mut *conn).await?;
         let (all, finite): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
@@ -239,7 +256,7 @@ impl Filling<'_> {
         let (Some(first), Some(last)) = (row.try_get(2)?, row.try_get(3)?) else { return Ok(()) };
         // Those in between, too: the others begin where these end.
         let now = sqlx::query("SELECT pg_catalog.now()").fetch_one(&mut *conn).await?.try_get(0)?;
-        let pieces = wanted(self.mart, &self.live.columns, Some(self.live), Some((first, last)), now);
+        let pieces = wanted(self.mart, &self.live.columns, Some(self.live), Some((first, last)), None, now);
         let mut pieces = pieces.map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
         pieces.retain(|piece| piece.range.is_some());
         let columns = quote_idents(self.live.columns.iter().map(|column| &column.name));
@@ -247,11 +264,10 @@ impl Filling<'_> {
         for piece in pieces.iter().filter(|piece| !self.live.partitions.iter().any(|p| p.bound == piece.bound)) {
             let next = piece.name.sibling(next_name(&piece.name.name));
             let condition = piece.condition(&self.partition.column).unwrap_or_default();
-            let statements = [
-                create_like(&self.live.name, &next, &storage),
-                move_rows(&rest, &next, &columns, &condition),
-                attach(&self.name, piece, &next),
-            ];
+            let mut statements = vec![create_like(&self.live.name, &next, &storage)];
+            statements.extend(self.mart.grants.as_ref().map(|_| revoke_all(std::slice::from_ref(&next))));
+            statements.push(move_rows(&rest, &next, &columns, &condition));
+            statements.push(attach(&self.name, piece, &next));
             for sql in statements {
                 run(conn, session, frame, &sql).await?;
             }

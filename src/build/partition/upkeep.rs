@@ -1,16 +1,20 @@
 //! Partitions are there before rows need them, and leave when they are too old.
 
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::exchange::BOUND;
+use super::names::{free, name_of_its_own};
 use crate::build::copy::close;
 use crate::build::run::{Tries, run};
 use crate::build::session::{Frame, SessionState};
-use crate::catalog::{Relation, expired, matched, wanted};
+use crate::catalog::{Attached, Divided, Relation, emptied, expired, matched, wanted};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::with;
-use crate::sql::{attach, create_like, move_rows, tablespace};
-use crate::state::{Mart, OnExpire, Partition, Piece, quote_ident, quote_idents};
+use crate::sql::{attach, create_like, detach, fill_partition, move_rows, retained, revoke_all, tablespace};
+use crate::state::{Mart, OnExpire, Partition, Piece, QName, quote_ident, quote_idents};
 
 /// What was done about partitions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,39 +25,67 @@ pub struct Upkept {
     pub gone: usize,
 }
 
-/// Makes the partitions that `live` lacks now, and lets go those that are too old. What cannot go because somebody reads it
+/// A mart whose partitions are looked after.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept<'a> {
+    /// As declared.
+    pub mart: &'a Mart,
+    /// As it is.
+    pub live: &'a Relation,
+    /// Where its partitions began and ended when it was applied.
+    pub applied: Option<&'a Divided>,
+    /// Partitions that somebody took away are made and filled again; else they are left to whoever does that.
+    pub fills: bool,
+}
+
+/// Makes the partitions that a mart lacks now, and lets go those that are too old. What cannot go because somebody reads it
 /// goes the next time. The caller holds the mart's lock.
 ///
 /// # Errors
 /// What PostgreSQL says.
 pub async fn upkeep(
     conn: &mut PgConnection,
-    mart: &Mart,
-    live: &Relation,
+    kept: &Kept<'_>,
     frame: &Frame,
     publish_lock_timeout_ms: u64,
 ) -> Result<Upkept, SqlError> {
-    let now = sqlx::query("SELECT pg_catalog.now()").fetch_one(&mut *conn).await?.try_get(0)?;
-    let pieces = wanted(mart, &live.columns, Some(live), None, now)
+    let Kept { mart, live, applied, fills } = *kept;
+    let now: DateTime<Utc> = sqlx::query("SELECT pg_catalog.now()").fetch_one(&mut *conn).await?.try_get(0)?;
+    let pieces = wanted(mart, &live.columns, Some(live), None, applied, now)
         .map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
     let brief = Frame { settings: Vec::new(), lock_timeout_ms: publish_lock_timeout_ms, ..frame.clone() };
     let mut upkept = Upkept::default();
-    for piece in matched(live, &pieces).missing {
+    let mut missing = matched(live, &pieces).missing;
+    let emptied: BTreeSet<&QName> =
+        emptied(mart, live, applied, &missing, now).into_iter().map(|piece| &piece.name).collect();
+    missing.retain(|piece| fills || !emptied.contains(&piece.name));
+    free(conn, &live.name, missing.iter().map(|piece| &piece.name)).await?;
+    for piece in missing {
+        let filled = emptied.contains(&piece.name);
         spare_the_scan(conn, mart, live, piece, frame).await?;
-        transaction(conn, &brief, &add(mart, live, piece)).await?;
+        let statements = add(mart, live, piece, &pieces, filled);
+        let statements: Vec<(&Frame, String)> = statements
+            .into_iter()
+            .map(|made| match made {
+                Made::Rows(sql) => (frame, sql),
+                Made::Briefly(sql) => (&brief, sql),
+            })
+            .collect();
+        transaction(conn, &statements).await?;
         upkept.made += 1;
     }
-    let detach = mart.partition.as_ref().and_then(Partition::ranges).is_some_and(|r| r.on_expire == OnExpire::Detach);
+    let detaches = mart.partition.as_ref().and_then(Partition::ranges).is_some_and(|r| r.on_expire == OnExpire::Detach);
     for old in expired(mart, live, now) {
-        let sql = match detach {
-            true => vec![format!("ALTER TABLE {} DETACH PARTITION {}", live.name, old.name)],
+        let sql = if detaches {
+            detach(&live.name, &old.name, name_of_its_own(conn, &live.name, &old.name).await?.as_ref())
+        } else {
             // One that somebody has detached meanwhile is theirs, and stays: detaching it fails.
-            false => vec![
-                format!("ALTER TABLE {} DETACH PARTITION {}", live.name, old.name),
-                format!("DROP TABLE {}", old.name),
-            ],
+            let mut sql = detach(&live.name, &old.name, None);
+            sql.push(format!("DROP TABLE {}", old.name));
+            sql
         };
-        match transaction(conn, &brief, &sql).await {
+        let sql: Vec<(&Frame, String)> = sql.into_iter().map(|sql| (&brief, sql)).collect();
+        match transaction(conn, &sql).await {
             Ok(()) => upkept.gone += 1,
             // What somebody hangs on it keeps it for now.
             Err(error) if ["55P03", "40P01", "2BP01", "23503"].iter().any(|code| error.is(code)) => {}
@@ -63,19 +95,42 @@ pub async fn upkeep(
     Ok(upkept)
 }
 
-/// A partition with the rows that wait for it in the default.
-fn add(mart: &Mart, live: &Relation, piece: &Piece) -> Vec<String> {
+/// A statement that makes a partition.
+enum Made {
+    /// It computes rows, as the mart's query does.
+    Rows(String),
+    /// It waits for locks no longer than a publication.
+    Briefly(String),
+}
+
+/// A partition with the rows that wait for it in the default, or, where it had rows, with those that its query gives.
+fn add(mart: &Mart, live: &Relation, piece: &Piece, pieces: &[Piece], filled: bool) -> Vec<Made> {
     let storage = with(&live.options) + &tablespace(live.tablespace.as_ref());
-    let mut sql = vec![create_like(&live.name, &piece.name, &storage)];
-    let default = live.partitions.iter().find(|attached| attached.is_default());
-    let condition = mart.partition.as_ref().and_then(|partition| piece.condition(&partition.column));
-    if let (Some(default), Some(condition)) = (default, condition) {
-        let columns = quote_idents(live.columns.iter().map(|column| &column.name));
-        sql.push(move_rows(&default.name, &piece.name, &columns, &condition));
+    let mut made = vec![Made::Briefly(create_like(&live.name, &piece.name, &storage))];
+    if mart.grants.is_some() {
+        made.push(Made::Briefly(revoke_all(std::slice::from_ref(&piece.name))));
     }
-    sql.push(attach(&live.name, piece, &piece.name));
-    sql.extend(default.map(|default| format!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {BOUND}", default.name)));
-    sql
+    let default = live.partitions.iter().find(|attached| attached.is_default());
+    let takes = mart.partition.as_ref().and_then(|partition| partition.takes(&live.name, piece, pieces));
+    if let Some(condition) = takes {
+        let columns = quote_idents(live.columns.iter().map(|column| &column.name));
+        let type_of = |name: &str| Some(live.columns.iter().find(|c| c.name == name)?.type_name.clone());
+        if filled {
+            let query = retained(mart, &mart.query, type_of);
+            made.push(Made::Rows(fill_partition(&piece.name, &columns, &query, &condition)));
+        }
+        made.extend(default.map(|default| match filled {
+            true => Made::Briefly(format!("DELETE FROM {} WHERE {condition}", default.name)),
+            false => Made::Briefly(move_rows(&default.name, &piece.name, &columns, &condition)),
+        }));
+    }
+    made.push(Made::Briefly(attach(&live.name, piece, &piece.name)));
+    let said = |default: &Attached| format!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {BOUND}", default.name);
+    made.extend(default.map(|default| Made::Briefly(said(default))));
+    if filled {
+        made.push(Made::Briefly(format!("ANALYZE {}", piece.name)));
+    }
+    made
 }
 
 /// Attaching a partition reads the default, and nobody else can meanwhile. Where rows stand there and none of them belongs to the
@@ -120,13 +175,13 @@ async fn spare_the_scan(
 }
 
 /// Statements in one transaction, begun again where a lock is not to be had.
-async fn transaction(conn: &mut PgConnection, frame: &Frame, statements: &[String]) -> Result<(), SqlError> {
+async fn transaction(conn: &mut PgConnection, statements: &[(&Frame, String)]) -> Result<(), SqlError> {
     let mut tries = Tries::default();
     loop {
         let mut session = SessionState::in_transaction();
         sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
         let outcome = async {
-            for sql in statements {
+            for (frame, sql) in statements {
                 run(conn, &mut session, frame, sql).await?;
             }
             session.leave(conn).await

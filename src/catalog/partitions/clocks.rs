@@ -31,6 +31,8 @@ fn live(type_name: &str, pieces: &[Piece]) -> Relation {
         owner: String::new(),
         bound: piece.bound.clone(),
         options: BTreeMap::new(),
+        grants: Vec::new(),
+        rows: None,
     });
     Relation {
         oid: 1,
@@ -64,7 +66,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 fn wanted_at(mart: &Mart, type_name: &str, there: Option<&Relation>, now: &str) -> Vec<Piece> {
-    wanted(mart, &columns(type_name), there, None, at(now)).unwrap()
+    wanted(mart, &columns(type_name), there, None, None, at(now)).unwrap()
 }
 
 fn suffixes(pieces: &[Piece]) -> Vec<&str> {
@@ -114,7 +116,7 @@ fn clocks_that_are_moved_leave_no_hole() {
                 let mart = mart(zone, interval, ", \"premake\": 3");
                 for minutes in (-300..=300).step_by(30) {
                     let now = at(moved) + TimeDelta::minutes(minutes);
-                    let pieces = wanted(&mart, &columns(ZONED), None, None, now).unwrap();
+                    let pieces = wanted(&mart, &columns(ZONED), None, None, None, now).unwrap();
                     let ranges: Vec<_> = pieces.iter().filter_map(|piece| piece.range.clone()).collect();
                     assert!(ranges.windows(2).all(|two| two[0].1 == two[1].0), "{zone} {interval} at {now}");
                     let written = now.format("%Y-%m-%d %H:%M:%S+00").to_string();
@@ -135,7 +137,7 @@ fn what_is_older_than_it_is_kept_leaves_whole() {
     let of = |mart: &Mart, type_name: &str, from: &str, now: &str| {
         let everything = Mart { partition: mart.partition.clone().map(without_retain), ..mart.clone() };
         let span = chrono::NaiveDateTime::parse_from_str(from, "%Y-%m-%d %H:%M").unwrap();
-        let there = wanted(&everything, &columns(type_name), None, Some((span, span)), at(now)).unwrap();
+        let there = wanted(&everything, &columns(type_name), None, Some((span, span)), None, at(now)).unwrap();
         let live = live(type_name, &there);
         let gone: Vec<String> =
             expired(mart, &live, at(now)).iter().map(|a| a.name.name["sales".len()..].to_owned()).collect();

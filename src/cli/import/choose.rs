@@ -16,6 +16,10 @@ use super::super::report::import::Left;
 pub struct Chosen {
     /// Relations that become marts.
     pub names: BTreeSet<QName>,
+    /// Partitioned tables of which drafts are made.
+    pub divided: BTreeSet<QName>,
+    /// Tables that a manifest declares and nobody has applied: they can be adopted.
+    pub tables: BTreeSet<QName>,
     /// What a manifest cannot say, with the reason.
     pub left: Vec<Left>,
 }
@@ -78,10 +82,20 @@ pub fn choose(
                     chosen.names.insert(found.name);
                 }
             },
+            RelationKind::Table | RelationKind::PartitionedTable
+                if args.adopt && declared.contains(name) && registered.is_none() =>
+            {
+                chosen.tables.insert(found.name);
+            }
+            RelationKind::PartitionedTable
+                if args.kind == Some(ImportKind::PartitionedTable) && !declared.contains(name) && other.is_none() =>
+            {
+                chosen.divided.insert(found.name);
+            }
             // A table mart has its manifest.
             _ if declared.contains(name) || other.is_some() || args.kind.is_some() => {}
             RelationKind::PartitionedTable => {
-                let left = Left { partitions: found.partitions, ..Left::new(name, kind, NO_QUERY) };
+                let left = Left { partitions: found.partitions, ..Left::new(name, kind, NO_QUERY_OF_PARTITIONS) };
                 chosen.left.push(left);
             }
             RelationKind::ForeignTable => {
@@ -100,6 +114,9 @@ const ORPHAN: &str = "a versioned mart of this project without a manifest: bring
 pub const NO_QUERY: &str =
     "without a stored query; where one fills it, write its manifest with `type = \"table\"` and that query";
 
+/// Why partitioned tables are not imported.
+const NO_QUERY_OF_PARTITIONS: &str = "without a stored query; `datamart import --kind partitioned_table` drafts its manifest, to which you add the query";
+
 fn globs(patterns: &[String], flag: &str) -> Result<Vec<GlobMatcher>> {
     let compile = |pattern: &String| match Glob::new(pattern) {
         Ok(glob) => Ok(glob.compile_matcher()),
@@ -114,6 +131,7 @@ impl ImportKind {
         match self {
             Self::View => kind == RelationKind::View,
             Self::MaterializedView => kind == RelationKind::MaterializedView,
+            Self::PartitionedTable => kind == RelationKind::PartitionedTable,
         }
     }
 }

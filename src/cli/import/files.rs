@@ -1,11 +1,13 @@
 //! The manifests before and after: what is read, what is written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use datamart::adopt::Adoption;
 use datamart::manifest::save::{self, FileText};
 use datamart::manifest::{self, Desired, LoadOptions, ManifestError, Problem, Project, Severity};
+
+use datamart::state::Mart;
 
 use super::super::args::Globals;
 use super::super::context::environment;
@@ -98,6 +100,17 @@ pub fn write<'a, 'b>(
     }
     save::write(&globals.dir, &files)?;
     Ok((taken.into_iter().map(|(adoption, _)| adoption).collect(), after))
+}
+
+/// Writes drafts of manifests; one that is there already stays. Gives their paths.
+///
+/// # Errors
+/// What the file system says.
+pub fn drafts(marts: &[(Mart, String)], desired: &Desired, dir: &Path) -> Result<Vec<String>> {
+    let drafts = marts.iter().map(|(mart, path)| save::draft(mart, path, desired));
+    let new: Vec<FileText> = drafts.filter(|draft| !dir.join(&draft.path).exists()).collect();
+    save::write(dir, &new)?;
+    Ok(new.into_iter().map(|draft| draft.path).collect())
 }
 
 fn overlay(files: &[FileText]) -> BTreeMap<String, String> {

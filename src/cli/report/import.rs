@@ -28,6 +28,8 @@ pub struct Imported {
     pub created: Vec<String>,
     /// Files that were changed.
     pub updated: Vec<String>,
+    /// Drafts of manifests, to which a query has to be added.
+    pub drafted: Vec<String>,
     /// How many say already what is there.
     pub unchanged: usize,
     /// How many rows of the registry were written; `None` where that was not asked for.
@@ -100,6 +102,7 @@ fn value(told: &Imported) -> Value {
     json!({
         "created": told.created,
         "updated": told.updated,
+        "drafted": told.drafted,
         "unchanged": told.unchanged,
         "adopted": told.adopted,
         "not_imported": left.collect::<Vec<_>>(),
@@ -110,7 +113,9 @@ fn value(told: &Imported) -> Value {
 fn text(told: &Imported, color: bool) -> String {
     let paint = Paint(color);
     let mut text = String::new();
-    for (symbol, paths) in [(paint.green("+"), &told.created), (paint.yellow("~"), &told.updated)] {
+    let files = [&told.created, &told.drafted, &told.updated];
+    let symbols = [paint.green("+"), paint.green("+"), paint.yellow("~")];
+    for (symbol, paths) in symbols.iter().zip(files) {
         for path in paths {
             text.push_str(&format!("{symbol} {}\n", plain(&told.dir.join(path).display().to_string())));
         }
@@ -163,6 +168,10 @@ fn left(left: &[Left]) -> String {
 
 fn summary(told: &Imported) -> String {
     let marts = told.new + told.changed + told.unchanged;
+    if !told.drafted.is_empty() && marts == 0 {
+        let drafts = count(told.drafted.len(), "manifest");
+        return format!("Drafted {drafts} from {}: add the queries, and take `.draft` off the names.", told.database);
+    }
     if marts == 0 {
         return format!("Nothing to import from {}.", told.database);
     }

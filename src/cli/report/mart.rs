@@ -1,7 +1,7 @@
 //! Marts, for people.
 
 use chrono::{DateTime, Utc};
-use datamart::observe::{Following, Freshness, MartStatus};
+use datamart::observe::{Following, Freshness, MartStatus, PartitionSummary};
 use datamart::state::format_duration;
 use serde_json::Value;
 
@@ -67,7 +67,8 @@ pub fn stats(mart: &MartStatus, style: Style) -> String {
     ];
     let version = mart.version.map(|version| ("version", version.to_string()));
     let following = mart.following.iter().flat_map(changes);
-    for (name, value) in version.into_iter().chain(facts).chain(following) {
+    let divided = mart.partitioned.as_ref().map(|summary| ("partitions", partitioned(summary)));
+    for (name, value) in version.into_iter().chain(facts).chain(divided).chain(following) {
         text.push_str(&format!("  {name:<12} {value}\n"));
     }
     let columns = mart.columns.iter().map(|column| vec![column.name.clone(), column.type_name.clone()]);
@@ -85,7 +86,34 @@ pub fn stats(mart: &MartStatus, style: Style) -> String {
         let header = ["index", "unique", "size", "scans", "definition"];
         text.push_str(&format!("\n{}", lines(&header, &["size", "scans"], rows.collect())));
     }
+    if !mart.partitions.is_empty() {
+        let rows = mart.partitions.iter().map(|partition| {
+            vec![
+                partition.name.clone(),
+                partition.bounds.strip_prefix("FOR VALUES ").unwrap_or(&partition.bounds).to_owned(),
+                partition.row_count.map_or_else(dash, thousands),
+                partition.size.clone().unwrap_or_else(dash),
+                partition.built_at.map_or_else(dash, moment),
+                if partition.frozen { "yes" } else { "no" }.to_owned(),
+            ]
+        });
+        let header = ["partition", "takes", "rows", "size", "built", "frozen"];
+        text.push_str(&format!("\n{}", lines(&header, &["rows", "size"], rows.collect())));
+    }
     text
+}
+
+/// How many partitions there are, and what is amiss with them.
+pub fn partitioned(summary: &PartitionSummary) -> String {
+    let mut amiss = Vec::new();
+    amiss.extend((summary.missing > 0).then(|| format!("{} missing", summary.missing)));
+    amiss.extend((summary.undeclared > 0).then(|| format!("{} undeclared", summary.undeclared)));
+    let waiting = summary.default_rows.filter(|rows| *rows > 0);
+    amiss.extend(waiting.map(|rows| format!("~{} rows in the default", thousands(rows))));
+    match amiss.is_empty() {
+        true => summary.count.to_string(),
+        false => format!("{} ({})", summary.count, amiss.join(", ")),
+    }
 }
 
 /// How it stands to the changes of its sources.

@@ -3,7 +3,7 @@
 use datamart::observe::{Condition, MartState, MartStatus, Standing};
 
 use super::super::print::Style;
-use super::mart::{age, dash, moment, none, pending, rows};
+use super::mart::{age, dash, moment, none, partitioned, pending, rows};
 use super::paint::Paint;
 use super::table::{LAST, short, table};
 
@@ -24,6 +24,7 @@ const COLUMNS: &[Column] = &[
     ("run age", |mart| mart.ages.and_then(|ages| ages.run).map_or_else(dash, age)),
     ("target lag", |mart| mart.target_lag_seconds.map_or_else(dash, |lag| age(i64::try_from(lag).unwrap_or(i64::MAX)))),
     ("pending", |mart| mart.following.as_ref().map_or_else(dash, pending)),
+    ("partitions", |mart| mart.partitioned.as_ref().map_or_else(dash, partitioned)),
     ("rows", rows),
     ("size", |mart| mart.size.clone().unwrap_or_else(dash)),
     ("last run", |mart| mart.last_run.as_ref().map_or_else(dash, |run| run.status.clone())),

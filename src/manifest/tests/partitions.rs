@@ -67,8 +67,15 @@ fn what_makes_no_sense_is_refused() {
             "a unique index of a partitioned table holds day",
         ),
         (divided(range, "publish = 'swap'"), "a partitioned table cannot have `publish`"),
-        (divided(range, "versions = {}"), "`versions` is not supported yet for a partitioned table"),
         (divided(range, "refresh = { fresh = true }"), "a partitioned table is refreshed"),
+        (divided(range, "versions = { on = 'refresh' }"), "each refresh would copy every partition"),
+        (
+            divided(
+                "by = 'list'\ncolumn = 'n'\nvalues = { a = [1] }",
+                "refresh = { incremental = { method = 'upsert', unique_key = ['n'], time_column = 'n', frozen_before = '9d' } }",
+            ),
+            "history is kept by partitions of time",
+        ),
         (
             divided(range, "refresh = { incremental = { method = 'partition', time_column = 'n', lookback = '1d' } }"),
             "partitions are told by day",

@@ -22,6 +22,8 @@ pub(super) struct MartFacts {
     pub newest: Option<String>,
     pub rows: Option<i64>,
     pub bytes: Option<i64>,
+    pub partitions: Option<i64>,
+    pub default_rows: Option<i64>,
 }
 
 impl MartFacts {
@@ -107,6 +109,8 @@ fn mart(row: &PgRow) -> Result<MartFacts, sqlx::Error> {
         newest: row.try_get("newest")?,
         rows: row.try_get("rows")?,
         bytes: row.try_get("bytes")?,
+        partitions: row.try_get("partitions")?,
+        default_rows: row.try_get("default_rows")?,
     })
 }
 

@@ -8,7 +8,11 @@ SELECT m.schema, m.name,
        g.started_at, g.newest,
        CASE WHEN k.known AND g.row_count IS NOT NULL THEN g.row_count WHEN c.reltuples >= 0 THEN c.reltuples::bigint END AS rows,
        CASE WHEN k.known AND g.size_bytes IS NOT NULL THEN g.size_bytes
-            WHEN c.oid IS NOT NULL THEN (c.relpages + coalesce(i.pages, 0)) * pg_catalog.current_setting('block_size')::bigint END AS bytes
+            WHEN c.oid IS NOT NULL THEN (c.relpages + coalesce(i.pages, 0)) * pg_catalog.current_setting('block_size')::bigint END AS bytes,
+       CASE WHEN c.relkind = 'p' THEN (SELECT count(*) FROM pg_catalog.pg_inherits AS p WHERE p.inhparent = c.oid) END AS partitions,
+       CASE WHEN c.relkind = 'p' THEN (
+         SELECT greatest(d.reltuples, 0)::bigint FROM pg_catalog.pg_partitioned_table AS t JOIN pg_catalog.pg_class AS d ON d.oid = t.partdefid
+         WHERE t.partrelid = c.oid) END AS default_rows
 FROM {registry}.marts AS m
 LEFT JOIN {registry}.versions AS v ON v.project = m.project AND v.schema = m.schema AND v.name = m.name AND v.published
 LEFT JOIN (

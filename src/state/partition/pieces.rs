@@ -1,11 +1,13 @@
 //! The partitions of a mart: their names and bounds.
 
-use chrono::NaiveDateTime;
+use std::ops::RangeInclusive;
+
+use chrono::{Datelike, NaiveDateTime};
 use chrono_tz::Tz;
 
 use super::decl::{Partition, PartitionBy};
 use super::time::TimeType;
-use crate::state::{QName, derived_name, quote_ident, quote_literal};
+use crate::state::{Fingerprint, MAX_NAME_BYTES, QName, derived_name, quote_ident, quote_literal};
 
 /// A mart has no more partitions than this: planning would take longer than reading them saves.
 pub const MOST_PARTITIONS: usize = 10_000;
@@ -21,14 +23,32 @@ pub struct Piece {
     pub range: Option<(String, String)>,
 }
 
+/// Years that partitions can be of.
+const YEARS: RangeInclusive<i32> = 1..=9999;
+
 /// More partitions would be needed than a mart may have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("more than {MOST_PARTITIONS} partitions of {interval} would be needed from {from} on")]
-pub struct TooMany {
-    /// Of what.
-    pub interval: String,
-    /// From when on.
-    pub from: NaiveDateTime,
+pub enum TooMany {
+    /// Of intervals this short.
+    #[error(
+        "from {from} to {until} there would be more than {MOST_PARTITIONS} partitions of {interval}, which is the most"
+    )]
+    Partitions {
+        /// Of what.
+        interval: String,
+        /// From when on.
+        from: NaiveDateTime,
+        /// Until when.
+        until: NaiveDateTime,
+    },
+    /// Beyond the calendar.
+    #[error(
+        "there are partitions of the years 1 to 9999 only, and a time is beyond them, in the year {year} or further"
+    )]
+    Year {
+        /// Which.
+        year: i32,
+    },
 }
 
 impl Piece {
@@ -71,6 +91,35 @@ impl Partition {
         pieces
     }
 
+    /// The condition that the rows meet which go to `piece`, one of `pieces`.
+    pub fn takes(&self, mart: &QName, piece: &Piece, pieces: &[Piece]) -> Option<String> {
+        let column = quote_ident(&self.column);
+        if piece.is_default() {
+            let others: Vec<String> = match &self.by {
+                PartitionBy::Range(_) => joined(pieces)
+                    .iter()
+                    .map(|(from, to)| {
+                        format!("{column} >= {} AND {column} < {}", quote_literal(from), quote_literal(to))
+                    })
+                    .collect(),
+                _ => pieces.iter().filter(|p| !p.is_default()).filter_map(|p| self.takes(mart, p, &[])).collect(),
+            };
+            let any = others.iter().map(|other| format!("({other}) IS NOT TRUE")).collect::<Vec<_>>();
+            return Some(if any.is_empty() { "true".to_owned() } else { any.join(" AND ") });
+        }
+        match &self.by {
+            PartitionBy::Range(_) => piece.condition(&self.column),
+            PartitionBy::List { .. } => Some(format!("{column} {}", piece.bound.strip_prefix("FOR VALUES ")?)),
+            PartitionBy::Hash { modulus } => {
+                let (_, at) = piece.bound.rsplit_once("remainder ")?;
+                let (mart, at) = (quote_literal(&mart.to_string()), at.trim_end_matches(')'));
+                Some(format!(
+                    "pg_catalog.satisfies_hash_partition({mart}::pg_catalog.regclass, {modulus}, {at}, {column})"
+                ))
+            }
+        }
+    }
+
     /// The partitions by time from that of `from` to that of `until`. An hour that a zone's clock leaves out has none, of
     /// one that comes twice both are in one.
     ///
@@ -84,6 +133,9 @@ impl Partition {
         until: NaiveDateTime,
     ) -> Result<Vec<Piece>, TooMany> {
         let Some(ranges) = self.ranges() else { return Ok(Vec::new()) };
+        if let Some(year) = [from.year(), until.year()].into_iter().find(|year| !YEARS.contains(year)) {
+            return Err(TooMany::Year { year });
+        }
         let mut pieces = Vec::new();
         let mut at = ranges.interval.floor(from);
         while at <= until {
@@ -95,7 +147,7 @@ impl Partition {
                 pieces.push(Piece { name, bound, range: Some((lower, upper)) });
             }
             if pieces.len() > MOST_PARTITIONS {
-                return Err(TooMany { interval: ranges.interval.to_string(), from });
+                return Err(TooMany::Partitions { interval: ranges.interval.to_string(), from, until });
             }
             at = next;
         }
@@ -105,6 +157,49 @@ impl Partition {
 
 fn name(mart: &QName, suffix: &str) -> QName {
     mart.sibling(derived_name(&mart.name, suffix))
+}
+
+/// How the names of partitions of `mart` begin, whatever they end with.
+pub fn partition_prefix(mart: &QName) -> String {
+    // The longest suffix is that of an hour.
+    const LONGEST: usize = "_y2026_m01_d01_h00".len();
+    match derived_name(&mart.name, &"_".repeat(LONGEST)) {
+        whole if whole.starts_with(&mart.name) => format!("{}_", mart.name),
+        shortened => shortened[..shortened.len() - LONGEST].to_owned(),
+    }
+}
+
+/// The name that a partition of `mart` gets when it becomes a table of its own: another one than a partition may need again.
+/// `None`: it keeps its name, which none needs.
+pub fn detached_name(mart: &QName, partition: &QName, taken: impl Fn(&QName) -> bool) -> Option<QName> {
+    if partition.schema != mart.schema || !partition.name.starts_with(&partition_prefix(mart)) {
+        return None;
+    }
+    let numbered = |number: u32| {
+        let word = if number == 1 { "_detached".to_owned() } else { format!("_detached_{number}") };
+        if partition.name.len() + word.len() <= MAX_NAME_BYTES {
+            return format!("{}{word}", partition.name);
+        }
+        // A long name keeps what tells it apart.
+        let hash = Fingerprint::of(&partition.name).0;
+        derived_name(&partition.name, &format!("_{}{word}", &hash[hash.len() - 8..]))
+    };
+    (1..=u32::MAX).map(|number| partition.sibling(numbered(number))).find(|name| !taken(name))
+}
+
+/// What partitions by time take together: those that follow one another as one.
+fn joined(pieces: &[Piece]) -> Vec<(&str, &str)> {
+    let mut ranges: Vec<(&str, &str)> =
+        pieces.iter().filter_map(|piece| piece.range.as_ref()).map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    ranges.sort_unstable();
+    let mut joined: Vec<(&str, &str)> = Vec::new();
+    for (from, to) in ranges {
+        match joined.last_mut() {
+            Some(last) if last.1 == from => last.1 = to,
+            _ => joined.push((from, to)),
+        }
+    }
+    joined
 }
 
 /// From when and until before when a partition takes rows, of a bound as PostgreSQL prints it.
@@ -200,11 +295,49 @@ mod tests {
     }
 
     #[test]
+    fn what_is_detached_has_a_name_that_no_partition_needs() {
+        let mart = QName::new("public", "sales");
+        let old = mart.sibling("sales_y2025_m01");
+        let free = |_: &QName| false;
+        assert_eq!(detached_name(&mart, &old, free), Some(mart.sibling("sales_y2025_m01_detached")));
+        let first = |name: &QName| name.name == "sales_y2025_m01_detached";
+        assert_eq!(detached_name(&mart, &old, first), Some(mart.sibling("sales_y2025_m01_detached_2")));
+        assert_eq!(detached_name(&mart, &mart.sibling("theirs"), free), None);
+        let long = QName::new("public", "x".repeat(63));
+        let hash = Partition { column: "id".into(), by: PartitionBy::Hash { modulus: 2 }, default: false };
+        let of_long = &hash.fixed(&long)[1].name;
+        assert!(detached_name(&long, of_long, free).is_some_and(|name| name.name.ends_with("_detached")));
+    }
+
+    #[test]
+    fn rows_are_told_that_a_partition_takes() {
+        let mart = QName::new("public", "sales");
+        let months = between("1 month", (TimeType::Date, Tz::UTC), "2026-01-01 00:00", "2026-03-01 00:00");
+        let mut pieces = months.clone();
+        pieces.extend(by_time("1 month").fixed(&mart));
+        let rest = by_time("1 month").takes(&mart, &pieces[3], &pieces);
+        assert_eq!(rest.as_deref(), Some("(at >= '2026-01-01' AND at < '2026-04-01') IS NOT TRUE"));
+        let values = BTreeMap::from([("eu".to_owned(), vec!["DE".to_owned()])]);
+        let list = Partition { column: "country".into(), by: PartitionBy::List { values }, default: true };
+        let pieces = list.fixed(&mart);
+        assert_eq!(list.takes(&mart, &pieces[0], &pieces).as_deref(), Some("country IN ('DE')"));
+        assert_eq!(list.takes(&mart, &pieces[1], &pieces).as_deref(), Some("(country IN ('DE')) IS NOT TRUE"));
+        let hash = Partition { column: "id".into(), by: PartitionBy::Hash { modulus: 2 }, default: false };
+        let pieces = hash.fixed(&mart);
+        assert_eq!(
+            hash.takes(&mart, &pieces[1], &pieces).as_deref(),
+            Some("pg_catalog.satisfies_hash_partition('public.sales'::pg_catalog.regclass, 2, 1, id)")
+        );
+    }
+
+    #[test]
     fn there_are_not_too_many() {
         let mart = QName::new("public", "sales");
         let kind = (TimeType::Timestamp, Tz::UTC);
         let many = by_time("1 hour").between(&mart, kind, time("2000-01-01 00:00"), time("2026-01-01 00:00"));
         assert!(many.is_err_and(|error| error.to_string().contains("10000 partitions of 1 hour")));
+        let far = by_time("1 year").between(&mart, kind, time("2026-01-01 00:00"), time("+10000-01-01 00:00"));
+        assert_eq!(far, Err(TooMany::Year { year: 10_000 }));
     }
 
     #[test]

@@ -28,11 +28,13 @@ impl TimeType {
 
     /// A time on the wall of `zone` as a value of this type, as PostgreSQL prints it where the time zone is UTC.
     pub fn write(self, time: NaiveDateTime, zone: Tz) -> String {
-        match self {
+        let text = match self {
             Self::Date => time.format("%Y-%m-%d").to_string(),
             Self::Timestamp => time.format("%Y-%m-%d %H:%M:%S").to_string(),
             Self::Timestamptz => first_instant(time, zone).format("%Y-%m-%d %H:%M:%S+00").to_string(),
-        }
+        };
+        // Where the last year that there are partitions of ends, another one begins.
+        text.trim_start_matches('+').to_owned()
     }
 
     /// The time on the wall of `zone` that such a value means.
@@ -70,6 +72,8 @@ fn first_instant(time: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Datelike;
+
     use super::*;
 
     fn time(text: &str) -> NaiveDateTime {
@@ -104,6 +108,12 @@ mod tests {
         }
         assert_eq!(TimeType::Date.read("2026-07-01", Tz::UTC), Some(time("2026-07-01 00:00")));
         assert_eq!(TimeType::Date.read("infinity", Tz::UTC), None);
+    }
+
+    #[test]
+    fn the_last_partition_ends() {
+        let end = NaiveDateTime::default().with_year(10_000).unwrap_or_default();
+        assert_eq!(TimeType::Date.write(end, Tz::UTC), "10000-01-01");
     }
 
     #[test]

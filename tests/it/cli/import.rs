@@ -45,7 +45,7 @@ fn what_is_there_becomes_manifests_and_the_next_plan_is_empty() {
     + datamarts/public/top_products-2.toml
 
     Not imported:
-      1 partitioned table: without a stored query; where one fills it, write its manifest with `type = "table"` and that query
+      1 partitioned table: without a stored query; `datamart import --kind partitioned_table` drafts its manifest, to which you add the query
         public.parted (1 partition)
       2 tables: without a stored query; where one fills it, write its manifest with `type = "table"` and that query
         public.events, public.orders
@@ -146,7 +146,7 @@ fn the_flags_choose() {
     exit 1
     --- stderr
     error: invalid value 'table' for '--kind <KIND>'
-      [possible values: view, materialized_view]
+      [possible values: view, materialized_view, partitioned_table]
 
     For more information, try '--help'.
     ");
@@ -159,6 +159,7 @@ fn programs_read_the_same() {
     insta::assert_snapshot!(rig.run(&["import", "--adopt", "--format", "json"]).done().shape(), @"
     created[]: string
     updated: []
+    drafted: []
     unchanged: integer
     adopted: integer
     not_imported[].name: string

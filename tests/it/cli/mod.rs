@@ -16,6 +16,7 @@ mod plan;
 mod migration;
 mod migration_stop;
 mod operations;
+mod partitions;
 mod pending;
 pub mod rig;
 mod rollback;

@@ -1,0 +1,107 @@
+//! What was known of a mart's partitions when it was applied, and what of them is gone since.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, Row};
+
+use super::CatalogError;
+use super::actual::{Relation, Taken};
+use super::kind::RelationKind;
+use super::partitions::{matched, ours, time_of};
+use crate::state::{Mart, Piece, QName, partition_prefix};
+
+/// From when the first partition of a mart took rows when it was applied, and the last: as PostgreSQL prints it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Divided {
+    /// The first.
+    pub first: String,
+    /// The last.
+    pub last: String,
+}
+
+impl Divided {
+    /// Of a mart that is divided by time, as it is.
+    pub fn of(mart: &Mart, live: &Relation) -> Option<Self> {
+        let begins = ours(mart, live);
+        let time = time_of(mart, &live.columns)?.ok()?;
+        let (first, last) = (begins.iter().min()?, begins.iter().max()?);
+        Some(Self { first: time.0.write(*first, time.1), last: time.0.write(*last, time.1) })
+    }
+}
+
+/// The partitions of `missing` that somebody took away with their rows: all that are not beyond what was there. Those that
+/// only the time asks for hold none yet. `applied` is what was there at the last apply.
+pub fn emptied<'a>(
+    mart: &Mart,
+    live: &Relation,
+    applied: Option<&Divided>,
+    missing: &[&'a Piece],
+    now: DateTime<Utc>,
+) -> Vec<&'a Piece> {
+    let Some(Ok((kind, zone))) = time_of(mart, &live.columns) else { return missing.to_vec() };
+    let write = |time| kind.write(time, zone);
+    let newest = ours(mart, live).into_iter().max().map(write);
+    let today = write(now.with_timezone(&zone).naive_local());
+    let last = applied.map(|applied| applied.last.clone().min(today));
+    let had_rows = |piece: &&&Piece| match &piece.range {
+        Some((from, _)) => {
+            newest.as_ref().is_some_and(|newest| from < newest) || last.as_ref().is_some_and(|last| from <= last)
+        }
+        None => true,
+    };
+    missing.iter().filter(had_rows).copied().collect()
+}
+
+/// The partitions that a mart had and has no more, by name, with what they took.
+pub fn gone(
+    mart: &Mart,
+    live: &Relation,
+    pieces: &[Piece],
+    applied: Option<&Divided>,
+    now: DateTime<Utc>,
+) -> Vec<Piece> {
+    emptied(mart, live, applied, &matched(live, pieces).missing, now).into_iter().cloned().collect()
+}
+
+/// Who has a name that begins as those of the partitions of `marts` do and is none of them: by name.
+pub(super) async fn beside(
+    conn: &mut PgConnection,
+    marts: &BTreeSet<QName>,
+) -> Result<HashMap<QName, Taken>, CatalogError> {
+    if marts.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let schemas: Vec<&str> = marts.iter().map(|mart| mart.schema.as_str()).collect();
+    let names: Vec<&str> = marts.iter().map(|mart| mart.name.as_str()).collect();
+    let prefixes: Vec<String> = marts.iter().map(partition_prefix).collect();
+    let rows = sqlx::query(include_str!("sql/beside.sql")).bind(&schemas).bind(&names).bind(&prefixes);
+    let rows = rows.fetch_all(conn).await?;
+    rows.iter()
+        .map(|row| {
+            let taken = Taken {
+                oid: row.try_get("oid")?,
+                kind: RelationKind::from_relkind(row.try_get("relkind")?),
+                index_of: None,
+                owner: row.try_get("owner")?,
+                comment: None,
+            };
+            Ok((QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?), taken))
+        })
+        .collect()
+}
+
+/// The names among `wanted` that something has.
+///
+/// # Errors
+/// What PostgreSQL says.
+pub async fn names_taken(conn: &mut PgConnection, wanted: &[QName]) -> Result<BTreeSet<QName>, CatalogError> {
+    let schemas: Vec<&str> = wanted.iter().map(|name| name.schema.as_str()).collect();
+    let names: Vec<&str> = wanted.iter().map(|name| name.name.as_str()).collect();
+    let sql = "SELECT n.nspname::text, c.relname::text FROM unnest($1::text[], $2::text[]) AS w (s, n) \
+               JOIN pg_catalog.pg_namespace n ON n.nspname = w.s \
+               JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.n";
+    let rows = sqlx::query(sql).bind(&schemas).bind(&names).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok(QName::new(row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?))).collect()
+}

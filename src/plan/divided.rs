@@ -1,0 +1,172 @@
+//! In which the partitions of a live mart are not those it should have, and who has the names that they need.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::PlanProblem;
+use super::aspect::{Cause, Difference, Fix};
+use super::decision::Decision;
+use super::target::Target;
+use crate::catalog::{Actual, Attached, Relation, emptied, expired, matched};
+use crate::state::{OnExpire, Part, Partition, Piece, QName, detached_name};
+
+impl Target<'_> {
+    /// Whether fewer partitions are kept than before.
+    fn retains_less(&self) -> bool {
+        let retain = |partition: &Partition| partition.ranges().and_then(|ranges| ranges.retain);
+        let before = self.recorded.and_then(|recorded| recorded.mart.partition.as_ref()).and_then(retain);
+        let now = self.mart.partition.as_ref().and_then(retain);
+        now.is_some() && now != before
+    }
+
+    /// The partition's table, taken out of the mart.
+    fn detached(&self, attached: &Attached, actual: &Actual, instead: Vec<(QName, bool)>) -> Fix {
+        let to = detached_name(&self.mart.name, &attached.name, |name| actual.taken.contains_key(name));
+        Fix::DetachPartition { name: attached.name.clone(), to, instead }
+    }
+}
+
+/// In which its partitions are not those it should have.
+pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live: &Relation, actual: &Actual) {
+    let Some(partition) = &target.mart.partition else { return };
+    let before = target.recorded.and_then(|recorded| recorded.mart.partition.as_ref());
+    let words = |partition: &Partition| serde_json::to_string(partition).unwrap_or_default();
+    if let Some(before) = before.filter(|before| !before.divides_as(partition)) {
+        found.push(Difference {
+            aspect: "partition".to_owned(),
+            cause: Cause::Declared,
+            expected: Some(words(partition)),
+            actual: Some(words(before)),
+            fix: Fix::Rebuild,
+        });
+        return;
+    }
+    let mut push = |name: &QName, cause, expected: Option<&str>, actual: Option<&str>, fix| {
+        let (expected, actual) = (expected.map(str::to_owned), actual.map(str::to_owned));
+        found.push(Difference { aspect: format!("partitions:{}", name.name), cause, expected, actual, fix });
+    };
+    let old: BTreeSet<&QName> =
+        expired(target.mart, live, target.now).into_iter().map(|attached| &attached.name).collect();
+    let matched = matched(live, &target.pieces);
+    let applied = target.recorded.and_then(|recorded| recorded.applied.divided.as_ref());
+    let absent: Vec<&Piece> = matched.missing.iter().chain(&matched.blocked).copied().collect();
+    let filled: HashSet<&QName> =
+        emptied(target.mart, live, applied, &absent, target.now).into_iter().map(|piece| &piece.name).collect();
+    // What stands in the way of several is out of the way of all once the last of them is.
+    let others: Vec<&Attached> = matched.others.iter().copied().filter(|other| !old.contains(&other.name)).collect();
+    let mut instead: BTreeMap<&QName, Vec<(QName, bool)>> = BTreeMap::new();
+    for piece in &matched.blocked {
+        if let Some(last) = others.iter().rfind(|other| other.overlaps(piece)) {
+            let comes = (piece.name.clone(), filled.contains(&piece.name));
+            instead.entry(&last.name).or_default().push(comes);
+        }
+    }
+    // A default goes last: it has the rows of partitions that come.
+    let (default, others): (Vec<&Attached>, Vec<_>) = others.into_iter().partition(|other| other.is_default());
+    for attached in others {
+        let instead = instead.remove(&attached.name).unwrap_or_default();
+        let fix = target.detached(attached, actual, instead);
+        push(&attached.name, Cause::Drift, None, Some(&attached.bound), fix);
+    }
+    for (piece, attached) in matched.there.iter().filter(|(piece, attached)| piece.name != attached.name) {
+        let cause = if target.renamed_from().is_some() { Cause::Declared } else { Cause::Drift };
+        let fix = Fix::RenamePartition { from: attached.name.clone(), to: piece.name.clone() };
+        push(&piece.name, cause, Some(&piece.name.to_string()), Some(&attached.name.to_string()), fix);
+    }
+    for piece in matched.missing {
+        let filled = filled.contains(&piece.name);
+        let fix = Fix::CreatePartition { name: piece.name.clone(), filled };
+        push(&piece.name, Cause::Missing, Some(&piece.bound), None, fix);
+    }
+    for attached in default {
+        let fix = target.detached(attached, actual, Vec::new());
+        push(&attached.name, Cause::Drift, None, Some(&attached.bound), fix);
+    }
+    if target.retains_less() {
+        let detach = partition.ranges().is_some_and(|ranges| ranges.on_expire == OnExpire::Detach);
+        for attached in live.partitions.iter().filter(|attached| old.contains(&attached.name)) {
+            let fix = match detach {
+                true => target.detached(attached, actual, Vec::new()),
+                false => Fix::DropPartition(attached.name.clone()),
+            };
+            push(&attached.name, Cause::Declared, None, Some(&attached.bound), fix);
+        }
+    }
+    if target.mart.grants.is_some() {
+        found.extend(granted(live));
+    }
+}
+
+/// Rights on partitions alone, where the mart's grants are declared: whoever may read it reads them through it.
+fn granted(live: &Relation) -> Vec<Difference> {
+    let mut roles: BTreeMap<&str, Vec<&Attached>> = BTreeMap::new();
+    for attached in &live.partitions {
+        // One with an option to grant it on has two entries.
+        let mut of_one: Vec<&str> = attached.grants.iter().map(|grant| grant.role.as_str()).collect();
+        of_one.dedup();
+        of_one.into_iter().for_each(|role| roles.entry(role).or_default().push(attached));
+    }
+    let difference = |(role, of): (&str, Vec<&Attached>)| {
+        let partitions: Vec<QName> = of.iter().map(|attached| attached.name.clone()).collect();
+        let of_role = of[0].grants.iter().filter(|grant| grant.role == role);
+        let privileges: Vec<&str> = of_role.flat_map(|grant| &grant.privileges).map(String::as_str).collect();
+        let names = names(of.iter().map(|attached| attached.name.name.as_str()));
+        Difference {
+            aspect: format!("partition_grants:{role}"),
+            cause: Cause::Drift,
+            expected: None,
+            actual: Some(format!("{} on {names}", privileges.join(", "))),
+            fix: Fix::RevokeOnPartitions { role: role.to_owned(), partitions },
+        }
+    };
+    roles.into_iter().map(difference).collect()
+}
+
+/// How many partitions are named.
+const NAMED: usize = 5;
+
+/// A few names, and how many more there are.
+pub(super) fn names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let mut words: Vec<&str> = names.take(NAMED).collect();
+    let more = format!("{more} more");
+    if more != "0 more" {
+        words.push(&more);
+    }
+    match words.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// Names that its partitions need and something else has.
+pub(super) fn problems(decision: &Decision<'_>, moving: &HashSet<&QName>, actual: &Actual) -> Vec<PlanProblem> {
+    let target = &decision.target;
+    let needed: Vec<&QName> = match decision.builds() {
+        true => target.pieces.iter().map(|piece| &piece.name).collect(),
+        false => decision.differences.iter().flat_map(|difference| needs(&difference.fix)).collect(),
+    };
+    let own: HashSet<&QName> = target.live.iter().flat_map(|live| &live.partitions).map(|part| &part.name).collect();
+    let in_the_way = |name: &&QName| !own.contains(name) && !moving.contains(name) && actual.taken.contains_key(*name);
+    let found: Vec<String> = needed.into_iter().filter(in_the_way).map(QName::to_string).collect();
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let (has, is) = if found.len() == 1 { ("exists", "is no partition") } else { ("exist", "are no partitions") };
+    let message = format!("{} {has} and {is} of {}", names(found.iter().map(String::as_str)), target.mart.name);
+    vec![PlanProblem {
+        mart: target.desired.part.as_ref().map_or(&target.mart.name, Part::mart).clone(),
+        file: target.desired.file.clone(),
+        key: "partition".to_owned(),
+        message,
+        help: "its partitions need these names; rename or drop what has them".to_owned(),
+    }]
+}
+
+fn needs(fix: &Fix) -> Vec<&QName> {
+    match fix {
+        Fix::CreatePartition { name, .. } | Fix::RenamePartition { to: name, .. } => vec![name],
+        Fix::DetachPartition { instead, .. } => instead.iter().map(|(name, _)| name).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,2 @@
+DROP TABLE sales_y2026_m05;
+INSERT INTO sales VALUES ('2026-05-03', 'DE', 1);

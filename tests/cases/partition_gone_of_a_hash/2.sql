@@ -1,0 +1,1 @@
+DROP TABLE sales_p1, sales_p2;

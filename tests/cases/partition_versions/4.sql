@@ -1,0 +1,1 @@
+DROP TABLE sales_v1_y2026_m04;
