@@ -32,7 +32,7 @@ pub use keep::{Kept, kept_body, told_apart};
 pub use layout::layout;
 pub use newest::{newest, newest_of_time, window_start};
 pub use part::{QueryError, RelationRef};
-pub use partition::{attach, create_like, move_rows, settle_index_names, tablespace};
+pub use partition::{attach, create_like, move_rows, settle_index_names, settle_index_names_of, tablespace};
 pub use query::Query;
 pub(crate) use retention::time_cast;
 pub use retention::{oldest_kept, oldest_partition_of, retained, unfrozen};
