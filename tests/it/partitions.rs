@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use datamart::plan;
 use datamart::refresh::{Method, Run, RunStatus};
-use sqlx::AssertSqlSafe;
 
 use crate::support::database::{Database, run};
 use crate::support::folder::Folder;
