@@ -61,12 +61,23 @@ pub fn attach(mart: &QName, piece: &Piece, table: &QName) -> String {
 /// time when they were built aside.
 pub fn settle_index_names(relation: &QName) -> String {
     let relation = quote_literal(&relation.to_string());
+    settle(&format!("pg_catalog.pg_partition_tree({relation}::pg_catalog.regclass) AS t"), "t.level > 0 AND ")
+}
+
+/// The same of tables that are partitions.
+pub fn settle_index_names_of(tables: &[&QName]) -> String {
+    let tables: Vec<String> =
+        tables.iter().map(|table| format!("{}::pg_catalog.regclass", quote_literal(&table.to_string()))).collect();
+    settle(&format!("pg_catalog.unnest(ARRAY[{}]) AS t (relid)", tables.join(", ")), "")
+}
+
+fn settle(tables: &str, which: &str) -> String {
     format!(
         "DO $datamart$ DECLARE r record; BEGIN FOR r IN\n\
          SELECT i.indexrelid::pg_catalog.regclass AS index, pg_catalog.replace(c.relname, '__next', '') AS name\n\
-         FROM pg_catalog.pg_partition_tree({relation}::pg_catalog.regclass) AS t\n\
+         FROM {tables}\n\
          JOIN pg_catalog.pg_index i ON i.indrelid = t.relid JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid\n\
-         WHERE t.level > 0 AND pg_catalog.strpos(c.relname, '__next') > 0 AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o\n\
+         WHERE {which}pg_catalog.strpos(c.relname, '__next') > 0 AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o\n\
          WHERE o.relnamespace = c.relnamespace AND o.relname = pg_catalog.replace(c.relname, '__next', ''))\n\
          LOOP EXECUTE pg_catalog.format('ALTER INDEX %s RENAME TO %I', r.index, r.name); END LOOP; END $datamart$"
     )

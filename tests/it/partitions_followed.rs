@@ -361,3 +361,28 @@ fn all_partitions_are_filled_side_by_side() {
         }
     });
 }
+
+/// A partition that comes beside a default takes its rows along, and reads nothing where there are none.
+#[test]
+fn a_partition_comes_beside_a_default() {
+    run(async {
+        let partition = format!("{MONTHS}\ndefault = true");
+        let shop = Shop::of(ORDERS, BY_DAY, &partition, "", "method = \"partition\"").await;
+        let newest = "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'sales'::regclass AND inhrelid::regclass::text ~ '_m' ORDER BY inhrelid::regclass::text DESC LIMIT 1";
+        let newest = shop.database.value(newest).await;
+        let month = newest.trim_start_matches("sales_y").replace("_m", "-");
+        for (waiting, stay) in [(0, 2), (3, 2)] {
+            let rows = format!(
+                "DROP TABLE {newest}; DELETE FROM sales_default; INSERT INTO sales VALUES (NULL, 'DE', 1, 1), ('infinity', 'DE', 1, 1);
+                 INSERT INTO sales SELECT date '{month}-05', 'XX', n, 1 FROM generate_series(1, {waiting}) AS n"
+            );
+            shop.database.script(&rows).await;
+            let readied = datamart::refresh::keep_partitions(&shop.database.endpoint, &refresh_options()).await;
+            assert_eq!(readied.expect("it goes").made, 1);
+            assert_eq!(shop.database.value(&format!("SELECT count(*) FROM {newest}")).await, waiting.to_string());
+            assert_eq!(shop.database.value("SELECT count(*) FROM sales_default").await, stay.to_string());
+            let left = "SELECT count(*) FROM pg_constraint WHERE conname = 'datamart_bound'";
+            assert_eq!(shop.database.value(left).await, "0");
+        }
+    });
+}

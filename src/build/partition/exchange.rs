@@ -8,12 +8,12 @@ use super::differ::Changed;
 use super::next::{NextPart, NextParts};
 use crate::build::copy::{Built, close};
 use crate::build::merge::{self, Merged};
-use crate::build::run::{Tries, run, run_all};
+use crate::build::run::{Tries, run};
 use crate::build::session::{Frame, SessionState};
 use crate::catalog::{Attached, ExtraKind, Relation};
 use crate::database::SqlError;
 use crate::plan::carry::stored_body;
-use crate::sql::settle_index_names;
+use crate::sql::{settle_index_names, settle_index_names_of};
 use crate::state::{QName, next_name, quote_ident, quote_idents};
 
 /// The constraint that says what a partition takes while it is none, so that attaching it reads no row.
@@ -103,15 +103,15 @@ pub async fn exchange_parts(
     let mut tries = Tries::default();
     loop {
         let mut session = SessionState::in_transaction();
-        sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
-        let texts: Vec<&str> = statements.iter().map(String::as_str).collect();
-        let mut outcome = run_all(conn, &mut session, &brief, &texts, &mut |_| {}).await.map_err(|halted| halted.error);
-        if outcome.is_ok() {
-            outcome = session.leave(conn).await;
-        }
-        match close(conn, outcome).await {
-            Err(error) if tries.again(&error).await => {}
-            done => return done,
+        // All of it is one message, its end, too: readers wait for the server alone.
+        let (enter, statements) = (session.entering(&brief), statements.join("\n;\n"));
+        let sql = format!("BEGIN;{enter}{statements}\n;\n{}COMMIT", session.leaving());
+        let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await else { return Ok(()) };
+        // The connection may be gone; the server rolls back then by itself.
+        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await;
+        let error = SqlError::from(error);
+        if !tries.again(&error).await {
+            return Err(error);
         }
     }
 }
@@ -186,7 +186,9 @@ fn publication(live: &Relation, next: &NextParts, changed: &Changed, waits: Opti
         sql.push(format!("ALTER TABLE {mart} ATTACH PARTITION {} DEFAULT", default.name));
         sql.push(format!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {BOUND}", default.name));
     }
-    sql.push(settle_index_names(mart));
+    // While readers wait nobody looks at the partitions that stay.
+    let names: Vec<&QName> = changed.parts.iter().map(|part| &part.name).collect();
+    sql.push(settle_index_names_of(&names));
     sql
 }
 

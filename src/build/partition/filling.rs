@@ -63,7 +63,8 @@ impl Filling<'_> {
         run(conn, session, frame, &insert).await?;
         self.rest(conn, session, &mut parts, frame).await?;
         session.leave(conn).await?;
-        let differ = self.which.touched.is_some();
+        // Of what is frozen the log says nothing that is seen.
+        let differ = self.which.touched.is_some() && self.which.cut.is_none();
         Ok(NextParts { name: self.name.clone(), parts, snapshot: row.try_get(0)?, differ })
     }
 
