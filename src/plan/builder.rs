@@ -40,12 +40,9 @@ impl Assembly {
     pub(super) fn kept(&mut self, keep: &mut Keep, desired: &Desired) {
         let last =
             self.steps.iter().filter_map(|step| step.transaction).chain(self.records.iter().map(|r| r.transaction));
-        let (mut steps, mut after, shift) = keep.steps(desired, last.max().unwrap_or(0));
-        self.steps.iter_mut().filter_map(|step| step.transaction.as_mut()).for_each(|number| *number += shift);
+        let last = last.max().unwrap_or(0);
+        let shift = keep.around(&mut self.steps, desired, last);
         self.records.iter_mut().for_each(|record| record.transaction += shift);
-        steps.append(&mut self.steps);
-        steps.append(&mut after);
-        self.steps = steps;
     }
 }
 

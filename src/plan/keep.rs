@@ -6,7 +6,7 @@ mod wanted;
 use std::collections::BTreeSet;
 
 use self::told::{change, drifted};
-use self::wanted::wanted;
+use self::wanted::{Keeping, wanted};
 use super::capture::{Capture, step};
 use super::keeper_function::{Function, create, remove, work};
 use super::{Change, Drift, Heal, Options, PlanProblem, Step};
@@ -28,6 +28,8 @@ pub(super) struct Keep {
     pub problems: Vec<PlanProblem>,
     /// What the statements of the beginning and the end are told to be about.
     address: String,
+    /// Those of the beginning may wait until the first of these marts is published: until then the old rows are kept.
+    until: BTreeSet<String>,
 }
 
 /// What is done, beside what is done about logs. `dropped` are the marts that go, `built` those that get another relation.
@@ -87,6 +89,15 @@ pub(super) fn keep(
         let marts = format!("ARRAY[{}]::pg_catalog.text[]", marts.join(", "));
         keep.first.push(format!("DELETE FROM {} WHERE mart <> ALL ({marts})", keeper.locks()));
     }
+    let remade = |(mart, _): &(&Keeping<'_>, &Function)| {
+        let (sources, built) = (mart.sources(), |name: &QName| built.contains(name));
+        (built(mart.name) || sources.iter().any(|source| built(source)))
+            && !sources.iter().any(|source| capture.concerns(source))
+    };
+    let of = |name: &str| marts.iter().zip(&functions).find(|(_, function)| function.name.name == name);
+    if keep.first.first() == Some(&lock) && gone.iter().all(|name| of(name).is_some_and(|it| remade(&it))) {
+        keep.until.extend(built.iter().map(ToString::to_string));
+    }
     for name in gone {
         let name = QName::new(registry, name);
         keep.first.push(format!("DROP FUNCTION IF EXISTS {name}(pg_catalog.xid8)"));
@@ -139,17 +150,24 @@ fn made_step(desired: &Desired, (address, sql, role): (String, String, Option<St
 }
 
 impl Keep {
-    /// The statements, in transactions around all others of which the last has this number; gives how many come before them.
-    pub fn steps(&mut self, desired: &Desired, last: u32) -> (Vec<Step>, Vec<Step>, u32) {
-        let before = u32::from(!self.first.is_empty());
-        let first = self.first.drain(..).map(|sql| step(desired, &self.address, sql, 1)).collect();
-        let mut after = Vec::new();
-        for (at, mut steps) in self.last.drain(..).enumerate() {
+    /// Adds its statements to those of the plan: the first before anything else, or with the publication that they may wait for, the
+    /// last after everything. Gives how many transactions come before.
+    pub fn around(&mut self, steps: &mut Vec<Step>, desired: &Desired, last: u32) -> u32 {
+        let published =
+            |step: &&Step| step.publication && step.transaction.is_some() && self.until.contains(&step.mart);
+        let with = steps.iter().find(published).and_then(|step| step.transaction);
+        let at = steps.iter().position(|step| step.transaction == with).filter(|_| with.is_some());
+        let before = u32::from(!self.first.is_empty() && at.is_none());
+        steps.iter_mut().filter_map(|step| step.transaction.as_mut()).for_each(|number| *number += before);
+        let first = self.first.drain(..).map(|sql| step(desired, &self.address, sql, with.unwrap_or(1)));
+        let at = at.unwrap_or_default();
+        steps.splice(at..at, first.collect::<Vec<_>>());
+        for (at, mut more) in self.last.drain(..).enumerate() {
             let number = last + before + 1 + u32::try_from(at).unwrap_or_default();
-            steps.iter_mut().for_each(|step| step.transaction = Some(number));
-            after.append(&mut steps);
+            more.iter_mut().for_each(|step| step.transaction = Some(number));
+            steps.append(&mut more);
         }
-        (first, after, before)
+        before
     }
 
     /// The changes, those of the beginning and those of the end.
