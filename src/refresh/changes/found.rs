@@ -6,6 +6,7 @@ use sqlx::AssertSqlSafe;
 
 use super::gate::{self, Costs, Part};
 use super::keys::{self, Keys};
+use super::learned::History;
 use super::task::{Task, of_values};
 use super::within::{among, within};
 use super::words::of_keys;
@@ -24,7 +25,7 @@ pub(super) struct Found {
     pub cost: f64,
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
     /// The keys that what was logged may affect, or why all rows are computed, with what that goes by. Where much was logged, the keys
     /// of some of it tell first.
     pub async fn found(
@@ -78,7 +79,7 @@ impl Task<'_> {
         if question.reads && rows >= MANY && self.item.recorded.mart.partition.is_none() {
             cost = question.cost(self.conn).await?;
             let whole = look.standing.cost.unwrap_or(f64::MAX);
-            let costs = Costs { some: cost, whole };
+            let costs = Costs { some: cost, whole, slower: 1.0 };
             if costs.ratio() >= gate::PAYS {
                 return Ok(Err(format!("finding the keys that changed {costs}")));
             }
@@ -97,8 +98,14 @@ impl Task<'_> {
         let some = sql(&found.keys.shape);
         let first = found.keys.first_range().map(|(shape, wide)| (sql(&shape), wide));
         let all = self.kept(&changes::whole(self.changes()));
-        let some = Part { sql: &some, keys: &found.keys, first };
+        let some = Part { sql: &some, keys: &found.keys, first, history: self.history() };
         gate::costs(self.conn, some, &all, (known, found.cost)).await
+    }
+
+    /// Where earlier runs of the mart are told of.
+    pub fn history(&self) -> History<'a> {
+        let (registry, project) = (self.watched.registry, self.watched.project);
+        History { registry, project, mart: &self.item.mart }
     }
 
     /// The rows of these keys, and those of the mart that they take the place of.

@@ -6,6 +6,7 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
 use super::keys::Keys;
+use super::learned::History;
 use crate::database::SqlError;
 
 /// Below this part of what all rows cost, only those of the keys are computed.
@@ -22,6 +23,8 @@ pub(super) struct Costs {
     pub some: f64,
     /// Of all rows.
     pub whole: f64,
+    /// How many times longer than that its units took, in earlier runs.
+    pub slower: f64,
 }
 
 /// The statement that writes the rows of some keys.
@@ -32,12 +35,14 @@ pub(super) struct Part<'a> {
     pub keys: &'a Keys,
     /// The same for the first of several ranges, and how many times as wide all of them are.
     pub first: Option<(String, f64)>,
+    /// Where earlier runs are told of.
+    pub history: History<'a>,
 }
 
 impl Costs {
     /// The one as part of the other.
     pub fn ratio(self) -> f64 {
-        self.some / (self.whole + REBUILD)
+        self.slower * self.some / (self.whole + REBUILD)
     }
 }
 
@@ -60,14 +65,20 @@ pub(super) async fn costs(
 ) -> Result<Costs, SqlError> {
     let bind = |statement| part.keys.bind(statement);
     if let Some(whole) = known {
-        let costs = Costs { some: before + cost(conn, part.sql, bind).await?, whole };
+        let costs = Costs { some: before + cost(conn, part.sql, bind).await?, whole, slower: 1.0 };
         if costs.ratio() < CLOSE {
             return Ok(costs);
         }
     }
+    // The history is ours, not the mart's owner's.
+    sqlx::raw_sql("SAVEPOINT datamart_costs; RESET ROLE; SET LOCAL search_path = pg_catalog, pg_temp")
+        .execute(&mut *conn)
+        .await?;
+    let learned = part.history.learned(conn).await?;
     // Of groups by an expression the planner expects as many as there are rows, and of their table that it does not fit into memory:
     // part of it would look cheap, and so would all of it.
-    sqlx::raw_sql("SAVEPOINT datamart_costs; SET LOCAL work_mem = '1GB'").execute(&mut *conn).await?;
+    let again = "ROLLBACK TO SAVEPOINT datamart_costs; SET LOCAL work_mem = '1GB'";
+    sqlx::raw_sql(again).execute(&mut *conn).await?;
     let mut some = cost(conn, part.sql, bind).await?;
     if let Some((sql, wide)) = &part.first {
         // Several ranges are looked up side by side, for which the planner takes rows that are close in time to be all over the table.
@@ -75,7 +86,7 @@ pub(super) async fn costs(
     }
     let whole = cost(conn, whole, |statement| statement).await?;
     sqlx::raw_sql("ROLLBACK TO SAVEPOINT datamart_costs; RELEASE SAVEPOINT datamart_costs").execute(conn).await?;
-    Ok(Costs { some: before + some, whole })
+    Ok(Costs { some: before + some, whole, slower: learned.slower(whole + REBUILD) })
 }
 
 /// What the planner thinks of a statement with these parameters.
@@ -104,8 +115,8 @@ mod tests {
 
     #[test]
     fn a_small_mart_is_not_made_anew_for_its_query_s_cost() {
-        assert!(Costs { some: 20.0, whole: 20.0 }.ratio() < PAYS);
-        assert!(Costs { some: 80_000.0, whole: 100_000.0 }.ratio() > PAYS);
+        assert!(Costs { some: 20.0, whole: 20.0, slower: 1.0 }.ratio() < PAYS);
+        assert!(Costs { some: 80_000.0, whole: 100_000.0, slower: 1.0 }.ratio() > PAYS);
         assert_eq!(total(&json!([{"Plan": {"Total Cost": 12.5}}])), 12.5);
         assert_eq!(total(&json!([])), f64::MAX);
     }

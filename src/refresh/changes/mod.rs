@@ -11,6 +11,7 @@ mod gate;
 mod keeping;
 mod kept;
 mod keys;
+mod learned;
 mod nothing;
 mod parts;
 mod proof;

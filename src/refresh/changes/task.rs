@@ -161,8 +161,8 @@ impl<'a> Task<'a> {
             if costs.ratio() >= gate::PAYS {
                 if let Some(parts) = parts.filter(|parts| !parts.are_all()) {
                     let some = self.kept(&parts.rows());
-                    let known = (Some(costs.whole), found.cost);
-                    let some = gate::Part { sql: &some, keys: &Keys::default(), first: None };
+                    let (known, history) = ((Some(costs.whole), found.cost), self.history());
+                    let some = gate::Part { sql: &some, keys: &Keys::default(), first: None, history };
                     let costs = gate::costs(self.conn, some, &all, known).await?;
                     if costs.ratio() < gate::PAYS {
                         standing.cost = Some(costs.whole);
