@@ -19,7 +19,7 @@ fn what_a_refresh_would_decide_is_foreseen() {
     let now = || rig.run(&["explain", "sales"]).done().out();
     assert!(now().contains("\nnow: nothing changed\n"), "{}", now());
     rig.sql("INSERT INTO orders VALUES (1000, current_date, 'p1', 5)");
-    assert!(now().contains("\nnow: some rows, 1 key after 1 change, "), "{}", now());
+    assert!(now().contains("\nnow: some rows, 1 key after 1 change: "), "{}", now());
     let told = rig.run(&["explain", "sales", "--format", "json"]).done().json();
     assert_eq!((&told["now"]["decision"]["rung"], &told["now"]["decision"]["keys"]), (&json!("keys"), &json!(1)));
     let verified = rig.run(&["verify", "sales"]).done().out();
