@@ -33,8 +33,8 @@ pub use layout::layout;
 pub use newest::{newest, newest_of_time, window_start};
 pub use part::{QueryError, RelationRef};
 pub use partition::{
-    attach, create_like, detach, fill_partition, move_rows, near, revoke_all, settle_index_names, settle_index_names_of,
-    tablespace,
+    attach, create_like, detach, fill_partition, move_rows, near, revoke_all, settle_index_names,
+    settle_index_names_of, tablespace,
 };
 pub use query::Query;
 pub(crate) use retention::time_cast;
