@@ -119,6 +119,11 @@ fn count(looked: &Looked<'_>, registry: &str, (mart, stored): (&QName, &QName), 
 }
 
 impl Following {
+    /// Of a mart that writers keep: nothing waits.
+    pub(super) fn kept(self) -> Self {
+        Self { pending: self.pending.map(|_| 0), more: false, ..self }
+    }
+
     /// With what the last run decided.
     pub(super) fn decided(mut self, decision: &Value, reason: Option<&str>) -> Self {
         self.rung = decision["rung"].as_str().map(str::to_owned);

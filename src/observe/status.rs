@@ -14,7 +14,7 @@ use super::subject::{Subject, subjects};
 use super::{Looked, ObserveError, human_size, partitions};
 use crate::catalog::{self, Relation, RelationStats};
 use crate::plan::file_fingerprint;
-use crate::state::{Mart, QName};
+use crate::state::{Mart, QName, Strategy};
 
 /// Every mart that is declared or applied, by name: two queries, however many there are, and two more where some follow changes.
 ///
@@ -56,10 +56,13 @@ fn tell(
     let filled = published.map(|version| version.created_at).or(created).filter(|_| stored);
     let good = last.good.as_ref();
     let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
+    // Whoever committed last brought it up to date; what a refresh has not looked at is in it all the same.
+    let kept = stored && mart.refresh.strategy == Strategy::OnCommit;
+    let following = following.map(|following| if kept { following.kept() } else { following });
     let newest = good.and_then(|run| ages::moment(run.newest.as_deref()?));
     let ages = Ages {
         data: newest.map(since),
-        snapshot: good.map(|run| run.started_at).max(filled).map(since),
+        snapshot: if kept { Some(0) } else { good.map(|run| run.started_at).max(filled).map(since) },
         run: last.any.as_ref().map(|run| since(run.finished_at.unwrap_or(run.started_at))),
     };
     let freshness = match (live, mart.kind.has_data()) {

@@ -6,6 +6,7 @@ use datamart::plan::{self, Heal};
 use datamart::refresh::How;
 
 use super::shop::{BY_KIND, BY_REGION, Shop, TOTALS, done};
+use crate::cli::rig;
 use crate::support::database::run;
 
 #[test]
@@ -135,5 +136,22 @@ fn marts_of_another_owner_are_kept_as_it() {
         assert_eq!(shop.value(&owner).await, "2");
         let may = format!("SELECT has_schema_privilege('{role}', 'datamart', 'CREATE')");
         assert_eq!(shop.value(&may).await, "false");
+    });
+}
+
+/// What a refresh has not looked at is in the rows all the same.
+#[test]
+fn a_mart_that_is_kept_is_of_now() {
+    run(async {
+        let shop = Shop::new(&[BY_KIND]).await;
+        shop.refreshed(How::AsDeclared).await;
+        shop.script("INSERT INTO orders VALUES (100, 1, 'k1', 5); UPDATE datamart.refreshes SET started_at = started_at - interval '3 days'").await;
+        let mut command = rig::bare(shop.folder.path(), &["status", "--format", "json", "--dir", "."]);
+        command.env("DATABASE_URL", shop.database.endpoint.url());
+        let told = rig::finish(command, shop.folder.path()).done().stdout;
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let mart = told.pointer("/marts/0").unwrap_or(&told);
+        assert_eq!(mart["following"]["pending"], 0, "{told:#}");
+        assert_eq!((&mart["freshness"], &mart["ages"]["snapshot"]), (&"fresh".into(), &0.into()), "{told:#}");
     });
 }
