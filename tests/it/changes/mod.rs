@@ -11,6 +11,7 @@
 //! | `events` | what is done to tables beside writes |
 //! | `compare` | a mart beside its query |
 //! | `proof` | the bursts, and what came of them |
+//! | `kept` | the same marts, kept by the writers themselves |
 //!
 //! `DATAMART_PROOF_SECONDS` says how long (two minutes), `DATAMART_PROOF_SEED` with which dice, and `DATAMART_PROOF_SHAPES` which
 //! marts, by parts of their names with commas between.
@@ -18,6 +19,7 @@
 mod compare;
 mod dice;
 mod events;
+mod kept;
 mod more_shapes;
 mod proof;
 mod shapes;

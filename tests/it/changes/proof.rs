@@ -218,12 +218,12 @@ impl Report {
     }
 }
 
-fn number(name: &str, default: u64) -> u64 {
+pub fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
 /// The shapes that are asked for.
-fn shapes() -> Vec<Shape> {
+pub fn shapes() -> Vec<Shape> {
     let asked = std::env::var("DATAMART_PROOF_SHAPES").unwrap_or_default();
     let parts: Vec<&str> = asked.split_terminator(',').collect();
     SHAPES

@@ -40,13 +40,18 @@ pub struct World {
 impl World {
     /// The tables, and marts of these shapes, filled.
     pub async fn of(shapes: &[Shape]) -> Self {
+        Self::with(shapes, Shape::manifest).await
+    }
+
+    /// … by these manifests.
+    pub async fn with(shapes: &[Shape], manifest: impl Fn(&Shape) -> String) -> Self {
         use std::os::unix::fs::PermissionsExt;
         let root = tempfile::tempdir().expect("a folder");
         std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
         let server = start(root.path()).await;
         let folder = rig::folder(&[]);
         for shape in shapes {
-            folder.write(&format!("datamarts/{}.toml", shape.name), &shape.manifest());
+            folder.write(&format!("datamarts/{}.toml", shape.name), &manifest(shape));
         }
         let desired = project::load(&folder.path().join("datamarts"));
         let major = server.version.split('.').next().and_then(|major| major.parse().ok()).expect("a version");
