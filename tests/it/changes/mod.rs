@@ -17,6 +17,7 @@
 
 mod compare;
 mod dice;
+mod divided_shapes;
 mod events;
 mod more_shapes;
 mod proof;
