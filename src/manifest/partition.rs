@@ -181,19 +181,16 @@ pub(super) fn check(root: &Section<'_>, partition: &Partition, beside: &Beside<'
         () if section.exists() => section.own_span(),
         () => root.section("refresh").span("strategy"),
     };
-    match incremental.method {
-        IncrementalMethod::Partition => {
-            if partition.ranges().is_none() && incremental.lookback.is_some() {
-                let message = "`lookback` is about partitions by range";
-                let help = "remove it: what its sources log tells which partitions are computed again";
-                report.error(section.span("lookback"), section.path("lookback"), message, help);
-            }
-            if incremental.time_column.as_ref().is_some_and(|time| time != column) {
-                let message = format!("partitions are told by {column}, which is the `time_column` then");
-                report.error(section.span("time_column"), section.path("time_column"), message, "remove it");
-            }
+    if incremental.method == IncrementalMethod::Partition {
+        if partition.ranges().is_none() && incremental.lookback.is_some() {
+            let message = "`lookback` is about partitions by range";
+            let help = "remove it: what its sources log tells which partitions are computed again";
+            report.error(section.span("lookback"), section.path("lookback"), message, help);
         }
-        _ => {}
+        if incremental.time_column.as_ref().is_some_and(|time| time != column) {
+            let message = format!("partitions are told by {column}, which is the `time_column` then");
+            report.error(section.span("time_column"), section.path("time_column"), message, "remove it");
+        }
     }
     let frozen = incremental.frozen_before.is_some();
     if frozen && partition.ranges().is_none() {

@@ -148,7 +148,9 @@ async fn attempt(conn: &mut PgConnection, holder: i32, members: Vec<Member>, opt
     let clock = Instant::now();
     for mut member in members {
         let waits = reads(&member, all.left.iter().chain(all.failed.iter().map(|(member, ..)| member)));
-        let alone = member.started.chosen.choice != Choice::Changes;
+        // Partitions are made, built and exchanged in transactions of their own.
+        let divided = member.started.item.recorded.mart.partition.is_some();
+        let alone = member.started.chosen.choice != Choice::Changes || divided;
         if waits || alone || all.broken.is_some() || clock.elapsed() > MAX_SNAPSHOT {
             all.left.push(member);
             continue;

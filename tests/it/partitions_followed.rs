@@ -386,3 +386,31 @@ fn a_partition_comes_beside_a_default() {
         }
     });
 }
+
+/// What follows the changes of a mart in partitions is right, whichever partitions come and go.
+#[test]
+fn marts_follow_marts_in_partitions() {
+    run(async {
+        for method in ["changes", "partition"] {
+            let shop = Shop::new(method).await;
+            let totals = "type = \"table\"\nquery = \"SELECT country, sum(amount) AS amount, count(*) AS n FROM sales GROUP BY 1\"\n\
+                          primary_key = [\"country\"]\n[refresh]\nstrategy = \"incremental\"\n[refresh.incremental]\nmethod = \"changes\"\n";
+            shop.folder.write("totals.toml", totals);
+            converge(&shop.database, shop.folder.path(), &plan::Options::default()).await;
+            for write in [
+                "UPDATE orders SET amount = 1000 WHERE day IN (current_date, current_date - 100)",
+                "INSERT INTO orders (day, country, amount) VALUES (current_date + 400, 'NO', 1), (current_date - 600, 'DE', 1)",
+                "UPDATE orders SET amount = amount + 1 WHERE country IN ('NO', 'DE'); DELETE FROM orders WHERE day = current_date - 50",
+            ] {
+                shop.database.script(write).await;
+                let runs = refresh(&shop.database, shop.folder.path(), &refresh_options()).await;
+                assert!(runs.iter().all(|run| run.status == RunStatus::Success), "{runs:#?}");
+                let desired = project::load(shop.folder.path());
+                let mut conn = shop.database.session().await;
+                for mart in &desired.marts {
+                    project::is_its_query(&mut conn, &mart.mart).await;
+                }
+            }
+        }
+    });
+}

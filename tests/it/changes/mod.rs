@@ -18,6 +18,7 @@
 
 mod compare;
 mod dice;
+mod divided_shapes;
 mod events;
 mod kept;
 mod more_shapes;

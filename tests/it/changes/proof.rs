@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 
 use super::compare::difference;
 use super::dice::Dice;
+use super::divided_shapes::DIVIDED_SHAPES;
 use super::events::Event;
 use super::more_shapes::MORE_SHAPES;
 use super::shapes::{SHAPES, Shape};
@@ -177,7 +178,7 @@ impl Proof {
             }
             if when == When::AfterBurst {
                 *self.report.quiet.entry(how.to_owned()).or_default() += 1;
-                if !matches!(how, "noop" | "changes") {
+                if !matches!(how, "noop" | "changes" | "partition") {
                     let whole = self.report.whole.entry(run.mart.clone()).or_default();
                     *whole = (whole.0 + 1, run.reason.clone());
                 }
@@ -212,7 +213,7 @@ impl Report {
 
     /// Of the refreshes with something to do after a burst: how many followed the changes, in hundredths.
     fn share(&self) -> usize {
-        let changes = self.quiet.get("changes").copied().unwrap_or_default();
+        let changes: usize = ["changes", "partition"].iter().filter_map(|how| self.quiet.get(*how)).sum();
         let all: usize = self.quiet.iter().filter(|(how, _)| *how != "noop").map(|(_, count)| count).sum();
         changes * 100 / all.max(1)
     }
@@ -229,6 +230,7 @@ pub fn shapes() -> Vec<Shape> {
     SHAPES
         .iter()
         .chain(MORE_SHAPES)
+        .chain(DIVIDED_SHAPES)
         .filter(|shape| parts.is_empty() || parts.iter().any(|part| shape.name.contains(part)))
         .copied()
         .collect()

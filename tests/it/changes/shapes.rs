@@ -7,6 +7,8 @@ pub struct Shape {
     /// Columns with commas between, or none.
     pub primary_key: &'static str,
     pub query: &'static str,
+    /// How it is divided, and which method it has; none is a table that follows changes.
+    pub divided: Option<(&'static str, &'static str)>,
 }
 
 impl Shape {
@@ -14,6 +16,12 @@ impl Shape {
     pub fn manifest(&self) -> String {
         let columns: Vec<String> = self.primary_key.split_terminator(", ").map(|name| format!("{name:?}")).collect();
         let key = if columns.is_empty() { String::new() } else { format!("primary_key = [{}]\n", columns.join(", ")) };
+        if let Some((partition, method)) = self.divided {
+            return format!(
+                "type = \"partitioned_table\"\nquery = \"\"\"{}\"\"\"\n{key}[partition]\n{partition}\n[refresh.incremental]\nmethod = \"{method}\"\n",
+                self.query
+            );
+        }
         format!(
             "type = \"table\"\nquery = \"\"\"{}\"\"\"\n{key}[refresh.incremental]\nmethod = \"changes\"\n",
             self.query
@@ -32,7 +40,17 @@ impl Shape {
 }
 
 pub const fn shape(name: &'static str, primary_key: &'static str, query: &'static str) -> Shape {
-    Shape { name, primary_key, query }
+    Shape { name, primary_key, query, divided: None }
+}
+
+pub const fn divided(
+    name: &'static str,
+    primary_key: &'static str,
+    query: &'static str,
+    partition: &'static str,
+    method: &'static str,
+) -> Shape {
+    Shape { name, primary_key, query, divided: Some((partition, method)) }
 }
 
 /// All of them; a mart that reads another stands behind it.
