@@ -165,12 +165,12 @@ fn marts_are_no_deadlock() {
             let mut conn = shop.session().await;
             for round in 0..40 {
                 let id = 1_000 + number * 100 + round;
-                let mut statements = vec![
+                let mut statements = [
                     format!("INSERT INTO orders VALUES ({id}, {number}, 'k{}', 1)", round % 3),
                     format!("INSERT INTO customers VALUES ({id}, 'r{}')", round % 2),
                     format!("INSERT INTO orders VALUES ({id}0, {number}, 'k{}', 1)", (round + 1) % 3),
                 ];
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     statements.reverse();
                 }
                 done(&mut conn, &format!("BEGIN; {}; COMMIT", statements.join("; "))).await;
