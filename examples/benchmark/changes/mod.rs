@@ -5,6 +5,7 @@ mod join;
 mod noop;
 mod orders;
 pub mod reads;
+mod warm;
 pub mod writers;
 
 use datamart::database::Endpoint;
@@ -23,6 +24,7 @@ pub async fn measure(program: &Program, runs: usize) -> Result<()> {
     let scene = Scene::of(program, &mut server).await?;
     say_what_is_beside(&scene).await?;
     orders::measure(&scene, runs).await?;
+    warm::measure(&scene, runs).await?;
     noop::measure(&scene, runs).await?;
     execute(&scene.database, "DROP TABLE IF EXISTS public.orders CASCADE").await?;
     let scene = Scene::of(program, &mut server).await?;
