@@ -21,7 +21,7 @@ pub(super) enum Found {
     /// Nothing changed: the transaction is open, so that the row of history is committed in it.
     Unchanged(Box<Outcome>),
     /// The rows have to be computed; afterwards it can be noted what they have seen.
-    Changed(Option<Stand>),
+    Changed(Option<Box<Stand>>),
 }
 
 /// Where a mart stands before its rows are computed.
@@ -65,9 +65,10 @@ pub(super) async fn look(
     }
     sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await?;
     match found {
-        Ok(Attempt::Changed(changes, look)) => {
+        Ok(Attempt::Changed(stand)) => {
+            let Stand { changes, look } = *stand;
             let look = changes::counting(conn, options, &watched(item, options, &changes), look).await?;
-            Ok(Found::Changed(look.map(|look| Stand { changes, look })))
+            Ok(Found::Changed(look.map(|look| Box::new(Stand { changes, look }))))
         }
         Err(error) if matches!(error.kind, ErrorKind::Connection | ErrorKind::Cancelled) => Err(error),
         _ => Ok(Found::Changed(None)),
@@ -77,7 +78,7 @@ pub(super) async fn look(
 /// What came of looking, in a transaction that is open still.
 enum Attempt {
     Unchanged(Box<Outcome>),
-    Changed(Changes, Look),
+    Changed(Box<Stand>),
     /// It cannot be told.
     Unknown,
 }
@@ -112,7 +113,7 @@ async fn attempt(
         let outcome = nothing(conn, (item, live), (&watched, &look), None, ("nothing changed", decision)).await?;
         return Ok(Attempt::Unchanged(outcome));
     }
-    Ok(Attempt::Changed(changes, look))
+    Ok(Attempt::Changed(Box::new(Stand { changes, look })))
 }
 
 /// Notes where a mart stands whose rows are published; in their transaction where that is open.
@@ -123,10 +124,11 @@ pub(super) async fn note(
     conn: &mut PgConnection,
     item: &Item,
     options: &Options,
-    stand: Option<Stand>,
+    stand: Option<Box<Stand>>,
     rows: Option<i64>,
 ) -> Result<(), SqlError> {
-    let Some(Stand { changes, look }) = stand else { return Ok(()) };
+    let Some(stand) = stand else { return Ok(()) };
+    let Stand { changes, look } = *stand;
     let standing = Standing { rows, ..Standing::default() };
     position::published(conn, &watched(item, options, &changes), &look, &standing).await
 }
