@@ -10,7 +10,7 @@ use crate::build::copy::{Built, close};
 use crate::build::merge::{self, Merged};
 use crate::build::run::{Tries, run};
 use crate::build::session::{Frame, SessionState};
-use crate::catalog::{Attached, ExtraKind, Relation};
+use crate::catalog::{Attached, Extra, ExtraKind, Relation};
 use crate::database::SqlError;
 use crate::plan::carry::stored_body;
 use crate::sql::{settle_index_names, settle_index_names_of};
@@ -32,9 +32,13 @@ pub fn obstacle(live: &Relation, leaves: &HashMap<QName, Relation>) -> Option<St
         .filter_map(|leaf| {
             // That it has a parent is what makes it a partition; keys are the mart's own.
             let own = |kind: ExtraKind| !matches!(kind, ExtraKind::Stays | ExtraKind::Key | ExtraKind::Unique);
-            let extra =
-                leaf.extras.iter().find(|extra| own(extra.kind) && !live.extras.iter().any(|e| e.kind == extra.kind));
-            if let Some(extra) = extra {
+            // Who asks a partition itself is under its own, whatever the mart has.
+            let guards =
+                |kind: ExtraKind| matches!(kind, ExtraKind::Policy | ExtraKind::RowSecurity | ExtraKind::Label);
+            let inherited = |extra: &Extra| !guards(extra.kind) && live.extras.iter().any(|e| is_same(e, extra));
+            let passing = |extra: &Extra| extra.kind == ExtraKind::Check && extra.name == BOUND;
+            let found = |extra: &&Extra| own(extra.kind) && !passing(extra) && !inherited(extra);
+            if let Some(extra) = leaf.extras.iter().find(found) {
                 return Some(format!("{} is on its partition {}", extra.label, leaf.name));
             }
             if leaf.indexes.len() != live.indexes.len() {
@@ -49,6 +53,11 @@ pub fn obstacle(live: &Relation, leaves: &HashMap<QName, Relation>) -> Option<St
         .collect();
     found.sort();
     found.into_iter().next()
+}
+
+/// Whether two are alike, whatever their comments and owners are.
+fn is_same(a: &Extra, b: &Extra) -> bool {
+    (a.kind, &a.name, &a.head, &a.tail, &a.state) == (b.kind, &b.name, &b.head, &b.tail, &b.state)
 }
 
 /// Makes what was built complete and exchanges the partitions that changed, all in one short transaction.

@@ -10,7 +10,7 @@ use super::names::{free, name_of_its_own};
 use crate::build::copy::close;
 use crate::build::run::{Tries, run};
 use crate::build::session::{Frame, SessionState};
-use crate::catalog::{Attached, Divided, Relation, emptied, expired, matched, wanted};
+use crate::catalog::{Attached, Divided, Relation, emptied, expired, is_frozen, matched, refilled, wanted};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::with;
 use crate::sql::{attach, create_like, detach, fill_partition, move_rows, retained, revoke_all, tablespace};
@@ -56,12 +56,18 @@ pub async fn upkeep(
     let brief = Frame { settings: Vec::new(), lock_timeout_ms: publish_lock_timeout_ms, ..frame.clone() };
     let mut upkept = Upkept::default();
     let mut missing = matched(live, &pieces).missing;
+    let default = live.partitions.iter().any(|attached| attached.is_default());
     let emptied: BTreeSet<&QName> =
         emptied(mart, live, applied, &missing, now).into_iter().map(|piece| &piece.name).collect();
-    missing.retain(|piece| fills || !emptied.contains(&piece.name));
+    let refilled: BTreeSet<&QName> =
+        refilled(mart, live, applied, &missing, now).into_iter().map(|piece| &piece.name).collect();
+    // Frozen rows that are gone may be attached again; a partition without them would stand in their place.
+    let comes =
+        |piece: &Piece| !emptied.contains(&piece.name) || fills && (default || !is_frozen(mart, live, piece, now));
+    missing.retain(|piece| comes(piece));
     free(conn, &live.name, missing.iter().map(|piece| &piece.name)).await?;
     for piece in missing {
-        let filled = emptied.contains(&piece.name);
+        let filled = refilled.contains(&piece.name);
         spare_the_scan(conn, mart, live, piece, frame).await?;
         let statements = add(mart, live, piece, &pieces, filled);
         let statements: Vec<(&Frame, String)> = statements
