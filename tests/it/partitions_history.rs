@@ -184,3 +184,51 @@ fn partitions_by_hand_do_not_leave_by_themselves() {
         assert_eq!(planned(&database, &folder, &healing(Heal::All)).await.changes.len(), 1);
     });
 }
+
+/// Who reads the default for long keeps a partition from coming, and nothing else.
+#[test]
+fn a_default_that_is_read_takes_the_rows_for_now() {
+    run(async {
+        let (database, folder) = shop(ORDERS, &sales("interval = \"1 month\"\ndefault = true", "")).await;
+        refreshed(&database, &folder, &refresh_options()).await;
+        let last = "SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'sales'::regclass";
+        let last = database.value(last).await;
+        database.script(&format!("DROP TABLE {last}")).await;
+        let mut reader = database.session().await;
+        sqlx::raw_sql("BEGIN; SELECT count(*) FROM public.sales_default").execute(&mut reader).await.expect("a read");
+        refreshed(&database, &folder, &Options { publish_lock_timeout_ms: 1, ..refresh_options() }).await;
+        assert_eq!(database.value(&format!("SELECT to_regclass('{last}') IS NULL")).await, "true");
+        sqlx::raw_sql("COMMIT").execute(&mut reader).await.expect("a commit");
+        refreshed(&database, &folder, &refresh_options()).await;
+        assert_eq!(database.value(&format!("SELECT to_regclass('{last}') IS NULL")).await, "false");
+    });
+}
+
+/// What a refresh that was killed left on a default neither lasts nor counts.
+#[test]
+fn a_bound_that_was_left_goes() {
+    run(async {
+        let (database, folder) = shop(ORDERS, &sales("interval = \"1 month\"\ndefault = true", "")).await;
+        refreshed(&database, &folder, &refresh_options()).await;
+        database
+            .script(
+                "ALTER TABLE sales_default ADD CONSTRAINT datamart_bound CHECK (day IS NULL);
+                 INSERT INTO orders VALUES (NULL, 'DE', 5), (date '1999-01-01', 'DE', 5)",
+            )
+            .await;
+        let run = refreshed(&database, &folder, &refresh_options()).await;
+        assert!(!run.reason.contains("merged"), "{}", run.reason);
+        assert_eq!(database.value("SELECT count(*) FROM sales_default").await, "2");
+        assert_eq!(database.value("SELECT count(*) FROM pg_constraint WHERE conname = 'datamart_bound'").await, "0");
+    });
+}
+
+#[test]
+fn rows_far_ahead_have_a_partition_from_the_first() {
+    run(async {
+        let seed = format!("{ORDERS} INSERT INTO orders VALUES (current_date + 300, 'DE', 5)");
+        let partition = "interval = \"1 month\"\nstart = \"2025-01-01\"\npremake = 1";
+        let (database, _folder) = shop(&seed, &sales(partition, "")).await;
+        assert_eq!(database.value("SELECT count(*) FROM sales WHERE day = current_date + 300").await, "1");
+    });
+}
