@@ -2,6 +2,7 @@
 
 mod aside;
 mod beside;
+mod bound;
 mod differ;
 mod exchange;
 mod filling;

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, Row};
 
 use super::CatalogError;
 use super::actual::{Relation, Taken};
+use super::columns::Column;
 use super::kind::RelationKind;
 use super::partitions::{matched, ours, time_of};
-use crate::state::{Mart, Piece, QName, partition_prefix};
+use crate::state::{IncrementalMethod, Mart, Piece, QName, partition_prefix};
 
 /// From when the first partition of a mart took rows when it was applied, and the last: as PostgreSQL prints it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,38 @@ pub fn emptied<'a>(
         None => true,
     };
     missing.iter().filter(had_rows).copied().collect()
+}
+
+/// Those of `emptied` that get what the query gives now. Of history a query may know nothing any more: where a default took rows
+/// of it, those are all there is, and move.
+pub fn refilled<'a>(
+    mart: &Mart,
+    live: &Relation,
+    applied: Option<&Divided>,
+    missing: &[&'a Piece],
+    now: DateTime<Utc>,
+) -> Vec<&'a Piece> {
+    let default = live.partitions.iter().any(|attached| attached.is_default());
+    let incremental = mart.refresh.incremental.as_ref();
+    let appends = incremental.is_some_and(|incremental| incremental.method == IncrementalMethod::Append);
+    let mut refilled = emptied(mart, live, applied, missing, now);
+    refilled.retain(|piece| !default || !(appends || is_frozen(mart, live, piece, now)));
+    refilled
+}
+
+/// Before when the rows of a mart that is divided by time are frozen, on the wall of its zone; `None` where none are.
+pub fn frozen_until(mart: &Mart, columns: &[Column], now: DateTime<Utc>) -> Option<NaiveDateTime> {
+    let seconds = mart.refresh.incremental.as_ref()?.frozen_before?;
+    let (_, zone) = time_of(mart, columns)?.ok()?;
+    let age = TimeDelta::try_seconds(i64::try_from(seconds).ok()?)?;
+    now.with_timezone(&zone).naive_local().checked_sub_signed(age)
+}
+
+/// Whether all that a partition takes is frozen.
+pub fn is_frozen(mart: &Mart, live: &Relation, piece: &Piece, now: DateTime<Utc>) -> bool {
+    let (Some(Ok((kind, zone))), Some((_, end))) = (time_of(mart, &live.columns), &piece.range) else { return false };
+    let end = kind.read(end, zone);
+    end.zip(frozen_until(mart, &live.columns, now)).is_some_and(|(end, until)| end <= until)
 }
 
 /// The partitions that a mart had and has no more, by name, with what they took.

@@ -31,7 +31,7 @@ pub use attached::Attached;
 pub use behind::behind;
 pub use captures::{CaptureScope, Captures, Log, Source, Trigger};
 pub use columns::{Column, Index};
-pub use divided::{Divided, emptied, gone, names_taken};
+pub use divided::{Divided, emptied, frozen_until, gone, is_frozen, names_taken, refilled};
 pub use existing::{CronJob, Existing, Registered, TimeZone, cron_jobs, existing, registered, time_zone};
 pub use extra::{Extra, ExtraKind};
 pub use introspect::{Scope, introspect, relations};

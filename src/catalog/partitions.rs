@@ -17,7 +17,7 @@ use super::columns::Column;
 use super::divided::Divided;
 use super::kind::RelationKind;
 use super::options::options;
-use crate::state::{GrantDecl, Mart, Partition, Piece, QName, Ranges, TimeType, TooMany, range_of};
+use crate::state::{GrantDecl, Mart, Partition, Piece, QName, Ranges, SpanUnit, TimeType, TooMany, range_of};
 
 /// The partitions there are beside those there should be.
 #[derive(Debug, Default)]
@@ -66,6 +66,14 @@ pub enum Undividable {
         column: String,
         /// Its type.
         type_name: String,
+    },
+    /// A day has no hours.
+    #[error("{column:?} is of type date, which cannot be divided by {interval}")]
+    Hours {
+        /// The column.
+        column: String,
+        /// The interval.
+        interval: String,
     },
     /// Into too many.
     #[error(transparent)]
@@ -136,11 +144,14 @@ pub fn time_of(mart: &Mart, columns: &[Column]) -> Option<Result<(TimeType, Tz),
     let partition = mart.partition.as_ref().filter(|partition| partition.ranges().is_some())?;
     let column = columns.iter().find(|column| column.name == partition.column)?;
     let zone: Tz = mart.timezone.parse().unwrap_or(Tz::UTC);
-    Some(
-        TimeType::of(&column.type_name)
-            .map(|kind| (kind, zone))
-            .ok_or_else(|| Undividable::NoTime { column: column.name.clone(), type_name: column.type_name.clone() }),
-    )
+    let interval = partition.ranges()?.interval;
+    Some(match TimeType::of(&column.type_name) {
+        Some(TimeType::Date) if interval.unit == SpanUnit::Hour && interval.count < 24 => {
+            Err(Undividable::Hours { column: column.name.clone(), interval: interval.to_string() })
+        }
+        Some(kind) => Ok((kind, zone)),
+        None => Err(Undividable::NoTime { column: column.name.clone(), type_name: column.type_name.clone() }),
+    })
 }
 
 /// The partitions that a mart should have at the instant `now`. `live` is the relation there is, `span` the first and the

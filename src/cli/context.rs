@@ -288,7 +288,7 @@ impl Context {
         allow.extend(hazards(&flags.change.allow, "--allow")?);
         let heal = match (flags.heal, policy.on_drift) {
             (true, _) => Heal::All,
-            (false, OnDrift::Heal) if !flags.show_drift => Heal::ButAddedIndexes,
+            (false, OnDrift::Heal) if !flags.show_drift => Heal::ButAdded,
             (false, _) => Heal::Nothing,
         };
         Ok(Options {

@@ -85,6 +85,11 @@ pub async fn run(args: &ImportArgs, globals: &Globals, style: Style) -> Result<E
     let partitioned = RelationKind::PartitionedTable.label();
     told.left = std::mem::take(&mut seen.chosen.left);
     told.left.extend(drafted.refused.into_iter().map(|(name, why)| report::import::Left::new(&name, partitioned, why)));
+    told.left.extend(before.marts.iter().filter_map(|desired| {
+        let old = too_old(desired, &seen).filter(|_| args.adopt)?;
+        let why = format!("its partition {old} is older than its manifest retains; detach it, or retain more");
+        Some(report::import::Left::new(&desired.mart.name, partitioned, why))
+    }));
     told.notes = notes;
     let (taken, after) = files::write(&marts, fresh.then_some(&project), globals, &mut told)?;
     told.notes.extend(missing(&after, &seen.actual));
@@ -140,7 +145,14 @@ async fn look(context: &mut Context, args: &ImportArgs) -> Result<Seen> {
 /// Whether a mart of a manifest is there as it is declared, and nobody applied it.
 fn adoptable(desired: &DesiredMart, seen: &Seen) -> bool {
     let relation = seen.actual.relations.get(&desired.mart.name).filter(|live| seen.chosen.tables.contains(&live.name));
-    relation.is_some_and(|live| live.kind.is(desired.mart.kind)) && desired.mart.versions.is_none()
+    let plain = desired.mart.versions.is_none() && too_old(desired, seen).is_none();
+    relation.is_some_and(|live| live.kind.is(desired.mart.kind)) && plain
+}
+
+/// A partition that would go without a word once its mart is recorded.
+fn too_old<'a>(desired: &DesiredMart, seen: &'a Seen) -> Option<&'a QName> {
+    let live = seen.actual.relations.get(&desired.mart.name).filter(|live| seen.chosen.tables.contains(&live.name))?;
+    catalog::expired(&desired.mart, live, seen.actual.server.now).first().map(|attached| &attached.name)
 }
 
 /// What a new project.toml says: the owner that most have, the database's time zone.

@@ -10,7 +10,8 @@ use crate::manifest::DesiredMart;
 use crate::sql::near;
 use crate::state::{Mart, TimeType, quote_ident};
 
-/// Asks the queries of marts that do not say where their first partition begins. It computes their rows: `start` spares it.
+/// Asks the queries of marts where their partitions begin and end. It computes their rows: `start` spares it where a default takes
+/// what is beyond.
 pub(super) async fn spans(
     conn: &mut PgConnection,
     marts: &[&DesiredMart],
@@ -40,7 +41,7 @@ pub(super) async fn spans(
 /// The column that decides, where the query has to be asked.
 fn asked(mart: &Mart, compiled: &Compiled) -> Option<String> {
     let partition = mart.partition.as_ref()?;
-    partition.ranges().filter(|ranges| ranges.start.is_none())?;
+    partition.ranges().filter(|ranges| ranges.start.is_none() || !partition.default)?;
     let columns = &compiled.marts.get(&mart.name)?.columns;
     let column = columns.iter().find(|column| column.name == partition.column)?;
     TimeType::of(&column.type_name).map(|_| column.name.clone())

@@ -6,8 +6,8 @@ use super::aspect::{Difference, Fix, Mode};
 use super::grants::GrantFix;
 use super::target::Target;
 use super::{Hazard, HazardKind, Refusal, divided, place, weight};
-use crate::catalog::{Actual, Relation};
-use crate::state::{Kind, PUBLICATION_TRIES, QName, quote_ident, quote_role};
+use crate::catalog::{Actual, Relation, is_frozen};
+use crate::state::{Kind, PUBLICATION_TRIES, Piece, QName, quote_ident, quote_role};
 
 /// What hangs on a relation that is exchanged and will not follow.
 pub(super) fn refuse_lost(
@@ -129,12 +129,12 @@ pub(super) fn hazards(
             _ => {}
         }
     }
-    hazards.extend(partitions(accepted));
+    hazards.extend(partitions(target, live, accepted));
     hazards
 }
 
 /// What becomes of the rows of partitions.
-fn partitions(accepted: &[Difference]) -> Vec<Hazard> {
+fn partitions(target: &Target<'_>, live: &Relation, accepted: &[Difference]) -> Vec<Hazard> {
     let told = |of: Vec<&QName>, one: &str, many: &str| {
         let names: Vec<String> = of.into_iter().map(QName::to_string).collect();
         let (noun, verb) = if names.len() == 1 { ("partition", one) } else { ("partitions", many) };
@@ -157,6 +157,22 @@ fn partitions(accepted: &[Difference]) -> Vec<Hazard> {
             "are older than is kept, and are dropped with their rows",
         );
         hazards.push(Hazard::new(HazardKind::DeletesData, told(dropped, one, many)));
+    }
+    let first = target.recorded.and_then(|recorded| Some(recorded.applied.divided.as_ref()?.first.as_str()));
+    let history = |name: &&&QName| {
+        let piece = target.pieces.iter().find(|piece| piece.name == ***name);
+        // Before the first that there was are those that only now are asked for.
+        let was = |from: &str| first.is_none_or(|first| from >= first);
+        let was = |piece: &&Piece| piece.range.as_ref().is_some_and(|(from, _)| was(from));
+        piece.filter(was).is_some_and(|piece| is_frozen(target.mart, live, piece, target.now))
+    };
+    let lost: Vec<&QName> = filled.iter().filter(history).copied().collect();
+    if !lost.is_empty() {
+        let (one, many) = (
+            "is gone with rows that were frozen; attach it again, or it gets what its query still has",
+            "are gone with rows that were frozen; attach them again, or they get what their query still has",
+        );
+        hazards.push(Hazard::new(HazardKind::DeletesData, told(lost, one, many)));
     }
     if !filled.is_empty() {
         let (one, many) = (

@@ -387,7 +387,9 @@ impl Options {
         match self.heal {
             Heal::Nothing => false,
             Heal::All => true,
-            Heal::ButAddedIndexes => !matches!(difference.fix, Fix::DropIndex(_) | Fix::DropConstraint(_)),
+            Heal::ButAdded => {
+                !matches!(difference.fix, Fix::DropIndex(_) | Fix::DropConstraint(_) | Fix::DetachPartition { .. })
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::PlanProblem;
 use super::aspect::{Cause, Difference, Fix};
 use super::decision::Decision;
 use super::target::Target;
-use crate::catalog::{Actual, Attached, Relation, emptied, expired, matched};
+use crate::catalog::{Actual, Attached, Relation, expired, matched, refilled};
 use crate::state::{OnExpire, Part, Partition, Piece, QName, detached_name};
 
 impl Target<'_> {
@@ -50,7 +50,7 @@ pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live
     let applied = target.recorded.and_then(|recorded| recorded.applied.divided.as_ref());
     let absent: Vec<&Piece> = matched.missing.iter().chain(&matched.blocked).copied().collect();
     let filled: HashSet<&QName> =
-        emptied(target.mart, live, applied, &absent, target.now).into_iter().map(|piece| &piece.name).collect();
+        refilled(target.mart, live, applied, &absent, target.now).into_iter().map(|piece| &piece.name).collect();
     // What stands in the way of several is out of the way of all once the last of them is.
     let others: Vec<&Attached> = matched.others.iter().copied().filter(|other| !old.contains(&other.name)).collect();
     let mut instead: BTreeMap<&QName, Vec<(QName, bool)>> = BTreeMap::new();

@@ -9,8 +9,9 @@ use super::order::{Old, dependents_first, query_text};
 use super::partitions;
 use super::statement::{self, next};
 use super::{Record, RecordRow, Step};
-use crate::catalog::Recorded;
-use crate::state::{Kind, Part, quote_ident};
+use crate::catalog::{Recorded, expired};
+use crate::sql::detach;
+use crate::state::{Kind, OnExpire, Part, Partition, detached_name, quote_ident};
 
 impl Builder<'_> {
     /// Everything that is published together: views are re-pointed, what is old goes, what was built takes its place.
@@ -82,6 +83,17 @@ impl Builder<'_> {
         let Some(live) = target.live else { return };
         let kind = target.recorded.map_or(target.mart.kind, |r| r.mart.kind);
         let role = self.role(Some(&live.owner));
+        // Partitions that are to become tables of their own and could not so far do not go with it.
+        let before = target.recorded.map(|recorded| &recorded.mart).filter(|mart| {
+            let ranges = mart.partition.as_ref().and_then(Partition::ranges);
+            ranges.is_some_and(|ranges| ranges.on_expire == OnExpire::Detach)
+        });
+        for old in before.map(|mart| expired(mart, live, target.now)).unwrap_or_default() {
+            let to = detached_name(&live.name, &old.name, |name| self.actual.taken.contains_key(name));
+            for sql in detach(&live.name, &old.name, to.as_ref()) {
+                self.publish(&target.mart.name, sql, role.clone());
+            }
+        }
         self.publish(&target.mart.name, format!("DROP {} {}", kind.sql(), target.mart.name), role);
     }
 

@@ -89,8 +89,8 @@ pub enum Heal {
     /// None: it is shown.
     #[default]
     Nothing,
-    /// All but indexes that someone added.
-    ButAddedIndexes,
+    /// All but indexes that someone added, and partitions, whose rows would go with them.
+    ButAdded,
     /// All.
     All,
 }

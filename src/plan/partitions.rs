@@ -19,6 +19,7 @@ impl Target<'_> {
             Some(error) => {
                 let help = match error {
                     Undividable::NoTime { .. } => "name a column of type date, timestamp or timestamp with time zone",
+                    Undividable::Hours { .. } => "choose an interval of days or longer, or a column with hours",
                     Undividable::TooMany(_) => "leave out rows that are so far away, or choose a longer interval",
                 };
                 ("partition.column", error.to_string(), help.to_owned())

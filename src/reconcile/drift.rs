@@ -124,7 +124,7 @@ async fn harmless(
     now: DateTime<Utc>,
 ) -> Result<Option<Plan>, ReconcileError> {
     while !marts.is_empty() {
-        let mut options = attempt::options(desired, endpoint, Heal::ButAddedIndexes)?;
+        let mut options = attempt::options(desired, endpoint, Heal::ButAdded)?;
         options.select = Some(marts.values().cloned().collect());
         let plan = planning::plan(conn, desired, seen, options, true, now).await?;
         if plan.refused.is_empty() {

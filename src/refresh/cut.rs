@@ -1,11 +1,11 @@
 //! From when on the rows of a partitioned mart are computed.
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::part::type_of;
 use crate::build::{Cut, Frame, SessionState};
-use crate::catalog::{Relation, time_of};
+use crate::catalog::{Relation, frozen_until, time_of};
 use crate::database::SqlError;
 use crate::state::{Mart, Partition, quote_literal};
 
@@ -36,10 +36,7 @@ pub(super) async fn cut(
     let row = row?;
     let now: DateTime<Utc> = row.try_get(0)?;
     let start: Option<NaiveDateTime> = row.try_get(1)?;
-    let history = frozen.and_then(|seconds| {
-        let age = TimeDelta::try_seconds(i64::try_from(seconds).ok()?)?;
-        now.with_timezone(&zone).naive_local().checked_sub_signed(age)
-    });
+    let history = frozen_until(mart, &live.columns, now);
     // Without a `cut` everything is computed, what has no time among it.
     let at = [start.map(|start| ranges.interval.floor(start)), history].into_iter().flatten().max();
     Ok(at.map(|at| {

@@ -144,7 +144,7 @@ impl Stage {
             match word.split_once('=').unwrap_or((word, "")) {
                 ("prune", _) => options.prune = true,
                 ("heal", _) => options.heal = Heal::All,
-                ("heal-but-indexes", _) => options.heal = Heal::ButAddedIndexes,
+                ("heal-but-indexes", _) => options.heal = Heal::ButAdded,
                 ("drift" | "interrupted", _) => {}
                 ("allow", word) => drop(options.allow.insert(hazard(word))),
                 ("select", name) => {

@@ -22,6 +22,7 @@ mod limits;
 mod locks;
 mod partitions;
 mod partitions_followed;
+mod partitions_history;
 mod partitions_kept;
 mod partitions_killed;
 mod majors;

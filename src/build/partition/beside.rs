@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::filling::Filling;
+use super::filling::{Filling, clock};
 use super::next::{NextPart, NextParts};
 use super::touched::{Division, Touched};
 use crate::build::check::{CheckResult, check_all, failure};
@@ -56,7 +56,7 @@ pub(super) async fn fill(
     }
     let Some(division) = Division::of(conn, mart, filling.live).await? else { return Ok(None) };
     let jobs = |parts: &[NextPart]| jobs(filling, &division, parts, others.changes);
-    let planned = jobs(&filling.parts()?);
+    let planned = jobs(&filling.parts(clock(conn).await?)?);
     if !pays(conn, filling, &planned, frame).await? {
         return Ok(None);
     }

@@ -4,20 +4,18 @@ use std::collections::{BTreeSet, HashMap};
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::bound::{BOUND, forget, say};
 use super::differ::Changed;
 use super::next::{NextPart, NextParts};
 use crate::build::copy::{Built, close};
 use crate::build::merge::{self, Merged};
 use crate::build::run::{Tries, run};
 use crate::build::session::{Frame, SessionState};
-use crate::catalog::{Attached, ExtraKind, Relation};
+use crate::catalog::{Attached, Extra, ExtraKind, Relation};
 use crate::database::SqlError;
 use crate::plan::carry::stored_body;
 use crate::sql::{settle_index_names, settle_index_names_of};
 use crate::state::{QName, next_name, quote_ident, quote_idents};
-
-/// The constraint that says what a partition takes while it is none, so that attaching it reads no row.
-pub(super) const BOUND: &str = "datamart_bound";
 
 /// Why partitions cannot be exchanged: their rows are merged instead. `leaves` are the partitions there are.
 pub fn obstacle(live: &Relation, leaves: &HashMap<QName, Relation>) -> Option<String> {
@@ -32,9 +30,13 @@ pub fn obstacle(live: &Relation, leaves: &HashMap<QName, Relation>) -> Option<St
         .filter_map(|leaf| {
             // That it has a parent is what makes it a partition; keys are the mart's own.
             let own = |kind: ExtraKind| !matches!(kind, ExtraKind::Stays | ExtraKind::Key | ExtraKind::Unique);
-            let extra =
-                leaf.extras.iter().find(|extra| own(extra.kind) && !live.extras.iter().any(|e| e.kind == extra.kind));
-            if let Some(extra) = extra {
+            // Who asks a partition itself is under its own, whatever the mart has.
+            let guards =
+                |kind: ExtraKind| matches!(kind, ExtraKind::Policy | ExtraKind::RowSecurity | ExtraKind::Label);
+            let inherited = |extra: &Extra| !guards(extra.kind) && live.extras.iter().any(|e| is_same(e, extra));
+            let passing = |extra: &Extra| extra.kind == ExtraKind::Check && extra.name == BOUND;
+            let found = |extra: &&Extra| own(extra.kind) && !passing(extra) && !inherited(extra);
+            if let Some(extra) = leaf.extras.iter().find(found) {
                 return Some(format!("{} is on its partition {}", extra.label, leaf.name));
             }
             if leaf.indexes.len() != live.indexes.len() {
@@ -49,6 +51,11 @@ pub fn obstacle(live: &Relation, leaves: &HashMap<QName, Relation>) -> Option<St
         .collect();
     found.sort();
     found.into_iter().next()
+}
+
+/// Whether two are alike, whatever their comments and owners are.
+fn is_same(a: &Extra, b: &Extra) -> bool {
+    (a.kind, &a.name, &a.head, &a.tail, &a.state) == (b.kind, &b.name, &b.head, &b.tail, &b.state)
 }
 
 /// Makes what was built complete and exchanges the partitions that changed, all in one short transaction.
@@ -79,13 +86,6 @@ pub async fn exchange_parts(
     // What is built is analysed by itself: of the relation around it nobody will know.
     let parts: Vec<String> = changed.parts.iter().map(|part| part.next.to_string()).collect();
     made.push(format!("VACUUM (ANALYZE) {}", parts.join(", ")));
-    let waits = match default {
-        Some(attached) if !is_empty(conn, attached, frame).await? => {
-            made.extend(say_bound(conn, attached).await?);
-            Some(attached)
-        }
-        _ => None,
-    };
     // As the server prints names it means, whatever the mart's own search path is.
     let plain = Frame { settings: Vec::new(), ..frame.clone() };
     let mut session = SessionState::alone();
@@ -98,13 +98,30 @@ pub async fn exchange_parts(
     }
     session.leave(conn).await?;
     outcome?;
-    let statements = publication(live, next, changed, waits);
-    let brief = Frame { lock_timeout_ms: publish_lock_timeout_ms, ..plain };
+    let brief = Frame { lock_timeout_ms: publish_lock_timeout_ms, ..plain.clone() };
+    let waits = match default {
+        Some(attached) if !is_empty(conn, attached, frame).await? => {
+            if let Some(condition) = bound(conn, attached.oid).await? {
+                say(conn, &attached.name, &condition, &plain, &brief).await?;
+            }
+            Some(attached)
+        }
+        _ => None,
+    };
+    let published = publish(conn, &publication(live, next, changed, waits), &brief).await;
+    if let Some(default) = waits.filter(|_| published.is_err()) {
+        forget(conn, &default.name, &brief).await;
+    }
+    published
+}
+
+/// Runs the statements of the publication in one transaction.
+async fn publish(conn: &mut PgConnection, statements: &[String], brief: &Frame) -> Result<(), SqlError> {
     let mut tries = Tries::default();
     loop {
         let mut session = SessionState::in_transaction();
         // All of it is one message, its end, too: readers wait for the server alone.
-        let (enter, statements) = (session.entering(&brief), statements.join("\n;\n"));
+        let (enter, statements) = (session.entering(brief), statements.join("\n;\n"));
         let sql = format!("BEGIN;{enter}{statements}\n;\n{}COMMIT", session.leaving());
         let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await else { return Ok(()) };
         // The connection may be gone; the server rolls back then by itself.
@@ -147,17 +164,6 @@ async fn is_empty(conn: &mut PgConnection, attached: &Attached, frame: &Frame) -
     let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *conn).await;
     session.leave(conn).await?;
     Ok(row?.try_get(0)?)
-}
-
-/// What the default takes, said as a constraint beside its readers and writers.
-async fn say_bound(conn: &mut PgConnection, attached: &Attached) -> Result<Vec<String>, SqlError> {
-    let name = &attached.name;
-    let Some(condition) = bound(conn, attached.oid).await? else { return Ok(Vec::new()) };
-    Ok(vec![
-        format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {BOUND}"),
-        format!("ALTER TABLE {name} ADD CONSTRAINT {BOUND} CHECK ({condition}) NOT VALID"),
-        format!("ALTER TABLE {name} VALIDATE CONSTRAINT {BOUND}"),
-    ])
 }
 
 /// The statements of the publication. `waits` is the default that stays: it steps aside, because a partition that comes

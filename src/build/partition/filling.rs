@@ -1,6 +1,6 @@
 //! What fills the next partitions of a mart.
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::next::{Cut, NextPart, NextParts, Which};
@@ -8,7 +8,7 @@ use crate::build::copy::same_columns;
 use crate::build::run::run;
 use crate::build::session::{Frame, SessionState};
 use crate::build::statement;
-use crate::catalog::{Attached, Relation, RelationKind, time_of, wanted};
+use crate::catalog::{Attached, Relation, RelationKind, expired, is_frozen, time_of, wanted};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::carry::rights;
 use crate::plan::with;
@@ -76,7 +76,7 @@ impl Filling<'_> {
         frame: &Frame,
     ) -> Result<Vec<NextPart>, SqlError> {
         self.same_columns(conn, session, &self.kept(&self.mart.query), frame).await?;
-        let parts = self.parts()?;
+        let parts = self.parts(clock(conn).await?)?;
         for sql in self.create(&parts) {
             run(conn, session, frame, &sql).await?;
         }
@@ -120,8 +120,10 @@ impl Filling<'_> {
         Ok(())
     }
 
-    /// The partitions that are computed.
-    pub fn parts(&self) -> Result<Vec<NextPart>, SqlError> {
+    /// The partitions that are computed. One that is too old to be kept and cannot go yet has rows that nothing computes again:
+    /// it stays as it is.
+    pub fn parts(&self, now: DateTime<Utc>) -> Result<Vec<NextPart>, SqlError> {
+        let expired: Vec<i64> = expired(self.mart, self.live, now).into_iter().map(|attached| attached.oid).collect();
         let recent = |attached: &&Attached| match (&self.which.cut, self.ends(attached)) {
             (Some(cut), Some(end)) => end > cut.at,
             _ => true,
@@ -129,7 +131,8 @@ impl Filling<'_> {
         let touched = |attached: &&Attached| {
             self.which.touched.as_ref().is_none_or(|(touched, _)| touched.parts.contains(&attached.oid))
         };
-        let parts = self.live.partitions.iter().filter(recent).filter(touched);
+        let kept = |attached: &&Attached| !expired.contains(&attached.oid);
+        let parts = self.live.partitions.iter().filter(recent).filter(touched).filter(kept);
         parts
             .map(|attached| match attached.kind {
                 RelationKind::Table => Ok(NextPart {
@@ -256,10 +259,10 @@ impl Filling<'_> {
         }
         let (Some(first), Some(last)) = (row.try_get(2)?, row.try_get(3)?) else { return Ok(()) };
         // Those in between, too: the others begin where these end.
-        let now = sqlx::query("SELECT pg_catalog.now()").fetch_one(&mut *conn).await?.try_get(0)?;
+        let now = clock(conn).await?;
         let pieces = wanted(self.mart, &self.live.columns, Some(self.live), Some((first, last)), None, now);
         let mut pieces = pieces.map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
-        pieces.retain(|piece| piece.range.is_some());
+        pieces.retain(|piece| piece.range.is_some() && !is_frozen(self.mart, self.live, piece, now));
         let columns = quote_idents(self.live.columns.iter().map(|column| &column.name));
         let storage = with(&self.live.options) + &tablespace(self.live.tablespace.as_ref());
         for piece in pieces.iter().filter(|piece| !self.live.partitions.iter().any(|p| p.bound == piece.bound)) {
@@ -286,4 +289,9 @@ impl Filling<'_> {
             left => Err(homeless(left, format!("what stands where those of their {column} belong takes others"))),
         }
     }
+}
+
+/// The server's time, which within a transaction is that of its beginning.
+pub(super) async fn clock(conn: &mut PgConnection) -> Result<DateTime<Utc>, SqlError> {
+    Ok(sqlx::query("SELECT pg_catalog.now()").fetch_one(conn).await?.try_get(0)?)
 }

@@ -5,12 +5,10 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::exchange::BOUND;
+use super::bound::{BOUND, forget, say, transaction};
 use super::names::{free, name_of_its_own};
-use crate::build::copy::close;
-use crate::build::run::{Tries, run};
 use crate::build::session::{Frame, SessionState};
-use crate::catalog::{Attached, Divided, Relation, emptied, expired, matched, wanted};
+use crate::catalog::{Attached, Divided, Relation, emptied, expired, is_frozen, matched, refilled, wanted};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::with;
 use crate::sql::{attach, create_like, detach, fill_partition, move_rows, retained, revoke_all, tablespace};
@@ -56,13 +54,22 @@ pub async fn upkeep(
     let brief = Frame { settings: Vec::new(), lock_timeout_ms: publish_lock_timeout_ms, ..frame.clone() };
     let mut upkept = Upkept::default();
     let mut missing = matched(live, &pieces).missing;
+    let default = live.partitions.iter().find(|attached| attached.is_default());
     let emptied: BTreeSet<&QName> =
         emptied(mart, live, applied, &missing, now).into_iter().map(|piece| &piece.name).collect();
-    missing.retain(|piece| fills || !emptied.contains(&piece.name));
+    let refilled: BTreeSet<&QName> =
+        refilled(mart, live, applied, &missing, now).into_iter().map(|piece| &piece.name).collect();
+    // Frozen rows that are gone may be attached again; a partition without them would stand in their place.
+    let comes = |piece: &Piece| {
+        !emptied.contains(&piece.name) || fills && (default.is_some() || !is_frozen(mart, live, piece, now))
+    };
+    missing.retain(|piece| comes(piece));
+    if let Some(default) = default {
+        forget(conn, &default.name, &brief).await;
+    }
     free(conn, &live.name, missing.iter().map(|piece| &piece.name)).await?;
     for piece in missing {
-        let filled = emptied.contains(&piece.name);
-        spare_the_scan(conn, mart, live, piece, frame).await?;
+        let filled = refilled.contains(&piece.name);
         let statements = add(mart, live, piece, &pieces, filled);
         let statements: Vec<(&Frame, String)> = statements
             .into_iter()
@@ -71,8 +78,22 @@ pub async fn upkeep(
                 Made::Briefly(sql) => (&brief, sql),
             })
             .collect();
-        transaction(conn, &statements).await?;
-        upkept.made += 1;
+        let mut made = spare_the_scan(conn, mart, live, piece, (frame, &brief)).await;
+        if made.is_ok() {
+            made = transaction(conn, &statements).await;
+        }
+        match (made, default) {
+            (Ok(()), _) => upkept.made += 1,
+            (Err(error), Some(default)) => {
+                forget(conn, &default.name, &brief).await;
+                // A default takes the rows until somebody who reads it for long is done.
+                let busy = error.is("55P03") || error.is("40P01");
+                if filled || !busy {
+                    return Err(error);
+                }
+            }
+            (Err(error), None) => return Err(error),
+        }
     }
     let detaches = mart.partition.as_ref().and_then(Partition::ranges).is_some_and(|r| r.on_expire == OnExpire::Detach);
     for old in expired(mart, live, now) {
@@ -141,7 +162,7 @@ async fn spare_the_scan(
     mart: &Mart,
     live: &Relation,
     piece: &Piece,
-    frame: &Frame,
+    (frame, brief): (&Frame, &Frame),
 ) -> Result<(), SqlError> {
     let default = live.partitions.iter().find(|attached| attached.is_default());
     let column = mart.partition.as_ref().map(|partition| &partition.column);
@@ -152,44 +173,9 @@ async fn spare_the_scan(
     session.enter(conn, frame).await?;
     let sql = format!("SELECT EXISTS (SELECT FROM {name}) AND NOT EXISTS (SELECT FROM {name} WHERE {condition})");
     let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut *conn).await;
-    let mut outcome = match row {
-        Ok(row) => row.try_get(0).map_err(SqlError::from),
-        Err(error) => Err(error.into()),
-    };
-    if let Ok(true) = outcome {
-        for sql in [
-            format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {BOUND}"),
-            format!(
-                "ALTER TABLE {name} ADD CONSTRAINT {BOUND} CHECK (NOT ({column} IS NOT NULL AND {condition})) NOT VALID"
-            ),
-            format!("ALTER TABLE {name} VALIDATE CONSTRAINT {BOUND}"),
-        ] {
-            if let Err(error) = run(conn, &mut session, frame, &sql).await {
-                outcome = Err(error);
-                break;
-            }
-        }
-    }
     session.leave(conn).await?;
-    outcome.map(|_: bool| ())
-}
-
-/// Statements in one transaction, begun again where a lock is not to be had.
-async fn transaction(conn: &mut PgConnection, statements: &[(&Frame, String)]) -> Result<(), SqlError> {
-    let mut tries = Tries::default();
-    loop {
-        let mut session = SessionState::in_transaction();
-        sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
-        let outcome = async {
-            for (frame, sql) in statements {
-                run(conn, &mut session, frame, sql).await?;
-            }
-            session.leave(conn).await
-        }
-        .await;
-        match close(conn, outcome).await {
-            Err(error) if tries.again(&error).await => {}
-            done => return done,
-        }
+    if row?.try_get(0)? {
+        say(conn, name, &format!("NOT ({column} IS NOT NULL AND {condition})"), frame, brief).await?;
     }
+    Ok(())
 }

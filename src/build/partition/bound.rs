@@ -1,0 +1,67 @@
+//! What a partition takes, said by a constraint for a while: attaching one beside it reads no row then.
+
+use sqlx::{PgConnection, Row};
+
+use crate::build::copy::close;
+use crate::build::run::{Tries, run};
+use crate::build::session::{Frame, SessionState};
+use crate::database::SqlError;
+use crate::state::QName;
+
+/// The constraint's name. It goes before anybody could miss it.
+pub(super) const BOUND: &str = "datamart_bound";
+
+/// Says it of a partition that is there, beside its readers: `brief` waits for their locks no longer than a publication does,
+/// and rows are looked at under a lock that lets them go on.
+pub(super) async fn say(
+    conn: &mut PgConnection,
+    partition: &QName,
+    condition: &str,
+    frame: &Frame,
+    brief: &Frame,
+) -> Result<(), SqlError> {
+    let statements = [
+        (brief, format!("ALTER TABLE {partition} DROP CONSTRAINT IF EXISTS {BOUND}")),
+        (brief, format!("ALTER TABLE {partition} ADD CONSTRAINT {BOUND} CHECK ({condition}) NOT VALID")),
+    ];
+    transaction(conn, &statements).await?;
+    let mut session = SessionState::alone();
+    let sql = format!("ALTER TABLE {partition} VALIDATE CONSTRAINT {BOUND}");
+    let validated = run(conn, &mut session, frame, &sql).await;
+    session.leave(conn).await?;
+    if validated.is_err() {
+        forget(conn, partition, brief).await;
+    }
+    validated.map(|_| ())
+}
+
+/// Takes it away where it was left. What is busy, or cannot be asked any more, keeps it until the next look: that comes with
+/// every refresh.
+pub(super) async fn forget(conn: &mut PgConnection, partition: &QName, brief: &Frame) {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = to_regclass($1) AND conname = $2)";
+    let left = sqlx::query(sql).bind(partition.to_string()).bind(BOUND).fetch_one(&mut *conn).await;
+    if left.and_then(|row| row.try_get::<bool, _>(0)).unwrap_or_default() {
+        let sql = format!("ALTER TABLE {partition} DROP CONSTRAINT IF EXISTS {BOUND}");
+        let _ = transaction(conn, &[(brief, sql)]).await;
+    }
+}
+
+/// Statements in one transaction, begun again where a lock is not to be had.
+pub(super) async fn transaction(conn: &mut PgConnection, statements: &[(&Frame, String)]) -> Result<(), SqlError> {
+    let mut tries = Tries::default();
+    loop {
+        let mut session = SessionState::in_transaction();
+        sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
+        let outcome = async {
+            for (frame, sql) in statements {
+                run(conn, &mut session, frame, sql).await?;
+            }
+            session.leave(conn).await
+        }
+        .await;
+        match close(conn, outcome).await {
+            Err(error) if tries.again(&error).await => {}
+            done => return done,
+        }
+    }
+}
