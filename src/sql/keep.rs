@@ -298,7 +298,9 @@ fn written(kept: &Kept<'_>, keys: &[usize]) -> String {
         many.iter().map(|sql| format!("EXECUTE {} USING {};\n", quote_literal(sql), given.join(", "))).collect();
     let nulls: Vec<String> = keys.iter().map(|at| named("n", *at)).collect();
     let some = format!("IF datamart_keys > {FEW_KEYS} OR {} THEN\n{many}ELSE\n{few}END IF;\n", nulls.join(" OR "));
-    let some = match first_range(changes, keys) {
+    // A row that goes from one range to another has to go before it comes: that is done for all ranges at once.
+    let apart = |at: &usize| !kept.unique && (key.is_empty() || key.contains(&changes.key[*at].name));
+    let some = match first_range(changes, keys).filter(apart) {
         Some(at) => one_by_one(at, &some),
         None => some,
     };
