@@ -15,14 +15,26 @@ pub(super) struct Function {
     arguments: &'static str,
     returns: &'static str,
     settings: Vec<(String, String)>,
-    /// Settings that texts of values depend on, as the session has them that makes the function.
+    /// Settings that values or their texts depend on, as the session has them that makes the function.
     pinned: &'static [&'static str],
     body: String,
     comment: String,
 }
 
-/// What refreshes have as their sessions begin with it.
-const PINNED: &[&str] = &["DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output"];
+/// What refreshes have as their sessions begin with it. A cast to text is no function that could be looked for.
+const PINNED: &[&str] = &[
+    "DateStyle",
+    "IntervalStyle",
+    "extra_float_digits",
+    "bytea_output",
+    "standard_conforming_strings",
+    "transform_null_equals",
+    "array_nulls",
+    "xmlbinary",
+    "lc_monetary",
+    "lc_numeric",
+    "lc_time",
+];
 
 impl Function {
     /// What its body is told by.
@@ -43,7 +55,6 @@ impl Function {
             quote.insert_str(1, "datamart_");
         }
         let set = |(key, value): &(String, String)| match key.as_str() {
-            "search_path" if value.is_empty() => " SET search_path = ''".to_owned(),
             "search_path" => format!(" SET search_path = {value}"),
             _ => format!(" SET {} = {}", quote_ident(key), quote_literal(value)),
         };
@@ -70,18 +81,14 @@ fn own(name: QName, returns: &'static str, body: String, comment: &str) -> Funct
 
 /// The function of a mart: it computes as refreshes do, whatever the writer's session is set to.
 pub(super) fn of_mart(keeper: &Keeper, kept: &Kept<'_>, owner: &str, settings: &[(String, String)]) -> Function {
-    let looked_at = kept.view.changes.settings || !kept.view.changes.functions.is_empty();
-    // What is not looked at costs each writer all the same.
-    let needed = |(key, _): &&(String, String)| looked_at || !key.eq_ignore_ascii_case("TimeZone");
-    let settings: Vec<(String, String)> = settings.iter().filter(needed).cloned().collect();
     let told: Vec<String> = settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
     let told = format!("as {owner}; {}", told.join("; ")).replace(['\n', '\r'], " ");
     Function {
         name: keeper.mart(kept.view.rows),
         arguments: "datamart_me pg_catalog.xid8",
         returns: "pg_catalog.void",
-        settings,
-        pinned: if looked_at { PINNED } else { &[] },
+        settings: settings.to_vec(),
+        pinned: PINNED,
         body: format!("-- {told}\n{}", kept_body(kept)),
         comment: format!("keeps {} as writers commit", kept.view.rows),
     }

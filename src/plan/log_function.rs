@@ -10,7 +10,10 @@ pub fn function(log: &ChangeLog, segment: usize) -> String {
     let name = log.name();
     let body = body(log, segment);
     // A column may be called anything.
-    let quote = if body.contains("$capture$") { "$datamart_capture$" } else { "$capture$" };
+    let mut quote = "$capture$".to_owned();
+    while body.contains(&quote) {
+        quote.insert_str(1, "datamart_");
+    }
     format!(
         "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS {quote}\n{body}{quote}"
     )

@@ -14,7 +14,7 @@ use crate::build::position::Look;
 use crate::build::{self, CheckResult, Frame, SessionState, SizeLimit};
 use crate::catalog::Relation;
 use crate::database::{ErrorKind, SqlError};
-use crate::state::{Mart, Publish};
+use crate::state::{Keeper, Mart, Publish};
 
 /// Merge while at most this part of the rows differs: beyond it an exchange writes less.
 const MERGE_BELOW: f64 = 0.2;
@@ -210,6 +210,9 @@ async fn publish(
     {
         (method, reason) = (Method::Merge, why);
     }
+    if method == Method::Swap && keeps_others(conn, live, options).await? {
+        (method, reason) = (Method::Merge, "whoever writes to it keeps marts that follow it".to_owned());
+    }
     if method == Method::Swap {
         let defaults = options.defaults_of(frame.role.as_ref().unwrap_or(&live.owner), &live.name);
         let swapped = build::swap(conn, live, built, frame, options.publish_lock_timeout_ms, &defaults).await;
@@ -245,6 +248,15 @@ async fn publish(
     outcome.method = Some(method);
     outcome.reason = Some(reason);
     Ok(outcome)
+}
+
+/// Whether marts are kept as writers to this one commit: an exchange would be no write.
+async fn keeps_others(conn: &mut PgConnection, live: &Relation, options: &Options) -> Result<bool, SqlError> {
+    let noted = Keeper::new(&options.registry, &options.project).transactions();
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid \
+               WHERE t.tgrelid = pg_catalog.to_regclass($1) AND t.tgenabled = 'A' AND pg_catalog.strpos(p.prosrc, $2) > 0)";
+    let noted = format!("INSERT INTO {noted} (xid)");
+    Ok(sqlx::query_scalar(sql).bind(live.name.to_string()).bind(noted).fetch_one(conn).await?)
 }
 
 async fn by_differences(

@@ -48,6 +48,8 @@ pub struct Kept<'a> {
     pub primary_key: &'a [String],
     /// It has another unique index.
     pub unique: bool,
+    /// Who it belongs to, and the function with it.
+    pub owner: &'a str,
     /// What `enable_seqscan` is while rows are computed. The function begins without: nothing tells the planner how long a log is that
     /// grows and is emptied all the time.
     pub scans: &'a str,
@@ -79,7 +81,12 @@ pub fn kept_body(kept: &Kept<'_>) -> String {
     let keys: Vec<usize> = asked_by(changes).into_iter().map(|(at, _)| at).collect();
     let apart = told_apart(changes);
     let mart = kept.view.rows;
-    let mut text = format!("#variable_conflict use_column\n{}BEGIN\n{}", declared(changes, &keys), there(kept));
+    let mut text = format!(
+        "#variable_conflict use_column\nBEGIN\n{}{}BEGIN\n{}",
+        as_owner(kept),
+        declared(changes, &keys),
+        there(kept)
+    );
     if apart.is_none() {
         let _ = writeln!(text, "    {}", locked(kept, "ARRAY[0]"));
     }
@@ -114,11 +121,33 @@ pub fn kept_body(kept: &Kept<'_>) -> String {
     }
     let _ = write!(
         text,
-        "    BEGIN\n{}    EXCEPTION\n{}    END;\nEND;\n",
+        "    BEGIN\n{}    EXCEPTION\n{}    END;\nEND;\nEND;\n",
         written(kept, &keys),
         left(mart, "syntax_error_or_access_rule_violation OR integrity_constraint_violation"),
     );
     text
+}
+
+/// The owner of a function may have it run as whoever calls it, who may be anybody. This comes before any name is looked for where the
+/// function's settings say. A role may have another name since.
+fn as_owner(kept: &Kept<'_>) -> String {
+    let mart = kept.view.rows;
+    let function = Keeper::new(kept.view.registry, kept.view.project).mart(mart);
+    let function = quote_literal(&format!("{function}(pg_catalog.xid8)"));
+    format!(
+        "    IF CURRENT_USER OPERATOR(pg_catalog.<>) {}::pg_catalog.name THEN\n        \
+         IF NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS p WHERE p.oid OPERATOR(pg_catalog.=) pg_catalog.to_regprocedure({function})::pg_catalog.oid \
+         AND pg_catalog.pg_get_userbyid(p.proowner) OPERATOR(pg_catalog.=) CURRENT_USER) THEN\n            \
+         RAISE WARNING '{} does not show this change until it is refreshed: its function does not run as its owner';\n            \
+         RETURN;\n        END IF;\n    END IF;\n",
+        quote_literal(kept.owner),
+        in_message(mart),
+    )
+}
+
+/// A name, in a text that `RAISE` is given.
+fn in_message(mart: &QName) -> String {
+    mart.to_string().replace('\'', "''").replace('%', "%%")
 }
 
 fn declared(changes: &Changes, keys: &[usize]) -> String {
@@ -166,7 +195,7 @@ fn there(kept: &Kept<'_>) -> String {
          INSERT INTO {locks} (mart, number) VALUES ({name}, -1) ON CONFLICT DO NOTHING;\n        \
          PERFORM FROM {locks} AS l WHERE l.mart = {name} AND l.number = -1 FOR SHARE;\n    END IF;\n"
     )
-    .replace("{mart}", &mart.to_string().replace('\'', "''").replace('%', "%%"))
+    .replace("{mart}", &in_message(mart))
 }
 
 /// Takes locks, in their order. A transaction that keeps its first snapshot fails here where somebody had one of them since.
@@ -183,7 +212,7 @@ fn locked(kept: &Kept<'_>, numbers: &str) -> String {
 
 /// What is not about the values that somebody writes does not keep them from it: the mart is behind until it is refreshed.
 fn left(mart: &QName, conditions: &str) -> String {
-    let mart = mart.to_string().replace('\'', "''").replace('%', "%%");
+    let mart = in_message(mart);
     format!(
         "        WHEN {conditions} THEN\n            \
          RAISE WARNING '{mart} does not show this change until it is refreshed: %', SQLERRM;\n            RETURN;\n"
@@ -269,7 +298,9 @@ fn written(kept: &Kept<'_>, keys: &[usize]) -> String {
         many.iter().map(|sql| format!("EXECUTE {} USING {};\n", quote_literal(sql), given.join(", "))).collect();
     let nulls: Vec<String> = keys.iter().map(|at| named("n", *at)).collect();
     let some = format!("IF datamart_keys > {FEW_KEYS} OR {} THEN\n{many}ELSE\n{few}END IF;\n", nulls.join(" OR "));
-    let some = match first_range(changes, keys) {
+    // A row that goes from one range to another has to go before it comes: that is done for all ranges at once.
+    let apart = |at: &usize| !kept.unique && (key.is_empty() || key.contains(&changes.key[*at].name));
+    let some = match first_range(changes, keys).filter(apart) {
         Some(at) => one_by_one(at, &some),
         None => some,
     };

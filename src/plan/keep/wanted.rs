@@ -47,12 +47,23 @@ impl Keeping<'_> {
         let unique = self.mart.indexes.iter().any(|index| index.unique);
         let settings = self.mart.settings();
         let own = settings.iter().find(|(key, _)| key.eq_ignore_ascii_case(SCANS)).map(|(_, value)| value.as_str());
-        let kept = Kept { view, primary_key: &self.mart.primary_key, unique, scans: own.unwrap_or("on") };
-        let others = settings.iter().filter(|(key, _)| !key.eq_ignore_ascii_case(SCANS)).cloned();
-        let more = [(SCANS, "off"), ("plan_cache_mode", "force_generic_plan")];
+        let (primary_key, scans) = (self.mart.primary_key.as_slice(), own.unwrap_or("on"));
+        let kept = Kept { view, primary_key, unique, owner: &self.owner, scans };
+        let set = |key: &str| key.eq_ignore_ascii_case(SCANS) || key.eq_ignore_ascii_case("search_path");
+        let others = settings.iter().filter(|(key, _)| !set(key)).cloned();
+        let path = self.path();
+        let more = [("search_path", path.as_str()), (SCANS, "off"), ("plan_cache_mode", "force_generic_plan")];
         let more = more.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let settings: Vec<(String, String)> = others.chain(more).collect();
         of_mart(keeper, &kept, &self.owner, &settings)
+    }
+
+    /// Where the function looks for names: what a writer made for its session comes last, or it would be looked at before all else.
+    fn path(&self) -> String {
+        let own = self.mart.search_path.iter().map(String::as_str);
+        let own = own.filter(|schema| !["pg_catalog", "pg_temp"].contains(schema));
+        let schemas = std::iter::once("pg_catalog").chain(own).chain(["pg_temp"]);
+        schemas.map(quote_ident).collect::<Vec<_>>().join(", ")
     }
 
     /// Its owner reads the logs in the function, and gets no more of the registry than that takes.
