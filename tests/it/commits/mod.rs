@@ -1,6 +1,7 @@
 //! Marts that writers keep as they commit: exact after every commit, whoever writes beside whom.
 
 mod alone;
+mod fed;
 mod operate;
 mod server;
 mod shop;
