@@ -183,6 +183,14 @@ async fn attempt(conn: &mut PgConnection, holder: i32, members: Vec<Member>, opt
             }
         }
     }
+    // Triggers on the later ones may have written what the first ones read.
+    if all.broken.is_none() && all.written.len() > 1 {
+        let noted = all
+            .written
+            .iter()
+            .filter_map(|(member, outcome, _)| Some((changes::watched(&member.started.item, options)?, outcome.own)));
+        all.broken = position::confirm(conn, noted).await.err();
+    }
     all
 }
 

@@ -158,6 +158,31 @@ fn what_is_held_is_refreshed_by_itself() {
     });
 }
 
+/// What a trigger on the last of them writes is no less new to the first.
+#[test]
+fn what_triggers_write_is_not_missed() {
+    run(async {
+        let (database, folder) = diamond().await;
+        database
+            .script(
+                "CREATE FUNCTION public.more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                   INSERT INTO public.orders VALUES (500, 'north', 5) ON CONFLICT DO NOTHING; RETURN NULL; END $$;
+                 -- What is compared with its query is found to be another.
+                 UPDATE datamart.positions SET verified = 3;
+                 CREATE TRIGGER more AFTER UPDATE ON public.d FOR EACH ROW EXECUTE FUNCTION public.more();
+                 INSERT INTO orders VALUES (20, 'north', 5)",
+            )
+            .await;
+        let runs = all(&database, &folder, How::AsDeclared).await;
+        assert_eq!(went(&runs), [CHANGES; 4], "{runs:#?}");
+        assert_eq!(database.value("SELECT count(*) FROM a WHERE id = 500").await, "0");
+        let runs = all(&database, &folder, How::AsDeclared).await;
+        assert_eq!(went(&runs), [CHANGES; 4], "{runs:#?}");
+        is_exact(&database, &folder).await;
+        assert_eq!(went(&all(&database, &folder, How::AsDeclared).await), [NOTHING; 4]);
+    });
+}
+
 /// While others write, whoever reads all marts at once finds them as their queries were at one moment.
 #[test]
 fn whoever_reads_all_marts_reads_one_moment() {
