@@ -3,6 +3,7 @@
 //! A position that is older than the rows is always safe: what changed in between is computed again, to the same end. So it is read
 //! before rows are computed, and noted once they are published.
 
+mod confirm;
 mod moved;
 mod pending;
 
@@ -15,6 +16,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
+pub use self::confirm::confirm;
 pub use self::moved::moved;
 pub use self::pending::Pending;
 use crate::database::registry::in_schema;
@@ -121,6 +123,8 @@ pub struct Look {
     pub standing: Standing,
     /// What each source logged since, where that was asked for.
     pub pending: Vec<Pending>,
+    /// How many rows this transaction itself had logged by then, as the server counts them.
+    pub own: i64,
     /// The files of the logs: others, once one was emptied.
     files: String,
 }
@@ -158,6 +162,7 @@ pub async fn look(conn: &mut PgConnection, watched: &Watched<'_>, pending: bool)
         .fetch_one(conn)
         .await?;
     let mut look = Look {
+        own: row.try_get("own")?,
         files: row.try_get::<Option<String>, _>("files")?.unwrap_or_default(),
         now: Position {
             snapshot: row.try_get("now_snapshot")?,
@@ -263,18 +268,18 @@ pub async fn before_all(conn: &mut PgConnection, watched: &Watched<'_>) -> Resul
     }
 }
 
-/// Notes where a mart's rows stand; they are published already, or in this transaction.
+/// Notes where a mart's rows stand that were computed at `look`, which is of this transaction, as they are published in it.
 ///
 /// # Errors
 /// What the server says.
 pub async fn note(
     conn: &mut PgConnection,
     watched: &Watched<'_>,
-    position: &Position,
+    look: &Look,
     standing: &Standing,
 ) -> Result<(), SqlError> {
     let sql = in_schema(include_str!("sql/note_position.sql"), watched.registry);
-    noting(&sql, watched, position, standing).execute(conn).await?;
+    noting(&sql, watched, &look.now, standing).bind(look.own).bind(segments(watched)).execute(conn).await?;
     Ok(())
 }
 

@@ -57,7 +57,8 @@ async fn look(conn: &mut PgConnection, item: &Item, options: &Options) -> Result
         recorded: BTreeMap::from([(item.mart.clone(), row.clone())]),
         ..Actual::default()
     };
-    Ok(Item { asked: item.asked.clone(), logged: item.logged, ..Item::new(&row, &actual, item.upstream.clone()) })
+    let (asked, logged, feeds) = (item.asked.clone(), item.logged, item.feeds);
+    Ok(Item { asked, logged, feeds, ..Item::new(&row, &actual, item.upstream.clone()) })
 }
 
 async fn by_name(conn: &mut PgConnection, names: BTreeSet<QName>) -> Result<BTreeMap<QName, Relation>, SqlError> {

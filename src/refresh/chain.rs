@@ -64,8 +64,8 @@ impl Item {
 /// Whether its rows follow changes, as far as that is known before anything is read.
 fn can(item: &Item) -> bool {
     let mart = &item.recorded.mart;
-    // Writers that keep a mart wait for its refresh, which is to be short.
-    let kept = mart.refresh.strategy == Strategy::OnCommit;
+    // Writers that keep a mart wait for its refresh, or that of what it reads, which is to be short: they would wait for the others.
+    let kept = item.feeds || mart.refresh.strategy == Strategy::OnCommit;
     let alone = item.series.is_some() || mart.partition.is_some();
     !alone && !kept && follows(&item.recorded, &item.asked, &Facts::default())
 }

@@ -282,14 +282,19 @@ pub struct Item {
     pub light: bool,
     /// Whatever is behind its query has a log of changes.
     pub logged: bool,
+    /// Marts that writers keep follow its rows: who writes them is such a writer.
+    pub feeds: bool,
 }
 
 impl Item {
     /// A mart of the registry, with the items that it has to wait for.
     pub fn new(row: &Recorded, actual: &Actual, upstream: Vec<QName>) -> Self {
+        let recorded = row.stored();
+        let feeds = actual.captures.logs.get(&recorded.mart.name).is_some_and(|log| log.commits);
         Self {
             mart: row.mart.name.clone(),
-            recorded: row.stored(),
+            recorded,
+            feeds,
             live: actual.stored(&row.mart.name).cloned(),
             upstream,
             series: Series::new(row, actual).map(Box::new),

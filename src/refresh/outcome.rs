@@ -23,6 +23,8 @@ pub(super) struct Outcome {
     pub size_bytes: Option<i64>,
     pub newest: Option<String>,
     pub snapshot: Option<String>,
+    /// What its transaction had logged itself of what it reads, when it looked.
+    pub own: i64,
     /// The relation that stores the rows now, where it is another one.
     pub stored: Option<QName>,
     /// The transaction of the rows is open: the run's row of history is written in it.

@@ -183,6 +183,14 @@ async fn attempt(conn: &mut PgConnection, holder: i32, members: Vec<Member>, opt
             }
         }
     }
+    // Triggers on the later ones may have written what the first ones read.
+    if all.broken.is_none() && all.written.len() > 1 {
+        let noted = all
+            .written
+            .iter()
+            .filter_map(|(member, outcome, _)| Some((changes::watched(&member.started.item, options)?, outcome.own)));
+        all.broken = position::confirm(conn, noted).await.err();
+    }
     all
 }
 
@@ -228,10 +236,6 @@ async fn ended(
         return Ok(left);
     }
     unneeded.into_iter().for_each(|at| runs[at] = Along::Unneeded);
-    if broken.is_some() {
-        // Rows that were opened in the transaction are gone with it.
-        left.iter_mut().for_each(|member| member.begun &= !member.started.item.asked.along);
-    }
     let mut done: Vec<(Member, Run, bool, Duration)> = Vec::new();
     for (member, outcome, took) in written {
         let mut run = member.started.run.clone();
@@ -248,6 +252,10 @@ async fn ended(
         }
     };
     let error = build::close(&mut worker.conn, committed).await.err();
+    if error.is_some() {
+        // Rows that were opened in the transaction are gone with it.
+        left.iter_mut().for_each(|member| member.begun &= !member.started.item.asked.along);
+    }
     for (member, run, many, took) in done {
         if let Some(error) = &error {
             failed.push((member, error.clone(), took));

@@ -79,5 +79,8 @@ stand AS (
 SELECT pg_catalog.pg_current_snapshot()::text AS now_snapshot, pg_catalog.now() AS now_at, stand.stand AS now_stand,
        (SELECT pg_catalog.string_agg(coalesce(pg_catalog.pg_relation_filenode(pg_catalog.to_regclass(f.name))::text, '-'), ' ' ORDER BY f.nth)
         FROM unnest($9::text[]) WITH ORDINALITY AS f (name, nth)) AS files,
+       -- What this transaction logged: the server counts it, whoever is to see it.
+       (SELECT coalesce(pg_catalog.sum(pg_catalog.pg_stat_get_xact_tuples_inserted(pg_catalog.to_regclass(f.name))), 0)::bigint
+        FROM unnest($9::text[]) AS f (name)) AS own,
        p.snapshot::text AS snapshot, p.at, p.fingerprint, p.cost, p.rows, p.refreshes, p.verified, p.demoted{columns}
 FROM stand LEFT JOIN p ON true{joins}

@@ -133,6 +133,10 @@ pub(super) async fn along(
         match attempted {
             // Rows exchange values of a unique index.
             Err(error) if error.is("23505") && !task.apart => task.apart = true,
+            // Somebody committed meanwhile what was to be written: another snapshot sees it.
+            Err(error) if error.is("40001") => {
+                return Ok(whole("somebody else wrote at the same time", Decision::default()));
+            }
             attempted => return attempted,
         }
     }

@@ -40,6 +40,7 @@ pub(in crate::refresh) async fn nothing(
         newest: row.try_get("newest")?,
         size_bytes: row.try_get("bytes")?,
         snapshot: Some(look.now.snapshot.clone()),
+        own: look.own,
         decision: Some(decision),
         open: true,
         ..Outcome::default()

@@ -213,6 +213,7 @@ impl<'a> Task<'a> {
             deleted: Some(merged[2]),
             row_count: standing.rows,
             snapshot: Some(look.now.snapshot.clone()),
+            own: look.own,
             decision: Some(decision),
             open: true,
             ..Outcome::default()
@@ -289,7 +290,7 @@ impl<'a> Task<'a> {
 
     pub(super) async fn note(&mut self, look: &Look, standing: Standing) -> Result<(), SqlError> {
         keep(self.conn, self.holder).await?;
-        position::note(self.conn, &self.watched, &look.now, &standing).await
+        position::note(self.conn, &self.watched, look, &standing).await
     }
 
     /// After many rows, which autovacuum would only see to in time. Fewer are committed along with the run's row of history.

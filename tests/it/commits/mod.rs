@@ -2,6 +2,7 @@
 
 mod alone;
 mod elsewhere;
+mod fed;
 mod operate;
 mod server;
 mod shop;

@@ -37,6 +37,27 @@ fn what_is_committed_late_is_not_missed() {
     });
 }
 
+/// The rows were computed before it.
+#[test]
+fn what_a_trigger_on_the_mart_writes_is_not_missed() {
+    run(async {
+        let shop = Shop::new("").await;
+        shop.script(
+            "CREATE FUNCTION public.more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               INSERT INTO public.orders VALUES (500, 'more', 5) ON CONFLICT DO NOTHING; RETURN NULL; END $$;
+             -- What is compared with its query is found to be another.
+             UPDATE datamart.positions SET verified = 3;
+             CREATE TRIGGER more AFTER INSERT OR UPDATE ON public.mart FOR EACH ROW EXECUTE FUNCTION public.more();
+             INSERT INTO orders VALUES (20, 'new', 1)",
+        )
+        .await;
+        shop.refreshed().await;
+        assert_eq!(shop.value("SELECT count(*) FROM mart WHERE region = 'more'").await, "0");
+        assert_eq!(shop.follows().await, [1, 0, 0]);
+        shop.nothing().await;
+    });
+}
+
 #[test]
 fn writers_and_refreshes_do_not_mind_each_other() {
     run(async {

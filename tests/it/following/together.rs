@@ -10,6 +10,7 @@ use super::shop::ORDERS;
 use crate::support::database::{Database, run};
 use crate::support::folder::Folder;
 use crate::support::project::{self, converge, refresh_options};
+use crate::support::wait::until;
 
 const A: &str = "SELECT id, coalesce(region, 'none') AS region, amount FROM orders";
 const B: &str = "SELECT region, sum(amount) AS total FROM a GROUP BY region";
@@ -155,6 +156,55 @@ fn what_is_held_is_refreshed_by_itself() {
         locks.close().await.expect("closed");
         assert_eq!(went(&all(&database, &folder, How::AsDeclared).await), [NOTHING, NOTHING, CHANGES, CHANGES]);
         is_exact(&database, &folder).await;
+    });
+}
+
+/// Who waits for somebody else's rows begins again, by itself; the others do not wait for that.
+#[test]
+fn what_meets_somebody_else_is_refreshed_by_itself() {
+    run(async {
+        let (database, folder) = diamond().await;
+        database.script("INSERT INTO orders VALUES (20, 'north', 5)").await;
+        let mut other = database.session().await;
+        sqlx::raw_sql("BEGIN; UPDATE public.b SET total = total + 1 WHERE region = 'north'")
+            .execute(&mut other)
+            .await
+            .expect("an update");
+        let blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'datamart%' AND datname = current_database()";
+        let commit = async {
+            until("the refresh waits", async || database.value(blocked).await != "0").await;
+            sqlx::raw_sql("COMMIT").execute(&mut other).await.expect("committed");
+        };
+        let (runs, ()) = tokio::join!(all(&database, &folder, How::AsDeclared), commit);
+        assert_eq!(went(&runs), [CHANGES; 4], "{runs:#?}");
+        let of = |at: usize| runs[at].snapshot.as_deref();
+        assert!(of(0) == of(2) && of(0) != of(1), "{runs:#?}");
+        is_exact(&database, &folder).await;
+    });
+}
+
+/// What a trigger on the last of them writes is no less new to the first.
+#[test]
+fn what_triggers_write_is_not_missed() {
+    run(async {
+        let (database, folder) = diamond().await;
+        database
+            .script(
+                "CREATE FUNCTION public.more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                   INSERT INTO public.orders VALUES (500, 'north', 5) ON CONFLICT DO NOTHING; RETURN NULL; END $$;
+                 -- What is compared with its query is found to be another.
+                 UPDATE datamart.positions SET verified = 3;
+                 CREATE TRIGGER more AFTER UPDATE ON public.d FOR EACH ROW EXECUTE FUNCTION public.more();
+                 INSERT INTO orders VALUES (20, 'north', 5)",
+            )
+            .await;
+        let runs = all(&database, &folder, How::AsDeclared).await;
+        assert_eq!(went(&runs), [CHANGES; 4], "{runs:#?}");
+        assert_eq!(database.value("SELECT count(*) FROM a WHERE id = 500").await, "0");
+        let runs = all(&database, &folder, How::AsDeclared).await;
+        assert_eq!(went(&runs), [CHANGES; 4], "{runs:#?}");
+        is_exact(&database, &folder).await;
+        assert_eq!(went(&all(&database, &folder, How::AsDeclared).await), [NOTHING; 4]);
     });
 }
 

@@ -135,6 +135,32 @@ fn what_moves_by_itself_is_computed() {
     });
 }
 
+/// A cast calls a function that no text shows.
+#[test]
+fn casts_that_somebody_made_are_looked_at() {
+    run(async {
+        let cast = |volatility: &str, body: &str| {
+            format!("CREATE OR REPLACE FUNCTION size(int) RETURNS size LANGUAGE sql {volatility} AS '{body}'")
+        };
+        let seed = format!(
+            "CREATE TYPE size AS ENUM ('small', 'large'); CREATE TABLE sizes (s size); INSERT INTO sizes VALUES ('small');
+             {}; CREATE CAST (int AS size) WITH FUNCTION size(int)",
+            cast("IMMUTABLE", "SELECT ''small''::public.size")
+        );
+        let query = "SELECT id, id::size AS size FROM orders";
+        let beside = Beside::matview(&seed, query).await;
+        beside.whole().await;
+        beside.nothing().await;
+        beside.script(&cast("IMMUTABLE", "SELECT ''large''::public.size")).await;
+        beside.whole().await;
+        beside.nothing().await;
+        beside.script(&cast("STABLE", "SELECT max(s) FROM public.sizes")).await;
+        beside.whole().await;
+        beside.script("INSERT INTO sizes VALUES ('large')").await;
+        beside.whole().await;
+    });
+}
+
 #[test]
 fn what_moved_is_computed() {
     run(async {
