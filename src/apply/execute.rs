@@ -139,7 +139,10 @@ impl Worker<'_> {
                     self.aside.retain(|built| !marts.contains(built));
                     self.stays_aside(&steps);
                     self.done.marts.extend(marts.iter().cloned());
-                    let logs = steps.iter().filter(|step| records.is_empty() && step.publication).map(|step| step.mart.clone());
+                    let logs = steps
+                        .iter()
+                        .filter(|step| records.is_empty() && step.publication)
+                        .map(|step| step.mart.clone());
                     self.logs.extend(logs);
                     events(Event::Committed { marts });
                 }
