@@ -77,7 +77,7 @@ pub fn fresh_view(view: &FreshView<'_>) -> String {
 }
 
 /// Where the rows stand, if the logs tell what they missed since: none of them was emptied by a crash or made anew, nothing
-/// was restored into another cluster, and the session computes with the mart's time zone.
+/// was restored into another cluster, and the session computes with the mart's time zone and writes values as the rows have them.
 pub(super) fn position(view: &FreshView<'_>) -> String {
     let registry = quote_ident(view.registry);
     let mut text = format!(
@@ -115,11 +115,36 @@ pub(super) fn position(view: &FreshView<'_>) -> String {
             logs.len()
         );
     }
+    text.push_str(&same_texts(view.changes));
     if view.changes.settings {
         let zones: Vec<String> = same_zones(view.timezone).iter().map(|zone| quote_literal(zone)).collect();
         let _ = write!(text, "\n  AND pg_catalog.current_setting('TimeZone') IN ({})", zones.join(", "));
     }
     text
+}
+
+/// Whether texts of values are those that the rows were computed with. Drivers differ in what changes no text: digits of floats beyond
+/// the shortest, and the order in which dates are read, where the query reads none.
+fn same_texts(changes: &Changes) -> String {
+    let word = |at: u8| format!("pg_catalog.split_part(p.fingerprint::jsonb ->> 'server', ' ', {at})");
+    let is = |name: &str| format!("pg_catalog.current_setting('{name}')");
+    let style = format!("{} || ' ' || {} = {}", word(1), word(2), is("DateStyle"));
+    // A constant was read when the view was made.
+    let read = |cast: &&str| changes.query.match_indices(*cast).any(|(at, _)| !changes.query[..at].ends_with('\''));
+    let dates = ["::date", "::time", "::interval"].iter().any(read);
+    let style = match dates {
+        true => style,
+        false => format!("({style} OR {} = 'ISO,' AND pg_catalog.starts_with({}, 'ISO,'))", word(1), is("DateStyle")),
+    };
+    format!(
+        "\n  AND {style} AND {} = {} AND ({} IN ('1', '2', '3')) = ({} IN ('1', '2', '3')) AND {} = {}",
+        word(3),
+        is("IntervalStyle"),
+        word(4),
+        is("extra_float_digits"),
+        word(5),
+        is("bytea_output"),
+    )
 }
 
 /// The names of a time zone: that of UTC has many.

@@ -246,6 +246,26 @@ fn days_of_another_time_zone_are_not_those_that_are_stored() {
 }
 
 #[test]
+fn texts_of_another_style_are_not_those_that_are_stored() {
+    run(async {
+        let query =
+            "SELECT (placed AT TIME ZONE 'UTC')::date::text AS day, count(*) AS n FROM public.orders GROUP BY 1";
+        let shop = Shop::of(&manifest(query, "", "fresh = true")).await;
+        shop.script("INSERT INTO orders VALUES (9, 'north', 1)").await;
+        let mut conn = shop.database.session().await;
+        let mut read = async |style: &str| {
+            sqlx::raw_sql(AssertSqlSafe(format!("SET DateStyle = '{style}'"))).execute(&mut conn).await.unwrap();
+            sqlx::query_scalar::<_, String>("SELECT string_agg(day || ' ' || n, ', ') FROM public.sales")
+                .fetch_one(&mut conn)
+                .await
+                .unwrap()
+        };
+        assert_eq!(read("ISO, MDY").await, "2026-03-01 9");
+        assert_eq!(read("German").await, "01.03.2026 9");
+    });
+}
+
+#[test]
 fn what_cannot_be_followed_cannot_be_fresh() {
     run(async {
         let database = Database::new().await;

@@ -124,6 +124,7 @@ impl Shop {
              INSERT INTO datamart.positions (project, schema, name, snapshot, at, fingerprint)
              SELECT 'shop', 'public', 'mart_v1', pg_current_snapshot(), now(), jsonb_build_object(
                'system', (SELECT system_identifier::text FROM pg_control_system()),
+               'server', concat_ws(' ', current_setting('DateStyle'), current_setting('IntervalStyle'), current_setting('extra_float_digits'), current_setting('bytea_output')),
                'sources', (SELECT jsonb_agg(jsonb_build_object('table', format('%I.%I', schema, name), 'generation', generation, 'files', 'x'))
                            FROM datamart.captures))::text;
              DELETE FROM mart_v1;
