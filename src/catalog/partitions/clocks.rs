@@ -92,7 +92,7 @@ fn partitions_are_ready_before_the_month_and_the_year_end() {
 
 #[test]
 fn a_day_is_not_divided_by_hours() {
-    let hourly = mart("UTC", "12 hours", "");
+    let hourly = mart("UTC", "12 hours", ", \"premake\": 1");
     let error = wanted(&hourly, &columns("date"), None, None, None, at("2026-01-31T12:00:00Z")).unwrap_err();
     assert_eq!(error.to_string(), "\"at\" is of type date, which cannot be divided by 12 hours");
     assert!(!wanted_at(&hourly, "timestamp without time zone", None, "2026-01-31T12:00:00Z").is_empty());
