@@ -3,24 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, Row};
 
 use super::CatalogError;
 use super::actual::{Relation, Taken};
 use super::columns::Column;
+use super::extent::Divided;
 use super::kind::RelationKind;
 use super::partitions::{matched, ours, time_of};
 use crate::state::{IncrementalMethod, Mart, Piece, QName, partition_prefix};
-
-/// From when the first partition of a mart took rows when it was applied, and the last: as PostgreSQL prints it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Divided {
-    /// The first.
-    pub first: String,
-    /// The last.
-    pub last: String,
-}
 
 impl Divided {
     /// Of a mart that is divided by time, as it is.

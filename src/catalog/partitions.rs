@@ -14,7 +14,7 @@ use super::CatalogError;
 use super::actual::Relation;
 use super::attached::Attached;
 use super::columns::Column;
-use super::divided::Divided;
+use super::extent::Divided;
 use super::kind::RelationKind;
 use super::options::options;
 use crate::state::{GrantDecl, Mart, Partition, Piece, QName, Ranges, SpanUnit, TimeType, TooMany, range_of};

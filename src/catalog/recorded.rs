@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::columns::{Column, Index};
-use super::divided::Divided;
+use super::extent::Divided;
 use crate::state::{Changes, Fingerprint, GrantDecl, Mart, Part, QName};
 
 /// A mart as the registry has it.

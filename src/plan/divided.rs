@@ -1,13 +1,11 @@
-//! In which the partitions of a live mart are not those it should have, and who has the names that they need.
+//! In which the partitions of a live mart are not those it should have.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::PlanProblem;
 use super::aspect::{Cause, Difference, Fix};
-use super::decision::Decision;
 use super::target::Target;
 use crate::catalog::{Actual, Attached, Relation, expired, matched, refilled};
-use crate::state::{OnExpire, Part, Partition, Piece, QName, detached_name};
+use crate::state::{OnExpire, Partition, Piece, QName, detached_name};
 
 impl Target<'_> {
     /// Whether fewer partitions are kept than before.
@@ -136,37 +134,5 @@ pub(super) fn names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String
         Some((last, [])) => (*last).to_owned(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
         None => String::new(),
-    }
-}
-
-/// Names that its partitions need and something else has.
-pub(super) fn problems(decision: &Decision<'_>, moving: &HashSet<&QName>, actual: &Actual) -> Vec<PlanProblem> {
-    let target = &decision.target;
-    let needed: Vec<&QName> = match decision.builds() {
-        true => target.pieces.iter().map(|piece| &piece.name).collect(),
-        false => decision.differences.iter().flat_map(|difference| needs(&difference.fix)).collect(),
-    };
-    let own: HashSet<&QName> = target.live.iter().flat_map(|live| &live.partitions).map(|part| &part.name).collect();
-    let in_the_way = |name: &&QName| !own.contains(name) && !moving.contains(name) && actual.taken.contains_key(*name);
-    let found: Vec<String> = needed.into_iter().filter(in_the_way).map(QName::to_string).collect();
-    if found.is_empty() {
-        return Vec::new();
-    }
-    let (has, is) = if found.len() == 1 { ("exists", "is no partition") } else { ("exist", "are no partitions") };
-    let message = format!("{} {has} and {is} of {}", names(found.iter().map(String::as_str)), target.mart.name);
-    vec![PlanProblem {
-        mart: target.desired.part.as_ref().map_or(&target.mart.name, Part::mart).clone(),
-        file: target.desired.file.clone(),
-        key: "partition".to_owned(),
-        message,
-        help: "its partitions need these names; rename or drop what has them".to_owned(),
-    }]
-}
-
-fn needs(fix: &Fix) -> Vec<&QName> {
-    match fix {
-        Fix::CreatePartition { name, .. } | Fix::RenamePartition { to: name, .. } => vec![name],
-        Fix::DetachPartition { instead, .. } => instead.iter().map(|(name, _)| name).collect(),
-        _ => Vec::new(),
     }
 }

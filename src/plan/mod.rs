@@ -51,6 +51,7 @@ mod schedule;
 mod scope;
 mod shown;
 mod statement;
+mod taken;
 mod target;
 mod trial;
 mod version;

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use super::PlanProblem;
 use super::aspect::{Fix, Mode};
 use super::decision::Decision;
-use super::divided;
 use super::statement::next;
+use super::taken;
 use super::target::Target;
 use crate::catalog::Actual;
 use crate::compile::recorded_for;
@@ -132,7 +132,7 @@ pub(super) fn problems(
         problems.extend(target.ageless());
         problems.extend(target.timeless());
         problems.extend(target.undividable());
-        problems.extend(divided::problems(decision, &moving, actual));
+        problems.extend(taken::problems(decision, &moving, actual));
         let missing =
             |read: &QName| !actual.relations.contains_key(read) && declared.contains(read) && !planned.contains(read);
         problems.extend(missing_upstream(decision, missing));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::found::of_costs;
+use super::gate::of_costs;
 use super::task::{Task, of_values, since};
 use super::words::{of_changes, of_keys};
 use super::{gate, keys, watched};

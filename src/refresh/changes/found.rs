@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use sqlx::AssertSqlSafe;
 
-use super::gate::{self, Costs, Part};
-use super::keys::{self, Keys};
+use super::gate::{self, Costs, Part, of_costs};
+use super::keys::{self, Found, Keys};
 use super::learned::History;
 use super::task::{Task, of_values};
 use super::within::{among, within};
@@ -18,12 +18,6 @@ use crate::sql::changes::{self, Shape};
 
 /// So many changes may be looked up in other tables without asking first what that costs.
 const MANY: u64 = 100;
-
-/// Keys, and what the planner thought of finding them, where it was asked.
-pub(super) struct Found {
-    pub keys: Keys,
-    pub cost: f64,
-}
 
 impl<'a> Task<'a> {
     /// The keys that what was logged may affect, or why all rows are computed, with what that goes by. Where much was logged, the keys
@@ -121,10 +115,4 @@ impl<'a> Task<'a> {
         }
         Narrow { query: self.kept(&changes::restricted(changes, shape)), within, among: among(changes, shape, "m") }
     }
-}
-
-/// A decision with what it goes by.
-pub(super) fn of_costs(decision: Decision, costs: Costs) -> Decision {
-    let ratio = Some((costs.ratio() * 1e4).round() / 1e4);
-    Decision { cost: Some(costs.some), whole: Some(costs.whole), ratio, ..decision }
 }

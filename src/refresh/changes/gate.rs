@@ -1,13 +1,12 @@
 //! Whether computing some rows pays, as the server's planner sees it.
 
-use serde_json::Value;
-use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
+use sqlx::PgConnection;
 
+use super::explain::cost;
 use super::keys::Keys;
 use super::learned::History;
 use crate::database::SqlError;
+use crate::refresh::decision::Decision;
 
 /// Below this part of what all rows cost, only those of the keys are computed.
 pub(super) const PAYS: f64 = 0.7;
@@ -89,35 +88,19 @@ pub(super) async fn costs(
     Ok(Costs { some: before + some, whole, slower: learned.slower(whole + REBUILD) })
 }
 
-/// What the planner thinks of a statement with these parameters.
-///
-/// # Errors
-/// What the server says.
-pub(super) async fn cost<'q>(
-    conn: &mut PgConnection,
-    sql: &str,
-    bind: impl FnOnce(Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments>,
-) -> Result<f64, SqlError> {
-    let explain = AssertSqlSafe(format!("EXPLAIN (FORMAT JSON)\n{sql}"));
-    let row = bind(sqlx::query(explain).persistent(false)).fetch_one(conn).await?;
-    Ok(total(&row.try_get(0)?))
-}
-
-fn total(plan: &Value) -> f64 {
-    plan.pointer("/0/Plan/Total Cost").and_then(Value::as_f64).unwrap_or(f64::MAX)
+/// A decision with what it goes by.
+pub(super) fn of_costs(decision: Decision, costs: Costs) -> Decision {
+    let ratio = Some((costs.ratio() * 1e4).round() / 1e4);
+    Decision { cost: Some(costs.some), whole: Some(costs.whole), ratio, ..decision }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn a_small_mart_is_not_made_anew_for_its_query_s_cost() {
         assert!(Costs { some: 20.0, whole: 20.0, slower: 1.0 }.ratio() < PAYS);
         assert!(Costs { some: 80_000.0, whole: 100_000.0, slower: 1.0 }.ratio() > PAYS);
-        assert_eq!(total(&json!([{"Plan": {"Total Cost": 12.5}}])), 12.5);
-        assert_eq!(total(&json!([])), f64::MAX);
     }
 }

@@ -6,7 +6,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
-use super::gate;
+use super::explain::cost;
 use crate::build::Opaque;
 use crate::build::position::{Look, Pending};
 use crate::database::SqlError;
@@ -26,6 +26,12 @@ pub(super) struct Keys {
     arrays: Vec<Opaque>,
     /// Of each column with ranges, how many times as wide as the first all of them are.
     wide: Vec<Option<f64>>,
+}
+
+/// Keys, and what the planner thought of finding them, where it was asked.
+pub(super) struct Found {
+    pub keys: Keys,
+    pub cost: f64,
 }
 
 impl Keys {
@@ -95,7 +101,7 @@ impl Question<'_> {
     /// # Errors
     /// What the server says.
     pub async fn cost(&self, conn: &mut PgConnection) -> Result<f64, SqlError> {
-        gate::cost(conn, &self.sql, |statement| self.bind(statement)).await
+        cost(conn, &self.sql, |statement| self.bind(statement)).await
     }
 
     fn bind<'q>(&self, statement: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {

@@ -5,6 +5,7 @@
 //! rows that differ are written together with the new position. What speaks against it is a reason to compute all rows.
 
 mod done;
+mod explain;
 mod foresee;
 mod found;
 mod gate;

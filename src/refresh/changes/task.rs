@@ -3,9 +3,9 @@
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::done::{Done, alone, whole};
-use super::found::{Found, of_costs};
+use super::gate::of_costs;
 use super::keeping::Kept;
-use super::keys::{self, Keys};
+use super::keys::{self, Found, Keys};
 use super::nothing::nothing;
 use super::parts::{self, Parts, demoted};
 use super::words::{of_changes, of_keys};
