@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use datamart::database::SqlError;
+use datamart::database::{ErrorKind, SqlError};
 use datamart::refresh::{self, Asked, How, Item, Options, Run, RunStatus, Verified};
 use datamart::state::{Kind, QName};
 use serde_json::json;
@@ -31,10 +31,18 @@ pub async fn run(args: &VerifyArgs, globals: &Globals, style: Style) -> Result<E
         return Err(CommandError::input(format!("{} is a view: it has no rows of its own", view.mart)));
     }
     let options = Options { requested_by: super::who(), ..Options::of(&context.desired.project, &seen.actual) };
-    let mut found: Vec<Verified> = Vec::new();
+    let (mut found, mut failed): (Vec<Verified>, Vec<CommandError>) = (Vec::new(), Vec::new());
     for item in &items {
-        let verified = refresh::verify(&mut context.conn, item, &options, &seen.actual.server.user, args.sample).await;
-        found.push(verified.map_err(|error| unreadable(item, &error, &seen.actual.server.user))?);
+        let user = &seen.actual.server.user;
+        match refresh::verify(&mut context.conn, item, &options, user, args.sample).await {
+            Ok(verified) => found.push(verified),
+            // Nothing more can be asked of a server that is gone.
+            Err(error) if error.kind == ErrorKind::Connection => return Err(unreadable(item, &error, user)),
+            Err(error) => failed.push(unreadable(item, &error, user)),
+        }
+    }
+    if found.is_empty() && failed.len() == 1 {
+        return Err(failed.remove(0));
     }
     let wrong: BTreeSet<&String> = found.iter().filter(|found| !found.same).map(|found| &found.mart).collect();
     let mut runs: Vec<Run> = Vec::new();
@@ -47,14 +55,16 @@ pub async fn run(args: &VerifyArgs, globals: &Globals, style: Style) -> Result<E
     context.close().await?;
     let repaired = runs.iter().filter(|run| run.status == RunStatus::Success).count();
     if style.json() {
-        print::json(&json!({ "marts": found, "runs": runs }));
+        let failed: Vec<_> = failed.iter().map(CommandError::json).collect();
+        print::json(&json!({ "marts": found, "failed": failed, "runs": runs }));
     } else {
         print::out(&report::verify::text(&found, style));
+        failed.iter().for_each(|error| error.print(style));
         if !runs.is_empty() {
             print::out(&report::runs::table(&runs, style));
         }
     }
-    Ok(if wrong.len() > repaired { Exit::Failed } else { Exit::Done })
+    Ok(if wrong.len() > repaired || !failed.is_empty() { Exit::Failed } else { Exit::Done })
 }
 
 fn unreadable(item: &Item, error: &SqlError, user: &str) -> CommandError {

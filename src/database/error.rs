@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{ErrorKind, SqlError};
+use crate::state::{quote_ident, quote_role};
 
 /// An error of this module. Its text never contains a password or a URL's user information.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +107,14 @@ pub enum DatabaseError {
         /// The database's name where it was written.
         database: String,
     },
+    /// The role may not read the registry.
+    #[error("role {role} may not read the registry in schema {schema}")]
+    ClosedRegistry {
+        /// The registry's schema.
+        schema: String,
+        /// Who is connected.
+        role: String,
+    },
 }
 
 impl DatabaseError {
@@ -121,6 +130,7 @@ impl DatabaseError {
             | DatabaseError::OtherMajor { .. }
             | DatabaseError::NewerRegistry { .. }
             | DatabaseError::ForeignRegistry { .. } => ErrorKind::Config.as_str(),
+            DatabaseError::ClosedRegistry { .. } => ErrorKind::Privilege.as_str(),
             DatabaseError::Embedded { .. } => ErrorKind::Internal.as_str(),
             DatabaseError::Io { .. } => ErrorKind::Io.as_str(),
         }
@@ -151,6 +161,12 @@ impl DatabaseError {
                 "install PostgreSQL {found} beside it, or remove {} to start with an empty database",
                 data.display()
             )),
+            DatabaseError::ClosedRegistry { schema, role } => {
+                let (schema, role) = (quote_ident(schema), quote_role(role));
+                Some(format!(
+                    "GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role};"
+                ))
+            }
             _ => None,
         }
     }

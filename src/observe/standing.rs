@@ -95,13 +95,9 @@ pub async fn standing(
     Ok(Some(standing))
 }
 
-/// What was applied may have been changed since.
+/// What was applied may have been changed since the last look.
 fn in_force(standing: &Standing) -> &'static str {
-    if standing.drift.is_empty() {
-        "the database is as the manifests say"
-    } else {
-        "the manifests are applied; there is drift"
-    }
+    if standing.drift.is_empty() { "the manifests are applied" } else { "the manifests are applied; there is drift" }
 }
 
 fn conditions(standing: &Standing, applying: bool) -> Vec<Condition> {

@@ -18,6 +18,9 @@ use crate::state::{Kind, quote_ident};
 /// So many rows of each kind are shown.
 const SHOWN: usize = 5;
 
+/// A row that is shown: a column of that name would be taken for it.
+const ROW: &str = "datamart_row";
+
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verified {
@@ -151,7 +154,7 @@ impl Compared {
         let rows = |from: &str| format!("SELECT {} FROM {from} AS q{}", columns.join(", "), self.which);
         let shown = |from: &str| {
             format!(
-                "(SELECT pg_catalog.array_agg(pg_catalog.to_jsonb(s)) FROM (SELECT * FROM {from} LIMIT {SHOWN}) AS s)"
+                "(SELECT pg_catalog.array_agg(pg_catalog.to_jsonb({ROW})) FROM (SELECT * FROM {from} LIMIT {SHOWN}) AS {ROW})"
             )
         };
         format!(
@@ -174,6 +177,9 @@ impl Compared {
     }
 }
 
+/// Keys are spread over so many numbers: enough for a millionth of a percent.
+const HASHES: f64 = 1e10;
+
 /// Some of the keys, the same ones in the mart and in its query.
 fn sampled(item: &Item, live: &Relation, percent: f64) -> String {
     let followed = item.recorded.applied.changes.as_ref().map(|c| c.key.iter().map(|key| key.name.clone()).collect());
@@ -181,6 +187,6 @@ fn sampled(item: &Item, live: &Relation, percent: f64) -> String {
     let all = || live.columns.iter().map(|column| column.name.clone()).collect();
     let key: Vec<String> = followed.or_else(primary).unwrap_or_else(all);
     let key: Vec<String> = key.iter().map(|column| format!("q.{}", quote_ident(column))).collect();
-    let most = (percent * 100.0).round().clamp(0.0, 10_000.0);
-    format!("pg_catalog.abs(pg_catalog.hashtextextended(ROW({})::text, 0) % 10000) < {most}", key.join(", "))
+    let most = (percent / 100.0 * HASHES).round().clamp(1.0, HASHES);
+    format!("pg_catalog.abs(pg_catalog.hashtextextended(ROW({})::text, 0) % {HASHES}) < {most}", key.join(", "))
 }

@@ -41,6 +41,9 @@ pub fn text(found: &[Verified], style: Style) -> String {
             let _ = writeln!(text, "{}: {rows} with other last digits of floating-point numbers", found.mart);
         }
     }
+    for found in found.iter().filter(|found| found.sample.is_some() && found.rows == 0 && found.expected == 0) {
+        let _ = writeln!(text, "{}: nothing was compared: the sample holds none of its keys", found.mart);
+    }
     let wrong = found.iter().filter(|found| !found.same).count();
     let mut line = match wrong {
         0 => format!("{} as the query says.", count(found.len(), "mart")),

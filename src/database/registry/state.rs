@@ -82,6 +82,8 @@ pub(super) struct Facts {
     has_meta: bool,
     database_oid: i64,
     may_identify: bool,
+    may_read: bool,
+    role: String,
 }
 
 impl Facts {
@@ -92,6 +94,8 @@ impl Facts {
             has_meta: row.try_get("has_meta")?,
             database_oid: row.try_get("database_oid")?,
             may_identify: row.try_get("may_identify")?,
+            may_read: row.try_get("may_read")?,
+            role: row.try_get("role")?,
         })
     }
 
@@ -118,6 +122,9 @@ pub(super) async fn state_with(
 ) -> Result<RegistryState, DatabaseError> {
     if !facts.has_meta {
         return Ok(RegistryState::Missing);
+    }
+    if !facts.may_read {
+        return Err(DatabaseError::ClosedRegistry { schema: schema.to_owned(), role: facts.role.clone() });
     }
     let sql = AssertSqlSafe(facts.sql(META, schema));
     let row = sqlx::query(sql).fetch_optional(conn).await?;

@@ -57,3 +57,29 @@ fn what_an_apply_did_before_it_stopped_is_told() {
     rig.run(&["drop", "sold"]).done();
     assert_eq!(rig.value("SELECT count(*) FROM datamart.positions"), "0");
 }
+
+#[test]
+fn a_log_that_a_crash_emptied_tells_nothing() {
+    let rig = rig();
+    let pending = || rig.run(&["status", "--format", "json"]).done().json()["marts"][0]["following"]["pending"].clone();
+    assert_eq!(pending(), json!(0));
+    // As the server leaves it.
+    rig.sql("DELETE FROM datamart.sentinels");
+    assert_eq!(pending(), json!(null));
+    rig.run(&["refresh", "sales"]).done();
+    assert_eq!(pending(), json!(0));
+}
+
+#[test]
+fn whoever_may_not_read_the_registry_is_told_what_to_grant() {
+    let rig = rig();
+    let role = format!("{}_reader", rig.database.name);
+    rig.sql_as_superuser(&format!("CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"));
+    let url = rig.url.replace("user=etl", &format!("user={role}"));
+    let told = rig.run_on(&url, &["status"]).ended(1).stderr;
+    let grants =
+        format!("GRANT USAGE ON SCHEMA datamart TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA datamart TO {role};");
+    assert!(told.contains(&grants), "{told}");
+    rig.sql_as_superuser(&grants);
+    rig.run_on(&url, &["status"]).done();
+}

@@ -32,3 +32,31 @@ fn a_mart_that_is_wrong_is_told_and_repaired() {
     let part = rig.run(&["verify", "sales", "--sample", "0"]).ended(1);
     assert!(part.stderr.contains("a part of the keys, such as 5%"), "{}", part.stderr);
 }
+
+#[test]
+fn what_cannot_be_read_does_not_hide_the_others() {
+    let marts = [
+        ("sales.toml", SALES),
+        ("s.toml", "type = \"table\"\nquery = \"SELECT product, sum(amount) AS s FROM orders GROUP BY 1\"\n"),
+        ("gone.toml", SALES),
+    ];
+    let rig = Rig::of(&marts);
+    rig.sql(ORDERS);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    rig.sql("DROP TABLE gone; UPDATE s SET s = -1 WHERE product = 'p2'; UPDATE sales SET amount = -1");
+    let told = rig.run(&["verify", "gone", "s", "sales"]).ended(1);
+    assert!(told.stderr.contains("cannot compare public.gone with its query"), "{told}");
+    // A column may have any name.
+    assert!(told.stdout.contains("public.s, extra: {\"product\":\"p2\",\"s\":-1}"), "{told}");
+    assert!(told.stdout.contains("public.sales, extra: 195 more"), "{told}");
+    let found = rig.run(&["verify", "gone", "s", "--format", "json"]).ended(1).json();
+    assert_eq!((&found["marts"][0]["mart"], &found["failed"][0]["kind"]), (&json!("public.s"), &json!("missing")));
+    let nothing = rig.run(&["verify", "sales", "--sample", "0.00001%"]).done();
+    assert!(
+        nothing.stdout.contains("public.sales: nothing was compared: the sample holds none of its keys"),
+        "{nothing}"
+    );
+    let half = rig.run(&["verify", "sales", "--sample", "50%", "--format", "json"]).ended(1).json();
+    let rows = half["marts"][0]["rows"].as_i64().expect("rows");
+    assert!((50..=150).contains(&rows), "{half:#}");
+}
