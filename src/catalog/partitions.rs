@@ -17,7 +17,7 @@ use super::columns::Column;
 use super::extent::Divided;
 use super::kind::RelationKind;
 use super::options::options;
-use crate::state::{GrantDecl, Mart, Partition, Piece, QName, Ranges, SpanUnit, TimeType, TooMany, range_of};
+use crate::state::{GrantDecl, Mart, Partition, Piece, QName, Ranges, SpanUnit, TimeType, TooMany, meaning, range_of};
 
 /// The partitions there are beside those there should be.
 #[derive(Debug, Default)]
@@ -34,11 +34,9 @@ pub struct Matched<'a> {
 
 /// What of `pieces` is there, told by what each takes.
 pub fn matched<'a>(live: &'a Relation, pieces: &'a [Piece]) -> Matched<'a> {
-    // PostgreSQL prints numbers of a list without quotes.
-    let spelled = |bound: &str| match bound.starts_with("FOR VALUES IN (") {
-        true => bound.replace('\'', ""),
-        false => bound.to_owned(),
-    };
+    let key = |column: &&Column| live.partitioned_by.as_ref().is_some_and(|by| *by == Partition::list(&column.name));
+    let type_name = live.columns.iter().find(key).map_or("", |column| column.type_name.as_str());
+    let spelled = |bound: &str| meaning(bound, type_name);
     let mut attached: HashMap<String, &Attached> =
         live.partitions.iter().map(|attached| (spelled(&attached.bound), attached)).collect();
     let mut found = Matched::default();
