@@ -138,7 +138,7 @@ pub async fn compare(
 }
 
 /// Those of the relations that LOCK takes: it knows tables and views.
-async fn lockable<'n>(conn: &mut PgConnection, names: &[&'n QName]) -> Result<Vec<&'n QName>, SqlError> {
+pub(super) async fn lockable<'n>(conn: &mut PgConnection, names: &[&'n QName]) -> Result<Vec<&'n QName>, SqlError> {
     let mut lockable = Vec::new();
     for name in names {
         let row = sqlx::query("SELECT relkind::text FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1)")

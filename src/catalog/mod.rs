@@ -43,7 +43,7 @@ pub use marts::recorded;
 pub use measured::{IndexMeasure, Measures};
 pub use measures::measures;
 pub use overrides::{Instead, Override, Overrides, STALLED, overrides, stalled};
-pub use partitions::{Matched, Undividable, expired, matched, time_of, wanted};
+pub use partitions::{Matched, Undividable, expired, kept_from, matched, time_of, wanted};
 pub use recorded::{Applied, Held, ReadSignature, Recorded, RecordedVersion};
 pub use stats::{IndexUse, PartSize, RelationStats, exact_rows, part_sizes, sizes, statistics};
 pub use trust::{Untrusted, untrusted};

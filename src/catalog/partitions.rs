@@ -17,7 +17,7 @@ use super::columns::Column;
 use super::extent::Divided;
 use super::kind::RelationKind;
 use super::options::options;
-use crate::state::{GrantDecl, Mart, Partition, Piece, QName, Ranges, SpanUnit, TimeType, TooMany, range_of};
+use crate::state::{GrantDecl, Mart, Partition, Piece, QName, Ranges, SpanUnit, TimeType, TooMany, meaning, range_of};
 
 /// The partitions there are beside those there should be.
 #[derive(Debug, Default)]
@@ -34,11 +34,9 @@ pub struct Matched<'a> {
 
 /// What of `pieces` is there, told by what each takes.
 pub fn matched<'a>(live: &'a Relation, pieces: &'a [Piece]) -> Matched<'a> {
-    // PostgreSQL prints numbers of a list without quotes.
-    let spelled = |bound: &str| match bound.starts_with("FOR VALUES IN (") {
-        true => bound.replace('\'', ""),
-        false => bound.to_owned(),
-    };
+    let key = |column: &&Column| live.partitioned_by.as_ref().is_some_and(|by| *by == Partition::list(&column.name));
+    let type_name = live.columns.iter().find(key).map_or("", |column| column.type_name.as_str());
+    let spelled = |bound: &str| meaning(bound, type_name);
     let mut attached: HashMap<String, &Attached> =
         live.partitions.iter().map(|attached| (spelled(&attached.bound), attached)).collect();
     let mut found = Matched::default();
@@ -174,8 +172,7 @@ pub fn wanted(
         let mut there: Vec<NaiveDateTime> = live.iter().flat_map(|live| begins(partition, live, time, mart)).collect();
         let today = now.with_timezone(&time.1).naive_local();
         let oldest = oldest(mart, ranges, today);
-        // Where old ones leave, it is not for people to say which was the first.
-        let before = applied.filter(|_| live.is_some() && oldest.is_none());
+        let before = applied.filter(|_| live.is_some());
         there.extend(before.and_then(|applied| time.0.read(&applied.first, time.1)));
         let first = there.iter().min().copied().into_iter().chain(ranges.start).chain(span.map(|span| span.0)).min();
         let until = ranges.interval.after(today, ranges.premake).unwrap_or(today);
@@ -208,6 +205,12 @@ fn begins(partition: &Partition, live: &Relation, time: (TimeType, Tz), mart: &M
     live.partitions.iter().filter_map(ours).collect()
 }
 
+/// Where the oldest partition of a mart begins that is kept at the instant `now`; `None`: all are.
+pub fn kept_from(mart: &Mart, columns: &[Column], now: DateTime<Utc>) -> Option<NaiveDateTime> {
+    let (_, zone) = time_of(mart, columns)?.ok()?;
+    oldest(mart, mart.partition.as_ref()?.ranges()?, now.with_timezone(&zone).naive_local())
+}
+
 /// Where the oldest partition begins that is kept; `None`: all are.
 fn oldest(mart: &Mart, ranges: &Ranges, today: NaiveDateTime) -> Option<NaiveDateTime> {
     let retained = ranges.retain.and_then(|retain| retain.before(today));
@@ -218,9 +221,8 @@ fn oldest(mart: &Mart, ranges: &Ranges, today: NaiveDateTime) -> Option<NaiveDat
 
 /// The partitions of `live` that are too old to be kept at the instant `now`.
 pub fn expired<'a>(mart: &Mart, live: &'a Relation, now: DateTime<Utc>) -> Vec<&'a Attached> {
-    let ranges = mart.partition.as_ref().and_then(Partition::ranges);
-    let (Some(ranges), Some(Ok((kind, zone)))) = (ranges, time_of(mart, &live.columns)) else { return Vec::new() };
-    let Some(oldest) = oldest(mart, ranges, now.with_timezone(&zone).naive_local()) else { return Vec::new() };
+    let Some(Ok((kind, zone))) = time_of(mart, &live.columns) else { return Vec::new() };
+    let Some(oldest) = kept_from(mart, &live.columns, now) else { return Vec::new() };
     let older = |attached: &&Attached| {
         let until = range_of(&attached.bound).and_then(|(_, until)| kind.read(&until, zone));
         until.is_some_and(|until| until <= oldest)

@@ -1,6 +1,6 @@
 //! The partitions of a mart.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::subject::Subject;
 use super::{ObserveError, human_size};
-use crate::catalog::{Relation, matched, part_sizes, time_of, wanted};
+use crate::catalog::{Relation, expired, matched, part_sizes, time_of, wanted};
 use crate::state::{Mart, range_of};
 
 /// How a mart's partitions are, in short.
@@ -63,11 +63,13 @@ pub(super) fn summary(subject: &Subject<'_>, now: DateTime<Utc>) -> Option<Parti
     let divided = applied.and_then(|applied| applied.divided.as_ref());
     let pieces = wanted(mart, &live.columns, Some(live), None, divided, now).unwrap_or_default();
     let matched = matched(live, &pieces);
+    // One that is too old was declared, and goes with the next refresh.
+    let leaving: BTreeSet<i64> = expired(mart, live, now).into_iter().map(|attached| attached.oid).collect();
     let default = live.partitions.iter().find(|attached| attached.is_default());
     Some(PartitionSummary {
         count: live.partitions.len(),
         missing: matched.missing.len() + matched.blocked.len(),
-        undeclared: matched.others.len(),
+        undeclared: matched.others.iter().filter(|other| !leaving.contains(&other.oid)).count(),
         default_rows: default.and_then(|default| default.rows),
     })
 }

@@ -49,6 +49,10 @@ impl Builder<'_> {
                         let step = Step { settings: self.settings(decision), ..self.step(name, sql, role.clone()) };
                         self.out.steps.push(step);
                     }
+                    Mend::Check(check, sql) => {
+                        let step = self.step(name, sql, role.clone());
+                        self.out.steps.push(Step { settings: self.settings(decision), check: Some(check), ..step });
+                    }
                     Mend::Briefly(sql) => self.publish(name, sql, role.clone()),
                     Mend::AsOurselves(sql) => {
                         self.publish(name, sql, None);

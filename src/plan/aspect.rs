@@ -1,7 +1,7 @@
 //! The words of a comparison: what differs, whose doing it is, how it is mended, how the mart is changed.
 
 use super::grants::GrantFix;
-use crate::state::QName;
+use crate::state::{CheckDecl, QName};
 
 /// Whose doing a difference is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +69,11 @@ pub(crate) enum Fix {
 pub(crate) enum Mend {
     /// With what else changes.
     InTransaction(String),
-    /// The same, with the settings of the mart's query.
+    /// The same, with the settings of the mart's query: rows.
     Fill(String),
-    /// The same, under a lock that readers wait for.
+    /// A check of what was filled, and its query.
+    Check(CheckDecl, String),
+    /// As the first, under a lock that readers wait for.
     Briefly(String),
     /// Briefly, as the connection's own role: it must belong to both owners.
     AsOurselves(String),

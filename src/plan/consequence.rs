@@ -130,6 +130,7 @@ pub(super) fn hazards(
         }
     }
     hazards.extend(partitions(target, live, accepted));
+    hazards.extend(target.history_that_goes());
     hazards
 }
 

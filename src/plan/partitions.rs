@@ -6,9 +6,9 @@ use super::statement::{self, exact_rights, next};
 use super::target::Target;
 use crate::catalog::{Actual, Attached, Undividable};
 use crate::sql::{
-    attach, create_index, create_like, detach, fill_partition, move_rows, settle_index_names, tablespace,
+    attach, check_query, create_index, create_like, detach, fill_partition, move_rows, settle_index_names, tablespace,
 };
-use crate::state::{Partition, Piece, QName, derived_name, quote_ident, quote_idents, quote_role};
+use crate::state::{CheckDecl, Partition, Piece, QName, derived_name, quote_ident, quote_idents, quote_role};
 
 impl Target<'_> {
     /// What stands against dividing it as declared.
@@ -147,6 +147,8 @@ fn add(target: &Target<'_>, actual: &Actual, piece: &Piece, filled: bool) -> Vec
     if let Some(condition) = takes.as_ref().filter(|_| filled) {
         let query = target.retained(&mart.query);
         mends.push(Mend::Fill(fill_partition(&piece.name, &columns, &query, condition)));
+        let check = |check: &CheckDecl| Mend::Check(check.clone(), check_query(check, &piece.name, &|_, _| None));
+        mends.extend(mart.checks.iter().map(check));
     }
     let attach = attach(&mart.name, piece, &piece.name);
     match (default, takes) {

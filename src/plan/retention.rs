@@ -1,9 +1,9 @@
 //! Rows of a table mart that are too old to be kept.
 
-use super::PlanProblem;
 use super::builder::Builder;
 use super::decision::Decision;
 use super::target::Target;
+use super::{Hazard, HazardKind, PlanProblem};
 use crate::sql::{oldest_kept, retained, time_cast};
 use crate::state::{IncrementalMethod, Strategy, format_duration, quote_ident};
 
@@ -18,6 +18,17 @@ impl Target<'_> {
         let retention = self.mart.retention.as_ref().filter(|_| self.keeps_less())?;
         self.live?;
         Some(format!("rows whose {} is older than {} are deleted", retention.column, format_duration(retention.keep)))
+    }
+
+    /// That rows among those which leave cannot be computed again.
+    pub(crate) fn history_that_goes(&self) -> Option<Hazard> {
+        let retention = self.mart.retention.as_ref().filter(|_| self.keeps_less())?;
+        let live = self.live.filter(|live| !live.empty)?;
+        let incremental = self.mart.refresh.incremental.as_ref()?;
+        incremental.frozen_before?;
+        let (column, kept) = (&retention.column, format_duration(retention.keep));
+        let message = format!("rows of {} whose {column} is older than {kept} are deleted, frozen ones too", live.name);
+        Some(Hazard::new(HazardKind::DeletesData, message))
     }
 
     /// Whether fewer rows are kept than before.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::{PlanProblem, rename};
-use crate::catalog::{Actual, Column, ReadSignature, Recorded, Relation, Undividable, wanted};
+use crate::catalog::{Actual, Column, ReadSignature, Recorded, Relation, Undividable, kept_from, wanted};
 use crate::compile::{Compiled, Following, recorded_for};
 use crate::manifest::DesiredMart;
 use crate::sql::{canonical_index, index_body};
@@ -101,9 +101,11 @@ impl<'a> Target<'a> {
             .collect();
         let now = actual.server.now;
         let span = compiled.and_then(|compiled| compiled.span);
-        // Another division begins where its rows do.
+        // Another division begins where its rows do; and where more is kept than before, what left in its time is not gone.
         let same = recorded.filter(|row| match (&row.mart.partition, &mart.partition) {
-            (Some(before), Some(now)) => before.divides_as(now),
+            (Some(before), Some(divided)) => {
+                before.divides_as(divided) && kept_from(mart, &columns, now) >= kept_from(&row.mart, &columns, now)
+            }
             _ => false,
         });
         let divided = same.and_then(|row| row.applied.divided.as_ref());

@@ -40,9 +40,14 @@ pub(super) async fn refresh(
         return all(conn, item, live, None, options, held, checks).await;
     }
     let cut = cut(conn, mart, live, start, frame).await?;
-    let which = Which { cut, ..Which::default() };
+    let which = Which { cut, reads: reads(item), ..Which::default() };
     let next = build::build_parts(conn, mart, live, (&which, None), frame, checks).await?;
     published(conn, item, live, (&next, Method::Partition), options, held).await.map(|(outcome, _)| outcome)
+}
+
+/// What the mart's query reads.
+fn reads(item: &Item) -> Vec<QName> {
+    item.recorded.applied.reads.values().map(|read| read.name.clone()).collect()
 }
 
 /// By what changed, as far as that can be and pays.
@@ -108,7 +113,7 @@ async fn all(
     }
     let look = changes::before_all(conn, item, options).await?;
     let cut = cut(conn, mart, live, None, held.0).await?;
-    let which = Which { cut, ..Which::default() };
+    let which = Which { cut, reads: reads(item), ..Which::default() };
     // Who watches what a build takes watches one session.
     let others = options.beside.as_ref().filter(|_| options.max_size.is_none()).map(|endpoint| Others {
         endpoint,
@@ -203,7 +208,7 @@ async fn publish(
     let mut why = build::obstacle(&now, &leaves);
     if why.is_none() {
         let timeout = options.publish_lock_timeout_ms;
-        why = match build::exchange_parts(conn, &now, next, &changed, frame, timeout).await {
+        why = match build::exchange_parts(conn, &now, next, (&changed, &leaves), frame, timeout).await {
             Ok(()) => None,
             Err(error) if error.is("55P03") => Some(format!("no exclusive lock in {PUBLICATION_TRIES} tries")),
             Err(error) if error.is("2BP01") => Some(format!("something came to depend on it: {error}")),

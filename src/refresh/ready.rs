@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sqlx::PgConnection;
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::{Options, RefreshError, one};
 use crate::build;
 use crate::catalog::{CatalogError, Recorded, Relation, recorded, relations};
 use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
-use crate::state::{Partition, QName, SpanUnit};
+use crate::state::{Partition, QName, SpanUnit, quote_ident};
 
 /// What was done about the partitions of a project's marts.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +39,7 @@ pub async fn keep_partitions(endpoint: &Endpoint, options: &Options) -> Result<R
     }
     let user = user(&mut conn).await?;
     let mut locks = LockSession::open(endpoint, &options.registry, &options.project, "partitions").await?;
-    for (name, row, live) in marts {
+    for (name, row) in marts {
         let mart = &row.mart;
         let ranges = mart.partition.as_ref().and_then(Partition::ranges);
         readied.hourly |= ranges.is_some_and(|ranges| ranges.interval.unit == SpanUnit::Hour);
@@ -48,6 +49,11 @@ pub async fn keep_partitions(endpoint: &Endpoint, options: &Options) -> Result<R
             Err(LockError::Held { .. }) => continue,
             Err(error) => return Err(error.into()),
         }
+        // Whoever had the lock until now may have made partitions, or another mart of it.
+        let Some(live) = still(&mut conn, options, &name, &row).await? else {
+            locks.release(&lock).await?;
+            continue;
+        };
         let frame = one::frame(mart, &live, options, &user);
         // What was taken away with its rows is for the next apply or refresh, which fill it again.
         let kept = build::Kept { mart, live: &live, applied: row.applied.divided.as_ref(), fills: false };
@@ -65,24 +71,40 @@ pub async fn keep_partitions(endpoint: &Endpoint, options: &Options) -> Result<R
     Ok(readied)
 }
 
-/// The marts that are divided by time, by name, with what stores their rows.
-async fn divided(conn: &mut PgConnection, options: &Options) -> Result<Vec<(QName, Recorded, Relation)>, CatalogError> {
-    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *conn).await?;
+/// The marts that are divided by time, by name.
+async fn divided(conn: &mut PgConnection, options: &Options) -> Result<Vec<(QName, Recorded)>, CatalogError> {
     let rows = recorded(conn, &options.registry, &options.project).await?;
     let stored = rows.into_iter().map(|(name, row)| (name, row.stored()));
     let by_time = |row: &Recorded| row.mart.partition.as_ref().is_some_and(|partition| partition.ranges().is_some());
-    let rows: Vec<(QName, Recorded)> = stored.filter(|(_, row)| by_time(row)).collect();
-    let names: BTreeSet<QName> = rows.iter().map(|(_, row)| row.mart.name.clone()).collect();
-    let mut found = relations(conn, &names, &BTreeSet::new()).await?;
-    sqlx::raw_sql("ROLLBACK").execute(conn).await?;
-    let there = |(name, row): (QName, Recorded)| {
-        let live = found.remove(&row.mart.name).filter(|live| live.partitioned_by.is_some())?;
-        Some((name, row, live))
+    Ok(stored.filter(|(_, row)| by_time(row)).collect())
+}
+
+/// What stores a mart's rows now; `None` where it is not the mart any more that `row` says, which the next look sees.
+async fn still(
+    conn: &mut PgConnection,
+    options: &Options,
+    name: &QName,
+    row: &Recorded,
+) -> Result<Option<Relation>, CatalogError> {
+    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *conn).await?;
+    let sql = format!(
+        "SELECT changed_at FROM {}.marts WHERE project = $1 AND schema = $2 AND name = $3 AND status <> 'dropped'",
+        quote_ident(&options.registry)
+    );
+    let changed = sqlx::query(AssertSqlSafe(sql)).bind(&options.project).bind(&name.schema).bind(&name.name);
+    let changed: Option<DateTime<Utc>> = match changed.fetch_optional(&mut *conn).await? {
+        Some(row) => Some(row.try_get(0)?),
+        None => None,
     };
-    Ok(rows.into_iter().filter_map(there).collect())
+    let live = match changed == Some(row.changed_at) {
+        true => relations(conn, &[row.mart.name.clone()].into(), &BTreeSet::new()).await?.remove(&row.mart.name),
+        false => None,
+    };
+    sqlx::raw_sql("ROLLBACK").execute(conn).await?;
+    Ok(live.filter(|live| live.partitioned_by.is_some()))
 }
 
 async fn user(conn: &mut PgConnection) -> Result<String, CatalogError> {
     let row = sqlx::query("SELECT current_user::text").fetch_one(conn).await.map_err(SqlError::from)?;
-    Ok(sqlx::Row::try_get(&row, 0)?)
+    Ok(row.try_get(0)?)
 }

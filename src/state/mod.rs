@@ -34,7 +34,7 @@ pub use mart::{ColumnDecl, Freshness, GrantDecl, IndexDecl, IndexKey, Kind, Mart
 pub use name::{MAX_NAME_BYTES, QName, derived_name, quote_ident, quote_idents, quote_literal, quote_role};
 pub use partition::{
     MOST_PARTITIONS, OnExpire, Partition, PartitionBy, Piece, Ranges, Span, SpanUnit, TimeType, TooMany, detached_name,
-    partition_prefix, range_of,
+    meaning, partition_prefix, range_of,
 };
 pub use refresh_policy::{Incremental, IncrementalMethod, Misfire, RefreshPolicy, Strategy};
 pub use schedule::{Schedule, ScheduleError};

@@ -25,6 +25,7 @@ mod partitions_followed;
 mod partitions_history;
 mod partitions_kept;
 mod partitions_killed;
+mod partitions_mended;
 mod majors;
 mod manifests;
 mod meanwhile;

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::beside::{self, Others};
-use super::filling::Filling;
+use super::filling::{Filling, begin};
 use super::next::{NextParts, Which};
 use crate::build::check::{CheckResult, check_all, failure};
 use crate::build::copy::{Needed, close, remove_leftovers};
@@ -32,7 +32,7 @@ pub async fn build_parts(
     {
         return Ok(next);
     }
-    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
+    begin(conn, which, frame).await?;
     let outcome = fill_parts(conn, mart, live, which, frame, checks).await;
     close(conn, outcome).await
 }

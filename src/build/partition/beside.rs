@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::filling::{Filling, clock};
+use super::filling::{Filling, begin, clock};
 use super::next::{NextPart, NextParts};
 use super::touched::{Division, Touched};
 use crate::build::check::{CheckResult, check_all, failure};
@@ -51,7 +51,7 @@ pub(super) async fn fill(
     let mart = filling.mart;
     // What a check reads beside the mart is to be of the same snapshot.
     let reads = mart.checks.iter().any(|check| matches!(check.form, CheckForm::Sql(_)));
-    if others.sessions < 2 || reads || filling.which != &Default::default() || filling.live.partitions.len() < 2 {
+    if others.sessions < 2 || reads || !filling.which.is_all() || filling.live.partitions.len() < 2 {
         return Ok(None);
     }
     let Some(division) = Division::of(conn, mart, filling.live).await? else { return Ok(None) };
@@ -137,7 +137,7 @@ async fn filled(
     others: &Others<'_>,
     frame: &Frame,
 ) -> Result<String, SqlError> {
-    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
+    begin(conn, filling.which, frame).await?;
     let mut helpers = Vec::new();
     let mut pids: Vec<i32> = Vec::new();
     let outcome = async {

@@ -2,11 +2,12 @@
 
 use sqlx::{PgConnection, Row};
 
+use crate::build::check::{check_all, failure};
 use crate::build::copy::close;
 use crate::build::run::{Tries, run};
 use crate::build::session::{Frame, SessionState};
 use crate::database::SqlError;
-use crate::state::QName;
+use crate::state::{Mart, QName};
 
 /// The constraint's name. It goes before anybody could miss it.
 pub(super) const BOUND: &str = "datamart_bound";
@@ -21,8 +22,8 @@ pub(super) async fn say(
     brief: &Frame,
 ) -> Result<(), SqlError> {
     let statements = [
-        (brief, format!("ALTER TABLE {partition} DROP CONSTRAINT IF EXISTS {BOUND}")),
-        (brief, format!("ALTER TABLE {partition} ADD CONSTRAINT {BOUND} CHECK ({condition}) NOT VALID")),
+        (brief, Do::Run(format!("ALTER TABLE {partition} DROP CONSTRAINT IF EXISTS {BOUND}"))),
+        (brief, Do::Run(format!("ALTER TABLE {partition} ADD CONSTRAINT {BOUND} CHECK ({condition}) NOT VALID"))),
     ];
     transaction(conn, &statements).await?;
     let mut session = SessionState::alone();
@@ -42,19 +43,36 @@ pub(super) async fn forget(conn: &mut PgConnection, partition: &QName, brief: &F
     let left = sqlx::query(sql).bind(partition.to_string()).bind(BOUND).fetch_one(&mut *conn).await;
     if left.and_then(|row| row.try_get::<bool, _>(0)).unwrap_or_default() {
         let sql = format!("ALTER TABLE {partition} DROP CONSTRAINT IF EXISTS {BOUND}");
-        let _ = transaction(conn, &[(brief, sql)]).await;
+        let _ = transaction(conn, &[(brief, Do::Run(sql))]).await;
     }
 }
 
+/// What a transaction about a partition does.
+pub(super) enum Do<'a> {
+    /// A statement.
+    Run(String),
+    /// The checks of a mart, of rows that nobody reads yet.
+    Check(&'a Mart, &'a QName),
+}
+
 /// Statements in one transaction, begun again where a lock is not to be had.
-pub(super) async fn transaction(conn: &mut PgConnection, statements: &[(&Frame, String)]) -> Result<(), SqlError> {
+pub(super) async fn transaction(conn: &mut PgConnection, statements: &[(&Frame, Do<'_>)]) -> Result<(), SqlError> {
     let mut tries = Tries::default();
     loop {
         let mut session = SessionState::in_transaction();
         sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
         let outcome = async {
-            for (frame, sql) in statements {
-                run(conn, &mut session, frame, sql).await?;
+            for (frame, step) in statements {
+                match step {
+                    Do::Run(sql) => drop(run(conn, &mut session, frame, sql).await?),
+                    Do::Check(mart, rows) => {
+                        let mut checks = Vec::new();
+                        check_all(conn, &mut session, frame, mart, rows, &mut checks).await?;
+                        if let Some(error) = failure(&checks) {
+                            return Err(error);
+                        }
+                    }
+                }
             }
             session.leave(conn).await
         }

@@ -13,9 +13,9 @@ use crate::build::run::{Tries, run};
 use crate::build::session::{Frame, SessionState};
 use crate::catalog::{Attached, Extra, ExtraKind, Relation};
 use crate::database::SqlError;
-use crate::plan::carry::stored_body;
+use crate::plan::carry::{comment_on, comment_on_column, rights, stored_body};
 use crate::sql::{settle_index_names, settle_index_names_of};
-use crate::state::{QName, next_name, quote_ident, quote_idents};
+use crate::state::{Kind, QName, next_name, quote_ident, quote_idents};
 
 /// Why partitions cannot be exchanged: their rows are merged instead. `leaves` are the partitions there are.
 pub fn obstacle(live: &Relation, leaves: &HashMap<QName, Relation>) -> Option<String> {
@@ -60,13 +60,15 @@ fn is_same(a: &Extra, b: &Extra) -> bool {
 
 /// Makes what was built complete and exchanges the partitions that changed, all in one short transaction.
 ///
+/// `leaves` are the partitions there are.
+///
 /// # Errors
 /// What PostgreSQL says; the old partitions serve on then, and what was built stays for a merge.
 pub async fn exchange_parts(
     conn: &mut PgConnection,
     live: &Relation,
     next: &NextParts,
-    changed: &Changed,
+    (changed, leaves): (&Changed, &HashMap<QName, Relation>),
     frame: &Frame,
     publish_lock_timeout_ms: u64,
 ) -> Result<(), SqlError> {
@@ -82,6 +84,7 @@ pub async fn exchange_parts(
             (None, condition) => condition.clone(),
         };
         made.extend(condition.map(|c| format!("ALTER TABLE {} ADD CONSTRAINT {BOUND} CHECK ({c})", part.next)));
+        made.extend(leaves.get(&part.name).into_iter().flat_map(|leaf| words(leaf, &part.next)));
     }
     // What is built is analysed by itself: of the relation around it nobody will know.
     let parts: Vec<String> = changed.parts.iter().map(|part| part.next.to_string()).collect();
@@ -150,6 +153,16 @@ fn complete(live: &Relation, next: &NextParts) -> Vec<String> {
         }
     }
     sql
+}
+
+/// What somebody said of a partition, and who may do what with some of its columns: that of the one that takes its place, too.
+fn words(leaf: &Relation, next: &QName) -> Vec<String> {
+    let comment = leaf.comment.as_ref().map(|comment| comment_on(Kind::Table, next, Some(comment)));
+    let said = leaf.columns.iter().filter(|column| column.comment.is_some());
+    let columns = said.map(|column| comment_on_column(next, &column.name, column.comment.as_ref()));
+    let of_columns: Vec<_> = leaf.grants.iter().filter(|grant| !grant.columns.is_empty()).cloned().collect();
+    // The server has each privilege by its own word, so that no version matters.
+    comment.into_iter().chain(columns).chain(rights(next, std::iter::empty(), &of_columns, 0)).collect()
 }
 
 async fn bound(conn: &mut PgConnection, oid: i64) -> Result<Option<String>, SqlError> {

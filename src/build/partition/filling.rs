@@ -4,7 +4,8 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::next::{Cut, NextPart, NextParts, Which};
-use crate::build::copy::same_columns;
+use crate::build::compare::lockable;
+use crate::build::copy::{close, same_columns};
 use crate::build::run::run;
 use crate::build::session::{Frame, SessionState};
 use crate::build::statement;
@@ -288,6 +289,23 @@ impl Filling<'_> {
             0 => Ok(()),
             left => Err(homeless(left, format!("what stands where those of their {column} belong takes others"))),
         }
+    }
+}
+
+/// Begins the transaction of a fill, with locks on what it reads: behind them its snapshot sees all rows of that. A table that
+/// another took the place of in between would be empty to it.
+pub(super) async fn begin(conn: &mut PgConnection, which: &Which, frame: &Frame) -> Result<(), SqlError> {
+    let reads: Vec<&QName> = which.reads.iter().collect();
+    let reads: Vec<String> = lockable(conn, &reads).await?.into_iter().map(ToString::to_string).collect();
+    let mut sql = "BEGIN ISOLATION LEVEL REPEATABLE READ;".to_owned();
+    if !reads.is_empty() {
+        let role = frame.role.as_ref().map(|role| format!("SET LOCAL ROLE {};", quote_ident(role)));
+        sql += &format!("SET LOCAL lock_timeout = {};{}", frame.lock_timeout_ms, role.unwrap_or_default());
+        sql += &format!("LOCK TABLE {} IN ACCESS SHARE MODE;RESET ROLE;RESET lock_timeout", reads.join(", "));
+    }
+    match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await {
+        Ok(_) => Ok(()),
+        Err(error) => close(conn, Err(error.into())).await,
     }
 }
 

@@ -26,6 +26,15 @@ pub struct Which {
     pub touched: Option<(Touched, String)>,
     /// The query that gives them, and perhaps others; absent: the mart's.
     pub query: Option<String>,
+    /// What the query reads: it is kept from being exchanged before the snapshot is taken in which it is read.
+    pub reads: Vec<QName>,
+}
+
+impl Which {
+    /// All rows there are, by the mart's own query.
+    pub fn is_all(&self) -> bool {
+        self.cut.is_none() && self.touched.is_none() && self.query.is_none()
+    }
 }
 
 /// The next rows of one partition.

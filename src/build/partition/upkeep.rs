@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::bound::{BOUND, forget, say, transaction};
+use super::bound::{BOUND, Do, forget, say, transaction};
 use super::names::{free, name_of_its_own};
 use crate::build::session::{Frame, SessionState};
 use crate::catalog::{Attached, Divided, Relation, emptied, expired, is_frozen, matched, refilled, wanted};
@@ -71,11 +71,11 @@ pub async fn upkeep(
     for piece in missing {
         let filled = refilled.contains(&piece.name);
         let statements = add(mart, live, piece, &pieces, filled);
-        let statements: Vec<(&Frame, String)> = statements
+        let statements: Vec<(&Frame, Do<'_>)> = statements
             .into_iter()
-            .map(|made| match made {
-                Made::Rows(sql) => (frame, sql),
-                Made::Briefly(sql) => (&brief, sql),
+            .flat_map(|made| match made {
+                Made::Rows(sql) => vec![(frame, Do::Run(sql)), (frame, Do::Check(mart, &piece.name))],
+                Made::Briefly(sql) => vec![(&brief, Do::Run(sql))],
             })
             .collect();
         let mut made = spare_the_scan(conn, mart, live, piece, (frame, &brief)).await;
@@ -105,7 +105,7 @@ pub async fn upkeep(
             sql.push(format!("DROP TABLE {}", old.name));
             sql
         };
-        let sql: Vec<(&Frame, String)> = sql.into_iter().map(|sql| (&brief, sql)).collect();
+        let sql: Vec<(&Frame, Do<'_>)> = sql.into_iter().map(|sql| (&brief, Do::Run(sql))).collect();
         match transaction(conn, &sql).await {
             Ok(()) => upkept.gone += 1,
             // What somebody hangs on it keeps it for now.

@@ -127,7 +127,8 @@ impl<'a> Parts<'a> {
         let cut = cut(conn, self.mart, self.live, None, frame).await?;
         let reason =
             format!("{} touched by {}", of_partitions(self.count()), of_changes(decision.pending.unwrap_or_default()));
-        let which = Which { cut, touched: Some((self.touched, self.condition)), query: Some(self.query) };
+        let which =
+            Which { cut, touched: Some((self.touched, self.condition)), query: Some(self.query), ..Which::default() };
         let next = build::fill_parts(conn, self.mart, self.live, &which, frame, checks).await?;
         standing.refreshes += 1;
         Ok(Done::Filled(Box::new(Filled { next, look: look.clone(), standing, reason, decision })))

@@ -79,6 +79,11 @@ impl Partition {
         format!("{word} ({})", quote_ident(&self.column))
     }
 
+    /// The key of partitions by lists of a column's values, as PostgreSQL prints it.
+    pub fn list(column: &str) -> String {
+        format!("LIST ({})", quote_ident(column))
+    }
+
     /// Where partitions are by time.
     pub fn ranges(&self) -> Option<&Ranges> {
         match &self.by {

@@ -159,3 +159,47 @@ fn months_outlive_the_rows_that_they_sum_up() {
     assert!(refused.out().contains("DELETES_DATA"), "{}", refused.out());
     assert_eq!(rig.value(months), before);
 }
+
+/// One that is too old and not dropped yet is nobody's work; what somebody attached beside is.
+#[test]
+fn partitions_that_wait_to_leave_are_no_surprise() {
+    let rig = shop("premake = 0\nretain = \"3 months\"");
+    rig.sql(
+        "DO $$ DECLARE m date := date_trunc('month', now()) - interval '5 months'; BEGIN
+         EXECUTE format('CREATE TABLE sales_%s PARTITION OF sales FOR VALUES FROM (%L) TO (%L)', to_char(m, '\"y\"YYYY_\"m\"MM'), m, (m + interval '1 month')::date); END $$",
+    );
+    let told = |rig: &Rig| rig.run(&["status", "--format", "json"]).done().json()["marts"][0]["partitioned"].clone();
+    assert_eq!(told(&rig), json!({ "count": 5, "missing": 0, "undeclared": 0 }));
+    rig.sql("CREATE TABLE ahead PARTITION OF sales FOR VALUES FROM ('2901-01-05') TO ('2901-02-01')");
+    assert_eq!(told(&rig), json!({ "count": 6, "missing": 0, "undeclared": 1 }));
+}
+
+/// Versions of a partitioned mart: compared, taken back, and each divided as it was.
+#[test]
+fn versions_in_partitions_are_compared_and_taken_back() {
+    let sales = |count: &str| {
+        let (head, _) = SALES.split_once("[refresh.incremental]").expect("what is refreshed");
+        format!("{}[versions]\nkeep = 3\n", head.replace("count(*)", count))
+    };
+    let rig = Rig::of(&[("sales.toml", &sales("count(*)"))]);
+    rig.sql(ORDERS);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    rig.write("sales.toml", &sales("2 * count(*)"));
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    assert_eq!(rig.value("SELECT string_agg(DISTINCT n::text, ' ') FROM sales"), "2");
+    let told = rig.run(&["diff", "sales", "1", "2", "--format", "json"]).done().json();
+    assert!(told.to_string().contains("\"count\":4"), "{told:#}");
+    rig.run(&["rollback", "sales", "-q"]).done();
+    assert_eq!(rig.value("SELECT string_agg(DISTINCT n::text, ' ') FROM sales"), "1");
+    assert!(rig.read("sales.toml").contains("pin = 1"));
+    rig.run(&["plan", "--detailed-exitcode"]).done();
+    // What is published is refreshed, in its own partitions.
+    rig.sql("INSERT INTO orders SELECT max(day), 'DE' FROM orders");
+    rig.run(&["refresh", "sales", "-q"]).done();
+    assert_eq!(rig.value("SELECT sum(n) FROM sales"), "5");
+    assert_eq!(rig.value("SELECT sum(n) FROM sales_v2"), "8");
+    assert_eq!(
+        rig.value("SELECT count(*) FROM pg_inherits WHERE inhparent IN ('sales_v1'::regclass, 'sales_v2'::regclass)"),
+        "8"
+    );
+}
