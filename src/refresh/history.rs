@@ -27,7 +27,10 @@ pub(super) enum Begun {
     Withdrawn,
 }
 
-/// Opens a run's row. The caller holds the mart's lock, so that no other run of it can be alive.
+/// The end of the run is what has to last; a crash of the server takes a beginning of the last moment with the run.
+const QUICK: &str = ", pg_catalog.set_config('synchronous_commit', 'off', true) AS quick";
+
+/// Opens a run's row, in a transaction of its own. The caller holds the mart's lock, so that no other run of it can be alive.
 pub(super) async fn begin(
     conn: &mut PgConnection,
     options: &Options,
@@ -35,7 +38,30 @@ pub(super) async fn begin(
     method: Method,
     run: &Run,
 ) -> Result<Begun, SqlError> {
-    let begun = sqlx::query(AssertSqlSafe(sql(include_str!("sql/begin.sql"), &options.registry)))
+    open(conn, options, item, method, run, QUICK).await
+}
+
+/// The same, in the open transaction of its rows: that one lasts once it is committed.
+pub(super) async fn begin_with_rows(
+    conn: &mut PgConnection,
+    options: &Options,
+    item: &Item,
+    method: Method,
+    run: &Run,
+) -> Result<Begun, SqlError> {
+    open(conn, options, item, method, run, "").await
+}
+
+async fn open(
+    conn: &mut PgConnection,
+    options: &Options,
+    item: &Item,
+    method: Method,
+    run: &Run,
+    quick: &str,
+) -> Result<Begun, SqlError> {
+    let text = include_str!("sql/begin.sql").replace("{quick}", quick);
+    let begun = sqlx::query(AssertSqlSafe(sql(&text, &options.registry)))
         .bind(&options.project)
         .bind(&item.mart.schema)
         .bind(&item.mart.name)
