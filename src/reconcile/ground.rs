@@ -187,6 +187,8 @@ pub(super) async fn went(
             ended: time("finished_at")?,
             snapshot: time("good")?.max(Some(built)),
             full: time("whole")?.max(Some(built)),
+            changed: time("changed_at")?.zip(Some(row.try_get::<Option<String>, _>("changed")?.unwrap_or_default())),
+            read: row.try_get("read")?,
             failures: u32::try_from(failures).unwrap_or_default(),
             can_pass: kind.as_deref().map(Outcome::of_kind) == Some(Outcome::Passing),
         };
