@@ -109,6 +109,13 @@ fn finishing<'q>(options: &Options, run: &'q Run) -> Query<'q, Postgres, PgArgum
     }
 }
 
+/// Takes the row of a run away that has nothing to tell: another one says already why it has to wait.
+pub(super) async fn withdraw(conn: &mut PgConnection, options: &Options, run: &Run) -> Result<(), SqlError> {
+    let text = sql("DELETE FROM {registry}.refreshes WHERE run = $1 AND status = 'running'", &options.registry);
+    sqlx::query(AssertSqlSafe(text)).bind(run.run).execute(conn).await?;
+    Ok(())
+}
+
 /// As [`finish`], in the transaction of the run's rows, which is committed: both are there, or neither. `counted` is whether the
 /// registry counts.
 pub(super) async fn finish_with_rows(

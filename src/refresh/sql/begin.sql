@@ -1,7 +1,7 @@
 -- Opens a run's row. Runs of this mart that never told their end are over: whoever holds its lock now is the only one.
 WITH abandoned AS (
   UPDATE {registry}.refreshes SET status = 'cancelled', finished_at = now(),
-         error = '{"kind": "connection", "message": "the process that ran it ended"}'::jsonb
+         error = '{"kind": "connection", "sqlstate": null, "message": "the process that ran it ended", "hint": null}'::jsonb
   WHERE project = $1 AND schema = $2 AND mart = $3 AND status = 'running'
   RETURNING project, schema, mart, status, NULL::float8 AS seconds, run, started_at, finished_at, row_count, size_bytes, newest),
 counted AS (
