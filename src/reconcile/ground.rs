@@ -46,7 +46,7 @@ impl Ground {
         for (name, row) in &actual.recorded {
             let Some(policy) = policies.get(name).cloned() else { continue };
             if policy.strategy == Strategy::Triggered {
-                let channel = policy.channel.clone().unwrap_or_else(|| format!("datamart_{}", name.name));
+                let channel = policy.channel_of(name);
                 self.channels.entry(channel).or_default().push(name.clone());
             }
             let went = went.get(name).cloned().unwrap_or_default();
