@@ -1,10 +1,10 @@
 //! How old a mart is, and whether that is too old. Pure.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use crate::state::{Mart, Schedule};
+use crate::state::{Mart, Schedule, Strategy};
 
 /// A day, where neither a schedule nor `[freshness]` says how old is old.
 const WITHOUT_SCHEDULE: u64 = 86_400;
@@ -99,12 +99,23 @@ fn schedules(mart: &Mart) -> impl Iterator<Item = Schedule> {
     mart.refresh.schedule.iter().filter_map(|text| Schedule::parse(text).ok())
 }
 
-fn zone(mart: &Mart) -> Tz {
+/// The mart's time zone.
+pub(super) fn zone(mart: &Mart) -> Tz {
     mart.timezone.parse().unwrap_or(Tz::UTC)
 }
 
-/// A moment as PostgreSQL prints dates and timestamps; one without a zone is taken as UTC.
-pub(super) fn moment(text: &str) -> Option<DateTime<Utc>> {
+/// Whether whoever commits brings it up to date: the rows that it holds are true now, whenever it was refreshed.
+pub(super) fn is_kept(mart: &Mart) -> bool {
+    mart.refresh.strategy == Strategy::OnCommit
+}
+
+/// The moment of the newest data of a mart: what has no zone is a time of the mart's.
+pub(super) fn newest(mart: &Mart, text: &str) -> Option<DateTime<Utc>> {
+    moment(text, zone(mart))
+}
+
+/// A moment as PostgreSQL prints dates and timestamps; one without a zone is what clocks show in this one.
+pub(super) fn moment(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
     let text = text.trim();
     let zoned = ["%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z"];
     let naive = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"];
@@ -113,14 +124,19 @@ pub(super) fn moment(text: &str) -> Option<DateTime<Utc>> {
     let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| day.and_time(NaiveTime::MIN));
     match with_zone {
         Some(moment) => Some(moment.to_utc()),
-        None => without().or_else(day).map(|moment| moment.and_utc()),
+        None => without().or_else(day).and_then(|shown| on_a_clock(shown, zone)),
     }
+}
+
+/// When clocks of a zone show this: first, where they show it twice; as if they had not been set forward, where they never do.
+fn on_a_clock(shown: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
+    let at = |shown: NaiveDateTime| zone.from_local_datetime(&shown).earliest();
+    let found = at(shown).or_else(|| Some(at(shown - TimeDelta::hours(3))? + TimeDelta::hours(3)));
+    found.map(|at| at.to_utc())
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
     use crate::state::{self, Kind, QName, RefreshPolicy};
 
@@ -133,7 +149,7 @@ mod tests {
     }
 
     fn now() -> DateTime<Utc> {
-        moment("2026-03-01 12:10:00+00").unwrap()
+        moment("2026-03-01 12:10:00+00", Tz::UTC).unwrap()
     }
 
     fn freshness(mart: &Mart, snapshot: i64) -> Option<Freshness> {
@@ -142,12 +158,23 @@ mod tests {
 
     #[test]
     fn moments_are_read_as_postgresql_prints_them() {
-        let at = |text: &str| moment(text).map(|m| m.to_rfc3339());
+        let at = |text: &str| moment(text, Tz::UTC).map(|m| m.to_rfc3339());
         assert_eq!(at("2026-03-01").as_deref(), Some("2026-03-01T00:00:00+00:00"));
         assert_eq!(at("2026-03-01 10:00:00.5").as_deref(), Some("2026-03-01T10:00:00.500+00:00"));
         assert_eq!(at("2026-03-01 10:00:00+05:30").as_deref(), Some("2026-03-01T04:30:00+00:00"));
         assert_eq!(at("2026-03-01 10:00:00+02").as_deref(), Some("2026-03-01T08:00:00+00:00"));
         assert_eq!(at("42"), None);
+    }
+
+    #[test]
+    fn what_has_no_zone_is_a_time_of_the_mart_s() {
+        let at = |text: &str| moment(text, Tz::Europe__Berlin).map(|m| m.to_rfc3339());
+        assert_eq!(at("2026-07-01 10:00:00").as_deref(), Some("2026-07-01T08:00:00+00:00"));
+        assert_eq!(at("2026-07-01").as_deref(), Some("2026-06-30T22:00:00+00:00"));
+        assert_eq!(at("2026-07-01 10:00:00+00").as_deref(), Some("2026-07-01T10:00:00+00:00"));
+        // The hour that is not there, and the one that is there twice.
+        assert_eq!(at("2026-03-29 02:30:00").as_deref(), Some("2026-03-29T01:30:00+00:00"));
+        assert_eq!(at("2026-10-25 02:30:00").as_deref(), Some("2026-10-25T00:30:00+00:00"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::manifest::Desired;
 use crate::plan::Drift;
 use crate::refresh::Run;
+use crate::state::Mart;
 
 /// Something happened.
 #[derive(Debug, Clone)]
@@ -15,6 +16,7 @@ pub enum Event {
     Elsewhere(String),
     /// A look for drift found this, and put nothing of it back.
     Drifted(Vec<Drift>),
-    /// These manifests are in force, and the database is as they say as far as it can be.
-    Settled(Arc<Desired>),
+    /// These manifests are in force, and the database is as they say as far as it can be. Where they cannot be read, the marts that
+    /// were applied before.
+    Settled(Arc<Desired>, Arc<Vec<Mart>>),
 }

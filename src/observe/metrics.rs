@@ -6,6 +6,7 @@ mod text;
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use sqlx::PgConnection;
 
 use self::facts::{Facts, MartFacts, Total};
@@ -196,7 +197,9 @@ fn aged(text: &mut Text, facts: &Facts, declared: &HashMap<&QName, &Mart>, now: 
         *last = total.finished_at.max(*last);
     }
     let seconds = |name, help| gauge(name, Some("seconds"), help);
-    let told: HashMap<&QName, Ages> = marts.iter().map(|mart| (&mart.name, ages_of(mart, &ended, now))).collect();
+    let of = |mart: &MartFacts| declared.get(&mart.name).copied();
+    let told: HashMap<&QName, Ages> =
+        marts.iter().map(|mart| (&mart.name, ages_of(mart, of(mart), &ended, now))).collect();
     let ages = |mart: &MartFacts| told.get(&mart.name).copied().unwrap_or_default();
     let number = |age: Option<i64>| age.map(|age| age as f64);
     let help = "Since the newest value of freshness.column.";
@@ -205,7 +208,6 @@ fn aged(text: &mut Text, facts: &Facts, declared: &HashMap<&QName, &Mart>, now: 
     each(text, seconds("datamart_age_seconds", help), marts, |mart| number(ages(mart).snapshot));
     let help = "Since the last run ended, however it did.";
     each(text, seconds("datamart_run_age_seconds", help), marts, |mart| number(ages(mart).run));
-    let of = |mart: &MartFacts| declared.get(&mart.name).copied();
     let lag = |mart: &MartFacts| of(mart).and_then(|mart| mart.refresh.target_lag);
     let help = "The age of the rows of marts that declare a target_lag.";
     each(text, seconds("datamart_lag_seconds", help), marts, |mart| lag(mart).and(number(ages(mart).snapshot)));
@@ -222,11 +224,18 @@ fn aged(text: &mut Text, facts: &Facts, declared: &HashMap<&QName, &Mart>, now: 
     });
 }
 
-fn ages_of(mart: &MartFacts, ended: &HashMap<&QName, Option<DateTime<Utc>>>, now: DateTime<Utc>) -> Ages {
+fn ages_of(
+    mart: &MartFacts,
+    declared: Option<&Mart>,
+    ended: &HashMap<&QName, Option<DateTime<Utc>>>,
+    now: DateTime<Utc>,
+) -> Ages {
     let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
+    let kept = mart.populated && declared.is_some_and(ages::is_kept);
+    let zone = declared.map_or(Tz::UTC, ages::zone);
     Ages {
-        data: mart.newest.as_deref().and_then(ages::moment).map(since),
-        snapshot: mart.snapshot().map(since),
+        data: mart.newest.as_deref().and_then(|newest| ages::moment(newest, zone)).map(since),
+        snapshot: if kept { Some(0) } else { mart.snapshot().map(since) },
         run: ended.get(&mart.name).copied().flatten().map(since),
     }
 }

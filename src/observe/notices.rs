@@ -6,6 +6,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::ages;
@@ -44,6 +45,10 @@ struct Aging {
     limit: u64,
     /// Its data's age is that of its newest row.
     by_column: bool,
+    /// The zone of what has none.
+    zone: Tz,
+    /// Whoever commits brings it up to date: it does not grow old but by its newest row.
+    kept: bool,
     since: Option<DateTime<Utc>>,
 }
 
@@ -75,7 +80,10 @@ impl Notices {
             if mart.kind.has_data() && !mart.refresh.suspend && !since.suspended {
                 let by_column = mart.freshness.as_ref().is_some_and(|freshness| freshness.column.is_some());
                 let limit = ages::limits(mart, now).1;
-                self.aging.insert(name, Aging { limit, by_column, since: moment(&since, by_column) });
+                let (zone, kept) = (ages::zone(mart), ages::is_kept(mart));
+                let mut aging = Aging { limit, by_column, zone, kept, since: None };
+                aging.since = aging.moment(&since);
+                self.aging.insert(name, aging);
             }
         }
         for (mart, state) in self.told.clone() {
@@ -113,7 +121,7 @@ impl Notices {
         }
         if let Some(aging) = self.aging.get_mut(&run.mart) {
             let since = Since { snapshot: Some(run.started_at), newest: run.newest.clone(), suspended: false };
-            aging.since = moment(&since, aging.by_column).or(aging.since);
+            aging.since = aging.moment(&since).or(aging.since);
         }
         // Told once: from then on it is computed whole.
         if let Some(reason) = run.demoted() {
@@ -273,16 +281,17 @@ impl Notices {
 }
 
 impl Aging {
+    /// From when on it grows old; `None` for never.
+    fn moment(&self, since: &Since) -> Option<DateTime<Utc>> {
+        let newest = since.newest.as_deref().filter(|_| self.by_column);
+        newest.and_then(|newest| ages::moment(newest, self.zone)).or(since.snapshot.filter(|_| !self.kept))
+    }
+
     fn stale_at(&self) -> Option<DateTime<Utc>> {
         // Stale is older than the limit, not as old.
         let limit = TimeDelta::try_seconds(i64::try_from(self.limit).ok()?.checked_add(1)?)?;
         self.since?.checked_add_signed(limit)
     }
-}
-
-fn moment(since: &Since, by_column: bool) -> Option<DateTime<Utc>> {
-    let newest = since.newest.as_deref().filter(|_| by_column).and_then(ages::moment);
-    newest.or(since.snapshot)
 }
 
 fn notice(occasion: Occasion, mart: &str, text: String, facts: Map<String, Value>) -> Notice {

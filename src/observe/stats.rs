@@ -65,7 +65,7 @@ async fn read(
         let sql = format!("SELECT to_jsonb(max({})) #>> '{{}}' FROM {}", quote_ident(column), relation.name);
         let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *conn).await?;
         let newest: Option<String> = row.try_get(0)?;
-        let newest = newest.as_deref().and_then(ages::moment);
+        let newest = newest.as_deref().and_then(|newest| ages::newest(wanted, newest));
         let mut all = mart.ages.unwrap_or_default();
         all.data = newest.map(|at| (looked.now - at).num_seconds().max(0));
         mart.ages = Some(all);

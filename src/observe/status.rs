@@ -14,7 +14,7 @@ use super::subject::{Subject, subjects};
 use super::{Looked, ObserveError, human_size, partitions};
 use crate::catalog::{self, Relation, RelationStats};
 use crate::plan::file_fingerprint;
-use crate::state::{Mart, QName, Strategy};
+use crate::state::{Mart, QName};
 
 /// Every mart that is declared or applied, by name: two queries, however many there are, and two more where some follow changes.
 ///
@@ -57,9 +57,9 @@ fn tell(
     let good = last.good.as_ref();
     let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
     // Whoever committed last brought it up to date; what a refresh has not looked at is in it all the same.
-    let kept = stored && mart.refresh.strategy == Strategy::OnCommit;
+    let kept = stored && ages::is_kept(mart);
     let following = following.map(|following| if kept { following.kept() } else { following });
-    let newest = good.and_then(|run| ages::moment(run.newest.as_deref()?));
+    let newest = good.and_then(|run| ages::newest(mart, run.newest.as_deref()?));
     let ages = Ages {
         data: newest.map(since),
         snapshot: if kept { Some(0) } else { good.map(|run| run.started_at).max(filled).map(since) },

@@ -319,8 +319,7 @@ impl Capture {
         for (mart, what) in &self.unnoticed {
             let Some(change) = changes.iter_mut().find(|change| change.address == mart.to_string()) else { continue };
             let declared = desired.marts.iter().map(whole).find(|whole| whole.name == *mart);
-            let channel = declared.and_then(|mart| mart.refresh.channel.clone());
-            let channel = channel.unwrap_or_else(|| format!("datamart_{}", mart.name));
+            let Some(channel) = declared.map(|declared| declared.refresh.channel_of(mart)) else { continue };
             let message = format!(
                 "changes of {} are not noticed; NOTIFY {} tells of them",
                 what.join(", "),

@@ -228,7 +228,11 @@ impl Agenda {
         let outcome = self.outcome(finished, now);
         match outcome {
             // It goes on waiting, and the row with it.
-            Outcome::Postponed(_) => {}
+            Outcome::Held(_) => {}
+            // Who asked for it is answered.
+            Outcome::Postponed(_) => self.forget(finished),
+            // What has to wait for quieter times waits on.
+            _ if self.queue.waits_for_quiet(&finished.mart) => self.forget(finished),
             _ => {
                 self.postponed.remove(&finished.mart);
                 self.forget(finished);
@@ -253,8 +257,7 @@ impl Agenda {
     fn outcome(&mut self, finished: &Finished, now: DateTime<Utc>) -> Outcome {
         let postponed = match &finished.result {
             Err(RefreshError::Lock(LockError::Held { .. })) => Some(HELD),
-            // A request was answered by that.
-            Ok(run) if run.status == RunStatus::Skipped && finished.waited.is_none() => Some(LATER),
+            Ok(run) if run.status == RunStatus::Skipped => Some(LATER),
             _ => None,
         };
         if let Some(backoff) = postponed {
@@ -264,7 +267,10 @@ impl Agenda {
             let pause = TimeDelta::from_std(backoff.pause(*times)).unwrap_or_default();
             // The maintenance window opens at a time that is known.
             let opens = finished.result.as_ref().ok().and_then(|run| run.not_before);
-            return Outcome::Postponed(opens.unwrap_or(now + pause));
+            return match finished.result {
+                Ok(_) => Outcome::Postponed(opens.unwrap_or(now + pause)),
+                Err(_) => Outcome::Held(now + pause),
+            };
         }
         match &finished.result {
             Ok(run) => Outcome::of(run),

@@ -90,10 +90,7 @@ pub(super) async fn attempt(
     record::prepare(conn, schema).await?;
     let mut tries = 1;
     loop {
-        let mut seen = planning::look(conn, desired).await?;
-        if !seen.actual.overrides.0.is_empty() && !overrides::expire(conn, schema, desired).await?.is_empty() {
-            seen = planning::look(conn, desired).await?;
-        }
+        let seen = planning::look(conn, desired).await?;
         let options = options(desired, endpoint, Heal::Nothing)?;
         let mut plan = planning::plan(conn, desired, &seen, options, false, now).await?;
         if !plan.refused.is_empty() {
@@ -104,11 +101,13 @@ pub(super) async fn attempt(
             plan.refused.clear();
         }
         if plan.is_empty() && plan.steps.is_empty() && plan.records.is_empty() {
+            let seen = in_force(conn, desired, by, seen).await?;
             return Ok(Attempt { seen, outcome: Outcome::Unchanged, told: good(Reached::Same) });
         }
         match change::make(conn, endpoint, &desired.project, &plan, by, WAIT).await {
             Ok(applied) => {
                 let seen = planning::look(conn, desired).await?;
+                let seen = in_force(conn, desired, by, seen).await?;
                 // Rows of the registry that were brought up to date are no change.
                 if plan.is_empty() {
                     return Ok(Attempt { seen, outcome: Outcome::Unchanged, told: good(Reached::Same) });
@@ -122,6 +121,14 @@ pub(super) async fn attempt(
             Err(error) => return Err(Failure { error, fingerprint: Some(plan.fingerprint.0) }),
         }
     }
+}
+
+/// These manifests are in force: schedules that held until a mart's file changed are forgotten.
+async fn in_force(conn: &mut PgConnection, desired: &Desired, by: &By, seen: Seen) -> Result<Seen, ReconcileError> {
+    if seen.actual.overrides.0.is_empty() || overrides::expire(conn, desired, by).await?.is_empty() {
+        return Ok(seen);
+    }
+    planning::look(conn, desired).await
 }
 
 /// Whether an approval helps.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use super::agenda::Agenda;
@@ -21,6 +22,9 @@ use crate::manifest::Desired;
 const BRIEF: Duration = Duration::from_secs(12);
 /// What was not done is tried again after these pauses.
 const SOON: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(1), longest: Duration::from_secs(60) };
+
+/// The work of a leader that is gone ends within this, or is left to the locks of its marts.
+const RECOVERY: Duration = Duration::from_secs(4);
 
 /// Rows of runs that nobody finished are looked at again after this.
 const UNFINISHED: Duration = Duration::from_secs(5);
@@ -56,6 +60,26 @@ impl Clerk {
             failures: 0,
             unsettled: false,
             unfinished: None,
+        }
+    }
+
+    /// Waits for what a leader before left at work, and closes the rows of its runs; later, where that takes long.
+    ///
+    /// # Errors
+    /// What the server says to the session that leads.
+    pub async fn begin(&mut self, leader: &mut PgConnection, epoch: i64) -> Result<(), SqlError> {
+        let recovered = async {
+            while self.rows.recover(leader, epoch).await? > 0 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(RECOVERY, recovered).await {
+            Ok(done) => done,
+            Err(_) => {
+                self.recover_later(epoch);
+                Ok(())
+            }
         }
     }
 

@@ -18,14 +18,17 @@ use crate::manifest::Desired;
 const REOPEN: Backoff =
     Backoff { attempts: u32::MAX, first: Duration::from_millis(100), longest: Duration::from_secs(10) };
 
+/// One pass tries so often to open the session that it needs beside the one that leads.
+const ONCE: u32 = 5;
+
 /// What came of an errand.
 pub(super) enum Errand {
     /// The manifests were looked at.
     Looked(Box<Reconciled>),
     /// The database was looked at, and nothing else.
     Seen(Box<Result<Seen, ReconcileError>>),
-    /// Drift was looked for.
-    Drifted(Box<Drifted>),
+    /// Drift was looked for, or not.
+    Drifted(Option<Box<Drifted>>),
     /// The desk was opened, or not.
     Desk(Result<Desk, DatabaseError>),
 }
@@ -75,6 +78,11 @@ impl Errands {
         Ok(errand)
     }
 
+    /// Whether one pass waits no longer for the desk.
+    pub fn gave_up(&self) -> bool {
+        self.failures >= ONCE
+    }
+
     /// Whether nothing is at work.
     pub fn is_empty(&self) -> bool {
         self.work.is_empty()
@@ -86,7 +94,7 @@ impl Errands {
         let endpoint = self.endpoint.clone();
         let work = async move {
             let errand = if reason == Reason::Drift {
-                Errand::Drifted(Box::new(revisions.drift(&endpoint, Utc::now()).await))
+                Errand::Drifted(revisions.drift(&endpoint, Utc::now()).await.map(Box::new))
             } else {
                 Errand::Looked(Box::new(revisions.reconcile(&endpoint, reason, Utc::now()).await))
             };

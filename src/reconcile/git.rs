@@ -1,5 +1,8 @@
 //! A branch of a git repository as a folder of ours, kept up to date by the `git` program.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -231,7 +234,7 @@ impl WorkTree {
     /// # Errors
     /// What git says.
     pub async fn update(&self) -> Result<bool, GitError> {
-        self.prepare().await?;
+        self.prepare(&self.tree).await?;
         let reference = format!("refs/heads/{}", self.of.branch);
         let told = self.git("ls-remote", &["origin", &reference], ASK).await?;
         let Some(commit) = told.split_whitespace().next().map(str::to_owned) else {
@@ -240,14 +243,29 @@ impl WorkTree {
         if self.head().await.as_ref() == Some(&commit) && self.is_clean().await {
             return self.contained().map(|()| false);
         }
-        if let Err(error) = self.check_out(&reference).await {
+        if let Err(error) = self.check_out(&self.tree, &reference).await {
+            // The folder may be damaged: by a crash in the middle of a fetch, perhaps. Or the repository is out of reach by now.
             tracing::warn!(%error, "the work tree is made anew");
-            // The repository answers, so it is the folder that was damaged: by a crash in the middle of a fetch, perhaps.
-            self.remove()?;
-            self.prepare().await?;
-            self.check_out(&reference).await?;
+            self.make_anew(&reference).await?;
         }
         self.contained().map(|()| true)
+    }
+
+    /// Another work tree instead of this one, which goes only once the other is there.
+    async fn make_anew(&self, reference: &str) -> Result<(), GitError> {
+        let anew = self.tree.with_extension("anew");
+        // Left by a process that was killed.
+        let _ = std::fs::remove_dir_all(&anew);
+        let made = async {
+            self.prepare(&anew).await?;
+            self.check_out(&anew, reference).await
+        };
+        if let Err(error) = made.await {
+            let _ = std::fs::remove_dir_all(&anew);
+            return Err(error);
+        }
+        let instead = std::fs::remove_dir_all(&self.tree).and_then(|()| std::fs::rename(&anew, &self.tree));
+        instead.map_err(|source| self.folder_failed(source))
     }
 
     /// The branch has the folder with the manifests.
@@ -260,26 +278,27 @@ impl WorkTree {
     }
 
     /// An empty repository, where there is none.
-    async fn prepare(&self) -> Result<(), GitError> {
-        std::fs::create_dir_all(&self.tree).map_err(|source| self.folder_failed(source))?;
-        if !self.tree.join(".git/HEAD").exists() {
-            self.git("init", &["--quiet"], LOCAL).await?;
+    async fn prepare(&self, tree: &Path) -> Result<(), GitError> {
+        std::fs::create_dir_all(tree).map_err(|source| self.folder_failed(source))?;
+        if !tree.join(".git/HEAD").exists() {
+            self.git_in(tree, "init", &["--quiet"], LOCAL).await?;
         }
         // Nobody else works here: a lock was left by a process that was killed.
         for left in ["index.lock", "shallow.lock", "HEAD.lock", "config.lock"] {
-            let _ = std::fs::remove_file(self.tree.join(".git").join(left));
+            let _ = std::fs::remove_file(tree.join(".git").join(left));
         }
         Ok(())
     }
 
-    async fn check_out(&self, reference: &str) -> Result<(), GitError> {
+    async fn check_out(&self, tree: &Path, reference: &str) -> Result<(), GitError> {
         let branch = &self.of.branch;
         let wanted = format!("+{reference}:refs/remotes/origin/{branch}");
         let quiet = ["--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--force", "origin", &wanted];
-        self.git("fetch", &quiet, FETCH).await?;
+        self.git_in(tree, "fetch", &quiet, FETCH).await?;
         // On a branch of that name, so that the folder's revision says where it comes from.
         let fetched = format!("refs/remotes/origin/{branch}");
-        self.git("checkout", &["--quiet", "--force", "--no-track", "-B", branch, &fetched, "--"], LOCAL).await?;
+        let quiet = ["--quiet", "--force", "--no-track", "-B", branch, &fetched, "--"];
+        self.git_in(tree, "checkout", &quiet, LOCAL).await?;
         Ok(())
     }
 
@@ -294,18 +313,25 @@ impl WorkTree {
         self.git("status", &args, LOCAL).await.is_ok_and(|text| text.trim().is_empty())
     }
 
-    fn remove(&self) -> Result<(), GitError> {
-        std::fs::remove_dir_all(&self.tree).map_err(|source| self.folder_failed(source))
-    }
-
     fn folder_failed(&self, source: std::io::Error) -> GitError {
         GitError::Folder { path: self.tree.clone(), source }
     }
 
     /// Runs `git <what> <args>` in the work tree, and gives what it prints.
     async fn git(&self, what: &'static str, args: &[&str], limit: Duration) -> Result<String, GitError> {
+        self.git_in(&self.tree, what, args, limit).await
+    }
+
+    /// The same, in a folder.
+    async fn git_in(
+        &self,
+        tree: &Path,
+        what: &'static str,
+        args: &[&str],
+        limit: Duration,
+    ) -> Result<String, GitError> {
         let mut command = Command::new("git");
-        command.arg("-C").arg(&self.tree);
+        command.arg("-C").arg(tree);
         // No code of the repository runs, and nothing goes on behind our back.
         let settings =
             ["core.hooksPath=/dev/null", "gc.autoDetach=false", "maintenance.autoDetach=false", "core.fsmonitor=false"];
@@ -342,47 +368,5 @@ impl WorkTree {
             said => self.of.redacted(&said),
         };
         Err(GitError::Failed { what, message })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source(url: &str, branch: &str, path: &str) -> Source {
-        let (url, branch, path) = (url.to_owned(), branch.to_owned(), path.to_owned());
-        Source::Git { url, branch, path, interval: Duration::from_secs(60), home: PathBuf::from("/nowhere") }
-    }
-
-    #[test]
-    fn nothing_given_is_taken_for_an_option_or_a_command() {
-        let ok = |url, branch, path| Repository::new(&source(url, branch, path), &BTreeMap::new()).is_ok();
-        assert!(ok("https://host/marts.git", "feature/one", "marts/shop"));
-        assert!(ok("git@host:marts.git", "main", ""));
-        for (url, branch, path) in [
-            ("--upload-pack=touch /tmp/x", "main", ""),
-            ("ext::sh -c id", "main", ""),
-            ("", "main", ""),
-            ("https://host/x", "--force", ""),
-            ("https://host/x", "a..b", ""),
-            ("https://host/x", "a b", ""),
-            ("https://host/x", "a:b", ""),
-            ("https://host/x", "", ""),
-            ("https://host/x", "HEAD", ""),
-            ("https://host/x", "main", "../etc"),
-            ("https://host/x", "main", "/etc"),
-        ] {
-            assert!(!ok(url, branch, path), "{url} {branch} {path}");
-        }
-    }
-
-    #[test]
-    fn what_git_says_has_no_password() {
-        let url = "https://ana:s3cret@host/marts.git";
-        let repository = Repository::new(&source(url, "main", ""), &BTreeMap::new()).ok().flatten().unwrap();
-        let said = format!("fatal: unable to access '{url}/': s3cret is wrong for ana:s3cret");
-        let told = repository.redacted(&said);
-        assert_eq!(told, "fatal: unable to access 'https://host/marts.git/': *** is wrong for ***");
-        assert_eq!(repository.label(), "https://host/marts.git");
     }
 }

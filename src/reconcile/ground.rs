@@ -46,7 +46,7 @@ impl Ground {
         for (name, row) in &actual.recorded {
             let Some(policy) = policies.get(name).cloned() else { continue };
             if policy.strategy == Strategy::Triggered {
-                let channel = policy.channel.clone().unwrap_or_else(|| format!("datamart_{}", name.name));
+                let channel = policy.channel_of(name);
                 self.channels.entry(channel).or_default().push(name.clone());
             }
             let went = went.get(name).cloned().unwrap_or_default();
@@ -187,6 +187,8 @@ pub(super) async fn went(
             ended: time("finished_at")?,
             snapshot: time("good")?.max(Some(built)),
             full: time("whole")?.max(Some(built)),
+            changed: time("changed_at")?.zip(Some(row.try_get::<Option<String>, _>("changed")?.unwrap_or_default())),
+            read: row.try_get("read")?,
             failures: u32::try_from(failures).unwrap_or_default(),
             can_pass: kind.as_deref().map(Outcome::of_kind) == Some(Outcome::Passing),
         };

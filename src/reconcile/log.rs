@@ -64,10 +64,10 @@ pub(super) fn reconciled(reconciled: &Reconciled) {
     }
 }
 
-/// What goes on being wrong after a look at the manifests.
+/// What goes on being wrong after a look at the manifests that said something new.
 pub(super) fn trouble(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::Unchanged | Outcome::Applied { .. } => None,
+        Outcome::Unchanged | Outcome::AsBefore | Outcome::Applied { .. } => None,
         Outcome::Pending { message, .. } | Outcome::Invalid { message, .. } | Outcome::Failed { message, .. } => {
             Some(message.clone())
         }

@@ -14,6 +14,7 @@ mod files;
 mod follower;
 mod git;
 mod ground;
+mod judge;
 mod lead;
 mod line;
 mod log;

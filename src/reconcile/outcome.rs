@@ -13,6 +13,8 @@ use crate::plan::Drift;
 pub enum Outcome {
     /// The database was as it says.
     Unchanged,
+    /// It is what it was at the last look, about which everything is said: nothing was looked at.
+    AsBefore,
     /// It was applied.
     Applied {
         /// The marts that changed.
@@ -56,6 +58,7 @@ impl Outcome {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
+            Self::AsBefore => "as_before",
             Self::Applied { .. } => "applied",
             Self::Pending { .. } => "pending",
             Self::Invalid { .. } => "invalid",

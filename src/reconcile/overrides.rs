@@ -7,6 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::ReconcileError;
+use crate::apply::By;
 use crate::catalog::{self, Actual, Overrides};
 use crate::database::registry::{self, Owner, audit, in_schema};
 use crate::manifest::{Desired, DesiredMart};
@@ -202,23 +203,28 @@ async fn change(
 }
 
 /// Forgets schedules whose mart's file is another one by now, so that a file that comes back does not bring them back.
-pub(super) async fn expire(
-    conn: &mut PgConnection,
-    registry: &str,
-    desired: &Desired,
-) -> Result<Changed, ReconcileError> {
+pub(super) async fn expire(conn: &mut PgConnection, desired: &Desired, by: &By) -> Result<Changed, ReconcileError> {
+    let registry = &desired.project.registry_schema;
     let files = files(Some(desired));
     let schemas: Vec<&str> = files.keys().map(|name| name.schema.as_str()).collect();
     let names: Vec<&str> = files.keys().map(|name| name.name.as_str()).collect();
     let prints: Vec<&str> = files.values().map(|file| file.0.as_str()).collect();
+    let mut transaction = conn.begin().await?;
     let rows = sqlx::query(AssertSqlSafe(in_schema(EXPIRE, registry)))
         .bind(&desired.project.name)
         .bind(schemas)
         .bind(names)
         .bind(prints)
-        .fetch_all(conn)
+        .fetch_all(&mut *transaction)
         .await?;
-    read(&rows)
+    let expired = read(&rows)?;
+    let owner = Owner { project: desired.project.name.clone(), who: by.who.clone(), host: by.host.clone() };
+    let detail = json!({ "reason": "its file changed" });
+    for mart in &expired.marts {
+        audit(&mut transaction, registry, &owner, "schedule", Some(&mart.to_string()), &detail).await?;
+    }
+    transaction.commit().await?;
+    Ok(expired)
 }
 
 /// Schedules that hold instead of a manifest's, as drift: what is declared is not what is done.

@@ -67,6 +67,7 @@ async fn partitions(endpoint: &Endpoint, registry: &str, project: &str) -> Resul
     let options = Options {
         registry: registry.to_owned(),
         project: project.to_owned(),
+        requested_by: "daemon".to_owned(),
         lock_timeout_ms: LOCK_TIMEOUT_MS,
         publish_lock_timeout_ms: LOCK_TIMEOUT_MS,
         ..Options::default()

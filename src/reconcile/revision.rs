@@ -11,15 +11,15 @@ use tokio::time::Instant;
 
 use super::attempt::{self, Attempt, Failure};
 use super::files::Files;
+use super::judge::{judge, passes};
 use super::record::{self, Reached, Told};
 use super::source::{Poker, Reason, Source};
 use super::watch::at;
 use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift, outcome};
 use crate::apply::By;
-use crate::compile::CompileError;
 use crate::database::Endpoint;
 use crate::database::retry::Backoff;
-use crate::manifest::{self, Desired, LoadOptions, ManifestError, OnDrift};
+use crate::manifest::{self, Desired, LoadOptions, OnDrift};
 use crate::state::Fingerprint;
 
 /// Between two looks for drift, where the policy says nothing.
@@ -56,6 +56,8 @@ pub struct Revisions {
     known: Weak<Desired>,
     /// The last good ones.
     good: Option<Arc<Desired>>,
+    /// The last ones that could be read, where none are good yet: drift is told by them, and nothing is put back.
+    read: Option<Arc<Desired>>,
     /// The content and the revision about which everything is said.
     settled: Option<(Fingerprint, Option<String>)>,
     failures: u32,
@@ -81,6 +83,7 @@ impl Revisions {
             serves: None,
             known: Weak::new(),
             good: None,
+            read: None,
             settled: None,
             failures: 0,
             retry_at: None,
@@ -136,6 +139,7 @@ impl Revisions {
     /// These are in force now; their policy may want drift to be looked for sooner.
     fn accept(&mut self, desired: Arc<Desired>) {
         self.good = Some(desired);
+        self.read = None;
         self.drift_at = self.drift_at.min(Instant::now() + self.drift_interval());
     }
 
@@ -182,7 +186,7 @@ impl Revisions {
         let content = content.map(|content| (content, revision.clone()));
         let by_itself = matches!(reason, Reason::Files | Reason::Git);
         if by_itself && fetched.is_ok() && content.is_some() && content == self.settled {
-            return Reconciled { desired: self.desired(), seen: None, revision, outcome: Outcome::Unchanged };
+            return Reconciled { desired: self.desired(), seen: None, revision, outcome: Outcome::AsBefore };
         }
         let mut tried = self.attempt(endpoint, fetched, now).await;
         self.failures = if tried.passing { self.failures.saturating_add(1) } else { 0 };
@@ -202,20 +206,26 @@ impl Revisions {
         if let (Outcome::Unchanged | Outcome::Applied { .. }, Some(desired)) = (&tried.outcome, &tried.desired) {
             self.accept(desired.clone());
             self.files.watch(&self.options.load, self.good.as_deref());
+        } else if let (None, Some(desired)) = (&self.good, &tried.desired) {
+            self.read = Some(desired.clone());
         }
         Reconciled { desired: self.desired().or(known), seen: tried.seen, revision, outcome: tried.outcome }
     }
 
-    /// Looks for drift, and puts back what the policy says. Where no manifests are in force, nothing is done.
-    pub async fn drift(&mut self, endpoint: &Endpoint, now: DateTime<Utc>) -> Drifted {
-        let Some(desired) = self.desired().filter(|desired| desired.project.policy.on_drift != OnDrift::Off) else {
-            return Drifted::default();
-        };
+    /// Looks for drift, and puts back what the policy says; where no manifests are in force yet, it only looks. `None` where nothing
+    /// is looked for.
+    pub async fn drift(&mut self, endpoint: &Endpoint, now: DateTime<Utc>) -> Option<Drifted> {
+        let watched = |desired: &Arc<Desired>| desired.project.policy.on_drift != OnDrift::Off;
+        let mut desired = self.desired().or_else(|| self.read.clone()).filter(watched)?;
+        if self.good.is_none() {
+            // Nobody has agreed to this policy yet.
+            Arc::make_mut(&mut desired).project.policy.on_drift = OnDrift::Warn;
+        }
         let mut found = Drifted::default();
         if let Err(error) = drift::look(endpoint, &desired, &self.options.by, now, &mut found).await {
             found.trouble = Some(message(&(self.options.explain)(error, Some(&desired))));
         }
-        found
+        Some(found)
     }
 
     /// Whether there is nothing to read: no work tree, or none with the folder of the manifests.
@@ -360,38 +370,6 @@ async fn keep(
             None
         }
     }
-}
-
-/// The registry's words for an error: a revision that cannot be, or one that could not be made.
-fn judge(error: &ReconcileError) -> (&'static str, &'static str) {
-    match error {
-        ReconcileError::Manifest(ManifestError::Invalid { .. }) | ReconcileError::Policy { .. } => {
-            ("invalid", "ManifestInvalid")
-        }
-        ReconcileError::Manifest(_) => ("invalid", "Unreadable"),
-        ReconcileError::Compile { source: CompileError::Refused { .. }, .. } => ("invalid", "QueryRefused"),
-        ReconcileError::Plan(_) => ("invalid", "PlanImpossible"),
-        ReconcileError::Git(_) => ("failed", "SourceUnreachable"),
-        ReconcileError::Lock(_) => ("failed", "Locked"),
-        ReconcileError::Apply(_) => ("failed", "ApplyFailed"),
-        _ => ("failed", "DatabaseFailed"),
-    }
-}
-
-/// Whether the same may pass when it is tried again.
-fn passes(error: &ReconcileError) -> bool {
-    const PASSING: &[&str] = &[
-        "connection",
-        "lock",
-        "timeout",
-        "serialization",
-        "resource",
-        "stale",
-        "cancelled",
-        "read_only",
-        "authentication",
-    ];
-    PASSING.contains(&error.kind())
 }
 
 fn message(told: &Value) -> String {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::LocalSet;
 
 use super::board::Board;
 use super::follower::Follower;
@@ -58,7 +59,11 @@ pub async fn run(setup: &Setup, commands: &mut UnboundedReceiver<Command>) -> Re
         (failures, said) = (0, None);
         tracing::info!(epoch, "leading");
         board.reached(Leadership::Leading(epoch), true);
-        match Term::new(setup, &mut board, revisions, epoch).run(&mut candidate, commands).await {
+        // Its runs go with it.
+        let runs = LocalSet::new();
+        let ended = runs.run_until(Term::new(setup, &mut board, revisions, epoch).run(&mut candidate, commands)).await;
+        drop(runs);
+        match ended {
             End::Stopped(verdict) => {
                 candidate.resign().await;
                 tracing::info!("stopped");

@@ -38,6 +38,13 @@ pub(super) struct Finished {
     pub apart: Vec<(QName, bool)>,
 }
 
+impl Finished {
+    /// Another daemon leads by now.
+    pub fn is_superseded(&self) -> bool {
+        matches!(self.result, Err(RefreshError::Superseded { .. }))
+    }
+}
+
 /// Who hears what happens in a run.
 pub(super) type Hear = Rc<dyn Fn(Event)>;
 
@@ -125,7 +132,7 @@ impl Runs {
                 .insert(0, Finished { mart, cause: Some(cause), waited, joined, began, result, along: false, apart });
             finished
         };
-        self.work.push(Box::pin(work.instrument(span)));
+        self.work.push(by_itself(work.instrument(span)));
     }
 
     /// Writes that a mart is not refreshed, and why.
@@ -181,8 +188,9 @@ impl Runs {
         self.workers.close_resting(REST).await;
     }
 
-    /// Cancels on the server what runs there. Each run ends soon after, and says so in its row.
+    /// Cancels on the server what runs there, for good. Each run ends soon after, and says so in its row.
     pub async fn cancel(&self) {
+        self.workers.stop();
         let pids = self.workers.at_work();
         if pids.is_empty() {
             return;
@@ -202,6 +210,21 @@ impl Runs {
     pub async fn close(&self) {
         self.workers.close().await;
     }
+}
+
+/// Goes on whatever the loop is busy with, as long as the daemon does.
+fn by_itself(work: impl Future<Output = Vec<Finished>> + 'static) -> LocalBoxFuture<'static, Vec<Finished>> {
+    let task = tokio::task::spawn_local(work);
+    Box::pin(async move {
+        match task.await {
+            Ok(finished) => finished,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The daemon is over.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    })
 }
 
 fn heard(result: &Result<Run, RefreshError>, hear: &dyn Fn(Event)) {

@@ -16,7 +16,7 @@ use crate::database::Endpoint;
 use crate::database::registry::in_schema;
 use crate::manifest::{Desired, Notification};
 use crate::observe::{self, Change, Event, Notice, Notices, Since};
-use crate::state::QName;
+use crate::state::{Mart, QName};
 
 /// So much may happen before somebody is told; beyond that the oldest goes.
 const ROOM: usize = 5_000;
@@ -39,6 +39,7 @@ impl Teller {
             registry: registry.to_owned(),
             project: project.to_owned(),
             desired: None,
+            applied: Arc::default(),
             asked: Vec::new(),
             posts: Vec::new(),
             notices: None,
@@ -72,6 +73,7 @@ struct Decider {
     registry: String,
     project: String,
     desired: Option<Arc<Desired>>,
+    applied: Arc<Vec<Mart>>,
     asked: Vec<Notification>,
     posts: Vec<Post>,
     /// `None` until the registry was read, and while nobody asks.
@@ -108,8 +110,9 @@ impl Decider {
     /// What is to be told now.
     async fn news(&mut self, happened: Option<Event>) -> Vec<Notice> {
         let mut news = match &happened {
-            Some(Event::Settled(desired)) => {
+            Some(Event::Settled(desired, applied)) => {
                 self.settle(desired);
+                self.applied = Arc::clone(applied);
                 self.read().await
             }
             Some(Event::Elsewhere(_)) => self.read().await,
@@ -121,7 +124,7 @@ impl Decider {
             Some(Event::Ended(run)) => news.extend(notices.ended(&run, now)),
             Some(Event::Elsewhere(mart)) => news.extend(notices.refreshed_elsewhere(&mart)),
             Some(Event::Drifted(found)) => news.extend(notices.drifted(&found)),
-            Some(Event::Settled(_)) | None => {}
+            Some(Event::Settled(..)) | None => {}
         }
         news.extend(notices.tick(now));
         self.unsaved.extend(notices.changes());
@@ -154,7 +157,7 @@ impl Decider {
             }
         };
         let notices = self.notices.get_or_insert_with(|| Notices::new(told_before));
-        let marts = desired.marts.iter().map(|desired| &desired.mart);
+        let marts = desired.marts.iter().map(|desired| &desired.mart).chain(&*self.applied);
         let marts = marts.map(|mart| (mart, ages.get(&mart.name).cloned().unwrap_or_default()));
         notices.marts(marts, Utc::now())
     }

@@ -21,18 +21,17 @@ use super::requests::Rows;
 use super::runs::{Finished, Runs};
 use super::setup::{Command, Setup, Verdict};
 use super::stopping::Stopping;
-use super::{Reason, Reconciled, Revisions, Seen, Teller, memory};
+use super::{Outcome, Reason, Reconciled, Revisions, Seen, Teller, memory};
 use crate::database::SqlError;
 use crate::manifest::Desired;
 use crate::observe::Event;
 use crate::refresh::{Method, RefreshError, RunStatus};
+use crate::state::Mart;
 
 /// No sleep is longer: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// What could not be seen is looked at again after this.
 const SOON: Duration = Duration::from_secs(1);
-/// The work of a leader that is gone ends within this, or is left to the locks of its marts.
-const RECOVERY: Duration = Duration::from_secs(4);
 
 /// What was to be told has this long to go out once the daemon ends.
 const TOLD: Duration = Duration::from_secs(5);
@@ -67,6 +66,8 @@ pub(super) struct Term<'a> {
     _pruning: Option<Pruning>,
     errands: Errands,
     desired: Arc<Desired>,
+    /// The marts that were applied, where the manifests cannot be read and name none.
+    applied: Arc<Vec<Mart>>,
     stopping: Stopping,
     looked: bool,
     verdict: Verdict,
@@ -87,7 +88,9 @@ impl<'a> Term<'a> {
             _pruning: (!setup.once).then(|| Pruning::new(&setup.endpoint, &rows.registry, &rows.project)),
             errands: Errands::new(&setup.endpoint, &rows.project, revisions),
             clerk,
-            desired: setup.desired.clone(),
+            // Of a leadership before, or while another daemon led: newer than those of the start.
+            desired: setup.vitals.borrow().desired.clone().unwrap_or_else(|| setup.desired.clone()),
+            applied: Arc::default(),
             stopping: Stopping::default(),
             looked: false,
             verdict: Verdict::Good,
@@ -96,7 +99,7 @@ impl<'a> Term<'a> {
 
     /// Leads.
     pub async fn run(mut self, candidate: &mut Candidate, commands: &mut UnboundedReceiver<Command>) -> End {
-        if let Err(error) = self.recover(candidate).await {
+        if let Err(error) = self.clerk.begin(candidate.connection(), self.epoch).await {
             return End::Lost(told(&error));
         }
         self.errands.open(false);
@@ -120,7 +123,7 @@ impl<'a> Term<'a> {
             };
             match happened {
                 Happened::Lost(error) => return self.lost(told(&error)).await,
-                Happened::Finished(finished) if is_superseded(&finished) => {
+                Happened::Finished(finished) if finished.is_superseded() => {
                     return self.lost("another daemon leads by now".to_owned()).await;
                 }
                 happened => {
@@ -147,23 +150,6 @@ impl<'a> Term<'a> {
             Happened::Errand(Err(reason)) => self.errands.look(reason),
             Happened::Heard(heard) => self.heard(heard).await,
             Happened::Time => self.time().await,
-        }
-    }
-
-    /// Waits for what a leader before left at work, and closes the rows of its runs.
-    async fn recover(&mut self, candidate: &mut Candidate) -> Result<(), SqlError> {
-        let recovered = async {
-            while self.clerk.rows.recover(candidate.connection(), self.epoch).await? > 0 {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            Ok(())
-        };
-        match tokio::time::timeout(RECOVERY, recovered).await {
-            Ok(done) => done,
-            Err(_) => {
-                self.clerk.recover_later(self.epoch);
-                Ok(())
-            }
         }
     }
 
@@ -277,6 +263,11 @@ impl<'a> Term<'a> {
                     self.errands.see(&self.desired, SOON);
                 }
             },
+            // One pass waits for no better times.
+            Errand::Desk(Err(error)) if self.setup.once && self.errands.gave_up() => {
+                tracing::error!(error = %told(&error), "cannot listen for requests");
+                (self.looked, self.verdict) = (true, Verdict::Bad);
+            }
             Errand::Desk(Err(error)) => {
                 tracing::warn!(error = %told(&error), "cannot listen for requests; trying again");
                 if !self.stopping.has_begun() {
@@ -284,7 +275,8 @@ impl<'a> Term<'a> {
                 }
             }
             Errand::Looked(reconciled) => self.looked(*reconciled).await,
-            Errand::Drifted(mut drifted) => {
+            Errand::Drifted(None) => {}
+            Errand::Drifted(Some(mut drifted)) => {
                 log::drifted(&drifted);
                 if drifted.trouble.is_none() {
                     self.teller.tell(Event::Drifted(drifted.found.clone()));
@@ -303,7 +295,10 @@ impl<'a> Term<'a> {
         if trouble.is_some() {
             self.verdict = Verdict::Bad;
         }
-        self.board.trouble(trouble);
+        // What went wrong before goes on doing so.
+        if reconciled.outcome != Outcome::AsBefore {
+            self.board.trouble(trouble);
+        }
         if let Some(desired) = reconciled.desired {
             self.board.in_force(&desired);
             self.desired = desired;
@@ -316,6 +311,8 @@ impl<'a> Term<'a> {
 
     /// The database is like this now.
     async fn settle(&mut self, seen: Seen) {
+        let recorded = seen.actual.recorded.values().filter(|_| self.desired.marts.is_empty());
+        self.applied = Arc::new(recorded.map(|row| row.mart.clone()).collect());
         self.clerk.settle(&self.desired, seen).await;
         if !self.clerk.agenda.is_known() {
             // One pass that refreshed nothing was not a good one.
@@ -326,8 +323,12 @@ impl<'a> Term<'a> {
             }
         }
         self.board.moved();
-        self.teller.tell(Event::Settled(Arc::clone(&self.desired)));
+        self.tell_settled();
         memory::give_back();
+    }
+
+    fn tell_settled(&self) {
+        self.teller.tell(Event::Settled(Arc::clone(&self.desired), Arc::clone(&self.applied)));
     }
 
     async fn heard(&mut self, heard: Heard) {
@@ -358,7 +359,7 @@ impl<'a> Term<'a> {
     async fn overrides(&mut self) {
         self.clerk.overrides(&self.desired).await;
         self.board.moved();
-        self.teller.tell(Event::Settled(Arc::clone(&self.desired)));
+        self.tell_settled();
     }
 
     async fn finished(&mut self, finished: Finished) {
@@ -372,7 +373,9 @@ impl<'a> Term<'a> {
                 self.teller.tell(Event::Ended(Box::new(run.clone())));
                 match run.status {
                     RunStatus::Failed | RunStatus::Cancelled => self.verdict = Verdict::Bad,
-                    RunStatus::Skipped if finished.cause.is_some() => self.board.paused(Some(run.reason.clone())),
+                    RunStatus::Skipped if finished.cause.is_some() && run.is_paused() => {
+                        self.board.paused(Some(run.reason.clone()))
+                    }
                     _ if run.method.is_some_and(Method::is_whole) => self.board.paused(None),
                     _ => {}
                 }
@@ -391,8 +394,4 @@ impl<'a> Term<'a> {
             }
         }
     }
-}
-
-fn is_superseded(finished: &Finished) -> bool {
-    matches!(finished.result, Err(RefreshError::Superseded { .. }))
 }

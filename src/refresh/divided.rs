@@ -148,7 +148,8 @@ async fn published(
     outcome.method = outcome.method.or(Some(method));
     outcome.snapshot = Some(next.snapshot.clone());
     if whole || live.tuples < 0.0 {
-        alone(conn, frame, &format!("ANALYZE {}", live.name)).await?;
+        let tidied = alone(conn, frame, &format!("ANALYZE {}", live.name)).await;
+        outcome.afterwards("it was not analysed", tidied)?;
     }
     measure(conn, item, live, frame, &mut outcome).await?;
     let rows = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -224,7 +225,8 @@ async fn publish(
         outcome.deleted = i64::try_from(merged.deleted).ok();
         outcome.reason = Some(format!("{words}; not exchanged but merged: {why}"));
         for name in changed.names() {
-            alone(conn, frame, &format!("VACUUM (ANALYZE) {name}")).await?;
+            let tidied = alone(conn, frame, &format!("VACUUM (ANALYZE) {name}")).await;
+            outcome.afterwards(&format!("{name} was not vacuumed"), tidied)?;
         }
     }
     Ok((outcome, changed))

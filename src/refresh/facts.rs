@@ -105,6 +105,9 @@ fn closed(window: &MaintenanceWindow, now: DateTime<Utc>) -> Option<(String, Opt
     })
 }
 
+/// What the reason of a run begins with that waits for quieter times.
+pub(super) const PAUSED: &str = "paused: ";
+
 /// Why no build of all rows should start now; `None`: it may.
 ///
 /// # Errors
@@ -127,7 +130,7 @@ pub async fn paused(conn: &mut PgConnection, when: &PauseWhen) -> Result<Option<
     if let Some(most) = when.active_backends.filter(|most| active >= *most) {
         reasons.push(format!("{active} other sessions are at work (active_backends = {most})"));
     }
-    Ok((!reasons.is_empty()).then(|| format!("paused: {}", reasons.join(", "))))
+    Ok((!reasons.is_empty()).then(|| format!("{PAUSED}{}", reasons.join(", "))))
 }
 
 #[cfg(test)]

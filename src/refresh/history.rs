@@ -27,7 +27,10 @@ pub(super) enum Begun {
     Withdrawn,
 }
 
-/// Opens a run's row. The caller holds the mart's lock, so that no other run of it can be alive.
+/// The end of the run is what has to last; a crash of the server takes a beginning of the last moment with the run.
+const QUICK: &str = ", pg_catalog.set_config('synchronous_commit', 'off', true) AS quick";
+
+/// Opens a run's row, in a transaction of its own. The caller holds the mart's lock, so that no other run of it can be alive.
 pub(super) async fn begin(
     conn: &mut PgConnection,
     options: &Options,
@@ -35,7 +38,30 @@ pub(super) async fn begin(
     method: Method,
     run: &Run,
 ) -> Result<Begun, SqlError> {
-    let begun = sqlx::query(AssertSqlSafe(sql(include_str!("sql/begin.sql"), &options.registry)))
+    open(conn, options, item, method, run, QUICK).await
+}
+
+/// The same, in the open transaction of its rows: that one lasts once it is committed.
+pub(super) async fn begin_with_rows(
+    conn: &mut PgConnection,
+    options: &Options,
+    item: &Item,
+    method: Method,
+    run: &Run,
+) -> Result<Begun, SqlError> {
+    open(conn, options, item, method, run, "").await
+}
+
+async fn open(
+    conn: &mut PgConnection,
+    options: &Options,
+    item: &Item,
+    method: Method,
+    run: &Run,
+    quick: &str,
+) -> Result<Begun, SqlError> {
+    let text = include_str!("sql/begin.sql").replace("{quick}", quick);
+    let begun = sqlx::query(AssertSqlSafe(sql(&text, &options.registry)))
         .bind(&options.project)
         .bind(&item.mart.schema)
         .bind(&item.mart.name)
@@ -81,6 +107,13 @@ fn finishing<'q>(options: &Options, run: &'q Run) -> Query<'q, Postgres, PgArgum
         Some(decision) => statement.bind(decision),
         None => statement,
     }
+}
+
+/// Takes the row of a run away that has nothing to tell: another one says already why it has to wait.
+pub(super) async fn withdraw(conn: &mut PgConnection, options: &Options, run: &Run) -> Result<(), SqlError> {
+    let text = sql("DELETE FROM {registry}.refreshes WHERE run = $1 AND status = 'running'", &options.registry);
+    sqlx::query(AssertSqlSafe(text)).bind(run.run).execute(conn).await?;
+    Ok(())
 }
 
 /// As [`finish`], in the transaction of the run's rows, which is committed: both are there, or neither. `counted` is whether the

@@ -242,7 +242,8 @@ async fn publish(
         outcome.inserted = i64::try_from(merged.inserted).ok();
         outcome.updated = i64::try_from(merged.updated).ok();
         outcome.deleted = i64::try_from(merged.deleted).ok();
-        alone(conn, frame, &[format!("VACUUM (ANALYZE) {}", live.name)]).await?;
+        let tidied = alone(conn, frame, &[format!("VACUUM (ANALYZE) {}", live.name)]).await;
+        outcome.afterwards("it was not vacuumed", tidied)?;
     }
     outcome.row_count = i64::try_from(built.rows).ok();
     outcome.method = Some(method);

@@ -33,9 +33,27 @@ pub(super) struct Outcome {
     pub status: Option<RunStatus>,
     /// What was decided about changes.
     pub decision: Option<Decision>,
+    /// What could not be done after its rows were published.
+    pub left: Vec<String>,
 }
 
 impl Outcome {
+    /// What is done after the rows are published fails nothing any more, unless the connection went with it: `what` is left undone,
+    /// and the history says so.
+    ///
+    /// # Errors
+    /// A connection that is lost.
+    pub fn afterwards(&mut self, what: &str, done: Result<(), SqlError>) -> Result<(), SqlError> {
+        match done {
+            Err(error) if error.kind == ErrorKind::Connection => Err(error),
+            Err(error) => {
+                self.left.push(format!("{what}: {error}"));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
     /// Reads what [`figures`] tells, among other rows.
     pub fn read(&mut self, told: &[PgRow]) -> Result<(), SqlError> {
         let Some(row) = told.iter().find(|row| row.try_column("bytes").is_ok()) else { return Ok(()) };
@@ -75,7 +93,10 @@ pub(super) fn figures(item: &Item, stored: &QName, outcome: &Outcome) -> String 
     )
 }
 
-/// Rows, bytes and newest data afterwards, in one message.
+/// Rows, bytes and newest data afterwards, in one message. What cannot be read is not known.
+///
+/// # Errors
+/// A connection that is lost.
 pub(super) async fn measure(
     conn: &mut PgConnection,
     item: &Item,
@@ -86,12 +107,13 @@ pub(super) async fn measure(
     let figures = figures(item, outcome.stored.as_ref().unwrap_or(&live.name), outcome);
     let enter = SessionState::in_transaction().entering(frame);
     let sql = format!("BEGIN READ ONLY;{enter}{figures};COMMIT");
-    match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await {
+    let measured = match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await {
         Ok(told) => outcome.read(&told),
         Err(error) => {
             // The connection may be gone; the server rolls back then by itself.
             let _ = sqlx::raw_sql("ROLLBACK").execute(conn).await;
             Err(error.into())
         }
-    }
+    };
+    outcome.afterwards("its rows were not counted", measured)
 }

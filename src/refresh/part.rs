@@ -81,19 +81,19 @@ pub(super) async fn refresh(
     let written = build::write_rows(conn, mart, live, &rows, frame, checks, held).await?;
     let merged = written.merged;
     let changed = merged.inserted + merged.updated + merged.deleted;
-    if changed as f64 > live.tuples.max(1.0) * VACUUM_ABOVE {
-        let mut session = SessionState::alone();
-        let tidied = build::run(conn, &mut session, frame, &format!("VACUUM (ANALYZE) {}", live.name)).await;
-        let left = session.leave(conn).await;
-        tidied?;
-        left?;
-    }
-    Ok(Outcome {
+    let mut outcome = Outcome {
         method: Some(part.method),
         inserted: i64::try_from(merged.inserted).ok(),
         updated: i64::try_from(merged.updated).ok(),
         deleted: i64::try_from(merged.deleted).ok(),
         snapshot: Some(written.snapshot),
         ..Outcome::default()
-    })
+    };
+    if changed as f64 > live.tuples.max(1.0) * VACUUM_ABOVE {
+        let mut session = SessionState::alone();
+        let tidied = build::run(conn, &mut session, frame, &format!("VACUUM (ANALYZE) {}", live.name)).await;
+        session.leave(conn).await?;
+        outcome.afterwards("it was not vacuumed", tidied.map(drop))?;
+    }
+    Ok(outcome)
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::{Options, RefreshError, one};
+use super::{Options, RefreshError, history, one};
 use crate::build;
 use crate::catalog::{CatalogError, Recorded, Relation, recorded, relations};
+use crate::database::registry::{Owner, audit};
 use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
-use crate::state::{Partition, QName, SpanUnit, quote_ident};
+use crate::state::{Mart, OnExpire, Partition, QName, SpanUnit, quote_ident};
 
 /// What was done about the partitions of a project's marts.
 #[derive(Debug, Clone, Default)]
@@ -58,11 +60,16 @@ pub async fn keep_partitions(endpoint: &Endpoint, options: &Options) -> Result<R
         // What was taken away with its rows is for the next apply or refresh, which fill it again.
         let kept = build::Kept { mart, live: &live, applied: row.applied.divided.as_ref(), fills: false };
         let upkept = build::upkeep(&mut conn, &kept, &frame, options.publish_lock_timeout_ms).await;
+        if let Ok(upkept) = &upkept
+            && !upkept.gone.is_empty()
+        {
+            left(&mut conn, options, mart, &name, &upkept.gone).await.map_err(CatalogError::from)?;
+        }
         locks.release(&lock).await?;
         match upkept {
             Ok(upkept) => {
                 readied.made += upkept.made;
-                readied.gone += upkept.gone;
+                readied.gone += upkept.gone.len();
             }
             Err(error) if error.kind == ErrorKind::Connection => return Err(CatalogError::from(error).into()),
             Err(error) => readied.failed.push((name, error)),
@@ -102,6 +109,21 @@ async fn still(
     };
     sqlx::raw_sql("ROLLBACK").execute(conn).await?;
     Ok(live.filter(|live| live.partitioned_by.is_some()))
+}
+
+/// Writes which partitions left a mart, with their rows or as tables of their own.
+async fn left(
+    conn: &mut PgConnection,
+    options: &Options,
+    mart: &Mart,
+    name: &QName,
+    gone: &[QName],
+) -> Result<(), SqlError> {
+    let by = Owner { project: options.project.clone(), who: options.requested_by.clone(), host: history::host() };
+    let detaches = mart.partition.as_ref().and_then(Partition::ranges).is_some_and(|r| r.on_expire == OnExpire::Detach);
+    let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
+    let detail = json!({ if detaches { "detached" } else { "dropped" }: gone });
+    audit(conn, &options.registry, &by, "partitions", Some(&name.to_string()), &detail).await
 }
 
 async fn user(conn: &mut PgConnection) -> Result<String, CatalogError> {

@@ -205,7 +205,7 @@ fn follows(member: &Member, written: &[(Member, Outcome, Duration)]) -> bool {
 /// Opens its row in the history, in the transaction; whether it may go on.
 async fn open(conn: &mut PgConnection, member: &mut Member, options: &Options) -> Result<bool, SqlError> {
     let Started { item, run, counted, .. } = &mut member.started;
-    match history::begin(conn, options, item, Method::Changes, run).await? {
+    match history::begin_with_rows(conn, options, item, Method::Changes, run).await? {
         history::Begun::Run(number) => run.run = number,
         history::Begun::Uncounted(number) => (run.run, *counted) = (number, false),
         history::Begun::Superseded | history::Begun::Withdrawn => return Ok(false),

@@ -143,6 +143,7 @@ pub(super) async fn begin(
             if error.kind == ErrorKind::Connection {
                 worker.reconnect(endpoint).await?;
             }
+            let run = worker.told(&run);
             return ended(record(&mut worker.conn, &item, options, run).await?);
         }
     };
@@ -241,6 +242,11 @@ pub(super) async fn carry_out(
                 finish(worker, endpoint, options, &run).await?;
             }
         }
+        Ok(outcome) if outcome.status == Some(RunStatus::Skipped) && item.asked.waits => {
+            complete(&mut run, Ok(outcome), took, &chosen);
+            history::withdraw(&mut worker.conn, options, &run).await.map_err(RefreshError::History)?;
+            run.run = 0;
+        }
         outcome => {
             complete(&mut run, outcome, took, &chosen);
             finish(worker, endpoint, options, &run).await?;
@@ -285,6 +291,9 @@ pub(super) fn complete(run: &mut Run, outcome: Result<outcome::Outcome, SqlError
             if let Some(reason) = outcome.reason {
                 run.reason = chosen.reason(&reason);
             }
+            for left in &outcome.left {
+                run.reason = format!("{}; {left}", run.reason);
+            }
             run.rows_inserted = outcome.inserted;
             run.rows_updated = outcome.updated;
             run.rows_deleted = outcome.deleted;
@@ -313,7 +322,8 @@ pub(super) async fn finish(
     if lost {
         worker.reconnect(endpoint).await?;
     }
-    history::finish(&mut worker.conn, options, run).await.map_err(RefreshError::History)
+    let run = worker.told(run);
+    history::finish(&mut worker.conn, options, &run).await.map_err(RefreshError::History)
 }
 
 /// Closes the row of a run that came to nothing.

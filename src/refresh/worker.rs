@@ -1,14 +1,14 @@
 //! One worker: a session that refreshes, and one that holds the mart's lock.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Row};
 
-use super::{Options, RefreshError};
-use crate::database::{Endpoint, LockSession};
+use super::{Options, RefreshError, Run, RunStatus};
+use crate::database::{Endpoint, ErrorKind, LockSession};
 
 /// A server that is gone says nothing.
 const GOOD_BYE: Duration = Duration::from_secs(2);
@@ -24,6 +24,8 @@ pub(super) struct Worker {
     pub pid: i32,
     /// It worked before and rested since: its connections may have broken unseen.
     pub rested: bool,
+    /// Whoever refreshes is told to stop, and cancels what is at work.
+    pub stopping: Rc<Cell<bool>>,
     pub lease: Lease,
 }
 
@@ -54,6 +56,18 @@ impl Worker {
     /// It works from now on.
     pub fn at_work(&self) {
         self.lease.numbers.borrow_mut().insert(self.lease.number, (self.pid, true));
+    }
+
+    /// A run as history tells of it: one that was cancelled only because its process stops did not fail by itself, and nobody wanted
+    /// it not to run. Whoever comes next makes up for it.
+    pub fn told(&self, run: &Run) -> Run {
+        let mut run = run.clone();
+        let ours = self.stopping.get() && run.status == RunStatus::Cancelled;
+        if let Some(error) = run.error.as_mut().filter(|error| ours && error.kind == ErrorKind::Cancelled.as_str()) {
+            ErrorKind::Connection.as_str().clone_into(&mut error.kind);
+            "the process that ran it was told to stop".clone_into(&mut error.message);
+        }
+        run
     }
 
     /// Gives locks back. Where the session that held them ended, they went with it: what was done stands, and the next mart needs

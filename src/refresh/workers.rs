@@ -19,6 +19,7 @@ pub struct Workers {
     idle: RefCell<Vec<(Worker, Instant)>>,
     numbers: Numbers,
     closed: Cell<bool>,
+    stopping: Rc<Cell<bool>>,
 }
 
 impl std::fmt::Debug for Workers {
@@ -37,6 +38,7 @@ impl Workers {
             idle: RefCell::default(),
             numbers: Numbers::default(),
             closed: Cell::new(false),
+            stopping: Rc::default(),
         }
     }
 
@@ -107,6 +109,11 @@ impl Workers {
         self.numbers.borrow().values().filter(|(_, works)| *works).map(|(pid, _)| *pid).collect()
     }
 
+    /// What is cancelled from now on is so because its process stops: the history says so.
+    pub fn stop(&self) {
+        self.stopping.set(true);
+    }
+
     /// Whether this is the server process of a worker, at work or at rest.
     pub fn knows(&self, pid: i32) -> bool {
         self.numbers.borrow().values().any(|(known, _)| *known == pid)
@@ -155,7 +162,8 @@ impl Workers {
         let locks = LockSession::open(&self.endpoint, &self.registry, &self.project, "refresh lock").await?;
         let (conn, pid, user) = session(&self.endpoint, lease.number).await?;
         tell(Event::Session { pid });
-        Ok(Worker { conn, locks, user, pid, rested: false, lease })
+        let stopping = Rc::clone(&self.stopping);
+        Ok(Worker { conn, locks, user, pid, rested: false, stopping, lease })
     }
 
     /// The smallest number that nobody has.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::format_duration;
+use super::{QName, derived_name, format_duration};
 
 /// The word behind `strategy`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,4 +187,26 @@ pub struct RefreshPolicy {
     /// Reads are exact at any time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
+}
+
+impl RefreshPolicy {
+    /// The channel whose NOTIFY means that a source of this mart changed. PostgreSQL knows no longer ones than it knows names.
+    pub fn channel_of(&self, mart: &QName) -> String {
+        self.channel.clone().unwrap_or_else(|| derived_name(&format!("datamart_{}", mart.name), ""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_no_longer_than_postgresql_s() {
+        let policy = RefreshPolicy::default();
+        assert_eq!(policy.channel_of(&QName::new("public", "sales")), "datamart_sales");
+        let long = policy.channel_of(&QName::new("public", "\u{e4}".repeat(28)));
+        assert_eq!(long, format!("datamart_{}", "\u{e4}".repeat(27)));
+        let said = RefreshPolicy { channel: Some("loaded".to_owned()), ..policy };
+        assert_eq!(said.channel_of(&QName::new("public", "sales")), "loaded");
+    }
 }

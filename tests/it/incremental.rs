@@ -107,6 +107,23 @@ fn a_window_is_exact_inside_and_silent_before() {
     });
 }
 
+/// Rows that are published are: that somebody keeps VACUUM from its work is told, and the run did what it had to.
+#[test]
+fn what_is_left_undone_after_the_rows_are_published_fails_no_run() {
+    run(async {
+        let (database, folder) = shop(EVENTS, &daily(WINDOW, "")).await;
+        database.script("INSERT INTO events (day, kind, amount) SELECT current_date, 'k' || n, 1 FROM generate_series(1, 9) AS n").await;
+        let mut other = database.session().await;
+        let hold = "BEGIN; LOCK TABLE public.mart IN SHARE UPDATE EXCLUSIVE MODE";
+        sqlx::raw_sql(hold).execute(&mut other).await.expect("the lock");
+        let options = Options { lock_timeout_ms: 200, ..refresh_options() };
+        let run = refreshed(&database, &folder, Asked::default(), &options).await;
+        went(&run, Method::Window);
+        assert!(run.reason.contains("; it was not vacuumed: "), "{run:#?}");
+        assert_eq!((run.row_count, wrong_days(&database).await), (Some(29), String::new()));
+    });
+}
+
 /// Nobody was there for a week, or the sources were late: what came since the newest row is in the window too.
 #[test]
 fn a_window_leaves_no_gap() {

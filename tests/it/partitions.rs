@@ -341,3 +341,21 @@ fn partitions_are_kept_ready_although_nobody_refreshes() {
         assert_eq!(database.value(&format!("SELECT count(*) FROM {newest}")).await, "0");
     });
 }
+
+/// Rows leave although nobody asked for a refresh: who looks for them finds out when they did.
+#[test]
+fn partitions_that_leave_by_themselves_are_told_of() {
+    run(async {
+        let (database, _folder) = shop(ORDERS, &sales(&format!("{MONTHS}\nretain = \"12 months\""), "")).await;
+        let old = "SELECT to_char(date_trunc('month', now() - interval '20 months'), 'YYYY-MM-DD')";
+        let old = database.value(old).await;
+        database
+            .script(&format!("CREATE TABLE public.old PARTITION OF sales FOR VALUES FROM ('{old}') TO (date '{old}' + interval '1 month')"))
+            .await;
+        let readied =
+            datamart::refresh::keep_partitions(&database.endpoint, &refresh_options()).await.expect("it goes");
+        assert_eq!(readied.gone, 1);
+        let told = "SELECT concat_ws(' ', action, address, detail ->> 'dropped', detail ->> 'detached') FROM datamart.audit WHERE action = 'partitions'";
+        assert_eq!(database.value(told).await, "partitions public.sales [\"public.old\"]");
+    });
+}

@@ -15,12 +15,12 @@ use crate::sql::{attach, create_like, detach, fill_partition, move_rows, retaine
 use crate::state::{Mart, OnExpire, Partition, Piece, QName, quote_ident, quote_idents};
 
 /// What was done about partitions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Upkept {
     /// Partitions that were made.
     pub made: usize,
     /// Partitions that left.
-    pub gone: usize,
+    pub gone: Vec<QName>,
 }
 
 /// A mart whose partitions are looked after.
@@ -107,7 +107,7 @@ pub async fn upkeep(
         };
         let sql: Vec<(&Frame, Do<'_>)> = sql.into_iter().map(|sql| (&brief, Do::Run(sql))).collect();
         match transaction(conn, &sql).await {
-            Ok(()) => upkept.gone += 1,
+            Ok(()) => upkept.gone.push(old.name.clone()),
             // What somebody hangs on it keeps it for now.
             Err(error) if ["55P03", "40P01", "2BP01", "23503"].iter().any(|code| error.is(code)) => {}
             Err(error) => return Err(error),

@@ -23,7 +23,8 @@ pub struct Owner {
 /// caller's transaction: nothing is done without its row, and no row stays of what was not done.
 ///
 /// The words of `action` so far: those of a plan's changes (`create`, `update`, `replace`, `delete`, `rename`, `publish`, `adopt`),
-/// `heal`, `refresh`, `cancel`, `approve`, `suspend`, `resume`, `schedule`, `claim`, `unlock`.
+/// `heal`, `refresh`, `cancel`, `approve`, `suspend`, `resume`, `schedule`, `claim`, `unlock`,
+/// `partitions`.
 ///
 /// # Errors
 /// What the server says.

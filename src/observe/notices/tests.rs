@@ -106,6 +106,29 @@ fn a_mart_is_stale_at_its_moment() {
 }
 
 #[test]
+fn what_writers_keep_does_not_become_stale() {
+    let mut kept = mart("sales");
+    kept.refresh.strategy = crate::state::Strategy::OnCommit;
+    let mut notices = Notices::default();
+    assert_eq!(notices.marts([(&kept, since(0))], at(1)), []);
+    assert_eq!((notices.next(), words(notices.tick(at(9_999)))), (None, vec![]));
+    assert_eq!(words(notices.ended(&run(RunStatus::Success, 100), at(101))), [REFRESHED]);
+    assert_eq!(notices.next(), None);
+}
+
+#[test]
+fn the_newest_row_is_of_the_mart_s_time_zone() {
+    let mut tokyo = mart("sales");
+    tokyo.timezone = "Asia/Tokyo".to_owned();
+    tokyo.freshness = Some(Freshness { column: Some("at".into()), ..tokyo.freshness.unwrap_or_default() });
+    // `at(0)` is 08:00 there.
+    let newest = Since { newest: Some("2027-01-15T17:00:00".to_owned()), ..since(0) };
+    let mut notices = Notices::default();
+    assert_eq!(notices.marts([(&tokyo, newest)], at(1)), []);
+    assert_eq!(notices.next(), Some(at(61)));
+}
+
+#[test]
 fn all_that_was_wrong_has_to_be_over() {
     let mut notices = sales();
     notices.ended(&failed("data"), at(2));

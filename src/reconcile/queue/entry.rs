@@ -65,8 +65,19 @@ pub(super) struct Gate {
     pub until: DateTime<Utc>,
     /// How far away that was.
     pub span: TimeDelta,
+    /// What holds it back.
+    pub by: Hold,
+}
+
+/// What holds a mart back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
     /// It failed by what does not pass. Only what somebody asks for begins.
-    pub lasting: bool,
+    Lasting,
+    /// It would compute what has to wait for quieter times. Who asks for it is answered.
+    Quiet,
+    /// Somebody else is refreshing it: nothing begins.
+    Held,
 }
 
 /// A run at work.
@@ -104,6 +115,8 @@ pub(super) struct Entry {
     pub retry: Option<(DateTime<Utc>, TimeDelta)>,
     pub change: Option<Change>,
     pub want: Option<Want>,
+    /// A run of the whole mart that has to wait for quieter times, until when, and how far away that was. Others go on.
+    pub quiet: Option<(Want, DateTime<Utc>, TimeDelta)>,
     pub wishes: VecDeque<Wish>,
     pub gate: Option<Gate>,
     pub running: Option<Running>,
@@ -119,6 +132,8 @@ pub(super) struct Entry {
     pub failed_in: Vec<DateTime<Utc>>,
     /// What it reads and what has to be refreshed before a run that was skipped is made up.
     pub owed: BTreeSet<QName>,
+    /// A run of the whole mart failed, or was skipped: what makes up for it is one, too.
+    pub owes_whole: bool,
     /// No mart of the project any more; it is only waited for its run to end.
     pub gone: bool,
     /// Its place among the timers.
@@ -143,6 +158,7 @@ impl Entry {
             retry: None,
             change: None,
             want: None,
+            quiet: None,
             wishes: VecDeque::new(),
             gate: None,
             running: None,
@@ -152,6 +168,7 @@ impl Entry {
             failures: 0,
             failed_in: Vec::new(),
             owed: BTreeSet::new(),
+            owes_whole: false,
             gone: false,
             timer: None,
             job,
@@ -173,7 +190,8 @@ impl Entry {
     /// When it is due by itself.
     pub fn own_next(&self) -> Option<DateTime<Utc>> {
         let lines = self.lines.iter().filter_map(|line| line.next);
-        lines.chain(self.lag).chain(self.retry.map(|(at, _)| at)).chain(self.change_due()).min()
+        let quiet = self.quiet.map(|(_, until, _)| until);
+        lines.chain(self.lag).chain(self.retry.map(|(at, _)| at)).chain(quiet).chain(self.change_due()).min()
     }
 
     fn change_due(&self) -> Option<DateTime<Utc>> {
@@ -195,7 +213,10 @@ impl Entry {
             }
         }
         if let Some((at, _)) = self.retry.take_if(|(at, _)| *at <= now) {
-            self.want(Want { wave: at, due_at: at, cause: Cause::Retry, whole: false });
+            self.want(Want { wave: at, due_at: at, cause: Cause::Retry, whole: self.owes_whole });
+        }
+        if let Some((want, ..)) = self.quiet.take_if(|(_, until, _)| *until <= now) {
+            self.want(want);
         }
         if let Some(at) = self.change_due().filter(|at| *at <= now) {
             let cause = self.change.take().map_or(Cause::Change, |change| change.cause);
@@ -219,7 +240,7 @@ impl Entry {
             due_at: want.due_at,
             wish: false,
         });
-        let wish = self.wishes.front().filter(|_| self.gate.is_none_or(|gate| gate.lasting));
+        let wish = self.wishes.front().filter(|_| self.gate.is_none_or(|gate| gate.by != Hold::Held));
         let wish = wish.map(|wish| Ready { wave: wish.at, due_at: wish.at, wish: true });
         [wish, own].into_iter().flatten().min_by_key(|ready| ready.wave)
     }
@@ -250,9 +271,11 @@ impl Entry {
             }
         }
         if own {
-            self.retry = None;
             self.change = None;
             self.lag = None;
+        }
+        if own && (whole || !self.owes_whole) {
+            self.retry = None;
             self.owed.clear();
         }
     }
@@ -269,6 +292,8 @@ impl Entry {
 
     /// A run that began then computed the whole mart.
     pub fn whole_since(&mut self, started: DateTime<Utc>) {
+        self.owes_whole = false;
+        self.quiet.take_if(|(want, ..)| want.due_at <= started);
         for line in self.lines.iter_mut().filter(|line| line.whole && line.next.is_some()) {
             line.ran(started);
         }
@@ -288,7 +313,7 @@ impl Entry {
         }
         let change = self.change.get_or_insert(Change { first: now, last: now, cause });
         change.last = now;
-        if self.gate.take_if(|gate| gate.lasting).is_some() {
+        if self.gate.take_if(|gate| gate.by == Hold::Lasting).is_some() {
             self.failures = 0;
         }
     }
@@ -307,9 +332,13 @@ impl Entry {
         if let Some(gate) = &mut self.gate {
             gate.until = gate.until.min(later(now, gate.span));
         }
+        if let Some((_, until, span)) = &mut self.quiet {
+            *until = (*until).min(later(now, *span));
+        }
         let running = self.running.iter_mut();
         let (wants, wishes): (Vec<_>, Vec<_>) = running.map(|run| (run.want.as_mut(), run.wish.as_mut())).unzip();
-        for want in wants.into_iter().flatten().chain(&mut self.want) {
+        let quiet = self.quiet.iter_mut().map(|(want, ..)| want);
+        for want in wants.into_iter().flatten().chain(&mut self.want).chain(quiet) {
             (want.wave, want.due_at) = (want.wave.min(now), want.due_at.min(now));
         }
         for wish in wishes.into_iter().flatten().chain(&mut self.wishes) {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Queue;
-use super::entry::{Gate, Running, Want, Wish};
+use super::entry::{Gate, Hold, Running, Want, Wish};
 use super::job::{Cause, Ended, Outcome, Skip};
 use super::time::{backoff, hold, later};
 use crate::state::QName;
@@ -25,7 +25,7 @@ impl Queue {
         match ended.outcome {
             Outcome::Good | Outcome::Unchanged => {
                 self.entries[place].learn_duration((now - ended.started).max(TimeDelta::zero()));
-                if ended.whole {
+                if ended.whole || running.want.is_some_and(|want| want.whole) {
                     self.entries[place].whole_since(ended.started);
                 }
                 self.fresh(place, running.asof.min(ended.started), now);
@@ -34,7 +34,12 @@ impl Queue {
                 self.follow(place, (wave, anew), Some(&together), now, &mut skips);
             }
             Outcome::Postponed(until) => self.postpone(place, running, until, now, &mut skips),
+            Outcome::Held(until) => self.hold(place, running, until, now, &mut skips),
             Outcome::Passing | Outcome::Failed | Outcome::Lasting => {
+                if running.want.is_some_and(|want| want.whole) {
+                    // What its data does not allow is tried again when it is due.
+                    self.entries[place].owes_whole = ended.outcome != Outcome::Failed;
+                }
                 self.fail(place, ended, now);
                 self.entries[place].failed_in.clone_from(&waves);
                 self.skip(place, &waves, true, now, &mut skips);
@@ -76,8 +81,10 @@ impl Queue {
     fn fresh(&mut self, place: usize, asof: DateTime<Utc>, now: DateTime<Utc>) {
         let entry = &mut self.entries[place];
         entry.asof = Some(asof);
-        entry.failures = 0;
-        entry.retry = None;
+        if !entry.owes_whole {
+            entry.failures = 0;
+            entry.retry = None;
+        }
         entry.gate = None;
         entry.failed_in.clear();
         if entry.want.is_none() && entry.job.policy.target_lag.is_some() {
@@ -109,7 +116,7 @@ impl Queue {
                 continue;
             }
             let cause = if owed { Cause::Retry } else { Cause::After };
-            entry.want(Want { wave, due_at: now, cause, whole: false });
+            entry.want(Want { wave, due_at: now, cause, whole: owed && entry.owes_whole });
             // Another one that it reads failed in the same instant, before this one was done.
             let failed = self.graph.up[reader].iter().find(|up| self.entries[**up].failed_in.contains(&wave)).copied();
             if let Some(failed) = failed {
@@ -132,13 +139,40 @@ impl Queue {
         }
         if ended.outcome == Outcome::Lasting {
             let span = hold(failures);
-            entry.gate = Some(Gate { until: later(now, span), span, lasting: true });
+            entry.gate = Some(Gate { until: later(now, span), span, by: Hold::Lasting });
         }
         entry.rearm(now);
     }
 
-    /// It did not begin after all: it waits as before, until then.
+    /// What it would compute has to wait for quieter times, until then. Who asked for it was answered. A whole run of a mart that
+    /// is otherwise refreshed in part waits beside the others.
     fn postpone(
+        &mut self,
+        place: usize,
+        running: Running,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+        skips: &mut Vec<Skip>,
+    ) {
+        let entry = &mut self.entries[place];
+        let span = (until - now).max(TimeDelta::milliseconds(100));
+        let want = running.want.filter(|_| entry.by_itself());
+        if let Some(want) = want.filter(|want| want.whole) {
+            entry.quiet = Some((want, later(now, span), span));
+            entry.want(Want { whole: false, ..want });
+        } else if let Some(want) = want {
+            entry.want(want);
+            entry.gate = Some(Gate { until: later(now, span), span, by: Hold::Quiet });
+            self.skip(place, &[want.wave], false, now, skips);
+        }
+        if let Some(wish) = running.wish {
+            self.entries[place].failed_in = vec![wish.at];
+            self.skip(place, &[wish.at], true, now, skips);
+        }
+    }
+
+    /// Somebody else is refreshing it: it waits as before, until then.
+    fn hold(
         &mut self,
         place: usize,
         running: Running,
@@ -153,8 +187,13 @@ impl Queue {
         }
         running.wish.into_iter().for_each(|wish| entry.wishes.push_front(wish));
         let span = (until - now).max(TimeDelta::milliseconds(100));
-        entry.gate = Some(Gate { until: later(now, span), span, lasting: false });
+        entry.gate = Some(Gate { until: later(now, span), span, by: Hold::Held });
         self.skip(place, &waves, false, now, skips);
+    }
+
+    /// Whether a run of the whole mart waits for quieter times, beside the others.
+    pub fn waits_for_quiet(&self, mart: &QName) -> bool {
+        self.places.get(mart).is_some_and(|place| self.entries[*place].quiet.is_some())
     }
 
     /// What reads `place` and was due with it is not run, nor what reads that. Wishes wait for one that is only postponed.
@@ -184,8 +223,9 @@ impl Queue {
         entry.wishes.extend(stay);
         let due = want.map(|want| (want.cause, want.due_at)).or_else(|| Some((Cause::Request, gone.first()?.at)));
         let Some((cause, due_at)) = due else { return };
-        if want.is_some() {
+        if let Some(want) = want {
             entry.owed.insert(upstream.clone());
+            entry.owes_whole |= want.whole;
             entry.rearm(now);
         }
         if wishes {

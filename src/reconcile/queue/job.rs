@@ -44,6 +44,10 @@ pub struct Past {
     pub snapshot: Option<DateTime<Utc>>,
     /// When the last run of the whole mart began, or the build of an apply.
     pub full: Option<DateTime<Utc>>,
+    /// When the last run ended that changed rows, and the snapshot that it read.
+    pub changed: Option<(DateTime<Utc>, String)>,
+    /// The snapshot that the last good run read.
+    pub read: Option<String>,
     /// Failures in a row, up to now.
     pub failures: u32,
     /// Whether the last of them can pass.
@@ -139,8 +143,10 @@ pub enum Outcome {
     /// Not everything shows there (a table made again by an ETL job), so a due time is its next try after a minute, then two,
     /// four, an hour at most.
     Lasting,
-    /// It did not begin, and can from then on.
+    /// What it would compute has to wait for quieter times, until then.
     Postponed(DateTime<Utc>),
+    /// It did not begin, because somebody else is refreshing it, and is tried again then.
+    Held(DateTime<Utc>),
 }
 
 impl Outcome {

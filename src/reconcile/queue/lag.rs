@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Queue;
-use super::entry::{Entry, Want};
+use super::entry::{Entry, Hold, Want};
 use super::job::Cause;
 use super::time::{earlier, later, measured, seconds, spread};
 
@@ -71,5 +71,5 @@ impl Queue {
 /// Whether a mart is refreshed for those that read it: not while it is suspended, or fails by what does not pass. Such a one is
 /// as old as it is; its readers are not refreshed all the time because of it.
 fn follows(entry: &Entry) -> bool {
-    entry.by_itself() && entry.gate.is_none_or(|gate| !gate.lasting)
+    entry.by_itself() && entry.gate.is_none_or(|gate| gate.by != Hold::Lasting)
 }

@@ -93,7 +93,7 @@ impl Line {
         let late = now - at;
         let missed = late > MISSED_AFTER;
         let too_old = policy.start_deadline.is_some_and(|deadline| late > seconds(deadline));
-        let dropped = missed && (policy.misfire == Misfire::Skip || too_old);
+        let dropped = too_old || (missed && policy.misfire == Misfire::Skip);
         self.next = match self.schedule {
             Schedule::Cron(_) => self.after(now),
             Schedule::Interval(_) if dropped => self.after(now),

@@ -28,10 +28,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::refresh::{Asked, How};
 use crate::state::QName;
-use entry::{Entry, Ready, Running, Wish};
+use entry::{Entry, Hold, Ready, Running, Wish};
 use graph::Graph;
+use time::earlier;
 
 pub use job::{Cause, Ended, Job, Outcome, Past, Requested, Skip, Start};
+
+/// No priority of others makes a mart wait longer than this for its turn.
+const WAITS: TimeDelta = TimeDelta::minutes(1);
 
 /// Which marts are due, wait and run.
 #[derive(Debug)]
@@ -78,13 +82,13 @@ impl Queue {
         if free == 0 {
             return Vec::new();
         }
-        let mut begin = self.free_to_begin();
+        let mut begin = self.free_to_begin(now);
         begin.truncate(free);
         begin.into_iter().map(|(place, ready)| self.begin(place, ready, now)).collect()
     }
 
     /// What waits for nothing but a place, first things first.
-    fn free_to_begin(&self) -> Vec<(usize, Ready)> {
+    fn free_to_begin(&self, now: DateTime<Utc>) -> Vec<(usize, Ready)> {
         let idle = |entry: &Entry| entry.running.is_none() && !entry.gone;
         let waiting = self.entries.iter().enumerate().filter(|(_, entry)| idle(entry));
         let mut waiting: Vec<_> = waiting.filter_map(|(place, entry)| Some((place, entry.ready()?))).collect();
@@ -102,7 +106,10 @@ impl Queue {
         });
         waiting.sort_by_cached_key(|(place, ready)| {
             let job = &self.entries[*place].job;
-            (Reverse(job.policy.priority), ready.wave, Reverse(job.size_bytes), job.mart.clone())
+            // Who has waited for long waits no longer for those that are more important and due again and again.
+            let overdue = Some(ready.wave).filter(|wave| *wave <= earlier(now, WAITS));
+            let order = (Reverse(job.policy.priority), ready.wave, Reverse(job.size_bytes));
+            (overdue.is_none(), overdue, order, job.mart.clone())
         });
         waiting
     }
@@ -110,7 +117,7 @@ impl Queue {
     /// Wishes that cannot begin before some time. They hold up no more than what was asked for with them.
     fn postponed(&self) -> impl Iterator<Item = (usize, &Wish)> {
         let entries = self.entries.iter().enumerate();
-        let postponed = entries.filter(|(_, entry)| entry.gate.is_some_and(|gate| !gate.lasting));
+        let postponed = entries.filter(|(_, entry)| entry.gate.is_some_and(|gate| gate.by == Hold::Held));
         postponed.flat_map(|(place, entry)| entry.wishes.iter().map(move |wish| (place, wish)))
     }
 

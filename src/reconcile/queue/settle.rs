@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Queue;
-use super::entry::{Entry, Want};
+use super::entry::{Entry, Hold, Want};
 use super::graph::Graph;
 use super::job::{Cause, Job};
 use super::line::Line;
@@ -51,6 +51,7 @@ impl Queue {
         self.graph = Graph::of(self.entries.iter().map(|entry| &entry.job), &self.places);
         let new: Vec<usize> = unknown.iter().filter_map(|name| self.places.get(name).copied()).collect();
         self.read_ages(&new);
+        self.follow_the_past(&new, now);
         self.timers.clear();
         let takes = self.durations();
         for (place, takes) in takes.into_iter().enumerate() {
@@ -62,6 +63,23 @@ impl Queue {
             self.set_timer(place);
         }
         orphans
+    }
+
+    /// What was to follow when the daemon before ended: what a mart reads changed after the last run of the mart began, and not in
+    /// the same transaction.
+    fn follow_the_past(&mut self, new: &[usize], now: DateTime<Utc>) {
+        for &place in new {
+            let entry = &self.entries[place];
+            let past = &entry.job.past;
+            let since = past.started.max(past.snapshot);
+            let changed = |up: &usize| match &self.entries[*up].job.past.changed {
+                Some((at, snapshot)) => Some(*at) > since && past.read.as_ref() != Some(snapshot),
+                None => false,
+            };
+            if entry.job.policy.after && entry.by_itself() && self.graph.up[place].iter().any(changed) {
+                self.entries[place].want(Want { wave: now, due_at: now, cause: Cause::After, whole: false });
+            }
+        }
     }
 
     /// How old the rows of marts are that the queue did not know: as old as those of what they read, where these were there first.
@@ -123,10 +141,10 @@ impl Entry {
             self.rest(now);
         }
         if before.basis != self.job.basis {
-            let held = self.gate.take_if(|gate| gate.lasting).is_some();
+            let held = self.gate.take_if(|gate| gate.by == Hold::Lasting).is_some();
             self.failures = 0;
             if held && self.by_itself() {
-                self.want(Want { wave: now, due_at: now, cause: Cause::Retry, whole: false });
+                self.want(Want { wave: now, due_at: now, cause: Cause::Retry, whole: self.owes_whole });
             }
         }
     }
@@ -134,9 +152,11 @@ impl Entry {
     /// It does not run by itself any more. What sources changed is remembered until it does.
     fn rest(&mut self, now: DateTime<Utc>) {
         self.want = None;
+        self.quiet = None;
         self.retry = None;
         self.lag = None;
         self.owed.clear();
+        self.owes_whole = false;
         for line in &mut self.lines {
             line.rearm(now);
         }
@@ -150,6 +170,7 @@ impl Entry {
         }
         self.lines.clear();
         self.want = None;
+        self.quiet = None;
         self.retry = None;
         self.lag = None;
         self.change = None;

@@ -1,7 +1,7 @@
 -- Opens a run's row. Runs of this mart that never told their end are over: whoever holds its lock now is the only one.
 WITH abandoned AS (
   UPDATE {registry}.refreshes SET status = 'cancelled', finished_at = now(),
-         error = '{"kind": "connection", "message": "the process that ran it ended"}'::jsonb
+         error = '{"kind": "connection", "sqlstate": null, "message": "the process that ran it ended", "hint": null}'::jsonb
   WHERE project = $1 AND schema = $2 AND mart = $3 AND status = 'running'
   RETURNING project, schema, mart, status, NULL::float8 AS seconds, run, started_at, finished_at, row_count, size_bytes, newest),
 counted AS (
@@ -20,6 +20,4 @@ added AS (
   SELECT $1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, pg_catalog.pg_backend_pid(), $10, $11, $12
   WHERE $13::bigint IS NULL AND NOT EXISTS (SELECT FROM newer)
   RETURNING run)
-SELECT coalesce((SELECT run FROM taken), (SELECT run FROM added)) AS run, EXISTS (SELECT FROM newer) AS superseded,
-       -- The end of the run is what has to last; a crash of the server takes a beginning of the last moment with the run.
-       pg_catalog.set_config('synchronous_commit', 'off', true) AS quick
+SELECT coalesce((SELECT run FROM taken), (SELECT run FROM added)) AS run, EXISTS (SELECT FROM newer) AS superseded{quick}

@@ -5,6 +5,7 @@ mod committed;
 mod faults;
 mod fresh;
 mod leaders;
+mod left;
 mod logs;
 mod once;
 mod refused;

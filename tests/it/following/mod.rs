@@ -7,6 +7,7 @@ mod forced;
 mod limits;
 mod many;
 mod moving;
+mod pausing;
 mod shop;
 mod together;
 mod unchanged;

@@ -208,6 +208,35 @@ fn what_triggers_write_is_not_missed() {
     });
 }
 
+/// The row of what goes along is opened in the transaction of the rows, which is there after a crash once it is committed.
+#[test]
+fn what_is_committed_together_lasts() {
+    run(async {
+        let (database, folder) = diamond().await;
+        database
+            .script(&format!(
+                "ALTER DATABASE {} SET synchronous_commit = on;
+                 CREATE TABLE public.lasts AS SELECT ''::text AS how LIMIT 0;
+                 CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+                   INSERT INTO public.lasts VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+                 CREATE TRIGGER note AFTER INSERT OR UPDATE ON public.d FOR EACH ROW EXECUTE FUNCTION public.note();
+                 INSERT INTO orders VALUES (20, 'north', 5)",
+                database.name
+            ))
+            .await;
+        let desired = project::load(folder.path());
+        let mut items = project::items(&mut database.session().await, &desired).await;
+        items.iter_mut().skip(1).for_each(|item| item.asked = Asked { along: true, ..Asked::default() });
+        let items: Vec<&refresh::Item> = items.iter().collect();
+        let options = refresh_options();
+        let workers = refresh::Workers::new(&database.endpoint, &options.registry, &options.project);
+        let runs = workers.run_together(&items, &options, (&|| false, &|_| {})).await.expect("runs");
+        assert!(runs.iter().all(|run| matches!(run, refresh::Along::Ran(_))), "{runs:#?}");
+        workers.close().await;
+        assert_eq!(database.value("SELECT string_agg(DISTINCT how, ' ') FROM public.lasts").await, "on");
+    });
+}
+
 /// While others write, whoever reads all marts at once finds them as their queries were at one moment.
 #[test]
 fn whoever_reads_all_marts_reads_one_moment() {

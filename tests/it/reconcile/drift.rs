@@ -1,7 +1,7 @@
 //! What somebody changed by hand is told, or put back.
 
 use chrono::{TimeDelta, Utc};
-use datamart::reconcile::Reason;
+use datamart::reconcile::{Outcome, Reason};
 
 use super::{Rig, TOTALS, run};
 
@@ -102,5 +102,25 @@ fn what_a_commit_changes_is_not_healed() {
         let done = rig.drift(Utc::now()).await;
         assert_eq!(aspects(&done.healed), ["public.totals options:fillfactor"]);
         assert_eq!(rig.reconcile(Reason::Files).await.outcome.as_str(), "applied");
+    });
+}
+
+/// Before anything is in force, because the first plan of this daemon waits for somebody.
+#[test]
+fn drift_is_told_while_a_plan_waits_and_not_put_back() {
+    run(async {
+        let rig = Rig::shop(&[("project.toml", HEAL), ("totals.toml", TOTALS)]).await;
+        rig.database.script("DROP INDEX totals_amount_idx").await;
+        // Another daemon, whose first plan would drop a column.
+        let mut next = rig.again();
+        next.write("totals.toml", &TOTALS.replace("SELECT id, amount", "SELECT id"));
+        assert_eq!(
+            next.revisions.drift(&next.database.endpoint, Utc::now()).await.map(|found| found.found.len()),
+            None
+        );
+        let done = next.reconcile(Reason::Start).await;
+        assert!(matches!(done.outcome, Outcome::Pending { .. }), "{:?}", done.outcome);
+        let found = next.drift(Utc::now()).await;
+        assert_eq!((aspects(&found.found).len(), found.healed.len()), (1, 0), "{found:?}");
     });
 }

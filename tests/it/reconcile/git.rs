@@ -72,7 +72,7 @@ fn a_branch_is_applied_commit_by_commit() {
         assert_eq!(done.revision, Some(format!("main@sha1:{head}")));
         assert_eq!(rig.database.value("SELECT revision FROM datamart.marts").await, format!("main@sha1:{head}"));
         let done = rig.next().await;
-        assert_eq!((done.outcome, done.seen.is_none()), (Outcome::Unchanged, true), "nothing was looked at");
+        assert_eq!((done.outcome, done.seen.is_none()), (Outcome::AsBefore, true), "nothing was looked at");
         rig.folder.write("origin/marts/two.toml", ONE);
         std::fs::remove_file(rig.folder.path().join("origin/marts/one.toml")).expect("a file");
         let head = rig.commit();
@@ -103,6 +103,30 @@ fn a_branch_that_was_rewritten_is_followed() {
         let desired = done.desired.expect("manifests");
         let names: Vec<&str> = desired.marts.iter().map(|mart| mart.mart.name.name.as_str()).collect();
         assert_eq!(names, ["one", "three"]);
+    });
+}
+
+/// The branch is there, and what it points at cannot be had: a network that breaks in between, a repository that is damaged.
+#[test]
+fn what_is_named_and_cannot_be_fetched_leaves_the_work_tree() {
+    run(async {
+        let mut rig = Rig::new("marts").await;
+        assert_eq!(rig.next().await.outcome.as_str(), "applied");
+        rig.folder.write("origin/marts/two.toml", ONE);
+        let head = rig.commit();
+        let object = rig.folder.path().join("origin/.git/objects").join(&head[..2]).join(&head[2..]);
+        let away = rig.folder.path().join("away");
+        std::fs::rename(&object, &away).expect("the commit");
+        let done = rig.next().await;
+        assert!(matches!(&done.outcome, Outcome::Failed { kind, .. } if kind == "git"), "{:?}", done.outcome);
+        // The manifests of the last good revision are there still: whoever starts now goes on with them.
+        let mut next = Rig::daemon(&rig.folder, "marts");
+        drop(std::mem::replace(&mut rig.revisions, Rig::daemon(&rig.folder, "elsewhere")));
+        assert_eq!(next.load().await.expect("manifests").marts.len(), 1);
+        std::fs::rename(&away, &object).expect("the commit");
+        rig.revisions = next;
+        let done = rig.next().await;
+        assert_eq!(done.revision, Some(format!("main@sha1:{head}")), "{:?}", done.outcome);
     });
 }
 

@@ -48,6 +48,12 @@ impl Rig {
         rig
     }
 
+    /// As a daemon that was started just now finds it.
+    pub fn again(self) -> Self {
+        let load = LoadOptions { dir: self.folder.path().join("marts"), ..LoadOptions::default() };
+        Self { revisions: revisions(Source::Folder, load), ..self }
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         self.folder.write(&format!("marts/{name}"), text);
     }
@@ -57,7 +63,7 @@ impl Rig {
     }
 
     pub async fn drift(&mut self, now: DateTime<Utc>) -> Drifted {
-        self.revisions.drift(&self.database.endpoint, now).await
+        self.revisions.drift(&self.database.endpoint, now).await.expect("a look for drift")
     }
 
     /// The next reason to look; panics where there is none.

@@ -88,3 +88,26 @@ fn another_schedule_holds_until_the_file_changes_and_shows_as_drift() {
         assert!(seen.actual.overrides.0.is_empty());
     });
 }
+
+/// A revision that waits for somebody is not in force, and ends nothing.
+#[test]
+fn another_schedule_holds_while_the_plan_of_another_file_waits() {
+    run(async {
+        let mut rig = Rig::shop(&[("totals.toml", TOTALS)]).await;
+        let mut conn = rig.database.session().await;
+        let desired = rig.revisions.desired().expect("manifests");
+        let said = ["10m".to_owned()];
+        reconcile::reschedule(&mut conn, "datamart", &ana(), &desired.marts[0], &said).await.expect("a change");
+        rig.write("totals.toml", &TOTALS.replace("SELECT id, amount", "SELECT id, amount::text AS amount"));
+        let done = rig.reconcile(Reason::Files).await;
+        assert_eq!(done.outcome.as_str(), "pending", "{:?}", done.outcome);
+        let held = "SELECT count(*) FROM datamart.overrides";
+        assert_eq!(rig.database.value(held).await, "1");
+        rig.write("totals.toml", &format!("# later\n{TOTALS}"));
+        assert_eq!(rig.reconcile(Reason::Files).await.outcome.as_str(), "unchanged");
+        let told = "SELECT string_agg(concat_ws(' ', who, action, address, detail ->> 'reason'), ', ' ORDER BY id) FROM datamart.audit \
+                    WHERE action = 'schedule' AND who = 'daemon'";
+        assert_eq!(rig.database.value(told).await, "daemon schedule public.totals its file changed");
+        assert_eq!(rig.database.value(held).await, "0");
+    });
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use datamart::observe::{Gauges, metrics, own_metrics};
-use datamart::state::Mart;
+use datamart::state::{Mart, Strategy};
 
 use crate::cli::rig::Rig;
 use crate::support::database::run;
@@ -131,6 +131,29 @@ fn everything_is_told_of_every_mart() {
     let bytes = rig.value("SELECT pg_total_relation_size('kept')").parse().ok();
     assert_eq!(of(&later, "datamart_size_bytes", kept), bytes);
     assert!(!later.keys().any(|key| key.contains("seen")), "a view has no rows to tell of");
+}
+
+/// Whoever commits brings it up to date: it is not as old as its last refresh.
+#[test]
+fn what_writers_keep_has_no_age() {
+    let rig = Rig::of(MARTS);
+    rig.sql("CREATE TABLE source (id int, amount int); INSERT INTO source VALUES (1, 1), (2, 2)");
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    let mut desired = load(&rig.folder.path().join("datamarts"));
+    let mut ages = || {
+        let declared: Vec<&Mart> = desired.marts.iter().map(|mart| &mart.mart).collect();
+        let later = Utc::now() + TimeDelta::days(3);
+        let text = run(async {
+            let mut conn = rig.database.session().await;
+            metrics(&mut conn, "datamart", "shop", &declared, &gauges(), later).await.expect("metrics")
+        });
+        let told = samples(&text);
+        let kept = |name: &str| told[&format!("{name}{{datamart=\"public.kept\"}}")];
+        let found = (kept("datamart_age_seconds") > 0.0, kept("datamart_freshness"));
+        desired.marts.iter_mut().for_each(|mart| mart.mart.refresh.strategy = Strategy::OnCommit);
+        found
+    };
+    assert_eq!((ages(), ages()), ((true, 2.0), (false, 0.0)));
 }
 
 #[test]

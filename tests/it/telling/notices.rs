@@ -43,7 +43,7 @@ impl Told {
     /// As a daemon that takes over.
     fn teller(&self) -> Teller {
         let teller = Teller::new(&self.rig.database.endpoint, "datamart", "default");
-        teller.tell(Event::Settled(self.desired()));
+        teller.tell(Event::Settled(self.desired(), Arc::default()));
         teller
     }
 
@@ -95,6 +95,30 @@ fn each_change_of_state_is_told_once_even_by_the_next_leader() {
         teller.tell(Event::Elsewhere("public.part".to_owned()));
         finish(teller).await;
         assert_eq!(told.receiver.events()[4..], ["refresh_failed public.part", "recovered public.part"]);
+    });
+}
+
+/// A daemon that begins where a manifest does not parse knows of no mart but those that were applied.
+#[test]
+fn what_was_told_holds_though_the_manifests_cannot_be_read() {
+    let told = Told::new(ALL, PART);
+    run(async {
+        let teller = told.teller();
+        told.sql("INSERT INTO source VALUES (0)").await;
+        teller.tell(told.refresh().await);
+        finish(teller).await;
+        let desired = told.desired();
+        let applied = Arc::new(desired.marts.iter().map(|mart| mart.mart.clone()).collect());
+        let mut alone = (*desired).clone();
+        alone.marts.clear();
+        let alone = Arc::new(alone);
+        let teller = Teller::new(&told.rig.database.endpoint, "datamart", "default");
+        teller.tell(Event::Settled(alone, applied));
+        told.sql("DELETE FROM source WHERE amount = 0").await;
+        teller.tell(told.refresh().await);
+        finish(teller).await;
+        let events = ["refresh_failed public.part", "refreshed public.part", "recovered public.part"];
+        assert_eq!(told.receiver.events(), events);
     });
 }
 

@@ -398,6 +398,107 @@ fn the_age_of_data_is_that_of_its_newest_row() {
     }
 }
 
+/// As the program reads it: what has no zone is a time of the mart's.
+#[test]
+fn the_newest_row_is_of_the_mart_s_time_zone() {
+    let rig = chain();
+    let days = "type = \"table\"\nquery = \"SELECT id, now()::timestamp AS at FROM source\"\ntimezone = \"Asia/Tokyo\"\n\
+                [freshness]\ncolumn = \"at\"\nerror_after = \"10m\"\n";
+    rig.write("days.toml", days);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    rig.run(&["refresh", "days", "-q"]).done();
+    assert_eq!(rig.value("SELECT freshness FROM datamart.status WHERE mart = 'days'"), "fresh");
+    rig.sql("UPDATE datamart.refreshes SET newest = to_jsonb((now() AT TIME ZONE 'Asia/Tokyo') - interval '11 min') #>> '{}'");
+    assert_eq!(rig.value("SELECT freshness FROM datamart.status WHERE mart = 'days'"), "stale");
+    assert_eq!(rig.run(&["status", "--format", "json"]).done().json()["marts"][0]["freshness"], "stale");
+}
+
+/// Nothing that does not begin by itself has a next run, and what holds instead of the manifest says when it is.
+#[test]
+fn the_next_run_is_by_what_holds() {
+    let rig = chain();
+    let next = "SELECT round(extract(epoch FROM next_run - coalesce(last_started_at, created_at))) FROM datamart.status WHERE mart = 'base'";
+    assert_eq!(rig.value(next), "3600");
+    rig.sql(
+        "INSERT INTO datamart.overrides (project, schema, name, what, value, file, who)
+         VALUES ('shop', 'public', 'base', 'schedule', '{\"schedule\": [\"10m\"]}', 'x', 'ana')",
+    );
+    assert_eq!(rig.value(next), "600");
+    rig.sql("UPDATE datamart.marts SET declared = jsonb_set(declared, '{refresh,suspend}', 'true')");
+    assert_eq!(
+        rig.value("SELECT (next_run IS NULL AND suspended)::text FROM datamart.status WHERE mart = 'base'"),
+        "true"
+    );
+}
+
+#[test]
+fn what_writers_keep_has_no_age() {
+    let rig = chain();
+    rig.sql("UPDATE datamart.marts SET created_at = now() - interval '9 days', changed_at = now() - interval '9 days'");
+    let age = "SELECT freshness || ' ' || age_seconds FROM datamart.status WHERE mart = 'stored'";
+    assert!(rig.value(age).starts_with("stale 7776"), "{}", rig.value(age));
+    rig.sql("UPDATE datamart.marts SET declared = jsonb_set(declared, '{refresh,strategy}', '\"on_commit\"')");
+    assert_eq!(rig.value(age), "fresh 0");
+}
+
+/// Who says that no reader shall wait does not find out by waiting.
+#[test]
+fn a_session_makes_no_reader_wait_where_that_is_forbidden() {
+    let rig = chain();
+    run(async {
+        let mut conn = session(&rig, ROLE).await;
+        let row = call(&mut conn, "refresh('It''s \"odd\"; --', concurrent => true)").await.expect("a row");
+        let (status, method, _, error) = told(&row);
+        assert_eq!((status.as_str(), method), ("failed", None));
+        let words = "CONCURRENTLY needs a unique index on plain columns of public.\"It's \"\"odd\"\"; --\", without a predicate";
+        assert_eq!(error.as_deref(), Some(words));
+        assert_eq!(
+            told(&call(&mut conn, "refresh('base', concurrent => true)").await.expect("a row")),
+            success("concurrently", 2)
+        );
+        rig_sql(&rig, "REFRESH MATERIALIZED VIEW base WITH NO DATA").await;
+        let (.., error) = told(&call(&mut conn, "refresh('base', concurrent => true)").await.expect("a row"));
+        assert_eq!(error.as_deref(), Some("public.base holds no rows yet, so it cannot be refreshed CONCURRENTLY"));
+    });
+    assert_eq!(
+        rig.value("SELECT DISTINCT error ->> 'kind' FROM datamart.refreshes WHERE status = 'failed'"),
+        "missing"
+    );
+}
+
+/// Whoever cancels the refresh of everything does not cancel that of one mart.
+#[test]
+fn a_call_that_is_cancelled_asks_for_nothing_more() {
+    let rig = chain();
+    let slow = "type = \"materialized_view\"\nquery = \"SELECT pg_sleep(amount * 30) IS NULL AS slept FROM source WHERE id = 99\"\n";
+    rig.write("aa.toml", slow);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    rig.sql("INSERT INTO source VALUES (99, 1)");
+    run(async {
+        let mut conn = session(&rig, ROLE).await;
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut conn).await.expect("a number");
+        let cancel = async {
+            let asleep = format!(
+                "SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'PgSleep' AND query LIKE '%refresh_all%'"
+            );
+            let began = "SELECT count(*) FROM datamart.refreshes WHERE status = 'running'";
+            until("it sleeps", async || {
+                rig.database.value(began).await == "1" && rig.database.value(&asleep).await == "1"
+            })
+            .await;
+            rig_sql(&rig, &format!("SELECT pg_cancel_backend({pid})")).await;
+        };
+        let (row, ()) = tokio::join!(call(&mut conn, "refresh_all()"), cancel);
+        let row = row.expect("a row");
+        assert_eq!((row.get::<i32, _>("refreshed"), row.get::<i32, _>("unfinished")), (0, 0));
+    });
+    let left =
+        "SELECT string_agg(concat_ws(' ', mart, status, error ->> 'kind'), ', ' ORDER BY run) FROM datamart.refreshes";
+    let left = rig.value(left);
+    assert!(left.contains("aa cancelled cancelled") && left.contains("base cancelled cancelled"), "{left}");
+    assert_eq!(rig.value("SELECT count(*) FROM datamart.refreshes WHERE status IN ('queued', 'running')"), "0");
+}
+
 #[test]
 fn sql_and_program_mean_the_same() {
     let rig = chain();

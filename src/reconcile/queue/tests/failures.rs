@@ -132,7 +132,7 @@ fn a_retry_that_was_waited_for_survives_the_daemon() {
 #[test]
 fn what_is_postponed_waits_and_holds_up_nobody() {
     let mut queue = at_noon(vec![noon("a", &[]), noon("b", &["a"]), scheduled("c", &["a"], &["1 12 * * *"])]);
-    let until = Outcome::Postponed(at(12, 10, 0));
+    let until = Outcome::Held(at(12, 10, 0));
     assert_eq!(queue.end("a", until, at(12, 0, 0), at(12, 0, 0)), ["b for a"]);
     assert_eq!(queue.begins(at(12, 1, 0)), ["c schedule"]);
     queue.good("c", at(12, 1, 0), at(12, 1, 1));
@@ -149,7 +149,7 @@ fn what_was_asked_for_together_waits_for_one_that_is_postponed() {
         queue.request(&name(mart), run, &Asked::default(), at(1, 0, 0));
     }
     assert_eq!(queue.begins(at(1, 0, 0)), ["a request"]);
-    assert_eq!(queue.end("a", Outcome::Postponed(at(1, 5, 0)), at(1, 0, 0), at(1, 0, 0)), Vec::<String>::new());
+    assert_eq!(queue.end("a", Outcome::Held(at(1, 5, 0)), at(1, 0, 0), at(1, 0, 0)), Vec::<String>::new());
     queue.request(&name("c"), 3, &Asked::default(), at(1, 1, 0));
     assert_eq!(queue.begins(at(1, 1, 0)), ["c request"]);
     assert_eq!(queue.begins(at(1, 5, 0)), ["a request"]);

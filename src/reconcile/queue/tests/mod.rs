@@ -6,7 +6,9 @@ mod failures;
 mod lag;
 mod marts;
 mod order;
+mod past;
 mod property;
+mod quiet;
 mod requests;
 mod schedule;
 

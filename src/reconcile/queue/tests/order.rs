@@ -45,6 +45,23 @@ fn larger_priority_first_then_larger_marts() {
 }
 
 #[test]
+fn who_is_more_important_again_and_again_keeps_nobody_waiting_for_ever() {
+    let mut urgent = scheduled("urgent", &[], &["10s"]);
+    (urgent.policy.priority, urgent.past.started) = (5, Some(at(11, 59, 50)));
+    let mut queue = queue_at(vec![urgent, noon("small", &[])], at(11, 59, 55));
+    let mut now = at(12, 0, 0);
+    let mut began = Vec::new();
+    while now < at(12, 2, 0) {
+        began.extend(queue.begins_of(now, 1));
+        let mart = if began.last().is_some_and(|last| last.starts_with("small")) { "small" } else { "urgent" };
+        queue.good(mart, now, now + TimeDelta::seconds(15));
+        now += TimeDelta::seconds(15);
+    }
+    assert_eq!(began.iter().filter(|what| *what == "small schedule").count(), 1, "{began:?}");
+    assert_eq!(began[..4], ["urgent schedule"; 4]);
+}
+
+#[test]
 fn what_reads_a_mart_follows_each_once_in_a_diamond_of_two_depths() {
     let jobs = vec![noon("a", &[]), job("b", &["a"]), job("c", &["b"]), job("d", &["a", "c"]), job("e", &["d", "b"])];
     let all = before_noon(jobs).simulate(at(13, 0, 0));

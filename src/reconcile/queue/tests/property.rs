@@ -82,14 +82,15 @@ proptest! {
                     1 => Outcome::Failed,
                     2 => Outcome::Lasting,
                     3 => Outcome::Unchanged,
-                    4 => Outcome::Postponed(now + TimeDelta::seconds(30)),
+                    4 => Outcome::Held(now + TimeDelta::seconds(30)),
+                    5 => Outcome::Postponed(now + TimeDelta::seconds(30)),
                     _ => Outcome::Good,
                 };
                 let skips = queue.ended(&mart, &Ended { started, outcome, whole: false }, now);
                 for skip in skips {
                     skip.runs.iter().for_each(|run| { asked.remove(run); });
                 }
-                if let Outcome::Postponed(_) = outcome {
+                if let Outcome::Held(_) = outcome {
                     // Its row waits again.
                     asked.extend(queue.entries[queue.places[&mart]].wishes.iter().flat_map(|w| [vec![w.run], w.joined.clone()].concat()));
                 }

@@ -193,6 +193,16 @@ fn what_was_missed_is_dropped_where_the_manifest_says_so() {
 }
 
 #[test]
+fn a_short_start_deadline_counts_too() {
+    for (late, begins) in [(20, 1), (40, 0)] {
+        let mut job = scheduled("a", &[], &["0 2 * * *"]);
+        job.policy.start_deadline = Some(30);
+        let mut queue = queue_at(vec![job], at(1, 0, 0));
+        assert_eq!(queue.begins(at(2, 0, late)).len(), begins, "{late} s late");
+    }
+}
+
+#[test]
 fn a_takeover_within_seconds_misses_nothing() {
     let mut job = scheduled("a", &[], &["0 2 * * *"]);
     job.policy.misfire = Misfire::Skip;
