@@ -33,8 +33,10 @@ CROSS JOIN LATERAL (SELECT m.kind NOT IN ('view', 'temporary') AS stores) AS s
 LEFT JOIN {registry}.versions AS v ON v.project = m.project AND v.schema = m.schema AND v.name = m.name AND v.published
 -- What an apply built is as new as the apply.
 CROSS JOIN LATERAL (SELECT greatest(m.changed_at, v.created_at) AS changed_at, coalesce(v.created_at, m.created_at) AS filled_at) AS x
-LEFT JOIN pg_catalog.pg_namespace AS ns ON ns.nspname = m.schema
-LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = ns.oid AND c.relname = coalesce(v.relation, m.name)
+-- Who has versions stores its rows in the published one; its own name is a view.
+LEFT JOIN LATERAL pg_catalog.parse_ident(v.relation) AS q(words) ON true
+LEFT JOIN pg_catalog.pg_namespace AS ns ON ns.nspname = coalesce(q.words[1], m.schema)
+LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = ns.oid AND c.relname = coalesce(q.words[2], m.name)
 LEFT JOIN LATERAL (
   SELECT c.relpages + coalesce(pg_catalog.sum(r.relpages), 0)::bigint AS pages
   FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS r ON r.oid = i.indexrelid WHERE i.indrelid = c.oid) AS p ON true
@@ -117,8 +119,9 @@ BEGIN
   CROSS JOIN LATERAL format('%I.%I', r.schema, r.mart) AS full_name
   LEFT JOIN {registry}.marts AS m ON m.project = r.project AND m.schema = r.schema AND m.name = r.mart AND m.status <> 'dropped'
   LEFT JOIN {registry}.versions AS v ON v.project = m.project AND v.schema = m.schema AND v.name = m.name AND v.published
-  LEFT JOIN pg_namespace AS n ON n.nspname = m.schema
-  LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = coalesce(v.relation, m.name)
+  LEFT JOIN LATERAL parse_ident(v.relation) AS q(words) ON true
+  LEFT JOIN pg_namespace AS n ON n.nspname = coalesce(q.words[1], m.schema)
+  LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = coalesce(q.words[2], m.name)
   WHERE r.run = $1 AND r.status = 'queued'
   FOR UPDATE OF r;
   IF NOT FOUND THEN
@@ -200,7 +203,7 @@ DECLARE
   other bigint;
 BEGIN
   SELECT r.project, r.schema, r.mart, r.method, coalesce(v.declared, m.declared) AS declared, m.declared #>> '{freshness,column}' AS newest,
-         format('%I.%I', m.schema, coalesce(v.relation, m.name)) AS relation
+         coalesce(v.relation, format('%I.%I', m.schema, m.name)) AS relation
   INTO STRICT mine
   FROM {registry}.refreshes AS r
   JOIN {registry}.marts AS m ON m.project = r.project AND m.schema = r.schema AND m.name = r.mart

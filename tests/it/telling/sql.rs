@@ -443,6 +443,23 @@ fn what_writers_keep_has_no_age() {
 
 /// Who says that no reader shall wait does not find out by waiting.
 #[test]
+fn who_has_versions_is_where_its_rows_are() {
+    let versioned = "type = \"materialized_view\"\nquery = \"SELECT id FROM source\"\n[versions]\nkeep = 2\n";
+    let rig = Rig::of(&[("project.toml", "[project]\nname = \"shop\"\n"), ("Sales 1.toml", versioned)]);
+    rig.sql("CREATE TABLE source (id int); INSERT INTO source VALUES (1), (2)");
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    let state = "SELECT concat_ws(' ', status, freshness, rows) FROM datamart.status";
+    assert_eq!(rig.value(state), "active fresh 2");
+    run(async {
+        let mut conn = session(&rig, ROLE).await;
+        rig_sql(&rig, "INSERT INTO source VALUES (3)").await;
+        let row = call(&mut conn, "refresh('Sales 1')").await.expect("a refresh");
+        assert_eq!(told(&row), success("plain", 3));
+    });
+    assert_eq!(rig.value("SELECT count(*) FROM \"Sales 1\""), "3");
+}
+
+#[test]
 fn a_session_makes_no_reader_wait_where_that_is_forbidden() {
     let rig = chain();
     run(async {
