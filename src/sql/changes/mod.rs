@@ -112,6 +112,9 @@ impl Obstacle {
 /// What stands for something in templates.
 const PLACES: [&str; 4] = ["{delta:", "{all:", "{within:", "{since}"];
 
+/// How the columns and variables begin that logs and the statements around a query add.
+const RESERVED: [&str; 2] = ["datamart_", "datamart "];
+
 /// How the rows of a query follow what changes.
 ///
 /// `canonical` is the server's text, `output` its columns with their types, `prefer` columns that tell the mart's rows apart.
@@ -157,6 +160,13 @@ pub fn derive(
     }
     let choice = choose::Choice { flats: &flats, sources: &lowering.sources, output, prefer, known, root: &root, text };
     let mut changes = choice.best()?;
+    let logged = changes.sources.iter().flat_map(|source| &source.columns).map(|column| &column.name);
+    if let Some(name) = logged
+        .chain(output.iter().map(|(name, _)| name))
+        .find(|name| RESERVED.iter().any(|start| name.starts_with(start)))
+    {
+        return Err(Obstacle::at(name, format!("the column {name} begins with `datamart`, as ours beside it do")));
+    }
     let texts = lowering.views.iter().filter_map(|view| known.views.get(view)).map(|view| view.definition.as_str());
     let made = texts.chain([text]).flat_map(|text| names(text).made).filter_map(|name| known.made.get(&name));
     changes.doubts = doubt::doubts(&root, output, &lowering.sources, known);

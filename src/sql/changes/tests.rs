@@ -357,6 +357,7 @@ fn obstacles() {
             "c_id integer",
         ),
         (" SELECT row_number() OVER (ORDER BY o.id) AS r, o.id FROM public.orders o", "r bigint, id integer"),
+        (" SELECT o.id, o.c_id AS datamart_me FROM public.orders o", "id integer, datamart_me integer"),
     ];
     let told: Vec<String> = all.into_iter().map(|(query, output)| told(query, output)).collect();
     insta::assert_snapshot!(told.join("\n"), @r#"
@@ -373,6 +374,7 @@ fn obstacles() {
     the function unknown() is not known «unknown»
     now() moves, and rows are not found by where it stands «now»
     no column of the result is in the PARTITION BY of every window «OVER»
+    the column datamart_me begins with `datamart`, as ours beside it do «datamart_me»
     "#);
 }
 
