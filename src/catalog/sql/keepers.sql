@@ -10,6 +10,8 @@ SELECT p.proname::text AS name,
            WHERE t.tgenabled = 'A' AND t.tgdeferrable AND t.tginitdeferred AND t.tgtype = 5 AND t.tgqual IS NULL
        ) AND EXISTS (
            SELECT FROM pg_catalog.pg_class AS c WHERE c.relname = $2 || '_locks' AND c.relnamespace = n.oid AND c.relkind = 'r'
+       ) AND EXISTS (
+           SELECT FROM pg_catalog.pg_proc AS f WHERE f.proname = $2 || '_pinned' AND f.pronamespace = n.oid AND f.pronargs = 0 AND f.prosecdef
        ) AS works
 FROM pg_catalog.pg_namespace AS n
 JOIN pg_catalog.pg_proc AS p ON p.pronamespace = n.oid AND pg_catalog.starts_with(p.proname::text, $2)

@@ -66,7 +66,7 @@ impl Keeping<'_> {
         schemas.map(quote_ident).collect::<Vec<_>>().join(", ")
     }
 
-    /// Its owner reads the logs in the function, and gets no more of the registry than that takes.
+    /// Its owner reads the logs in the function, and gets no more of the registry than that takes. Who has which lock it cannot change.
     pub fn grants(&self, keeper: &Keeper, user: &str, registry: &str, project: &str) -> Vec<String> {
         if self.owner == user {
             return Vec::new();
@@ -79,7 +79,8 @@ impl Keeping<'_> {
         vec![
             format!("GRANT USAGE ON SCHEMA {} TO {owner}", quote_ident(registry)),
             format!("GRANT SELECT ON {} TO {owner}", tables.join(", ")),
-            format!("GRANT SELECT, INSERT, UPDATE ON {} TO {owner}", keeper.locks()),
+            format!("REVOKE ALL ON {} FROM {owner}", keeper.locks()),
+            format!("GRANT SELECT, INSERT (mart, number), UPDATE (times) ON {} TO {owner}", keeper.locks()),
         ]
     }
 }
