@@ -94,7 +94,8 @@ pub(super) fn of_mart(keeper: &Keeper, kept: &Kept<'_>, owner: &str, settings: &
 
 /// The function that calls those of the marts, in this order.
 pub(super) fn work(keeper: &Keeper, (registry, project): (&str, &str), marts: &[(&QName, Vec<&QName>)]) -> Function {
-    let fed = marts.iter().any(|(_, sources)| sources.iter().any(|source| marts.iter().any(|(mart, _)| mart == source)));
+    let fed =
+        marts.iter().any(|(_, sources)| sources.iter().any(|source| marts.iter().any(|(mart, _)| mart == source)));
     let alike = marts.windows(2).all(|two| two[0].1 == two[1].1);
     let none = format!("DELETE FROM {} WHERE xid OPERATOR(pg_catalog.=) me;\n", keeper.transactions());
     let mut body = "DECLARE\n    me pg_catalog.xid8 := pg_catalog.pg_current_xact_id();\n".to_owned();

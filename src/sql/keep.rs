@@ -362,12 +362,7 @@ fn statements(
 }
 
 /// The query for some keys, and the condition on the mart's rows, named `m`.
-fn narrowed(
-    changes: &Changes,
-    keys: &[usize],
-    named: &dyn Fn(&str, usize) -> String,
-    nulls: bool,
-) -> (String, String) {
+fn narrowed(changes: &Changes, keys: &[usize], named: &dyn Fn(&str, usize) -> String, nulls: bool) -> (String, String) {
     let condition = |of: &str| {
         let conditions = keys.iter().map(|at| {
             let (key, column) = (&changes.key[*at], format!("{of}.{}", quote_ident(&changes.key[*at].name)));
