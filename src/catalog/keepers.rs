@@ -14,6 +14,8 @@ pub struct Keepers {
     pub functions: BTreeMap<String, KeeperFunction>,
     /// The trigger that calls them fires, and the tables are there.
     pub works: bool,
+    /// Who calls the marts' functions: who made the first of them.
+    pub caller: Option<String>,
 }
 
 /// One of the functions.
@@ -40,6 +42,7 @@ impl Keepers {
         let mut keepers = Self::default();
         for row in rows {
             keepers.works = row.try_get("works")?;
+            keepers.caller = row.try_get("caller")?;
             let function = KeeperFunction { body: row.try_get("body")?, made: row.try_get("made")? };
             keepers.functions.insert(row.try_get("name")?, function);
         }

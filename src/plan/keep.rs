@@ -112,6 +112,8 @@ pub(super) fn keep(
     if !missing && (!order || altered || !keep.first.is_empty()) {
         return keep;
     }
+    // A function that is made anew stays its owner's.
+    let caller = known.caller.as_deref().unwrap_or(&actual.server.user);
     let mut last: Vec<(String, String, Option<String>)> = vec![(keep.address.clone(), lock, None)];
     for ((mart, function), _) in marts.iter().zip(&functions).zip(&stays).filter(|(_, stays)| !**stays) {
         let address = mart.name.to_string();
@@ -119,7 +121,7 @@ pub(super) fn keep(
         last.extend(grants.into_iter().map(|sql| (address.clone(), sql, None)));
         last.extend(function.create().into_iter().map(|sql| (address.clone(), sql, None)));
         if mart.owner != actual.server.user {
-            let (owner, user) = (quote_ident(&mart.owner), quote_ident(&actual.server.user));
+            let owner = quote_ident(&mart.owner);
             let schema = quote_ident(registry);
             let signature = function.signature();
             // Who gets a function has to be let into its schema, for as long as that takes.
@@ -127,8 +129,11 @@ pub(super) fn keep(
                 (address.clone(), format!("GRANT CREATE ON SCHEMA {schema} TO {owner}"), None),
                 (address.clone(), format!("ALTER FUNCTION {signature} OWNER TO {owner}"), None),
                 (address.clone(), format!("REVOKE CREATE ON SCHEMA {schema} FROM {owner}"), None),
-                (address.clone(), format!("GRANT EXECUTE ON FUNCTION {signature} TO {user}"), Some(mart.owner.clone())),
             ]);
+        }
+        if mart.owner != caller {
+            let sql = format!("GRANT EXECUTE ON FUNCTION {} TO {}", function.signature(), quote_ident(caller));
+            last.push((address.clone(), sql, Some(mart.owner.clone())));
         }
         let reason = match known.functions.get(&function.name.name) {
             Some(_) if changed(function) || altered => "what keeps it as writers commit was changed",

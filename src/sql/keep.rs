@@ -76,38 +76,37 @@ fn bare(type_name: &str) -> String {
 
 /// The body, of a function with the argument `datamart_me`: the transaction whose changes are looked at. NULL stands for all changes
 /// since the mart's position; where the logs do not tell them, all rows are computed.
+///
+/// All of it is one subtransaction, so that what goes wrong is nobody's failed write; a second one begins where keys cannot be computed.
 pub fn kept_body(kept: &Kept<'_>) -> String {
     let changes = kept.view.changes;
     let keys: Vec<usize> = asked_by(changes).into_iter().map(|(at, _)| at).collect();
     let apart = told_apart(changes);
     let mart = kept.view.rows;
     let mut text = format!(
-        "#variable_conflict use_column\nBEGIN\n{}{}BEGIN\n{}",
+        "#variable_conflict use_column\nBEGIN\n{}{}BEGIN\nLOOP\n    BEGIN\n{}",
         as_owner(kept),
         declared(changes, &keys),
         there(kept)
     );
     if apart.is_none() {
-        let _ = writeln!(text, "    {}", locked(kept, "ARRAY[0]"));
+        let _ = writeln!(text, "        {}", locked(kept, "ARRAY[0]"));
     }
     let by_me = gathered(kept, apart.as_deref(), "l.datamart_xid = datamart_me");
     let since = gathered(kept, None, "NOT pg_catalog.pg_visible_in_snapshot(l.datamart_xid, datamart_since)");
-    // Without the filters of the query a key may be computed of what the query never computes with.
     let _ = write!(
         text,
-        "    BEGIN\n        IF datamart_me IS NOT NULL THEN\n{by_me}\
+        "        IF datamart_all THEN\n            NULL;\n        ELSIF datamart_me IS NOT NULL THEN\n{by_me}\
          \x20           IF datamart_poisoned THEN\n                RETURN;\n            END IF;\n        ELSE\n\
          \x20           datamart_since := (SELECT p.snapshot FROM (\n{}\n) AS p);\n\
          \x20           IF datamart_since IS NULL THEN\n                datamart_all := true;\n            ELSE\n{since}\
-         \x20               datamart_all := datamart_all OR datamart_poisoned;\n            END IF;\n        END IF;\n\
-         \x20   EXCEPTION\n        WHEN data_exception THEN\n            datamart_all := true;\n{}    END;\n",
+         \x20               datamart_all := datamart_all OR datamart_poisoned;\n            END IF;\n        END IF;\n",
         position(&kept.view),
-        left(mart, "syntax_error_or_access_rule_violation"),
     );
-    // … and from here on the planner knows better.
+    // From here on the planner knows better.
     let _ = writeln!(
         text,
-        "    datamart_scans := pg_catalog.set_config('enable_seqscan', {}, true);",
+        "        datamart_scans := pg_catalog.set_config('enable_seqscan', {}, true);",
         quote_literal(kept.scans)
     );
     if apart.is_some() {
@@ -115,15 +114,17 @@ pub fn kept_body(kept: &Kept<'_>) -> String {
         let locks = format!("CASE WHEN datamart_all THEN {all} ELSE datamart_locks END");
         let _ = writeln!(
             text,
-            "    IF datamart_all OR datamart_keys > 0 THEN\n        {}\n    END IF;",
+            "        IF datamart_all OR datamart_keys > 0 THEN\n        {}\n        END IF;",
             locked(kept, &locks)
         );
     }
+    // Without the filters of the query a key may be computed of what the query never computes with.
     let _ = write!(
         text,
-        "    BEGIN\n{}    EXCEPTION\n{}    END;\nEND;\nEND;\n",
+        "        datamart_found := true;\n{}        EXIT;\n    EXCEPTION\n        WHEN data_exception THEN\n            \
+         IF datamart_found THEN\n                RAISE;\n            END IF;\n            datamart_all := true;\n{}    END;\nEND LOOP;\nEND;\nEND;\n",
         written(kept, &keys),
-        left(mart, "syntax_error_or_access_rule_violation OR integrity_constraint_violation"),
+        left(mart, one_column(kept, &keys)),
     );
     text
 }
@@ -133,10 +134,11 @@ pub fn kept_body(kept: &Kept<'_>) -> String {
 fn as_owner(kept: &Kept<'_>) -> String {
     let mart = kept.view.rows;
     let function = Keeper::new(kept.view.registry, kept.view.project).mart(mart);
-    let function = quote_literal(&format!("{function}(pg_catalog.xid8)"));
+    let [schema, name] = [&function.schema, &function.name].map(|text| quote_literal(text));
     format!(
         "    IF CURRENT_USER OPERATOR(pg_catalog.<>) {}::pg_catalog.name THEN\n        \
-         IF NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS p WHERE p.oid OPERATOR(pg_catalog.=) pg_catalog.to_regprocedure({function})::pg_catalog.oid \
+         IF NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace \
+         WHERE n.nspname OPERATOR(pg_catalog.=) {schema} AND p.proname OPERATOR(pg_catalog.=) {name} \
          AND pg_catalog.pg_get_userbyid(p.proowner) OPERATOR(pg_catalog.=) CURRENT_USER) THEN\n            \
          RAISE WARNING '{} does not show this change until it is refreshed: its function does not run as its owner';\n            \
          RETURN;\n        END IF;\n    END IF;\n",
@@ -153,7 +155,8 @@ fn in_message(mart: &QName) -> String {
 fn declared(changes: &Changes, keys: &[usize]) -> String {
     let mut text = String::from(
         "DECLARE\n    datamart_early pg_catalog.bool;\n    datamart_scans pg_catalog.text;\n    datamart_since pg_catalog.pg_snapshot;\n    datamart_all pg_catalog.bool := false;\n    \
-         datamart_poisoned pg_catalog.bool := false;\n    datamart_keys pg_catalog.int8 := 0;\n    \
+         datamart_poisoned pg_catalog.bool := false;\n    datamart_found pg_catalog.bool := false;\n    \
+         datamart_written pg_catalog.int8;\n    datamart_keys pg_catalog.int8 := 0;\n    \
          datamart_locks pg_catalog.int4[];\n    datamart_parts pg_catalog.int4 := 0;\n",
     );
     for at in keys {
@@ -202,19 +205,26 @@ fn there(kept: &Kept<'_>) -> String {
 fn locked(kept: &Kept<'_>, numbers: &str) -> String {
     let locks = Keeper::new(kept.view.registry, kept.view.project).locks();
     let mart = quote_literal(&kept.view.rows.to_string());
-    // All changes at once are looked at where nobody else keeps the mart.
+    // All changes at once are looked at where nobody else keeps the mart. One lock is the rule, and costs a third of what many do.
+    let taken = "ON CONFLICT (mart, number) DO UPDATE SET times = l.times + 1;";
     format!(
         "datamart_locks := CASE WHEN datamart_me IS NULL THEN ARRAY[-1] ELSE {numbers} END;\n        \
-         INSERT INTO {locks} AS l (mart, number) SELECT {mart}, n.number FROM pg_catalog.unnest(datamart_locks) AS n (number) ORDER BY n.number\n        \
-         ON CONFLICT (mart, number) DO UPDATE SET times = l.times + 1;"
+         IF pg_catalog.cardinality(datamart_locks) = 1 THEN\n            \
+         INSERT INTO {locks} AS l (mart, number) VALUES ({mart}, datamart_locks[1]) {taken}\n        ELSE\n            \
+         INSERT INTO {locks} AS l (mart, number) SELECT {mart}, n.number FROM pg_catalog.unnest(datamart_locks) AS n (number) ORDER BY n.number\n            \
+         {taken}\n        END IF;"
     )
 }
 
-/// What is not about the values that somebody writes does not keep them from it: the mart is behind until it is refreshed.
-fn left(mart: &QName, conditions: &str) -> String {
+/// What is not about the values that somebody writes does not keep them from it: the mart is behind until it is refreshed. Who waits no
+/// longer for a lock is told so. Rows that come `by_key` and are two of one key are the mart's business, as they are by its indexes.
+fn left(mart: &QName, by_key: bool) -> String {
     let mart = in_message(mart);
+    let twice = if by_key { " OR cardinality_violation" } else { "" };
     format!(
-        "        WHEN {conditions} THEN\n            \
+        "        WHEN syntax_error_or_access_rule_violation OR invalid_schema_name OR feature_not_supported OR object_not_in_prerequisite_state \
+         OR integrity_constraint_violation{twice} THEN\n            \
+         IF SQLSTATE = '55P03' THEN\n                RAISE;\n            END IF;\n            \
          RAISE WARNING '{mart} does not show this change until it is refreshed: %', SQLERRM;\n            RETURN;\n"
     )
 }
@@ -280,8 +290,10 @@ fn written(kept: &Kept<'_>, keys: &[usize]) -> String {
     let all = merge.statements(&super::changes::whole(changes), "true");
     let all: String = all.iter().map(|sql| format!("{sql};\n")).collect();
     let named = |what: &str, at: usize| format!("datamart_{what}{at}");
-    let few = statements(changes, keys, &merge, &named, false);
-    let few: String = few.iter().map(|sql| format!("{sql};\n")).collect();
+    let few: String = match one_column(kept, keys) {
+        true => by_key(changes, keys, &merge, &named),
+        false => statements(changes, keys, &merge, &named, false).iter().map(|sql| format!("{sql};\n")).collect(),
+    };
     let mut given = Vec::new();
     for at in keys {
         given.extend([named("k", *at), named("n", *at)]);
@@ -320,6 +332,23 @@ fn one_by_one(at: usize, some: &str) -> String {
     )
 }
 
+/// The mart's primary key is the one column that it is looked for by, so that all rows which are computed are behind a lock.
+fn one_column(kept: &Kept<'_>, keys: &[usize]) -> bool {
+    let changes = kept.view.changes;
+    let [at] = keys else { return false };
+    !kept.unique && changes.key.len() == 1 && kept.primary_key == [changes.key[*at].name.clone()]
+}
+
+/// A row of each key: what nobody else can have written meanwhile needs no comparison before it is written.
+fn by_key(changes: &Changes, keys: &[usize], merge: &Merge<'_>, named: &dyn Fn(&str, usize) -> String) -> String {
+    let (some, condition) = narrowed(changes, keys, named, false);
+    format!(
+        "{};\nGET DIAGNOSTICS datamart_written = ROW_COUNT;\nIF datamart_written < datamart_keys THEN\n{};\nEND IF;\n",
+        merge.come(&some),
+        merge.went(&some, &condition)
+    )
+}
+
 /// The statements that write the rows of the keys which `named` gives the names of; with `nulls` NULL may be among them.
 fn statements(
     changes: &Changes,
@@ -328,6 +357,12 @@ fn statements(
     named: &dyn Fn(&str, usize) -> String,
     nulls: bool,
 ) -> Vec<String> {
+    let (some, condition) = narrowed(changes, keys, named, nulls);
+    merge.statements(&some, &condition)
+}
+
+/// The query for some keys, and the condition on the mart's rows, named `m`.
+fn narrowed(changes: &Changes, keys: &[usize], named: &dyn Fn(&str, usize) -> String, nulls: bool) -> (String, String) {
     let condition = |of: &str| {
         let conditions = keys.iter().map(|at| {
             let (key, column) = (&changes.key[*at], format!("{of}.{}", quote_ident(&changes.key[*at].name)));
@@ -344,5 +379,5 @@ fn statements(
         within(key, &named("lo", at), &named("hi", at), &null)
     });
     let some = format!("SELECT q.* FROM (\n{computed}\n) AS q WHERE {}", condition("q"));
-    merge.statements(&some, &condition("m"))
+    (some, condition("m"))
 }

@@ -37,6 +37,11 @@ impl Keeper {
         self.named("_work")
     }
 
+    /// The function that does so with the settings that refreshes have.
+    pub fn pinned(&self) -> QName {
+        self.named("_pinned")
+    }
+
     /// What the names of the marts' functions begin with; nothing else's does.
     pub fn prefix(&self) -> String {
         format!("{}__", self.base)

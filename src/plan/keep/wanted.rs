@@ -9,7 +9,7 @@ use crate::compile::{Compiled, recorded_for};
 use crate::manifest::{Desired, DesiredMart};
 use crate::plan::{Options, PlanProblem};
 use crate::sql::{FreshView, Kept, asked_by};
-use crate::state::{Changes, Keeper, Kind, Mart, QName, Strategy, log_name, log_segments, quote_ident};
+use crate::state::{Changes, Keeper, Kind, Mart, Part, QName, Strategy, log_name, log_segments, quote_ident};
 
 /// A setting that is another while logs are read.
 const SCANS: &str = "enable_seqscan";
@@ -66,7 +66,7 @@ impl Keeping<'_> {
         schemas.map(quote_ident).collect::<Vec<_>>().join(", ")
     }
 
-    /// Its owner reads the logs in the function, and gets no more of the registry than that takes.
+    /// Its owner reads the logs in the function, and gets no more of the registry than that takes. Who has which lock it cannot change.
     pub fn grants(&self, keeper: &Keeper, user: &str, registry: &str, project: &str) -> Vec<String> {
         if self.owner == user {
             return Vec::new();
@@ -79,7 +79,8 @@ impl Keeping<'_> {
         vec![
             format!("GRANT USAGE ON SCHEMA {} TO {owner}", quote_ident(registry)),
             format!("GRANT SELECT ON {} TO {owner}", tables.join(", ")),
-            format!("GRANT SELECT, INSERT, UPDATE ON {} TO {owner}", keeper.locks()),
+            format!("REVOKE ALL ON {} FROM {owner}", keeper.locks()),
+            format!("GRANT SELECT, INSERT (mart, number), UPDATE (times) ON {} TO {owner}", keeper.locks()),
         ]
     }
 }
@@ -115,9 +116,18 @@ pub(super) fn wanted<'a>(
     });
     marts.extend(others.filter_map(|(_, row)| of_recorded(row, actual, logged)));
     for mart in marts.iter().filter(|mart| mart.selected) {
-        problems.extend(problem(mart));
+        problems.extend(problem(mart, desired));
     }
     marts
+}
+
+/// The versioned mart of which it follows a version. Another version would be published with nobody in between who follows it.
+fn version_of<'a>(kept: &Keeping<'_>, desired: &'a Desired) -> Option<&'a QName> {
+    let part = |source: &QName| {
+        let is = |mart: &&DesiredMart| mart.mart.name == *source;
+        desired.marts.iter().find(is).and_then(|mart| mart.part.as_ref())
+    };
+    kept.sources().into_iter().find_map(part).map(Part::mart)
 }
 
 fn of_declared<'a>(
@@ -162,7 +172,7 @@ fn of_recorded<'a>(row: &'a Recorded, actual: &'a Actual, logged: bool) -> Optio
 }
 
 /// Why a mart cannot be kept by whoever writes.
-fn problem(kept: &Keeping<'_>) -> Option<PlanProblem> {
+fn problem(kept: &Keeping<'_>, desired: &Desired) -> Option<PlanProblem> {
     let told = |message: String, help: &str| PlanProblem {
         mart: kept.name.clone(),
         file: kept.file.clone().unwrap_or_default(),
@@ -173,6 +183,11 @@ fn problem(kept: &Keeping<'_>) -> Option<PlanProblem> {
     if let Some(moving) = kept.changes.moving.first() {
         let message = format!("its rows change with the clock ({}), when nobody commits anything", moving.bound);
         return Some(told(message, "use `fresh = true`, or a schedule"));
+    }
+    if let Some(versioned) = version_of(kept, desired) {
+        let message = format!("it reads {versioned}, whose versions replace each other beside writers");
+        let help = "keep what it reads without `[versions]` and `fresh`, or use `fresh = true` or a schedule here";
+        return Some(told(message, help));
     }
     if asked_by(kept.changes).is_empty() {
         let names: Vec<&str> = kept.changes.key.iter().map(|key| key.name.as_str()).collect();

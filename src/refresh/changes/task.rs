@@ -218,7 +218,8 @@ impl<'a> Task<'a> {
             open: true,
             ..Outcome::default()
         };
-        // Writers keep marts that follow these rows: that is done here, where it can be tried again, and not at the commit.
+        // Writers keep marts that follow these rows: that is done here, where it can be tried again, and not at the commit. All
+        // constraints: a trigger that the mart's owner deferred runs as the owner, not as who commits.
         let kept = if merged == [0; 3] { "" } else { "SET CONSTRAINTS ALL IMMEDIATE;" };
         let sql = format!(
             "{kept}{};{}SET LOCAL plan_cache_mode = force_generic_plan",

@@ -25,6 +25,34 @@ impl Merge<'_> {
         }
     }
 
+    /// Writes the rows of a query that has one for each primary key. Nobody else writes rows of these keys.
+    pub fn come(&self, query: &str) -> String {
+        let names = quote_idents(self.columns);
+        let others: Vec<String> =
+            self.columns.iter().filter(|column| !self.key.contains(column)).map(|column| quote_ident(column)).collect();
+        let met = match others.is_empty() {
+            true => "NOTHING".to_owned(),
+            false => {
+                let set: Vec<String> = others.iter().map(|column| format!("{column} = excluded.{column}")).collect();
+                let differ = format!("pg_catalog.record_image_ne({}, {})", self.row("m"), self.row("excluded"));
+                format!("UPDATE SET {} WHERE {differ}", set.join(", "))
+            }
+        };
+        let values = self.values();
+        let mart = self.mart;
+        let query = query.trim();
+        format!(
+            "INSERT INTO {mart} AS m ({names})\nSELECT {values} FROM (\n{query}\n) AS n\nON CONFLICT ({}) DO {met}",
+            quote_idents(self.key)
+        )
+    }
+
+    /// Removes the rows that such a query does not give.
+    pub fn went(&self, query: &str, within: &str) -> String {
+        let (mart, same, query) = (self.mart, self.same(), query.trim());
+        format!("DELETE FROM {mart} AS m WHERE {within} AND NOT EXISTS (SELECT FROM (\n{query}\n) AS n WHERE {same})")
+    }
+
     fn row(&self, of: &str) -> String {
         let columns: Vec<String> = self.columns.iter().map(|column| format!("{of}.{}", quote_ident(column))).collect();
         format!("ROW({})", columns.join(", "))
