@@ -27,6 +27,7 @@ impl Task<'_> {
             .bind(&history.mart.schema)
             .bind(&history.mart.name)
             .bind(pending as f64)
+            .bind(self.item.recorded.changed_at)
             .fetch_one(&mut *self.conn)
             .await?;
         let ratio = row.try_get::<Option<f64>, _>("ratio")?.filter(|ratio| *ratio >= gate::PAYS);
