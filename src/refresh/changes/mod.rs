@@ -63,7 +63,7 @@ pub(super) async fn refresh(
     task.kept = keeping::begin(item);
     let mut tries = 0;
     loop {
-        match task.attempt().await {
+        match Box::pin(task.attempt()).await {
             Ok(Done::Written(outcome)) => return task.tidied(outcome).await,
             Ok(Done::Filled(filled)) => {
                 build::close(task.conn, Ok(())).await?;
@@ -121,7 +121,7 @@ pub(super) async fn along(
     task.within = true;
     loop {
         sqlx::raw_sql("SAVEPOINT datamart").execute(&mut *task.conn).await?;
-        let attempted = task.attempt().await;
+        let attempted = Box::pin(task.attempt()).await;
         if matches!(attempted, Ok(Done::Written(_))) {
             sqlx::raw_sql("RELEASE SAVEPOINT datamart").execute(&mut *task.conn).await?;
             return attempted;

@@ -49,7 +49,8 @@ impl<'a> Task<'a> {
         if let Some(reason) = self.kept.as_ref().and_then(|kept| kept.all.clone()) {
             return self.all(&look, reason).await;
         }
-        let mut done = self.decided(&mut look).await?;
+        // Apart from the stack: it holds what all that follows needs.
+        let mut done = Box::pin(self.decided(&mut look)).await?;
         if let Done::Whole(whole) = &mut done {
             look.pending.clear();
             whole.look = Some(look);
@@ -70,7 +71,7 @@ impl<'a> Task<'a> {
             return self.nothing("nothing changed", decision, look).await;
         }
         let mut session = SessionState::in_transaction();
-        let found = match self.found(look, &mut session, &at, &decision).await? {
+        let found = match Box::pin(self.found(look, &mut session, &at, &decision)).await? {
             Ok(found) => found,
             Err((reason, decision)) => return Ok(whole(reason, decision)),
         };
@@ -87,7 +88,7 @@ impl<'a> Task<'a> {
             let reason = if pending == 0 { "nothing changed" } else { "no key is affected" };
             return self.nothing(reason, decision, look).await;
         }
-        self.rows(session, look, &found, decision).await
+        Box::pin(self.rows(session, look, &found, decision)).await
     }
 
     pub(super) fn changes(&self) -> &'a Changes {

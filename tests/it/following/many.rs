@@ -82,10 +82,10 @@ fn keys_that_are_all_rows_cost_as_much() {
         let seed = format!("{VISITS} INSERT INTO orders (placed) SELECT placed FROM orders; ANALYZE orders");
         let query = "SELECT id % 3 AS third, count(*) AS n FROM orders GROUP BY 1";
         let shop = Shop::of(&seed, query, "primary_key = [\"third\"]").await;
-        shop.script("INSERT INTO orders (placed) SELECT now() FROM generate_series(1, 3)").await;
-        shop.forced("computing 3 keys costs ").await;
         shop.script("INSERT INTO orders (placed) VALUES (now())").await;
         assert_eq!(shop.follows().await, [0, 1, 0]);
+        shop.script("INSERT INTO orders (placed) SELECT now() FROM generate_series(1, 3)").await;
+        shop.forced("computing 3 keys costs ").await;
     });
 }
 
