@@ -101,7 +101,12 @@ impl CommandError {
             CompileError::Sql(source) => return Self::sql("cannot compile the marts", &source),
         };
         let problems: Vec<Problem> = failures.iter().map(|failure| refused(failure, desired)).collect();
-        let mut failed = Self::new("query", format!("PostgreSQL refuses {}", count(problems.len(), "declaration")));
+        let declarations = count(problems.len(), "declaration");
+        let of_server = failures.iter().any(|failure| failure.error.sqlstate.is_some());
+        let mut failed = match of_server {
+            true => Self::new("query", format!("PostgreSQL refuses {declarations}")),
+            false => Self::new("query", format!("{declarations} cannot be applied")),
+        };
         failed.problems = problems;
         if !skipped.is_empty() {
             let names: Vec<String> = skipped.iter().map(ToString::to_string).collect();

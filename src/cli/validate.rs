@@ -25,7 +25,11 @@ pub fn run(globals: &Globals, style: Style) -> Result<Exit> {
         let verb = if marts == 1 { "is" } else { "are" };
         print::out(&format!("{} {verb} valid.", count(marts, "mart")));
         for (name, incremental) in partly(&desired) {
-            print::out(&format!("  {name} is refreshed in part: {incremental}"));
+            match incremental.follows_changes() {
+                // That needs the server's text of it.
+                true => print::out(&format!("  {name} is to follow what changes; `plan` says whether its query can")),
+                false => print::out(&format!("  {name} is refreshed in part: {incremental}")),
+            }
         }
     }
     Ok(Exit::Done)

@@ -25,6 +25,9 @@ pub(super) struct Decision {
     /// The one as part of the other, with what a rebuild takes beside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
+    /// It is that of earlier runs: nobody looked for keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned: Option<bool>,
     /// Whether the rows were compared with the query, and were the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified: Option<bool>,

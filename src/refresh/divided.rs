@@ -10,6 +10,7 @@ use super::cut::cut;
 use super::outcome::{Outcome, keep, measure};
 use super::part::Part;
 use super::{Choice, Item, Method, Options, RunStatus, paused};
+use crate::build::position::Look;
 use crate::build::{self, Changed, CheckResult, Frame, NextParts, Others, SessionState, Which};
 use crate::catalog::{CatalogError, Relation, relations};
 use crate::database::{ErrorKind, SqlError};
@@ -37,7 +38,7 @@ pub(super) async fn refresh(
         _ => None,
     };
     if start.is_none() {
-        return all(conn, item, live, None, options, held, checks).await;
+        return all(conn, item, live, (None, None), options, held, checks).await;
     }
     let cut = cut(conn, mart, live, start, frame).await?;
     let which = Which { cut, reads: reads(item), ..Which::default() };
@@ -72,7 +73,7 @@ async fn following(
         let status = Some(RunStatus::Skipped);
         return Ok(Outcome { reason, status, decision: Some(why.decision), ..Outcome::default() });
     }
-    let mut outcome = all(conn, item, live, why.demoted, options, held, checks).await?;
+    let mut outcome = all(conn, item, live, (why.demoted, why.look), options, held, checks).await?;
     outcome.reason = Some([Some(why.reason), outcome.reason].into_iter().flatten().collect::<Vec<_>>().join("; "));
     outcome.decision = Some(why.decision);
     Ok(outcome)
@@ -97,12 +98,13 @@ async fn touched(
     Ok(outcome)
 }
 
-/// Computes all of a mart's rows, and notes which changes they have seen; `demoted` says why it follows none from now on.
+/// Computes all of a mart's rows, and notes which changes they have seen; `demoted` says why it follows none from now on, and `looked`
+/// where it stood, if that is known.
 async fn all(
     conn: &mut PgConnection,
     item: &Item,
     live: &Relation,
-    demoted: Option<String>,
+    (demoted, looked): (Option<String>, Option<Look>),
     options: &Options,
     held: (&Frame, i32),
     checks: &mut Vec<CheckResult>,
@@ -111,7 +113,7 @@ async fn all(
     if let Some(error) = build::lacking_room(conn, &[&live.name]).await? {
         return Err(error);
     }
-    let look = changes::before_all(conn, item, options).await?;
+    let look = changes::before_all(conn, item, options, looked).await?;
     let cut = cut(conn, mart, live, None, held.0).await?;
     let which = Which { cut, reads: reads(item), ..Which::default() };
     // Who watches what a build takes watches one session.

@@ -71,7 +71,8 @@ pub(super) async fn one(
         }
         checks.clear();
     }
-    let Some(why) = why else { return all(conn, item, live, (choice, None), options, (frame, holder), checks).await };
+    let before = (None, None);
+    let Some(why) = why else { return all(conn, item, live, (choice, before), options, (frame, holder), checks).await };
     // A build of all rows may have to wait for quieter times.
     if let Some(paused) = paused(conn, &options.pause_when).await? {
         let reason = Some(format!("{}; {paused}", why.reason));
@@ -79,18 +80,20 @@ pub(super) async fn one(
         return Ok(Outcome { reason, status, decision: Some(why.decision), ..Outcome::default() });
     }
     let choice = whole(&item.recorded, live, None, &Facts::default());
-    let mut outcome = all(conn, item, live, (&choice, why.demoted), options, (frame, holder), checks).await?;
+    let mut outcome =
+        all(conn, item, live, (&choice, (why.demoted, why.look)), options, (frame, holder), checks).await?;
     outcome.reason = Some([Some(why.reason), outcome.reason].into_iter().flatten().collect::<Vec<_>>().join("; "));
     outcome.decision = Some(why.decision);
     Ok(outcome)
 }
 
-/// Computes all of a mart's rows, and notes which changes they have seen; `demoted` says why it follows none from now on.
+/// Computes all of a mart's rows, and notes which changes they have seen; `demoted` says why it follows none from now on, and `looked`
+/// where it stood, if that is known.
 async fn all(
     conn: &mut PgConnection,
     item: &Item,
     live: &Relation,
-    (choice, demoted): (&Choice, Option<String>),
+    (choice, (demoted, looked)): (&Choice, (Option<String>, Option<Look>)),
     options: &Options,
     (frame, holder): (&Frame, i32),
     checks: &mut Vec<CheckResult>,
@@ -109,7 +112,7 @@ async fn all(
         measure(conn, item, live, frame, &mut outcome).await?;
         return Ok(outcome);
     }
-    let look = changes::before_all(conn, item, options).await?;
+    let look = changes::before_all(conn, item, options, looked).await?;
     if let Choice::Method(method @ (Method::Plain | Method::Concurrently), _) = choice {
         let outcome = matview::refresh(conn, item, live, *method, (frame, holder), checks).await?;
         unchanged::note(conn, item, options, stand, outcome.row_count).await?;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use futures_util::future::join;
 
 use super::together::together;
 use super::worker::{Lease, Numbers, Worker, session};
@@ -159,8 +160,9 @@ impl Workers {
 
     async fn open(&self, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
         let lease = self.lease();
-        let locks = LockSession::open(&self.endpoint, &self.registry, &self.project, "refresh lock").await?;
-        let (conn, pid, user) = session(&self.endpoint, lease.number).await?;
+        let locks = LockSession::open(&self.endpoint, &self.registry, &self.project, "refresh lock");
+        let (locks, opened) = join(locks, session(&self.endpoint, lease.number)).await;
+        let (locks, (conn, pid, user)) = (locks?, opened?);
         tell(Event::Session { pid });
         let stopping = Rc::clone(&self.stopping);
         Ok(Worker { conn, locks, user, pid, rested: false, stopping, lease })

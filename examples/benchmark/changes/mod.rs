@@ -8,13 +8,15 @@ pub mod reads;
 mod warm;
 pub mod writers;
 
+use std::process::Command;
+
 use datamart::database::Endpoint;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tempfile::TempDir;
 
 use crate::Result;
 use crate::database::{Durability, Server, execute};
-use crate::program::Program;
+use crate::program::{Program, run};
 use crate::refresh::ours;
 use crate::report::{Spread, table, verdict};
 
@@ -44,6 +46,8 @@ pub struct Scene<'a> {
 pub struct Taken {
     pub ms: f64,
     pub method: String,
+    /// Why so.
+    pub reason: String,
 }
 
 impl<'a> Scene<'a> {
@@ -65,11 +69,11 @@ impl<'a> Scene<'a> {
     pub async fn refresh(&self, name: &str, args: &[&str]) -> Result<Taken> {
         ours(self.program, &self.folder, &self.database, &[&["refresh", name], args].concat())?;
         let sql = "SELECT extract(epoch FROM finished_at - started_at)::float8 * 1000,
-                          CASE status WHEN 'success' THEN method ELSE status END
+                          CASE status WHEN 'success' THEN method ELSE status END, reason
                    FROM datamart.refreshes ORDER BY run DESC LIMIT 1";
         let mut conn = self.session().await?;
         let row = sqlx::query(sql).fetch_one(&mut conn).await?;
-        Ok(Taken { ms: row.try_get(0)?, method: row.try_get(1)? })
+        Ok(Taken { ms: row.try_get(0)?, method: row.try_get(1)?, reason: row.try_get(2)? })
     }
 
     /// Refreshes until nothing has to be proved any more: the first refreshes by changes are compared with the query.
@@ -89,6 +93,21 @@ impl<'a> Scene<'a> {
     pub async fn number(&self, sql: &str) -> Result<f64> {
         let sql = format!("SELECT x::float8 FROM ({sql}) AS t (x)");
         Ok(sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut self.session().await?).await?.try_get(0)?)
+    }
+
+    /// Milliseconds of a whole process of ours that refreshes a mart.
+    pub fn process(&self, name: &str) -> Result<f64> {
+        Ok(ours(self.program, &self.folder, &self.database, &["refresh", name])?.as_secs_f64() * 1e3)
+    }
+
+    /// Milliseconds of a process of psql that runs these statements.
+    pub fn psql(&self, statements: &[&str]) -> Result<f64> {
+        let mut command = Command::new("psql");
+        command.args(["-q", "-X", "-v", "ON_ERROR_STOP=1", "-d", self.database.url()]);
+        for sql in statements {
+            command.args(["-c", sql]);
+        }
+        Ok(run(&mut command)?.wall.as_secs_f64() * 1e3)
     }
 
     /// Milliseconds of one statement on a session that has looked around before.

@@ -1,5 +1,7 @@
 //! Refreshes on a session that stays open, as the daemon's do: what it reads and plans once is not paid for each time.
 
+use std::time::Instant;
+
 use datamart::catalog::introspect;
 use datamart::manifest::{self, LoadOptions};
 use datamart::plan;
@@ -28,40 +30,69 @@ pub async fn measure(scene: &Scene<'_>, runs: usize) -> Result<()> {
 
 /// What runs took, each after the change.
 async fn taken(scene: &Scene<'_>, name: &str, runs: usize, change: Option<&str>) -> Result<Vec<Taken>> {
-    let desired = manifest::load(&LoadOptions { dir: scene.folder.path().to_owned(), ..LoadOptions::default() })?;
-    let registry = desired.project.registry_schema.clone();
-    let mut conn = scene.session().await?;
-    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut conn).await?;
-    let actual = introspect(&mut conn, &plan::scope(&desired, Some(registry.clone()))).await?;
-    conn.close().await?;
-    let recorded = actual.recorded.values().find(|row| row.mart.name.name == name).ok_or("the mart is missing")?;
-    let item = Item::new(recorded, &actual, Vec::new());
-    let project = desired.project.name.clone();
-    let options = Options {
-        parallel: 1,
-        lock_timeout_ms: 3_000,
-        publish_lock_timeout_ms: 100,
-        requested_by: "benchmark".to_owned(),
-        registry: registry.clone(),
-        project: project.clone(),
-        ..Options::default()
-    };
-    let workers = Workers::new(&scene.database, &registry, &project);
+    let warm = Warm::open(scene, name, change.unwrap_or("SELECT")).await?;
     let mut taken = Vec::new();
-    for number in 0..runs + BEFORE {
+    for _ in 0..runs {
         if let Some(change) = change {
             execute(&scene.database, change).await?;
         }
-        let run = workers.run(&item, &options, &|_| {}).await?;
+        taken.push(warm.run().await?.0);
+    }
+    warm.close().await;
+    Ok(taken)
+}
+
+/// A session that refreshes a mart again and again.
+pub struct Warm {
+    workers: Workers,
+    item: Item,
+    options: Options,
+}
+
+impl Warm {
+    /// Opens it, and lets it see everything once, each time after the change.
+    pub async fn open(scene: &Scene<'_>, name: &str, change: &str) -> Result<Self> {
+        let desired = manifest::load(&LoadOptions { dir: scene.folder.path().to_owned(), ..LoadOptions::default() })?;
+        let registry = desired.project.registry_schema.clone();
+        let mut conn = scene.session().await?;
+        sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut conn).await?;
+        let actual = introspect(&mut conn, &plan::scope(&desired, Some(registry.clone()))).await?;
+        conn.close().await?;
+        let recorded = actual.recorded.values().find(|row| row.mart.name.name == name).ok_or("the mart is missing")?;
+        let item = Item::new(recorded, &actual, Vec::new());
+        let project = desired.project.name.clone();
+        let options = Options {
+            parallel: 1,
+            lock_timeout_ms: 3_000,
+            publish_lock_timeout_ms: 100,
+            requested_by: "benchmark".to_owned(),
+            registry: registry.clone(),
+            project: project.clone(),
+            ..Options::default()
+        };
+        let warm = Self { workers: Workers::new(&scene.database, &registry, &project), item, options };
+        for _ in 0..BEFORE {
+            execute(&scene.database, change).await?;
+            warm.run().await?;
+        }
+        Ok(warm)
+    }
+
+    /// A refresh: what its run took, and what it took from the lock to the end, in milliseconds.
+    pub async fn run(&self) -> Result<(Taken, f64)> {
+        let begun = Instant::now();
+        let run = self.workers.run(&self.item, &self.options, &|_| {}).await?;
+        let wall = begun.elapsed().as_secs_f64() * 1e3;
         if let Some(error) = run.error {
             return Err(error.message.into());
         }
-        if number >= BEFORE {
-            let ms = (run.finished_at - run.started_at).as_seconds_f64() * 1e3;
-            let method = run.method.map_or(run.status.as_str(), |method| method.as_str()).to_owned();
-            taken.push(Taken { ms, method });
-        }
+        let ms = (run.finished_at - run.started_at).as_seconds_f64() * 1e3;
+        let method = run.method.map_or(run.status.as_str(), |method| method.as_str()).to_owned();
+        Ok((Taken { ms, method, reason: run.reason }, wall))
     }
-    workers.close().await;
-    Ok(taken)
+
+    /// Ends it.
+    pub async fn close(self) {
+        self.workers.close().await;
+    }
 }

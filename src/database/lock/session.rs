@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join;
 use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
@@ -55,11 +56,11 @@ impl LockSession {
         purpose: &str,
     ) -> Result<Self, DatabaseError> {
         let target = endpoint.direct();
-        let mut conn = target.session(purpose).await?;
-        let pid = backend_pid(&mut conn).await?;
         // Our own server has no pooler before it. Elsewhere a second session shows whether the first has its backend for itself.
-        if !target.is_ours() {
-            let mut other = target.session(purpose).await?;
+        let second = async { if target.is_ours() { Ok(None) } else { target.session(purpose).await.map(Some) } };
+        let (mut conn, second) = try_join(target.session(purpose), second).await?;
+        let pid = backend_pid(&mut conn).await?;
+        if let Some(mut other) = second {
             let shared = is_shared(&mut conn, &mut other).await?;
             other.close().await?;
             if shared {

@@ -40,11 +40,18 @@ pub(in crate::refresh) struct Whole {
     pub demoted: Option<String>,
     /// Writers keep these rows, some of which differ: they are written while no writer does.
     pub alone: bool,
+    /// Where the mart stood before, as far as the logs could be looked at.
+    pub look: Option<Look>,
 }
 
 /// What writers keep differs.
 pub(super) fn alone(decision: Decision) -> Done {
     Done::Whole(Box::new(Whole { decision, alone: true, ..Whole::default() }))
+}
+
+/// Nothing says how the mart follows changes.
+pub(super) fn unfollowed() -> Done {
+    whole("nothing says yet how it follows changes", Decision::default())
 }
 
 /// All rows have to be computed.

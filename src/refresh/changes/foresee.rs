@@ -4,10 +4,10 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::gate::of_costs;
-use super::task::{Task, of_values, since};
+use super::task::{Task, since};
 use super::words::{of_changes, of_keys};
-use super::{gate, keys, watched};
-use crate::build::{SessionState, position};
+use super::{gate, keys};
+use crate::build::SessionState;
 use crate::catalog::Relation;
 use crate::database::SqlError;
 use crate::refresh::decision::Decision;
@@ -34,11 +34,9 @@ pub async fn foresee(
     options: &Options,
     user: &str,
 ) -> Result<Option<Foreseen>, SqlError> {
-    let Some(watched) = watched(item, options) else { return Ok(None) };
     let frame = one::frame(&item.recorded.mart, live, options, user);
     let checks = &mut Vec::new();
-    let mut task =
-        Task { conn, item, live, watched, frame: &frame, holder: 0, checks, apart: false, kept: None, within: false };
+    let Some(mut task) = Task::of(conn, item, live, options, (&frame, 0), checks) else { return Ok(None) };
     let outcome = task.foreseen().await;
     sqlx::raw_sql("ROLLBACK").execute(conn).await?;
     let (reason, decision) = outcome?;
@@ -48,19 +46,9 @@ pub async fn foresee(
 impl Task<'_> {
     async fn foreseen(&mut self) -> Result<(String, Decision), SqlError> {
         let whole = |reason: String, decision: Decision| Ok((reason, Decision { rung: "whole", ..decision }));
-        let looked = match self.begin().await {
-            Ok(()) => position::look(self.conn, &self.watched, true).await,
-            Err(error) => Err(error),
-        };
-        let look = match looked {
+        let mut look = match self.looked().await? {
             Ok(look) => look,
-            Err(error) if error.is("42P01") || error.is("42703") || of_values(&error) => {
-                return whole(
-                    format!("the logs of its sources do not tell what changed: {error}"),
-                    Decision::default(),
-                );
-            }
-            Err(error) => return Err(error),
+            Err(reason) => return whole(reason, Decision::default()),
         };
         let pending = look.pending.iter().map(|pending| pending.rows).sum();
         let decision = Decision { rung: "none", pending: Some(pending), ..Decision::default() };
@@ -69,8 +57,7 @@ impl Task<'_> {
             Ok(before) => before.at.to_rfc3339(),
             Err(reason) => return whole(reason, decision),
         };
-        let (mut look, mut session) = (look, SessionState::in_transaction());
-        self.enter(&mut session).await?;
+        let mut session = SessionState::in_transaction();
         let found = match self.found(&mut look, &mut session, &since, &decision).await? {
             Ok(found) => found,
             Err((reason, decision)) => return whole(reason, decision),
@@ -84,7 +71,7 @@ impl Task<'_> {
         if keys.count > keys::MOST {
             return whole("too many keys changed".to_owned(), decision);
         }
-        let costs = self.costs(&found, look.standing.cost).await?;
+        let costs = self.costs(&found, &look.standing).await?;
         let decision = of_costs(decision, costs);
         let told = format!("{} after {}", of_keys(keys.count), of_changes(pending));
         match costs.ratio() >= gate::PAYS {

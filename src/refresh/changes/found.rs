@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::gate::{self, Costs, Part, of_costs};
 use super::keys::{self, Found, Keys};
@@ -10,7 +10,7 @@ use super::learned::History;
 use super::task::{Task, of_values};
 use super::within::{among, within};
 use super::words::of_keys;
-use crate::build::position::{self, Look};
+use crate::build::position::{self, Look, Standing};
 use crate::build::{self, Narrow, SessionState};
 use crate::database::SqlError;
 use crate::refresh::decision::Decision;
@@ -18,10 +18,12 @@ use crate::sql::changes::{self, Shape};
 
 /// So many changes may be looked up in other tables without asking first what that costs.
 const MANY: u64 = 100;
+/// Rows of more are not counted to know whether the keys are most of them.
+const FEW: u64 = 10_000;
 
 impl<'a> Task<'a> {
-    /// The keys that what was logged may affect, or why all rows are computed, with what that goes by. Where much was logged, the keys
-    /// of some of it tell first.
+    /// The keys that what was logged may affect, found as the mart's owner, or why all rows are computed, with what that goes by. Where
+    /// much was logged, the keys of some of it tell first.
     pub async fn found(
         &mut self,
         look: &mut Look,
@@ -29,12 +31,16 @@ impl<'a> Task<'a> {
         since: &str,
         decision: &Decision,
     ) -> Result<Result<Found, (String, Decision)>, SqlError> {
-        let found = self.keys(look, since).await?;
+        if let Some(refused) = self.refused(decision.pending.unwrap_or_default(), decision).await? {
+            return Ok(Err(refused));
+        }
+        self.enter(session).await?;
+        let found = self.keys(look, since, decision).await?;
         let found = match found {
             Ok(some) if look.in_part() => {
                 // Where some of the keys cost too much, all of them do, if not as partitions.
                 if self.item.recorded.mart.partition.is_none() {
-                    let costs = self.costs(&some, look.standing.cost).await?;
+                    let costs = self.costs(&some, &look.standing).await?;
                     if costs.ratio() >= gate::PAYS {
                         let reason = format!("computing {} of many {costs}", of_keys(some.keys.count));
                         return Ok(Err((reason, of_costs(decision.clone(), costs))));
@@ -44,11 +50,11 @@ impl<'a> Task<'a> {
                 session.leave(self.conn).await?;
                 position::complete(self.conn, &self.watched, look).await?;
                 self.enter(session).await?;
-                self.keys(look, since).await?
+                self.keys(look, since, decision).await?
             }
             found => found,
         };
-        Ok(found.map_err(|reason| (reason, decision.clone())))
+        Ok(found)
     }
 
     /// As the mart's owner, with its settings; what has keys for parameters is planned for them, and nothing is compiled for so little,
@@ -63,10 +69,15 @@ impl<'a> Task<'a> {
     }
 
     /// The keys that what was logged may affect; in words, why they are not known.
-    async fn keys(&mut self, look: &Look, since: &str) -> Result<Result<Found, String>, SqlError> {
+    async fn keys(
+        &mut self,
+        look: &Look,
+        since: &str,
+        decision: &Decision,
+    ) -> Result<Result<Found, (String, Decision)>, SqlError> {
         let question = match keys::question(self.changes(), look, since) {
             Ok(question) => question,
-            Err(reason) => return Ok(Err(reason)),
+            Err(reason) => return Ok(Err((reason, decision.clone()))),
         };
         let mut cost = 0.0;
         let rows: u64 = look.pending.iter().map(|pending| pending.rows).sum();
@@ -75,25 +86,49 @@ impl<'a> Task<'a> {
             let whole = look.standing.cost.unwrap_or(f64::MAX);
             let costs = Costs { some: cost, whole, slower: 1.0 };
             if costs.ratio() >= gate::PAYS {
-                return Ok(Err(format!("finding the keys that changed {costs}")));
+                let reason = format!("finding the keys that changed {costs}");
+                return Ok(Err((reason, of_costs(decision.clone(), costs))));
             }
         }
         match question.keys(self.conn).await {
             Ok(keys) => Ok(Ok(Found { keys, cost })),
             // Without the filters of the query an old value may be one that it never computes with.
-            Err(error) if of_values(&error) => Ok(Err(format!("the keys that changed cannot be computed: {error}"))),
+            Err(error) if of_values(&error) => {
+                Ok(Err((format!("the keys that changed cannot be computed: {error}"), decision.clone())))
+            }
             Err(error) => Err(error),
         }
     }
 
     /// What the planner thinks of computing the rows of these keys.
-    pub async fn costs(&mut self, found: &Found, known: Option<f64>) -> Result<Costs, SqlError> {
+    pub async fn costs(&mut self, found: &Found, standing: &Standing) -> Result<Costs, SqlError> {
         let sql = |shape: &Shape| build::write_within(self.live, &self.narrow_of(shape));
         let some = sql(&found.keys.shape);
         let first = found.keys.first_range().map(|(shape, wide)| (sql(&shape), wide));
         let all = self.kept(&changes::whole(self.changes()));
         let some = Part { sql: &some, keys: &found.keys, first, history: self.history() };
-        gate::costs(self.conn, some, &all, (known, found.cost)).await
+        let mut costs = gate::costs(self.conn, some, &all, (standing.cost, found.cost)).await?;
+        if costs.ratio() < gate::PAYS
+            && let Some(part) = self.part(&found.keys, standing.rows).await?
+        {
+            costs.some = costs.some.max(costs.whole * part);
+        }
+        Ok(costs)
+    }
+
+    /// Which part of the mart's rows the keys are, where that may be most of them and each key is one row: computing them costs no
+    /// less of all, however few rows the planner expects of a key that is an expression.
+    async fn part(&mut self, keys: &Keys, rows: Option<i64>) -> Result<Option<f64>, SqlError> {
+        let Some(rows) = rows.and_then(|rows| u64::try_from(rows).ok()) else { return Ok(None) };
+        #[allow(clippy::cast_precision_loss, reason = "small counts")]
+        let part = keys.count as f64 / rows.max(1) as f64;
+        if rows > FEW || !(gate::PAYS..=1.0).contains(&part) {
+            return Ok(None);
+        }
+        let within = within(self.changes(), &keys.shape, "m");
+        let sql = AssertSqlSafe(format!("SELECT pg_catalog.count(*) FROM {} AS m WHERE {within}", self.live.name));
+        let row = keys.bind(sqlx::query(sql).persistent(false)).fetch_one(&mut *self.conn).await?;
+        Ok((u64::try_from(row.try_get::<i64, _>(0)?) == Ok(keys.count)).then_some(part))
     }
 
     /// Where earlier runs of the mart are told of.

@@ -4,6 +4,7 @@
 //! mart stands and what is new in the logs, the server finds the keys, its planner says whether computing their rows pays, and the
 //! rows that differ are written together with the new position. What speaks against it is a reason to compute all rows.
 
+mod begun;
 mod done;
 mod explain;
 mod foresee;
@@ -16,6 +17,7 @@ mod learned;
 mod nothing;
 mod parts;
 mod proof;
+mod refused;
 mod task;
 mod waiting;
 mod within;
@@ -23,8 +25,8 @@ mod words;
 
 use sqlx::PgConnection;
 
-use self::done::whole;
 pub(super) use self::done::{Done, Filled};
+use self::done::{unfollowed, whole};
 pub use self::foresee::{Foreseen, foresee};
 pub(super) use self::nothing::nothing;
 pub(super) use self::parts::method;
@@ -54,17 +56,14 @@ pub(super) async fn refresh(
     item: &Item,
     live: &Relation,
     options: &Options,
-    (frame, holder): (&Frame, i32),
+    held: (&Frame, i32),
     checks: &mut Vec<CheckResult>,
 ) -> Result<Done, SqlError> {
-    let Some(watched) = watched(item, options) else {
-        return Ok(whole("nothing says yet how it follows changes", Decision::default()));
-    };
-    let kept = keeping::begin(item);
-    let mut task = Task { conn, item, live, watched, frame, holder, checks, apart: false, kept, within: false };
+    let Some(mut task) = Task::of(conn, item, live, options, held, checks) else { return Ok(unfollowed()) };
+    task.kept = keeping::begin(item);
     let mut tries = 0;
     loop {
-        match task.attempt().await {
+        match Box::pin(task.attempt()).await {
             Ok(Done::Written(outcome)) => return task.tidied(outcome).await,
             Ok(Done::Filled(filled)) => {
                 build::close(task.conn, Ok(())).await?;
@@ -75,7 +74,7 @@ pub(super) async fn refresh(
                 task.checks.clear();
                 if !whole.alone {
                     // What a crash emptied begins again.
-                    before_all(task.conn, item, options).await?;
+                    before_all(task.conn, item, options, None).await?;
                 }
             }
             Ok(whole) => {
@@ -115,16 +114,14 @@ pub(super) async fn along(
     item: &Item,
     live: &Relation,
     options: &Options,
-    (frame, holder): (&Frame, i32),
+    held: (&Frame, i32),
     checks: &mut Vec<CheckResult>,
 ) -> Result<Done, SqlError> {
-    let Some(watched) = watched(item, options) else {
-        return Ok(whole("nothing says yet how it follows changes", Decision::default()));
-    };
-    let mut task = Task { conn, item, live, watched, frame, holder, checks, apart: false, kept: None, within: true };
+    let Some(mut task) = Task::of(conn, item, live, options, held, checks) else { return Ok(unfollowed()) };
+    task.within = true;
     loop {
         sqlx::raw_sql("SAVEPOINT datamart").execute(&mut *task.conn).await?;
-        let attempted = task.attempt().await;
+        let attempted = Box::pin(task.attempt()).await;
         if matches!(attempted, Ok(Done::Written(_))) {
             sqlx::raw_sql("RELEASE SAVEPOINT datamart").execute(&mut *task.conn).await?;
             return attempted;
@@ -143,13 +140,17 @@ pub(super) async fn along(
     }
 }
 
-/// Looks where a mart stands before all of its rows are computed; `None` where it follows no changes.
+/// Looks where a mart stands before all of its rows are computed, if nobody has; `None` where it follows no changes.
 pub(super) async fn before_all(
     conn: &mut PgConnection,
     item: &Item,
     options: &Options,
+    looked: Option<Look>,
 ) -> Result<Option<Look>, SqlError> {
     let Some(watched) = watched(item, options) else { return Ok(None) };
+    if let Some(look) = looked {
+        return counting(conn, options, &watched, look).await;
+    }
     match position::before_all(conn, &watched).await? {
         Some(look) => Ok(Some(look)),
         None => begun_again(conn, options, &watched).await,

@@ -42,42 +42,36 @@ pub(super) struct Task<'a> {
 impl<'a> Task<'a> {
     /// Begins the transaction, where nobody has, and does everything but end it.
     pub async fn attempt(&mut self) -> Result<Done, SqlError> {
-        let begun = match self.within {
-            true => Ok(()),
-            false => self.begin().await,
-        };
-        let look = match begun {
-            Ok(()) => position::look(self.conn, &self.watched, true).await,
-            Err(error) => Err(error),
-        };
-        let look = match look {
+        let mut look = match self.looked().await? {
             Ok(look) => look,
-            Err(error) if error.is("42P01") || error.is("42703") => {
-                return Ok(whole("the logs of its sources are not there, or of other columns", Decision::default()));
-            }
-            Err(error) if of_values(&error) => {
-                let reason = format!("what its sources logged cannot be told apart: {error}");
-                return Ok(whole(reason, Decision::default()));
-            }
-            Err(error) => return Err(error),
+            Err(reason) => return Ok(whole(reason, Decision::default())),
         };
         if let Some(reason) = self.kept.as_ref().and_then(|kept| kept.all.clone()) {
             return self.all(&look, reason).await;
         }
+        // Apart from the stack: it holds what all that follows needs.
+        let mut done = Box::pin(self.decided(&mut look)).await?;
+        if let Done::Whole(whole) = &mut done {
+            look.pending.clear();
+            whole.look = Some(look);
+        }
+        Ok(done)
+    }
+
+    /// Does what what was logged asks for.
+    async fn decided(&mut self, look: &mut Look) -> Result<Done, SqlError> {
         let pending = look.pending.iter().map(|pending| pending.rows).sum();
         let decision = Decision { rung: "none", pending: Some(pending), ..Decision::default() };
-        let before = match since(self.changes(), &look) {
-            Ok(before) => before,
+        let at = match since(self.changes(), look) {
+            Ok(before) => before.at.to_rfc3339(),
             Err(reason) => return Ok(whole(reason, decision)),
         };
         let retained = self.mart().retention.is_some();
         if pending == 0 && self.changes().moving.is_empty() && !retained {
-            return self.nothing("nothing changed", decision, &look).await;
+            return self.nothing("nothing changed", decision, look).await;
         }
-        let at = before.at.to_rfc3339();
-        let (mut look, mut session) = (look, SessionState::in_transaction());
-        self.enter(&mut session).await?;
-        let found = match self.found(&mut look, &mut session, &at, &decision).await? {
+        let mut session = SessionState::in_transaction();
+        let found = match Box::pin(self.found(look, &mut session, &at, &decision)).await? {
             Ok(found) => found,
             Err((reason, decision)) => return Ok(whole(reason, decision)),
         };
@@ -90,18 +84,11 @@ impl<'a> Task<'a> {
         let due = pending > 0 && proof::is_due(&look.standing);
         if keys.count == 0 && !retained && !due {
             session.leave(self.conn).await?;
-            self.note(&look, look.standing.clone()).await?;
+            self.note(look, look.standing.clone()).await?;
             let reason = if pending == 0 { "nothing changed" } else { "no key is affected" };
-            return self.nothing(reason, decision, &look).await;
+            return self.nothing(reason, decision, look).await;
         }
-        self.rows(session, &look, &found, decision).await
-    }
-
-    pub(super) async fn begin(&mut self) -> Result<(), SqlError> {
-        let mut begin = position::begin(&self.watched, self.frame.role.as_deref(), self.frame.lock_timeout_ms);
-        begin.push_str(&self.against_writers());
-        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *self.conn).await?;
-        Ok(())
+        Box::pin(self.rows(session, look, &found, decision)).await
     }
 
     pub(super) fn changes(&self) -> &'a Changes {
@@ -156,7 +143,7 @@ impl<'a> Task<'a> {
                 }
                 _ => {}
             }
-            let costs = self.costs(found, standing.cost).await?;
+            let costs = self.costs(found, &standing).await?;
             decision = of_costs(decision, costs);
             if costs.ratio() >= gate::PAYS {
                 if let Some(parts) = parts.filter(|parts| !parts.are_all()) {

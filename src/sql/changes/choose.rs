@@ -44,8 +44,14 @@ impl Choice<'_> {
                 "now",
                 "a bound moves, and no join leads from the rows that cross it to the rows of the mart",
             )),
-            None => Err(Obstacle::at("", "no join leads from a change of what it reads to the rows of the mart")),
+            None => Err(self.without_way()),
         }
+    }
+
+    fn without_way(&self) -> Obstacle {
+        let tables: Vec<String> = self.sources.iter().map(ToString::to_string).collect();
+        let why = "no join leads from each place where it is read to the rows of the mart";
+        Obstacle::at("", format!("a change of {} may mean any row: {why}", tables.join(" or ")))
     }
 
     fn without_key(&self) -> Obstacle {

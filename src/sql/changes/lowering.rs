@@ -95,7 +95,8 @@ pub(super) fn hide(flat: &mut Flat) {
 
 pub(super) fn moves(node: &SyntaxNode) -> Obstacle {
     let found = node.descendants().find(clock).map(|inner| text(&inner)).unwrap_or_default();
-    Obstacle::at(found.trim_end_matches("()"), format!("{found} moves, and rows are not found by where it stands"))
+    let only = "is another in each refresh, which is followed only where WHERE compares a column with it";
+    Obstacle::at(found.trim_end_matches("()"), format!("{found} {only}"))
 }
 
 pub(super) fn many() -> Obstacle {

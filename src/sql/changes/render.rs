@@ -6,6 +6,8 @@ use crate::state::{ChangeSource, Changes, KeyColumn, quote_ident, quote_idents, 
 
 /// Ranges beyond this many are merged where the gap between them is smallest: each is a condition of its own.
 const MAX_RANGES: usize = 64;
+/// One template becomes at most so many queries: each is planned.
+const MAX_APART: usize = 4;
 
 /// What the parameters of a restricted query are like. They are arrays, in this order: of each key column, the values without
 /// repetition; where there are several columns, of each the values again, so that the keys stand side by side; then, of each
@@ -28,8 +30,7 @@ pub fn affected(changes: &Changes, pending: &[usize], delta: impl Fn(usize) -> S
     }
     let pending: BTreeSet<usize> = pending.iter().copied().collect();
     let mut texts: Vec<String> = Vec::new();
-    for template in templates {
-        let text = filled(template, &changes.sources, &pending, &delta);
+    for text in templates.iter().flat_map(|template| filled(template, &changes.sources, &pending, &delta)) {
         if !texts.contains(&text) {
             texts.push(text);
         }
@@ -48,14 +49,15 @@ pub fn moved(changes: &Changes, since: &str) -> Option<String> {
     }
 }
 
-/// A template with its relations.
+/// A template with its relations, as queries whose union it is. Of a source that changed, too, it needs the rows of now and those of
+/// before. They are asked for apart: through both at once the planner finds no index.
 fn filled(
     template: &str,
     sources: &[ChangeSource],
     pending: &BTreeSet<usize>,
     delta: &impl Fn(usize) -> String,
-) -> String {
-    let mut text = template.to_owned();
+) -> Vec<String> {
+    let mut texts = vec![template.to_owned()];
     for (number, source) in sources.iter().enumerate() {
         let whole = source.table.to_string();
         let both = || {
@@ -64,15 +66,21 @@ fn filled(
             format!("(SELECT {columns} FROM {whole} UNION ALL SELECT {columns} FROM {} AS logged)", delta(number))
         };
         let (all, logged) = (format!("{{all:{number}}}"), format!("{{delta:{number}}}"));
-        if text.contains(&all) {
-            let relation = if pending.contains(&number) { both() } else { whole.clone() };
-            text = text.replace(&all, &relation);
+        while pending.contains(&number) && texts.len() < MAX_APART && texts.iter().any(|text| text.contains(&all)) {
+            let of = |relation: &str| texts.iter().map(|text| text.replacen(&all, relation, 1)).collect();
+            texts = [of(&whole), of(&delta(number))].into_iter().flat_map(|texts: Vec<String>| texts).collect();
         }
-        if text.contains(&logged) {
-            text = text.replace(&logged, &delta(number));
+        for text in &mut texts {
+            if text.contains(&all) {
+                let relation = if pending.contains(&number) { both() } else { whole.clone() };
+                *text = text.replace(&all, &relation);
+            }
+            if text.contains(&logged) {
+                *text = text.replace(&logged, &delta(number));
+            }
         }
     }
-    text
+    texts
 }
 
 /// One row of what [`Shape`] speaks of, from a query that gives keys (see [`affected`]): how many keys there are, and for each key column
@@ -239,4 +247,41 @@ fn side_by_side(names: &[String], arrays: &str, shape: &Shape) -> String {
         false => format!("k.{column} = {name}"),
     });
     format!("EXISTS (SELECT FROM {keys} WHERE {})", same.collect::<Vec<_>>().join(" AND "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::QName;
+
+    /// With what changed of the sources of these numbers.
+    fn of(template: &str, pending: &[usize]) -> Vec<String> {
+        let source =
+            |name: &str| ChangeSource { table: QName::new("public", name), columns: Vec::new(), affected: None };
+        let sources = ["a", "b", "c"].map(source);
+        filled(template, &sources, &pending.iter().copied().collect(), &|number| format!("logged_{number}"))
+    }
+
+    #[test]
+    fn rows_of_now_and_of_before_are_asked_for_apart() {
+        let template = "FROM {delta:0} AS d, {all:1} AS t1, {all:2} AS t2";
+        assert_eq!(of(template, &[0]), ["FROM logged_0 AS d, public.b AS t1, public.c AS t2"]);
+        assert_eq!(
+            of(template, &[0, 2]),
+            [
+                "FROM logged_0 AS d, public.b AS t1, public.c AS t2",
+                "FROM logged_0 AS d, public.b AS t1, logged_2 AS t2"
+            ]
+        );
+        let all = of(template, &[0, 1, 2]);
+        assert_eq!(all.len(), 4, "{all:?}");
+        assert!(all.contains(&"FROM logged_0 AS d, logged_1 AS t1, logged_2 AS t2".to_owned()), "{all:?}");
+    }
+
+    #[test]
+    fn what_would_be_too_many_queries_is_one() {
+        let all = of("FROM {delta:0} AS d, {all:0} AS t1, {all:1} AS t2, {all:1} AS t3, {all:2} AS t4", &[0, 1, 2]);
+        assert_eq!(all.len(), 4, "{all:?}");
+        assert!(all.iter().all(|text| text.contains("UNION ALL") && !text.contains('{')), "{all:?}");
+    }
 }

@@ -364,15 +364,15 @@ fn obstacles() {
     without GROUP BY all rows are one group, and any change means all of it «SELECT»
     which rows LIMIT picks depends on all of them «LIMIT»
     random() is volatile «random»
-    now() moves, and rows are not found by where it stands «now»
-    now() moves, and rows are not found by where it stands «now»
+    now() is another in each refresh, which is followed only where WHERE compares a column with it «now»
+    now() is another in each refresh, which is followed only where WHERE compares a column with it «now»
     public.far is a foreign table «far»
     no column of the result (j) tells the rows apart that a change may affect «SELECT»
     rows are locked «FOR»
     the query says `{delta:`, which stands for something else here «{delta:»
     what `XMLELEMENT(NAME a, o.id)` does with changed rows is not known «XMLELEMENT»
     the function unknown() is not known «unknown»
-    now() moves, and rows are not found by where it stands «now»
+    now() is another in each refresh, which is followed only where WHERE compares a column with it «now»
     no column of the result is in the PARTITION BY of every window «OVER»
     the column datamart_me begins with `datamart`, as ours beside it do «datamart_me»
     "#);

@@ -65,7 +65,7 @@ fn a_query_that_cannot_follow_is_told_at_its_clause() {
     public.m01 cannot follow what changes: which rows LIMIT picks depends on all of them «LIMIT 10»
     public.m02 cannot follow what changes: a recursive query may follow a change anywhere «WITH RECURSIVE t»
     public.m03 cannot follow what changes: random() is volatile «random() AS r FR»
-    public.m04 cannot follow what changes: now() moves, and rows are not found by where it stands «now() - at AS ag»
+    public.m04 cannot follow what changes: now() is another in each refresh, which is followed only where WHERE compares a column with it «now() - at AS ag»
     public.m05 cannot follow what changes: TABLESAMPLE picks other rows each time «TABLESAMPLE syst»
     public.m06 cannot follow what changes: public.seen is a materialized view: its refreshes are not logged «seen GROUP BY 1»
     public.m07 cannot follow what changes: pg_class is a catalog: its changes are not logged «pg_class c JOIN »
@@ -74,7 +74,7 @@ fn a_query_that_cannot_follow_is_told_at_its_clause() {
     public.m10 cannot follow what changes: no column of the result is in the PARTITION BY of every window «OVER (ORDER BY i»
     public.m11 cannot follow what changes: no column of the result is in every grouping set «ROLLUP (kind, da»
     public.m12 cannot follow what changes: CURRENT_USER is another in each refresh «current_user AS »
-    public.m13 cannot follow what changes: now() moves, and rows are not found by where it stands «now()»
+    public.m13 cannot follow what changes: now() is another in each refresh, which is followed only where WHERE compares a column with it «now()»
     public.m14 cannot follow what changes: public.secret has row security: who reads it decides what is there «secret GROUP BY »
     public.m15 cannot follow what changes: it reads no table «SELECT 1 AS one»
     public.m16 cannot follow what changes: no column of the result (tags, n) tells the rows apart that a change may affect «SELECT tags, cou»

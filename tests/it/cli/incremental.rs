@@ -160,6 +160,18 @@ fn the_method_is_told_before() {
     rig.run(&["apply", "--auto-approve", "-q"]).done();
     // What the query of another definition gives is never mixed with the old rows.
     assert_eq!(rig.value("SELECT sum(totals) FROM daily"), rig.value("SELECT sum(amount) FROM events"));
+    // Whether a query can follow changes is not known of its words alone.
+    let all =
+        "type = \"table\"\nquery = \"SELECT count(*) AS n FROM events\"\n[refresh.incremental]\nmethod = \"changes\"\n";
+    rig.write("events_in_all.toml", all);
+    let text = rig.run(&["validate"]).done().out();
+    assert!(
+        text.contains("  public.events_in_all is to follow what changes; `plan` says whether its query can\n"),
+        "{text}"
+    );
+    let said = rig.run(&["plan"]).ended(1).err();
+    assert!(said.contains("public.events_in_all cannot follow what changes: without GROUP BY"), "{said}");
+    assert!(said.contains("error: 1 declaration cannot be applied"), "{said}");
 }
 
 #[test]
