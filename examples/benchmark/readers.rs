@@ -32,6 +32,8 @@ pub struct Lived {
     pub error: Option<String>,
     /// The longest read.
     pub longest: Duration,
+    /// How long each read took.
+    pub took: Vec<Duration>,
 }
 
 /// The statement by which a reader of this number reads the row of an id: it gives one row.
@@ -188,6 +190,7 @@ pub fn beside(database: &Endpoint, rows: i64, sql: &Read, work: impl FnOnce() ->
             all.failed += lived.failed;
             all.error = all.error.take().or(lived.error);
             all.longest = all.longest.max(lived.longest);
+            all.took.extend(lived.took);
         }
         Ok(worked?)
     })?;
@@ -206,7 +209,9 @@ fn read(url: &str, rows: i64, sql: &Read, number: usize, stop: &AtomicBool) -> R
             let statement = sql(number, id + 1);
             let begun = Instant::now();
             let found = sqlx::raw_sql(AssertSqlSafe(statement)).fetch_all(&mut conn).await;
-            lived.longest = lived.longest.max(begun.elapsed());
+            let took = begun.elapsed();
+            lived.longest = lived.longest.max(took);
+            lived.took.push(took);
             lived.reads += 1;
             match found {
                 Ok(rows) if rows.len() == 1 => {}

@@ -23,44 +23,52 @@ impl Divided {
     }
 }
 
-/// The partitions of `missing` that somebody took away with their rows: all that are not beyond what was there. Those that
-/// only the time asks for hold none yet. `applied` is what was there at the last apply.
-pub fn emptied<'a>(
-    mart: &Mart,
-    live: &Relation,
-    applied: Option<&Divided>,
-    missing: &[&'a Piece],
-    now: DateTime<Utc>,
-) -> Vec<&'a Piece> {
-    let Some(Ok((kind, zone))) = time_of(mart, &live.columns) else { return missing.to_vec() };
-    let write = |time| kind.write(time, zone);
-    let newest = ours(mart, live).into_iter().max().map(write);
-    let today = write(now.with_timezone(&zone).naive_local());
-    let last = applied.map(|applied| applied.last.clone().min(today));
-    let had_rows = |piece: &&&Piece| match &piece.range {
-        Some((from, _)) => {
-            newest.as_ref().is_some_and(|newest| from < newest) || last.as_ref().is_some_and(|last| from <= last)
-        }
-        None => true,
-    };
-    missing.iter().filter(had_rows).copied().collect()
+/// A mart in which partitions are missed.
+#[derive(Debug, Clone, Copy)]
+pub struct Missed<'a> {
+    /// As declared.
+    pub mart: &'a Mart,
+    /// As it is.
+    pub live: &'a Relation,
+    /// What was there at the last apply.
+    pub applied: Option<&'a Divided>,
+    /// The instant.
+    pub now: DateTime<Utc>,
 }
 
-/// Those of `emptied` that get what the query gives now. Of history a query may know nothing any more: where a default took rows
-/// of it, those are all there is, and move.
-pub fn refilled<'a>(
-    mart: &Mart,
-    live: &Relation,
-    applied: Option<&Divided>,
-    missing: &[&'a Piece],
-    now: DateTime<Utc>,
-) -> Vec<&'a Piece> {
-    let default = live.partitions.iter().any(|attached| attached.is_default());
-    let incremental = mart.refresh.incremental.as_ref();
-    let appends = incremental.is_some_and(|incremental| incremental.method == IncrementalMethod::Append);
-    let mut refilled = emptied(mart, live, applied, missing, now);
-    refilled.retain(|piece| !default || !(appends || is_frozen(mart, live, piece, now)));
-    refilled
+impl Missed<'_> {
+    /// The partitions of `missing` that somebody took away with their rows: all that are not beyond what was there. Those that
+    /// only the time asks for hold none yet.
+    pub fn emptied<'p>(&self, missing: &[&'p Piece]) -> Vec<&'p Piece> {
+        let Some(Ok((kind, zone))) = time_of(self.mart, &self.live.columns) else { return missing.to_vec() };
+        let write = |time| kind.write(time, zone);
+        let newest = ours(self.mart, self.live).into_iter().max().map(write);
+        let today = write(self.now.with_timezone(&zone).naive_local());
+        let last = self.applied.map(|applied| applied.last.clone().min(today));
+        let had_rows = |piece: &&&Piece| match &piece.range {
+            Some((from, _)) => {
+                newest.as_ref().is_some_and(|newest| from < newest) || last.as_ref().is_some_and(|last| from <= last)
+            }
+            None => true,
+        };
+        missing.iter().filter(had_rows).copied().collect()
+    }
+
+    /// Those of `emptied` that get what the query gives now. Of history a query may know nothing any more: where a default took
+    /// rows of it, those are all there is, and move.
+    pub fn refilled<'p>(&self, missing: &[&'p Piece]) -> Vec<&'p Piece> {
+        let default = self.live.partitions.iter().any(|attached| attached.is_default());
+        let incremental = self.mart.refresh.incremental.as_ref();
+        let appends = incremental.is_some_and(|incremental| incremental.method == IncrementalMethod::Append);
+        let mut refilled = self.emptied(missing);
+        refilled.retain(|piece| !default || !(appends || is_frozen(self.mart, self.live, piece, self.now)));
+        refilled
+    }
+
+    /// The partitions among `pieces` that it had and has no more, by name, with what they took.
+    pub fn gone(&self, pieces: &[Piece]) -> Vec<Piece> {
+        self.emptied(&matched(self.live, pieces).missing).into_iter().cloned().collect()
+    }
 }
 
 /// Before when the rows of a mart that is divided by time are frozen, on the wall of its zone; `None` where none are.
@@ -76,17 +84,6 @@ pub fn is_frozen(mart: &Mart, live: &Relation, piece: &Piece, now: DateTime<Utc>
     let (Some(Ok((kind, zone))), Some((_, end))) = (time_of(mart, &live.columns), &piece.range) else { return false };
     let end = kind.read(end, zone);
     end.zip(frozen_until(mart, &live.columns, now)).is_some_and(|(end, until)| end <= until)
-}
-
-/// The partitions that a mart had and has no more, by name, with what they took.
-pub fn gone(
-    mart: &Mart,
-    live: &Relation,
-    pieces: &[Piece],
-    applied: Option<&Divided>,
-    now: DateTime<Utc>,
-) -> Vec<Piece> {
-    emptied(mart, live, applied, &matched(live, pieces).missing, now).into_iter().cloned().collect()
 }
 
 /// Who has a name that begins as those of the partitions of `marts` do and is none of them: by name.

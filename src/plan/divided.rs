@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::aspect::{Cause, Difference, Fix};
 use super::target::Target;
-use crate::catalog::{Actual, Attached, Relation, expired, matched, refilled};
+use crate::catalog::{Actual, Attached, Missed, Relation, expired, matched};
 use crate::state::{OnExpire, Partition, Piece, QName, detached_name};
 
 impl Target<'_> {
@@ -47,8 +47,8 @@ pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live
     let matched = matched(live, &target.pieces);
     let applied = target.recorded.and_then(|recorded| recorded.applied.divided.as_ref());
     let absent: Vec<&Piece> = matched.missing.iter().chain(&matched.blocked).copied().collect();
-    let filled: HashSet<&QName> =
-        refilled(target.mart, live, applied, &absent, target.now).into_iter().map(|piece| &piece.name).collect();
+    let missed = Missed { mart: target.mart, live, applied, now: target.now };
+    let filled: HashSet<&QName> = missed.refilled(&absent).into_iter().map(|piece| &piece.name).collect();
     // What stands in the way of several is out of the way of all once the last of them is.
     let others: Vec<&Attached> = matched.others.iter().copied().filter(|other| !old.contains(&other.name)).collect();
     let mut instead: BTreeMap<&QName, Vec<(QName, bool)>> = BTreeMap::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Drift, capture};
-use crate::catalog::{Actual, Applied, Recorded, gone as gone_parts, wanted};
+use crate::catalog::{Actual, Applied, Missed, Recorded, wanted};
 use crate::manifest::Desired;
 use crate::state::{Mart, QName};
 
@@ -53,8 +53,8 @@ impl Piece<'_> {
         }
         let (divided, now) = (self.applied.divided.as_ref(), actual.server.now);
         let pieces = wanted(self.mart, &live.columns, Some(live), None, divided, now).unwrap_or_default();
-        for piece in gone_parts(self.mart, live, &pieces, divided, now).iter().filter(|_| live.partitioned_by.is_some())
-        {
+        let missed = Missed { mart: self.mart, live, applied: divided, now };
+        for piece in missed.gone(&pieces).iter().filter(|_| live.partitioned_by.is_some()) {
             let subject = format!("partition {}{of}", piece.name.name);
             items.push(self.item(format!("partitions:{}", piece.name.name), &subject, &piece.bound));
         }

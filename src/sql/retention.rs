@@ -60,10 +60,7 @@ pub fn oldest_partition_of(mart: &Mart, type_of: impl Fn(&str) -> Option<String>
 /// Where the oldest partition begins that is kept, as a value of this type, in the session's time zone.
 fn oldest_partition(ranges: &Ranges, type_name: &str) -> Option<String> {
     let (retain, interval) = (ranges.retain?, ranges.interval);
-    let cast = match time_cast(type_name)? {
-        "" => "::timestamptz",
-        cast => cast,
-    };
+    let cast = time_cast(type_name)?;
     let unit = match retain.unit {
         SpanUnit::Hour => "hours",
         SpanUnit::Day => "days",
@@ -84,6 +81,11 @@ fn oldest_partition(ranges: &Ranges, type_name: &str) -> Option<String> {
         ),
         SpanUnit::Year => format!("pg_catalog.date_trunc('year', {at})"),
     };
+    if cast.is_empty() {
+        // PostgreSQL takes the second of an hour that comes twice; the partition begins with the first.
+        let before = format!("({begins} - interval '1 second')::timestamptz + interval '1 second'");
+        return Some(format!("least({begins}::timestamptz, {before})"));
+    }
     Some(format!("{begins}{cast}"))
 }
 

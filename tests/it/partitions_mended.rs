@@ -215,3 +215,33 @@ fn partitions_leave_by_retention() {
         assert_eq!(database.value("SELECT count(*) FROM sales WHERE day = current_date - 890").await, "1");
     });
 }
+
+/// Of an hour that comes twice the first is kept as long as its partition.
+#[test]
+fn rows_leave_with_their_partition_where_clocks_are_moved() {
+    run(async {
+        let database = Database::new().await;
+        let manifest = "type = \"partitioned_table\"\nquery = \"SELECT now() AS at\"\n\
+            [partition]\nby = \"range\"\ncolumn = \"at\"\ninterval = \"1 hour\"\nretain = \"1 hour\"\n";
+        let folder = Folder::of(&[("sales.toml", manifest)]);
+        let mart = project::load(folder.path()).marts.remove(0).mart;
+        let oldest = datamart::sql::oldest_partition_of(&mart, |_| Some("timestamp with time zone".to_owned()));
+        let oldest = oldest.expect("an oldest one");
+        for (zone, now, begins) in [
+            ("Europe/Berlin", "2026-10-25 01:30:00+00", "2026-10-25 01:00 CEST"),
+            ("Europe/Berlin", "2026-10-25 02:30:00+00", "2026-10-25 02:00 CEST"),
+            ("Europe/Berlin", "2026-10-25 03:30:00+00", "2026-10-25 03:00 CET"),
+            ("Europe/Berlin", "2026-03-29 01:30:00+00", "2026-03-29 03:00 CEST"),
+            ("Europe/Berlin", "2026-03-29 02:30:00+00", "2026-03-29 03:00 CEST"),
+            ("America/Havana", "2026-11-01 06:30:00+00", "2026-11-01 00:00 CDT"),
+        ] {
+            let oldest = oldest.replace("pg_catalog.now()", &format!("timestamptz '{now}'"));
+            let sql = format!(
+                "SET TimeZone = '{zone}'; CREATE TABLE IF NOT EXISTS told (at text); TRUNCATE told; \
+                INSERT INTO told VALUES (to_char({oldest}, 'YYYY-MM-DD HH24:MI TZ'))"
+            );
+            database.script(&sql).await;
+            assert_eq!(database.value("SELECT at FROM told").await, begins, "{zone} at {now}");
+        }
+    });
+}

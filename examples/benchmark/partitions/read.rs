@@ -26,7 +26,10 @@ pub async fn measure(scene: &Scene<'_>) -> Result<()> {
     let exchanges = scene.number(&sql).await?;
     let stalls = |lived: &[Lived]| Spread::of(lived.iter().map(|lived| lived.longest.as_secs_f64() * 1e3));
     let (with, without) = (stalls(&exchanged), stalls(&built));
-    let beyond = with.max - without.max;
+    // An exchange holds up a read of each reader at most: that is more than one of a thousand. The longest ones of all are
+    // those for which the machine had no time.
+    let (held_up, undisturbed) = (slow(&exchanged), slow(&built));
+    let beyond = held_up - undisturbed;
     let failed: u64 = exchanged.iter().map(|lived| lived.failed).sum();
     let reads: u64 = exchanged.iter().map(|lived| lived.reads).sum();
     if let Some(error) = exchanged.iter().find_map(|lived| lived.error.as_ref()) {
@@ -43,11 +46,12 @@ pub async fn measure(scene: &Scene<'_>) -> Result<()> {
         row("longest read beside builds alone, ms", without.cells(1), "", String::new()),
         row("longest read beside exchanges, ms", with.cells(1), "", String::new()),
         row(
-            &format!("longest stall beyond the builds, {beyond:.1} ms"),
+            &format!("p99.9 of reads: {held_up:.1} ms, beside builds alone {undisturbed:.1} ms"),
             nothing(),
-            "10",
-            verdict(beyond.max(0.0), STALL_MS),
+            "",
+            String::new(),
         ),
+        row(&format!("stall beyond the builds, {beyond:.1} ms"), nothing(), "10", verdict(beyond.max(0.0), STALL_MS)),
         row(
             &format!("{failed} failed reads of {reads}"),
             nothing(),
@@ -61,6 +65,13 @@ pub async fn measure(scene: &Scene<'_>) -> Result<()> {
         &rows,
     );
     Ok(())
+}
+
+/// The time that one of a thousand reads exceeds, in ms.
+fn slow(lived: &[Lived]) -> f64 {
+    let mut took: Vec<f64> = lived.iter().flat_map(|lived| &lived.took).map(|took| took.as_secs_f64() * 1e3).collect();
+    took.sort_by(f64::total_cmp);
+    took.get(took.len().saturating_sub(1 + took.len() / 1000)).copied().unwrap_or_default()
 }
 
 /// The same work without an exchange.

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::bound::{BOUND, Do, forget, say, transaction};
 use super::names::{free, name_of_its_own};
 use crate::build::session::{Frame, SessionState};
-use crate::catalog::{Attached, Divided, Relation, emptied, expired, is_frozen, matched, refilled, wanted};
+use crate::catalog::{Attached, Divided, Missed, Relation, expired, is_frozen, matched, wanted};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::with;
 use crate::sql::{attach, create_like, detach, fill_partition, move_rows, retained, revoke_all, tablespace};
@@ -55,10 +55,9 @@ pub async fn upkeep(
     let mut upkept = Upkept::default();
     let mut missing = matched(live, &pieces).missing;
     let default = live.partitions.iter().find(|attached| attached.is_default());
-    let emptied: BTreeSet<&QName> =
-        emptied(mart, live, applied, &missing, now).into_iter().map(|piece| &piece.name).collect();
-    let refilled: BTreeSet<&QName> =
-        refilled(mart, live, applied, &missing, now).into_iter().map(|piece| &piece.name).collect();
+    let missed = Missed { mart, live, applied, now };
+    let emptied: BTreeSet<&QName> = missed.emptied(&missing).into_iter().map(|piece| &piece.name).collect();
+    let refilled: BTreeSet<&QName> = missed.refilled(&missing).into_iter().map(|piece| &piece.name).collect();
     // Frozen rows that are gone may be attached again; a partition without them would stand in their place.
     let comes = |piece: &Piece| {
         !emptied.contains(&piece.name) || fills && (default.is_some() || !is_frozen(mart, live, piece, now))
