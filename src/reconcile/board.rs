@@ -20,11 +20,15 @@ pub(super) struct Board {
     vitals: watch::Sender<Vitals>,
     shown: Option<Instant>,
     dirty: bool,
+    /// How many ran when it was last counted how many wait, and when that was.
+    loaded: Option<(usize, Instant)>,
+    /// More or fewer may wait since.
+    behind: bool,
 }
 
 impl Board {
     pub fn new(vitals: watch::Sender<Vitals>) -> Self {
-        Self { vitals, shown: None, dirty: false }
+        Self { vitals, shown: None, dirty: false, loaded: None, behind: false }
     }
 
     /// PostgreSQL is out of reach, or the registry is.
@@ -78,8 +82,14 @@ impl Board {
         self.vitals.send_modify(|vitals| vitals.schedule_lag = late.as_secs_f64());
     }
 
-    /// How much waits and runs.
-    pub fn load(&mut self, waiting: usize, running: usize) {
+    /// How much waits and runs. While as many run it is not counted at every turn: of a thousand marts that takes as long as the turn.
+    pub fn load(&mut self, running: usize, waiting: impl FnOnce() -> usize) {
+        self.behind = self.loaded.is_some_and(|(ran, at)| ran == running && at.elapsed() < EVERY);
+        if self.behind {
+            return;
+        }
+        self.loaded = Some((running, Instant::now()));
+        let waiting = waiting();
         self.vitals.send_if_modified(|vitals| {
             let other = (vitals.queue_depth, vitals.running) != (waiting, running);
             (vitals.queue_depth, vitals.running) = (waiting, running);
@@ -92,14 +102,20 @@ impl Board {
         self.dirty = true;
     }
 
-    /// When to tell it; `None` where nothing is to be told.
+    /// When to tell something; `None` where nothing is to be told.
     pub fn due(&self) -> Option<Instant> {
+        let load = self.loaded.filter(|_| self.behind).map(|(_, at)| at + EVERY);
+        self.next_due().into_iter().chain(load).min()
+    }
+
+    /// When to tell when marts are due.
+    fn next_due(&self) -> Option<Instant> {
         self.dirty.then(|| self.shown.map_or_else(Instant::now, |shown| shown + EVERY))
     }
 
     /// Tells when every mart is due, if it is time to.
     pub fn show(&mut self, next: impl FnOnce() -> BTreeMap<QName, DateTime<Utc>>) {
-        if self.due().is_some_and(|due| due <= Instant::now()) {
+        if self.next_due().is_some_and(|due| due <= Instant::now()) {
             (self.shown, self.dirty) = (Some(Instant::now()), false);
             self.vitals.send_modify(|vitals| vitals.next = next());
         }

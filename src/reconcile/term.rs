@@ -192,8 +192,8 @@ impl<'a> Term<'a> {
     }
 
     fn show(&mut self) {
-        self.board.load(self.clerk.agenda.waiting(), self.runs.running());
         let agenda = &self.clerk.agenda;
+        self.board.load(self.runs.running(), || agenda.waiting());
         self.board.show(|| agenda.all_next());
     }
 

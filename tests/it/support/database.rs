@@ -24,7 +24,8 @@ pub fn server() -> &'static Embedded {
             let mut options = ephemeral();
             // Nothing analyses a table behind a test's back: plans tell how many rows there are.
             let quiet = ("autovacuum", "off");
-            for (name, value) in [("max_connections", "200"), ("wal_level", "minimal"), ("max_wal_senders", "0"), quiet] {
+            for (name, value) in [("max_connections", "200"), ("wal_level", "minimal"), ("max_wal_senders", "0"), quiet]
+            {
                 options.settings.push((name.to_owned(), value.to_owned()));
             }
             run(embedded::start(options)).expect("the server starts")
