@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
-use super::{Leadership, Vitals};
+use super::{Leadership, Setup, Vitals};
 use crate::manifest::Desired;
 use crate::state::QName;
 
@@ -18,6 +18,8 @@ const EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Board {
     vitals: watch::Sender<Vitals>,
+    /// The addresses in the project file that the daemon works with; `None` where it was given others.
+    used: Option<Addresses>,
     shown: Option<Instant>,
     dirty: bool,
     /// How many ran when it was last counted how many wait, and when that was.
@@ -26,9 +28,19 @@ pub(super) struct Board {
     behind: bool,
 }
 
+/// The `url` and the `direct_url` of a project file. They are secrets.
+type Addresses = (Option<String>, Option<String>);
+
+fn addresses(desired: &Desired) -> Addresses {
+    let database = &desired.project.database;
+    (database.url.clone(), database.direct_url.clone())
+}
+
 impl Board {
-    pub fn new(vitals: watch::Sender<Vitals>) -> Self {
-        Self { vitals, shown: None, dirty: false, loaded: None, behind: false }
+    pub fn new(setup: &Setup) -> Self {
+        let (vitals, used) = (setup.vitals.clone(), addresses(&setup.desired));
+        let used = Some(used).filter(|(url, _)| url.as_deref() == Some(setup.endpoint.url()));
+        Self { vitals, used, shown: None, dirty: false, loaded: None, behind: false }
     }
 
     /// PostgreSQL is out of reach, or the registry is.
@@ -54,9 +66,18 @@ impl Board {
         });
     }
 
-    /// These manifests are in force.
+    /// These manifests are in force. Where they name another database than those before, nothing follows from it by itself.
     pub fn in_force(&self, desired: &Arc<Desired>) {
-        self.vitals.send_modify(|vitals| vitals.desired = Some(Arc::clone(desired)));
+        let mut before = None;
+        self.vitals.send_modify(|vitals| before = vitals.desired.replace(Arc::clone(desired)));
+        let now = addresses(desired);
+        let other = before.is_some_and(|before| addresses(&before) != now);
+        if other && self.used.as_ref().is_some_and(|used| *used != now) {
+            tracing::warn!(
+                "the address of the database in project.toml is another one now: this daemon goes on with the one that it \
+                 began with until it is started again"
+            );
+        }
     }
 
     /// Something is wrong, or nothing any more.
