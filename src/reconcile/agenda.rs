@@ -23,6 +23,9 @@ use crate::state::QName;
 const HELD: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(1), longest: Duration::from_secs(30) };
 /// What has to wait for quieter times, or for the maintenance window, after these.
 const LATER: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(5), longest: Duration::from_secs(300) };
+/// Sessions are opened so long before they are needed.
+const AHEAD: TimeDelta = TimeDelta::milliseconds(250);
+
 /// A run that begins, and all that it needs.
 pub(super) struct Begin {
     pub start: Start,
@@ -291,9 +294,15 @@ impl Agenda {
         Some(NotBegun { item, options: ground.options.clone(), reason: skip.reason(), joined })
     }
 
-    /// When something is due next.
+    /// When to look again for what is due: a little before it is, and then.
     pub fn next(&self) -> Option<DateTime<Utc>> {
-        self.queue.next()
+        let now = Utc::now();
+        self.queue.next().map(|at| if at - now > AHEAD { at - AHEAD } else { at })
+    }
+
+    /// How many runs may begin within a moment.
+    pub fn soon(&self) -> usize {
+        if self.pass.is_some() { 0 } else { self.queue.due_by(Utc::now() + AHEAD).min(self.parallel()) }
     }
 
     /// How many wait.

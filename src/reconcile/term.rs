@@ -189,6 +189,7 @@ impl<'a> Term<'a> {
             self.board.moved();
             self.runs.start(start, item, along, options);
         }
+        self.runs.expect(self.clerk.agenda.soon());
     }
 
     fn show(&mut self) {

@@ -66,6 +66,11 @@ impl Queue {
         self.timers.first().map(|(at, _)| *at)
     }
 
+    /// For how many marts time changes something until then.
+    pub fn due_by(&self, at: DateTime<Utc>) -> usize {
+        self.timers.iter().take_while(|(due, _)| *due <= at).count()
+    }
+
     /// What begins now, in this order, `free` at most. Each counts as running until it is told to have [`Queue::ended`].
     pub fn start(&mut self, now: DateTime<Utc>, free: usize) -> Vec<Start> {
         self.clock(now);
