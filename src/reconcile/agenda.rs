@@ -16,13 +16,15 @@ use super::touch::Touch;
 use crate::database::retry::Backoff;
 use crate::database::{LockError, SqlError};
 use crate::manifest::Desired;
-use crate::refresh::{Asked, Item, Method, Options, RefreshError, RunStatus};
+use crate::refresh::{Asked, Item, MOST_DAYS, Method, Options, RefreshError, RunStatus};
 use crate::state::QName;
 
 /// A mart whose lock somebody has is tried again after these pauses.
 const HELD: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(1), longest: Duration::from_secs(30) };
 /// What has to wait for quieter times, or for the maintenance window, after these.
 const LATER: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(5), longest: Duration::from_secs(300) };
+/// Sessions are opened so long before they are needed.
+const AHEAD: TimeDelta = TimeDelta::milliseconds(250);
 
 /// A run that begins, and all that it needs.
 pub(super) struct Begin {
@@ -163,9 +165,14 @@ impl Agenda {
             self.requested.remove(&gone);
         }
         let now = self.now();
-        let (mut unknown, mut without) = (BTreeSet::new(), Vec::new());
+        let (mut unknown, mut without, mut endless) = (BTreeSet::new(), Vec::new(), Vec::new());
         for one in waiting {
             if self.requested.contains(&one.run) {
+                continue;
+            }
+            // The command line and HTTP refuse it; SQL lets it through.
+            if one.asked.days.is_some_and(|days| days > MOST_DAYS) {
+                endless.push(one.run);
                 continue;
             }
             match self.queue.request(&one.mart, one.run, &one.asked, now) {
@@ -176,6 +183,10 @@ impl Agenda {
         }
         if !without.is_empty() {
             self.rows.refuse(&mut *conn, &without, "noop", ("a view has no rows of its own", None)).await?;
+        }
+        if !endless.is_empty() {
+            let reason = format!("days is from 1 to {MOST_DAYS}");
+            self.rows.refuse(&mut *conn, &endless, "failed", (&reason, Some("data"))).await?;
         }
         let missing: Vec<i64> = unknown.intersection(&self.unknown).copied().collect();
         if !missing.is_empty() {
@@ -289,9 +300,15 @@ impl Agenda {
         Some(NotBegun { item, options: ground.options.clone(), reason: skip.reason(), joined })
     }
 
-    /// When something is due next.
+    /// When to look again for what is due: a little before it is, and then.
     pub fn next(&self) -> Option<DateTime<Utc>> {
-        self.queue.next()
+        let now = Utc::now();
+        self.queue.next().map(|at| if at - now > AHEAD { at - AHEAD } else { at })
+    }
+
+    /// How many runs may begin within a moment.
+    pub fn soon(&self) -> usize {
+        if self.pass.is_some() { 0 } else { self.queue.due_by(Utc::now() + AHEAD).min(self.parallel()) }
     }
 
     /// How many wait.
@@ -308,5 +325,48 @@ impl Agenda {
     /// The channels to listen on.
     pub fn channels(&self) -> BTreeSet<String> {
         self.ground.as_ref().map(Ground::channels).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refresh::Run;
+
+    fn finished(result: Result<Run, RefreshError>, waited: Option<i64>) -> Finished {
+        Finished {
+            mart: QName::new("public", "sales"),
+            cause: Some(Cause::Request),
+            waited,
+            joined: Vec::new(),
+            began: Utc::now(),
+            result,
+            along: false,
+            apart: Vec::new(),
+        }
+    }
+
+    fn held() -> Finished {
+        let error = LockError::Held {
+            name: "mart:public.sales".to_owned(),
+            pid: None,
+            host: None,
+            application: None,
+            since: None,
+        };
+        finished(Err(RefreshError::Lock(error)), Some(7))
+    }
+
+    /// Whoever asked waits for the lock, too: the tries become rarer, up to a bound.
+    #[test]
+    fn a_request_whose_mart_is_held_is_tried_again_less_and_less_often() {
+        let rows = Rows { registry: "datamart".to_owned(), project: "shop".to_owned() };
+        let mut agenda = Agenda::new(rows, 1, "daemon", None);
+        let now = Utc::now();
+        for whole in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
+            let Outcome::Postponed(until) = agenda.outcome(&held(), now) else { panic!("it was given up") };
+            let paused = (until - now).num_milliseconds();
+            assert!((whole / 2..=whole).contains(&paused), "{paused} of {whole}");
+        }
     }
 }

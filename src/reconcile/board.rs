@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
-use super::{Leadership, Vitals};
+use super::{Leadership, Setup, Vitals};
 use crate::manifest::Desired;
 use crate::state::QName;
 
@@ -18,13 +18,29 @@ const EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Board {
     vitals: watch::Sender<Vitals>,
+    /// The addresses in the project file that the daemon works with; `None` where it was given others.
+    used: Option<Addresses>,
     shown: Option<Instant>,
     dirty: bool,
+    /// How many ran when it was last counted how many wait, and when that was.
+    loaded: Option<(usize, Instant)>,
+    /// More or fewer may wait since.
+    behind: bool,
+}
+
+/// The `url` and the `direct_url` of a project file. They are secrets.
+type Addresses = (Option<String>, Option<String>);
+
+fn addresses(desired: &Desired) -> Addresses {
+    let database = &desired.project.database;
+    (database.url.clone(), database.direct_url.clone())
 }
 
 impl Board {
-    pub fn new(vitals: watch::Sender<Vitals>) -> Self {
-        Self { vitals, shown: None, dirty: false }
+    pub fn new(setup: &Setup) -> Self {
+        let (vitals, used) = (setup.vitals.clone(), addresses(&setup.desired));
+        let used = Some(used).filter(|(url, _)| url.as_deref() == Some(setup.endpoint.url()));
+        Self { vitals, used, shown: None, dirty: false, loaded: None, behind: false }
     }
 
     /// PostgreSQL is out of reach, or the registry is.
@@ -50,9 +66,18 @@ impl Board {
         });
     }
 
-    /// These manifests are in force.
+    /// These manifests are in force. Where they name another database than those before, nothing follows from it by itself.
     pub fn in_force(&self, desired: &Arc<Desired>) {
-        self.vitals.send_modify(|vitals| vitals.desired = Some(Arc::clone(desired)));
+        let mut before = None;
+        self.vitals.send_modify(|vitals| before = vitals.desired.replace(Arc::clone(desired)));
+        let now = addresses(desired);
+        let other = before.is_some_and(|before| addresses(&before) != now);
+        if other && self.used.as_ref().is_some_and(|used| *used != now) {
+            tracing::warn!(
+                "the address of the database in project.toml is another one now: this daemon goes on with the one that it \
+                 began with until it is started again"
+            );
+        }
     }
 
     /// Something is wrong, or nothing any more.
@@ -78,8 +103,14 @@ impl Board {
         self.vitals.send_modify(|vitals| vitals.schedule_lag = late.as_secs_f64());
     }
 
-    /// How much waits and runs.
-    pub fn load(&mut self, waiting: usize, running: usize) {
+    /// How much waits and runs. While as many run it is not counted at every turn: of a thousand marts that takes as long as the turn.
+    pub fn load(&mut self, running: usize, waiting: impl FnOnce() -> usize) {
+        self.behind = self.loaded.is_some_and(|(ran, at)| ran == running && at.elapsed() < EVERY);
+        if self.behind {
+            return;
+        }
+        self.loaded = Some((running, Instant::now()));
+        let waiting = waiting();
         self.vitals.send_if_modified(|vitals| {
             let other = (vitals.queue_depth, vitals.running) != (waiting, running);
             (vitals.queue_depth, vitals.running) = (waiting, running);
@@ -92,14 +123,20 @@ impl Board {
         self.dirty = true;
     }
 
-    /// When to tell it; `None` where nothing is to be told.
+    /// When to tell something; `None` where nothing is to be told.
     pub fn due(&self) -> Option<Instant> {
+        let load = self.loaded.filter(|_| self.behind).map(|(_, at)| at + EVERY);
+        self.next_due().into_iter().chain(load).min()
+    }
+
+    /// When to tell when marts are due.
+    fn next_due(&self) -> Option<Instant> {
         self.dirty.then(|| self.shown.map_or_else(Instant::now, |shown| shown + EVERY))
     }
 
     /// Tells when every mart is due, if it is time to.
     pub fn show(&mut self, next: impl FnOnce() -> BTreeMap<QName, DateTime<Utc>>) {
-        if self.due().is_some_and(|due| due <= Instant::now()) {
+        if self.next_due().is_some_and(|due| due <= Instant::now()) {
             (self.shown, self.dirty) = (Some(Instant::now()), false);
             self.vitals.send_modify(|vitals| vitals.next = next());
         }

@@ -30,7 +30,7 @@ enum Tried {
 /// # Errors
 /// In one pass, what keeps it from its work. Without that everything that passes is waited for, and told.
 pub async fn run(setup: &Setup, commands: &mut UnboundedReceiver<Command>) -> Result<Verdict, ReconcileError> {
-    let mut board = Board::new(setup.vitals.clone());
+    let mut board = Board::new(setup);
     board.in_force(&setup.desired);
     let mut failures: u32 = 0;
     let mut said = None;

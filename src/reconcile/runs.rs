@@ -135,6 +135,17 @@ impl Runs {
         self.work.push(by_itself(work.instrument(span)));
     }
 
+    /// So many will be needed at once, soon: opening a session takes as long as refreshing a small mart.
+    pub fn expect(&mut self, workers: usize) {
+        for _ in self.workers.count()..workers {
+            let warm = Rc::clone(&self.workers).warm(Rc::clone(&self.hear));
+            self.work.push(Box::pin(async move {
+                warm.await;
+                Vec::new()
+            }));
+        }
+    }
+
     /// Writes that a mart is not refreshed, and why.
     pub fn skip(&mut self, item: Item, options: Rc<Options>, reason: String, joined: Vec<i64>) {
         let (workers, hear) = (Rc::clone(&self.workers), Rc::clone(&self.hear));

@@ -175,11 +175,12 @@ impl<'a> Term<'a> {
             self.board.moved();
             self.runs.start(start, item, along, options);
         }
+        self.runs.expect(self.clerk.agenda.soon());
     }
 
     fn show(&mut self) {
-        self.board.load(self.clerk.agenda.waiting(), self.runs.running());
         let agenda = &self.clerk.agenda;
+        self.board.load(self.runs.running(), || agenda.waiting());
         self.board.show(|| agenda.all_next());
     }
 

@@ -1,5 +1,6 @@
 //! REFRESH MATERIALIZED VIEW with all that belongs to it, in as few messages and commits as there can be.
 
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::outcome::{Outcome, figures, keep};
@@ -30,19 +31,29 @@ pub(super) async fn refresh(
     let begun = async {
         let mut session = SessionState::in_transaction();
         let mut outcome = Outcome { method: Some(method), open: true, ..Outcome::default() };
-        outcome.snapshot = Some(rows(conn, &mut session, mart, live, method, frame, checks).await?);
+        let mut sql = begin(&mut session, mart, live, method, frame);
         if !mart.checks.is_empty() {
+            outcome.snapshot = Some(snapshot(&sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?)?);
+            build::check_all(conn, &mut session, frame, mart, &live.name, checks).await?;
+            if let Some(failure) = build::failure(checks) {
+                return Err(failure);
+            }
             session.leave(conn).await?;
             keep(conn, holder).await?;
+            sql = String::new();
         }
         if method == Method::Plain {
-            sqlx::raw_sql("COMMIT; BEGIN").execute(&mut *conn).await?;
+            sql.push_str("COMMIT;BEGIN;");
             session = SessionState::in_transaction();
         }
         let enter = session.entering(frame);
         let (figures, leave) = (figures(item, &live.name, &outcome), session.leaving());
-        let sql = format!("{enter}ANALYZE {};{figures};{leave}", live.name);
+        sql.push_str(&format!("{enter}ANALYZE {};{figures};{leave}", live.name));
+        // Without checks that is all of it, in one message: each costs as much as the refresh of a small mart.
         let told = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?;
+        if outcome.snapshot.is_none() {
+            outcome.snapshot = Some(snapshot(&told)?);
+        }
         outcome.read(&told)?;
         Ok(outcome)
     }
@@ -54,27 +65,21 @@ pub(super) async fn refresh(
     begun
 }
 
-/// Begins a transaction, refreshes and checks in it; tells the snapshot of the rows, or an older one.
-async fn rows(
-    conn: &mut PgConnection,
-    session: &mut SessionState,
-    mart: &Mart,
-    live: &Relation,
-    method: Method,
-    frame: &Frame,
-    checks: &mut Vec<CheckResult>,
-) -> Result<String, SqlError> {
+/// What begins a transaction, tells the snapshot of the rows, or an older one, and refreshes.
+fn begin(session: &mut SessionState, mart: &Mart, live: &Relation, method: Method, frame: &Frame) -> String {
     // What is checked is seen in the snapshot that it was computed in.
     let level = if mart.checks.is_empty() { "" } else { " ISOLATION LEVEL REPEATABLE READ" };
-    let enter = session.entering(frame);
-    let sql = format!("BEGIN{level}; SELECT pg_catalog.pg_current_snapshot()::text AS snapshot;{enter}");
-    let told = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?;
-    let snapshot = told.first().ok_or(sqlx::Error::RowNotFound)?.try_get("snapshot")?;
     let word = if method == Method::Concurrently { "CONCURRENTLY " } else { "" };
-    build::run(conn, session, frame, &format!("REFRESH MATERIALIZED VIEW {word}{}", live.name)).await?;
-    build::check_all(conn, session, frame, mart, &live.name, checks).await?;
-    match build::failure(checks) {
-        Some(failure) => Err(failure),
-        None => Ok(snapshot),
-    }
+    let enter = session.entering(frame);
+    let name = &live.name;
+    format!(
+        "BEGIN{level};SELECT pg_catalog.pg_current_snapshot()::text AS snapshot;{enter}\
+         REFRESH MATERIALIZED VIEW {word}{name};"
+    )
+}
+
+/// The snapshot that [`begin`] tells, among other rows.
+fn snapshot(told: &[PgRow]) -> Result<String, SqlError> {
+    let row = told.iter().find(|row| row.try_column("snapshot").is_ok());
+    Ok(row.ok_or(sqlx::Error::RowNotFound)?.try_get("snapshot")?)
 }

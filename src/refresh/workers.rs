@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use futures_util::future::join;
+use tokio::sync::Notify;
 
 use super::together::together;
 use super::worker::{Lease, Numbers, Worker, session};
@@ -19,6 +19,10 @@ pub struct Workers {
     project: String,
     idle: RefCell<Vec<(Worker, Instant)>>,
     numbers: Numbers,
+    /// So many are being opened before they are needed.
+    warming: Cell<usize>,
+    /// One of these is there, or did not come.
+    warmed: Notify,
     closed: Cell<bool>,
     stopping: Rc<Cell<bool>>,
 }
@@ -38,6 +42,8 @@ impl Workers {
             project: project.to_owned(),
             idle: RefCell::default(),
             numbers: Numbers::default(),
+            warming: Cell::new(0),
+            warmed: Notify::new(),
             closed: Cell::new(false),
             stopping: Rc::default(),
         }
@@ -141,11 +147,34 @@ impl Workers {
         self.close_resting(Duration::ZERO).await;
     }
 
+    /// How many there are: at work, at rest, or about to be.
+    pub fn count(&self) -> usize {
+        self.numbers.borrow().len()
+    }
+
+    /// Opens one more, which rests until it is needed. It counts from now on, and whoever needs one meanwhile waits for it.
+    pub fn warm(self: Rc<Self>, tell: Rc<dyn Fn(Event)>) -> impl Future<Output = ()> {
+        let lease = self.lease();
+        self.warming.set(self.warming.get() + 1);
+        async move {
+            // What stands against it is told to whoever needs it.
+            let opened = self.open(lease, &*tell).await;
+            self.warming.set(self.warming.get().saturating_sub(1));
+            if let Ok(worker) = opened {
+                self.rest(worker);
+            }
+            self.warmed.notify_waiters();
+        }
+    }
+
     async fn take(&self, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
-        let rested = self.idle.borrow_mut().pop();
-        let worker = match rested {
-            Some((worker, _)) => Worker { rested: true, ..worker },
-            None => self.open(tell).await?,
+        let worker = loop {
+            let rested = self.idle.borrow_mut().pop();
+            match rested {
+                Some((worker, _)) => break Worker { rested: true, ..worker },
+                None if self.warming.get() > 0 => self.warmed.notified().await,
+                None => break self.open(self.lease(), tell).await?,
+            }
         };
         worker.at_work();
         Ok(worker)
@@ -158,11 +187,10 @@ impl Workers {
         }
     }
 
-    async fn open(&self, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
-        let lease = self.lease();
+    async fn open(&self, lease: Lease, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
         let locks = LockSession::open(&self.endpoint, &self.registry, &self.project, "refresh lock");
-        let (locks, opened) = join(locks, session(&self.endpoint, lease.number)).await;
-        let (locks, (conn, pid, user)) = (locks?, opened?);
+        let locks = async { locks.await.map_err(RefreshError::from) };
+        let (locks, (conn, pid, user)) = futures_util::try_join!(locks, session(&self.endpoint, lease.number))?;
         tell(Event::Session { pid });
         let stopping = Rc::clone(&self.stopping);
         Ok(Worker { conn, locks, user, pid, rested: false, stopping, lease })

@@ -305,3 +305,20 @@ fn a_pooler_in_session_mode_is_as_good_as_none() {
         }
     });
 }
+
+/// A socket on this machine has none of them, but the server keeps what it was asked for.
+#[test]
+fn nothing_is_held_for_long_for_a_machine_that_is_gone() {
+    run(async {
+        let endpoint = server().endpoint();
+        let mut sessions = vec![endpoint.session("test").await.expect("a session")];
+        sessions.push(endpoint.worker("test").await.expect("a session"));
+        let asked = "SELECT string_agg(concat_ws(' ', name, reset_val, source), ', ' ORDER BY name) FROM pg_settings \
+                     WHERE name LIKE 'tcp%'";
+        for conn in &mut sessions {
+            let expected = "tcp_keepalives_count 3 client, tcp_keepalives_idle 10 client, \
+                            tcp_keepalives_interval 5 client, tcp_user_timeout 25000 client";
+            assert_eq!(text(conn, asked).await, expected);
+        }
+    });
+}

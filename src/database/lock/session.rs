@@ -14,7 +14,7 @@ use super::{LockError, holders};
 use crate::database::endpoint::application_name;
 use crate::database::registry::in_schema;
 use crate::database::retry::Backoff;
-use crate::database::session::{backend_pid, is_shared};
+use crate::database::session::is_shared;
 use crate::database::{DatabaseError, Endpoint, SqlError};
 
 const TAKE: &str = include_str!("take.sql");
@@ -22,6 +22,10 @@ const TRY: &str = include_str!("try.sql");
 const GIVE_BACK: &str = include_str!("give_back.sql");
 const UNLOCK: &str = include_str!("unlock.sql");
 const ANNOUNCE: &str = include_str!("announce.sql");
+
+/// It says the same few things again and again: to plan them for each lock costs more than to carry them out.
+const PLANNED_ONCE: &str = "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false), \
+                                   pg_catalog.pg_backend_pid() AS pid";
 
 const POLL: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_millis(50), longest: Duration::from_secs(1) };
 
@@ -59,7 +63,8 @@ impl LockSession {
         // Our own server has no pooler before it. Elsewhere a second session shows whether the first has its backend for itself.
         let second = async { if target.is_ours() { Ok(None) } else { target.session(purpose).await.map(Some) } };
         let (mut conn, second) = try_join(target.session(purpose), second).await?;
-        let pid = backend_pid(&mut conn).await?;
+        let row = sqlx::raw_sql(PLANNED_ONCE).fetch_one(&mut conn).await.map_err(SqlError::from)?;
+        let pid: i32 = row.try_get("pid").map_err(SqlError::from)?;
         if let Some(mut other) = second {
             let shared = is_shared(&mut conn, &mut other).await?;
             other.close().await?;

@@ -70,6 +70,11 @@ impl Queue {
         self.timers.first().map(|(at, _)| *at)
     }
 
+    /// For how many marts time changes something until then.
+    pub fn due_by(&self, at: DateTime<Utc>) -> usize {
+        self.timers.iter().take_while(|(due, _)| *due <= at).count()
+    }
+
     /// What begins now, in this order, `free` at most. Each counts as running until it is told to have [`Queue::ended`].
     pub fn start(&mut self, now: DateTime<Utc>, free: usize) -> Vec<Start> {
         self.clock(now);
@@ -82,13 +87,12 @@ impl Queue {
         if free == 0 {
             return Vec::new();
         }
-        let mut begin = self.free_to_begin(now);
-        begin.truncate(free);
+        let begin = self.free_to_begin(free, now);
         begin.into_iter().map(|(place, ready)| self.begin(place, ready, now)).collect()
     }
 
-    /// What waits for nothing but a place, first things first.
-    fn free_to_begin(&self, now: DateTime<Utc>) -> Vec<(usize, Ready)> {
+    /// What waits for nothing but a place, first things first, `most` of them.
+    fn free_to_begin(&self, most: usize, now: DateTime<Utc>) -> Vec<(usize, Ready)> {
         let idle = |entry: &Entry| entry.running.is_none() && !entry.gone;
         let waiting = self.entries.iter().enumerate().filter(|(_, entry)| idle(entry));
         let mut waiting: Vec<_> = waiting.filter_map(|(place, entry)| Some((place, entry.ready()?))).collect();
@@ -104,13 +108,20 @@ impl Queue {
             earliest[*place].is_none_or(|wave| wave > ready.wave)
                 && (with.is_empty() || !self.graph.reads_any(*place, &with))
         });
-        waiting.sort_by_cached_key(|(place, ready)| {
+        let patient = earlier(now, WAITS);
+        let key = |(place, ready): &(usize, Ready)| {
             let job = &self.entries[*place].job;
             // Who has waited for long waits no longer for those that are more important and due again and again.
-            let overdue = Some(ready.wave).filter(|wave| *wave <= earlier(now, WAITS));
-            let order = (Reverse(job.policy.priority), ready.wave, Reverse(job.size_bytes));
-            (overdue.is_none(), overdue, order, job.mart.clone())
-        });
+            let overdue = Some(ready.wave).filter(|wave| *wave <= patient);
+            (overdue.is_none(), overdue, Reverse(job.policy.priority), ready.wave, Reverse(job.size_bytes), &job.mart)
+        };
+        let order = |one: &(usize, Ready), other: &(usize, Ready)| key(one).cmp(&key(other));
+        // Of a thousand that are due at once few begin, and the others are looked at again.
+        if most < waiting.len() {
+            waiting.select_nth_unstable_by(most, order);
+            waiting.truncate(most);
+        }
+        waiting.sort_by(order);
         waiting
     }
 

@@ -1,5 +1,6 @@
 //! The daemon: the real binary, on a real server, through what production does to it.
 
+mod ahead;
 mod along;
 mod committed;
 mod faults;

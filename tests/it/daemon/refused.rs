@@ -64,3 +64,15 @@ fn another_project_is_not_taken_for_this_one() {
     until(&rig, "SELECT to_regclass('public.new') IS NOT NULL");
     daemon.stopped();
 }
+
+#[test]
+fn nobody_asks_for_more_days_than_there_are() {
+    let rig = numbers(CHAIN);
+    let daemon = Daemon::of(&rig, &[]);
+    daemon.until_said("leading");
+    rig.sql("CALL datamart.refresh('public.every', wait => false, how => 'incremental', days => 40000)");
+    let refused = "SELECT count(*) = 1 FROM datamart.refreshes \
+                   WHERE status = 'failed' AND reason = 'days is from 1 to 36500' AND error ->> 'kind' = 'data'";
+    until(&rig, refused);
+    daemon.stopped();
+}

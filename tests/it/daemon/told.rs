@@ -75,3 +75,26 @@ fn sighup_reads_the_manifests_again() {
     daemon.signal(Signal::SIGHUP);
     daemon.stopped();
 }
+
+#[test]
+fn another_address_in_the_project_file_is_for_the_next_start() {
+    let rig = numbers(CHAIN);
+    let project = |url: &str| format!("[project]\nname = \"shop\"\n[database]\nurl = \"{url}\"\n");
+    let url = rig.url.clone();
+    rig.write("project.toml", &project(&url));
+    let mut command = rig.command(&["daemon"]);
+    command.env_remove("DATABASE_URL");
+    let daemon = Daemon::start(command);
+    daemon.until_said("leading");
+    until(&rig, "SELECT status = 'applied' FROM datamart.reconciles");
+    rig.write("project.toml", &project("postgres://ana:s3cret@elsewhere/shop"));
+    daemon.signal(Signal::SIGHUP);
+    daemon.until_said("this daemon goes on with the one that it began with until it is started again");
+    rig.sql("INSERT INTO numbers VALUES (1)");
+    until(&rig, "SELECT n = 1 FROM last");
+    rig.write("project.toml", &project(&url));
+    daemon.signal(Signal::SIGHUP);
+    let log = daemon.stopped();
+    assert_eq!(log.matches("another one now").count(), 1, "{log}");
+    assert!(!log.contains("s3cret"), "{log}");
+}
