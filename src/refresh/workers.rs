@@ -190,7 +190,7 @@ impl Workers {
     async fn open(&self, lease: Lease, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
         let locks = LockSession::open(&self.endpoint, &self.registry, &self.project, "refresh lock");
         let locks = async { locks.await.map_err(RefreshError::from) };
-        let (locks, (conn, pid, user)) = futures_util::try_join!(locks, session(&self.endpoint, lease.number))?;
+        let (locks, (conn, pid, user)) = futures_util::future::try_join(locks, session(&self.endpoint, lease.number)).await?;
         tell(Event::Session { pid });
         let stopping = Rc::clone(&self.stopping);
         Ok(Worker { conn, locks, user, pid, rested: false, stopping, lease })
