@@ -2,6 +2,7 @@
 
 mod again;
 mod beside;
+mod removed;
 mod told;
 mod world;
 
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) use self::told::step;
 use self::told::{change, drifted, log_drifted};
 use self::world::{Need, Needs, World, whole};
-use super::log::{attach_log, create_log, detach_log, drop_log, poison_log};
+use super::log::{attach_log, create_log, detach_log, poison_log};
 use super::{Change, Drift, Hazard, HazardKind, Heal, Options, PlanProblem, Step};
 use crate::catalog::{Actual, Log, RelationKind, Source, Trigger};
 use crate::compile::{Compiled, recorded_for};
@@ -33,6 +34,10 @@ pub(super) struct Capture {
     pub problems: Vec<PlanProblem>,
     /// By mart, what it reads and cannot be noticed.
     unnoticed: BTreeMap<QName, Vec<String>>,
+    /// Logs that are made again before anything is built.
+    again: BTreeMap<QName, ChangeLog>,
+    /// Tables that somebody may have written to, and no log tells.
+    unseen: BTreeSet<QName>,
 }
 
 /// What is asked for, and who does it.
@@ -207,6 +212,9 @@ impl Capture {
             let sql = attach_log(&log, member);
             if member == table { create.extend(sql) } else { transactions.push(sql) }
         }
+        if missed || was.is_none_or(|was| !was.whole) {
+            self.unseen.insert(table.clone());
+        }
         if (missed || made_again) && was.is_some() {
             // What was written before the triggers were there, or stood in the log, nobody knows any more.
             match transactions.last_mut() {
@@ -233,7 +241,12 @@ impl Capture {
         }
         let made = self.made(&log, need, &reason, transactions, asked);
         // The relation that takes a mart's place is there at the end.
-        if asked.built.contains(table) { self.after.push(made) } else { self.before.push(made) }
+        if asked.built.contains(table) {
+            self.after.push(made);
+        } else {
+            self.before.push(made);
+            self.again.extend(made_again.then(|| (table.clone(), log)));
+        }
     }
 
     /// Whether its changes can be logged; says of whom they are needed what stands against it.
@@ -291,27 +304,6 @@ impl Capture {
         message.push_str(&again::told(need, was, log, asked));
         change.hazards.push(Hazard::new(HazardKind::CapturesWrites, message));
         (change, sql)
-    }
-
-    /// Nobody follows it any more, or it is gone.
-    fn remove(&mut self, table: &QName, log: &Log, asked: &Asked<'_>) {
-        let known = ChangeLog {
-            registry: asked.desired.project.registry_schema.clone(),
-            project: asked.desired.project.name.clone(),
-            table: table.clone(),
-            columns: log.columns.clone(),
-            logged: log.logged,
-            commits: log.commits,
-        };
-        let tables = &asked.actual.captures.tables;
-        let on: Vec<(&QName, &Source)> = tables.iter().filter(|(_, source)| source.has_triggers(&log.name)).collect();
-        if log.name != known.name().name || on.iter().any(|(_, source)| !source.owned) {
-            return;
-        }
-        let mut sql: Vec<Vec<String>> = on.iter().map(|(name, _)| detach_log(&known, name)).collect();
-        sql.push(drop_log(&known));
-        let change = change(table, "no mart follows its changes any more", &format!("log {}", known.name()), "");
-        self.after.push((change, sql));
     }
 
     /// Says of marts that change what of their sources is not noticed.
