@@ -24,7 +24,9 @@ impl Capture {
         }
         let mut sql: Vec<Vec<String>> = on.iter().map(|(name, _)| detach_log(&known, name)).collect();
         sql.push(drop_log(&known));
+        // A relation that gets another name takes its triggers along: they go while it has this one.
+        let renamed = asked.actual.renamed.iter().any(|(to, from)| from == table && asked.options.selects(to));
         let change = change(table, "no mart follows its changes any more", &format!("log {}", known.name()), "");
-        self.after.push((change, sql));
+        if renamed { self.before.push((change, sql)) } else { self.after.push((change, sql)) }
     }
 }
