@@ -2,6 +2,7 @@
 
 mod again;
 mod beside;
+mod early;
 mod removed;
 mod told;
 mod world;
@@ -26,6 +27,8 @@ type Made = (Change, Vec<Vec<String>>);
 pub(super) struct Capture {
     /// Tables that get one, before anything is built: what is written meanwhile is noticed.
     before: Vec<Made>,
+    /// Of marts that get one once they are there, what views of other marts read before that.
+    early: Vec<Made>,
     /// Marts that get one once they are there, and tables that lose theirs when nothing needs it any more.
     after: Vec<Made>,
     /// Triggers and functions that are gone or changed, and stay so.
@@ -142,7 +145,7 @@ impl Capture {
         let Some(source) = captures.tables.get(table) else {
             // A mart that this plan makes.
             if kind.is_some_and(Kind::has_data) {
-                let sql = [create_log(&log), attach_log(&log, table)].concat();
+                let sql = [self.log_of_new(&log, need, asked), attach_log(&log, table)].concat();
                 self.after.push(self.made(&log, need, "", vec![sql], asked));
             }
             return;
@@ -242,6 +245,7 @@ impl Capture {
         let made = self.made(&log, need, &reason, transactions, asked);
         // The relation that takes a mart's place is there at the end.
         if asked.built.contains(table) {
+            let made = if made_again && need.shown { self.split(made, &log) } else { made };
             self.after.push(made);
         } else {
             self.before.push(made);
@@ -333,13 +337,14 @@ impl Capture {
             });
             steps.collect::<Vec<_>>()
         };
-        let last = usize::try_from(last).unwrap_or_default() + transactions(&self.before);
-        (numbered(&self.before, 1), numbered(&self.after, last + 1))
+        let first = [&self.before[..], &self.early].concat();
+        let last = usize::try_from(last).unwrap_or_default() + transactions(&first);
+        (numbered(&first, 1), numbered(&self.after, last + 1))
     }
 
     /// How many transactions come first.
     pub fn transactions(&self) -> u32 {
-        u32::try_from(transactions(&self.before)).unwrap_or(u32::MAX)
+        u32::try_from(transactions(&self.before) + transactions(&self.early)).unwrap_or(u32::MAX)
     }
 
     /// The changes, those of the beginning and those of the end.

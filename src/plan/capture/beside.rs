@@ -28,7 +28,7 @@ impl Capture {
         let drops = create_log(log).first().cloned();
         let mut found = false;
         let after = self.after.iter_mut().filter(|_| !dropped);
-        for (_, lists) in self.before.iter_mut().chain(after) {
+        for (_, lists) in self.before.iter_mut().chain(&mut self.early).chain(after) {
             for list in lists.iter_mut() {
                 let Some(at) = list.iter().position(|sql| Some(sql) == drops.as_ref()) else { continue };
                 list.splice(at..at, first.iter().cloned());
