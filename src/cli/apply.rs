@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use datamart::apply::{self, ApplyError, By, Event};
-use datamart::database::LockSession;
+use datamart::database::{ErrorKind, LockSession, SqlError};
 use datamart::manifest::Desired;
 use datamart::plan::Plan;
 use datamart::reconcile::{self, ReconcileError};
@@ -240,7 +240,7 @@ fn failed(error: ApplyError, desired: &Desired) -> CommandError {
                 let aside = aside.join(", ");
                 failed.hints.push(format!("built aside, and published by the next apply if nothing changes until then: {aside}"));
             }
-            failed.hints.push("applying again finishes the job".to_owned());
+            failed.hints.push(again(&source).to_owned());
             failed
         }
         ApplyError::Check { mart, failure, results, done, undone } => {
@@ -265,8 +265,22 @@ fn failed(error: ApplyError, desired: &Desired) -> CommandError {
         ApplyError::Catalog(error) => error.into(),
         ApplyError::Database(error) => error.into(),
         ApplyError::Registry(error) => {
-            CommandError::sql("cannot write the registry", &error).help("applying again finishes the job")
+            let again = again(&error);
+            CommandError::sql("cannot write the registry", &error).help(again)
         }
+    }
+}
+
+/// What to do about a statement that failed: the same does not help against what stays.
+fn again(error: &SqlError) -> &'static str {
+    if error.transient() || error.kind == ErrorKind::Cancelled {
+        return "applying again finishes the job";
+    }
+    match error.kind {
+        ErrorKind::Privilege => "grant what is missing, and apply again: what is committed stays",
+        ErrorKind::Data => "mend the data or the query, and apply again: what is committed stays",
+        ErrorKind::Resource | ErrorKind::Io => "make room, and apply again: what is committed stays",
+        _ => "it fails again as long as that is so; once it is mended, apply again: what is committed stays",
     }
 }
 

@@ -14,7 +14,7 @@ use super::subject::{Subject, subjects};
 use super::{Looked, ObserveError, human_size, partitions};
 use crate::catalog::{self, Relation, RelationStats};
 use crate::plan::file_fingerprint;
-use crate::state::{Mart, QName};
+use crate::state::{Keeper, Mart, QName};
 
 /// Every mart that is declared or applied, by name: two queries, however many there are, and two more where some follow changes.
 ///
@@ -57,7 +57,8 @@ fn tell(
     let good = last.good.as_ref();
     let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
     // Whoever committed last brought it up to date; what a refresh has not looked at is in it all the same.
-    let kept = stored && ages::is_kept(mart);
+    let asks = stored && ages::is_kept(mart);
+    let kept = asks && keeps(&mart.name, looked);
     let following = following.map(|following| if kept { following.kept() } else { following });
     let newest = good.and_then(|run| ages::newest(mart, run.newest.as_deref()?));
     let ages = Ages {
@@ -68,10 +69,17 @@ fn tell(
     let freshness = match (live, mart.kind.has_data()) {
         (None, _) => None,
         (Some(_), false) => Some(Freshness::Fresh),
+        (Some(_), true) if asks && !kept => Some(Freshness::Stale),
         (Some(_), true) => Freshness::of(mart, &ages, now),
     };
     let (status, mut conditions) = judge(subject, last, freshness);
     conditions.extend(stalled(&mart.name, looked));
+    conditions.extend((asks && !kept).then(|| Condition {
+        kind: "Stalled",
+        status: "True",
+        reason: "NotKept",
+        message: "what keeps it as writers commit is gone; apply puts it back".to_owned(),
+    }));
     let (row_count, estimated) = rows(subject, last);
     let bytes = size.filter(|_| mart.kind.has_data()).map(|stats| stats.total_bytes);
     let columns: Vec<ColumnStatus> = live
@@ -151,6 +159,14 @@ fn in_force<'a>(mart: &'a Mart, looked: &Looked<'_>) -> InForce<'a> {
         true => Cow::Owned(Mart { refresh: overrides.policy(mart, file.as_ref()), ..mart.clone() }),
     };
     InForce { mart, suspended_by, rescheduled }
+}
+
+/// Whether writers keep it as they commit.
+fn keeps(mart: &QName, looked: &Looked<'_>) -> bool {
+    let (keepers, logs) = (&looked.actual.keepers, &looked.actual.captures.logs);
+    // Without logs nobody looked; that they are gone is told as drift.
+    let Some(registry) = looked.registry.filter(|_| !logs.is_empty()) else { return true };
+    keepers.works && keepers.functions.contains_key(&Keeper::new(registry, looked.project).mart(mart).name)
 }
 
 /// What was put back so often that it is left as it is.

@@ -2,6 +2,8 @@
 
 mod again;
 mod beside;
+mod early;
+mod removed;
 mod told;
 mod world;
 
@@ -10,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) use self::told::step;
 use self::told::{change, drifted, log_drifted};
 use self::world::{Need, Needs, World, whole};
-use super::log::{attach_log, create_log, detach_log, drop_log, poison_log};
+use super::log::{attach_log, create_log, detach_log, poison_log};
 use super::{Change, Drift, Hazard, HazardKind, Heal, Options, PlanProblem, Step};
 use crate::catalog::{Actual, Log, RelationKind, Source, Trigger};
 use crate::compile::{Compiled, recorded_for};
@@ -25,6 +27,8 @@ type Made = (Change, Vec<Vec<String>>);
 pub(super) struct Capture {
     /// Tables that get one, before anything is built: what is written meanwhile is noticed.
     before: Vec<Made>,
+    /// Of marts that get one once they are there, what views of other marts read before that.
+    early: Vec<Made>,
     /// Marts that get one once they are there, and tables that lose theirs when nothing needs it any more.
     after: Vec<Made>,
     /// Triggers and functions that are gone or changed, and stay so.
@@ -33,6 +37,10 @@ pub(super) struct Capture {
     pub problems: Vec<PlanProblem>,
     /// By mart, what it reads and cannot be noticed.
     unnoticed: BTreeMap<QName, Vec<String>>,
+    /// Logs that are made again before anything is built.
+    again: BTreeMap<QName, ChangeLog>,
+    /// Tables that somebody may have written to, and no log tells.
+    unseen: BTreeSet<QName>,
 }
 
 /// What is asked for, and who does it.
@@ -137,7 +145,7 @@ impl Capture {
         let Some(source) = captures.tables.get(table) else {
             // A mart that this plan makes.
             if kind.is_some_and(Kind::has_data) {
-                let sql = [create_log(&log), attach_log(&log, table)].concat();
+                let sql = [self.log_of_new(&log, need, asked), attach_log(&log, table)].concat();
                 self.after.push(self.made(&log, need, "", vec![sql], asked));
             }
             return;
@@ -207,6 +215,9 @@ impl Capture {
             let sql = attach_log(&log, member);
             if member == table { create.extend(sql) } else { transactions.push(sql) }
         }
+        if missed || was.is_none_or(|was| !was.whole) {
+            self.unseen.insert(table.clone());
+        }
         if (missed || made_again) && was.is_some() {
             // What was written before the triggers were there, or stood in the log, nobody knows any more.
             match transactions.last_mut() {
@@ -233,7 +244,13 @@ impl Capture {
         }
         let made = self.made(&log, need, &reason, transactions, asked);
         // The relation that takes a mart's place is there at the end.
-        if asked.built.contains(table) { self.after.push(made) } else { self.before.push(made) }
+        if asked.built.contains(table) {
+            let made = if made_again && need.shown { self.split(made, &log) } else { made };
+            self.after.push(made);
+        } else {
+            self.before.push(made);
+            self.again.extend(made_again.then(|| (table.clone(), log)));
+        }
     }
 
     /// Whether its changes can be logged; says of whom they are needed what stands against it.
@@ -293,27 +310,6 @@ impl Capture {
         (change, sql)
     }
 
-    /// Nobody follows it any more, or it is gone.
-    fn remove(&mut self, table: &QName, log: &Log, asked: &Asked<'_>) {
-        let known = ChangeLog {
-            registry: asked.desired.project.registry_schema.clone(),
-            project: asked.desired.project.name.clone(),
-            table: table.clone(),
-            columns: log.columns.clone(),
-            logged: log.logged,
-            commits: log.commits,
-        };
-        let tables = &asked.actual.captures.tables;
-        let on: Vec<(&QName, &Source)> = tables.iter().filter(|(_, source)| source.has_triggers(&log.name)).collect();
-        if log.name != known.name().name || on.iter().any(|(_, source)| !source.owned) {
-            return;
-        }
-        let mut sql: Vec<Vec<String>> = on.iter().map(|(name, _)| detach_log(&known, name)).collect();
-        sql.push(drop_log(&known));
-        let change = change(table, "no mart follows its changes any more", &format!("log {}", known.name()), "");
-        self.after.push((change, sql));
-    }
-
     /// Says of marts that change what of their sources is not noticed.
     pub fn warn(&self, changes: &mut [Change], desired: &Desired) {
         for (mart, what) in &self.unnoticed {
@@ -340,13 +336,14 @@ impl Capture {
             });
             steps.collect::<Vec<_>>()
         };
-        let last = usize::try_from(last).unwrap_or_default() + transactions(&self.before);
-        (numbered(&self.before, 1), numbered(&self.after, last + 1))
+        let first = [&self.before[..], &self.early].concat();
+        let last = usize::try_from(last).unwrap_or_default() + transactions(&first);
+        (numbered(&first, 1), numbered(&self.after, last + 1))
     }
 
     /// How many transactions come first.
     pub fn transactions(&self) -> u32 {
-        u32::try_from(transactions(&self.before)).unwrap_or(u32::MAX)
+        u32::try_from(transactions(&self.before) + transactions(&self.early)).unwrap_or(u32::MAX)
     }
 
     /// The changes, those of the beginning and those of the end.

@@ -74,7 +74,9 @@ pub(super) fn leave_logs(
         let shown = actual.recorded.values().find(
             |other| matches!(&other.part, Some(Part::Version { of, number: n, .. }) if of == name && n == number),
         );
-        let Some(applied) = shown.map(|version| &version.applied) else { continue };
+        // One that another takes the place of is no row of its own any more.
+        let frozen = || row.versions.iter().find(|version| version.number == *number).map(|version| &version.applied);
+        let Some(applied) = shown.map(|version| &version.applied).or_else(frozen) else { continue };
         let Some(definition) = &live.definition else { continue };
         let create = format!("CREATE OR REPLACE VIEW {name}{} AS\n", with(&live.options));
         let columns = quote_idents(live.columns.iter().map(|column| &column.name));
@@ -98,7 +100,10 @@ pub(super) fn leave_logs(
             if live.owner != actual.server.user {
                 again.insert(0, format!("GRANT SELECT ON {segments} TO {}", quote_ident(&live.owner)));
             }
-            let last = if changed || dropped.contains(name) { Vec::new() } else { again };
+            // Until it is made anew it shows what it did, where the log has what that takes.
+            let has = |log: &ChangeLog| source.columns.iter().all(|column| log.columns.contains(column));
+            let goes = dropped.contains(name) || (changed && !capture.again(&source.table).is_some_and(has));
+            let last = if goes { Vec::new() } else { again };
             capture.beside(&log, &meanwhile, &last, dropped.contains(name));
         }
     }

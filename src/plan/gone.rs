@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::{Drift, capture};
+use super::{Drift, capture, keep};
 use crate::catalog::{Actual, Applied, Missed, Recorded, wanted};
 use crate::manifest::Desired;
 use crate::state::{Mart, QName};
 
-/// Relations, indexes and triggers on sources of declared marts that were applied and are gone.
+/// Relations, indexes, triggers on sources and what keeps marts, of declared marts, that were applied and are gone.
 pub fn gone(desired: &Desired, actual: &Actual) -> Vec<Drift> {
     let declared: BTreeSet<&QName> =
         desired.marts.iter().flat_map(|d| d.mart.renamed_from.iter().chain([&d.mart.name])).collect();
     let mut items = capture::gone(desired, actual);
+    items.extend(keep::gone(desired, actual));
     for (name, row) in actual.recorded.iter().filter(|(name, _)| declared.contains(name)) {
         let whole = Piece { row, relation: name, mart: &row.mart, applied: &row.applied, of: String::new() };
         whole.gone(actual, &mut items);

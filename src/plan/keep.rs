@@ -1,25 +1,29 @@
 //! Marts that are kept as writers commit: their functions come once they are there, and go before anything else does.
 
+mod going;
+mod gone;
 mod told;
 mod wanted;
 
 use std::collections::BTreeSet;
 
+use self::going::{Called, Ends, Going, lock, until};
+pub(super) use self::gone::gone;
 use self::told::{change, drifted};
-use self::wanted::{Keeping, wanted};
+use self::wanted::wanted;
 use super::capture::{Capture, step};
-use super::keeper_function::{Function, create, remove, work};
+use super::keeper_function::{Function, remove, work};
 use super::{Change, Drift, Heal, Options, PlanProblem, Step};
 use crate::catalog::Actual;
 use crate::compile::Compiled;
 use crate::manifest::Desired;
-use crate::state::{Keeper, QName, quote_ident, quote_literal};
+use crate::state::{Keeper, QName, quote_ident};
 
 /// What is done about marts that writers keep.
 #[derive(Debug, Default)]
 pub(super) struct Keep {
-    /// Before anything else: what is not kept for a while, or not any more.
-    first: Vec<String>,
+    /// What is not kept for a while, or not any more.
+    ends: Ends,
     gone: Vec<Change>,
     /// After everything else: what is kept from then on.
     last: Vec<Vec<Step>>,
@@ -28,8 +32,6 @@ pub(super) struct Keep {
     pub problems: Vec<PlanProblem>,
     /// What the statements of the beginning and the end are told to be about.
     address: String,
-    /// Those of the beginning may wait until the first of these marts is published: until then the old rows are kept.
-    until: BTreeSet<String>,
 }
 
 /// What is done, beside what is done about logs. `dropped` are the marts that go, `built` those that get another relation.
@@ -38,7 +40,7 @@ pub(super) fn keep(
     actual: &Actual,
     options: &Options,
     (dropped, built): (&BTreeSet<QName>, &BTreeSet<QName>),
-    capture: &Capture,
+    capture: &mut Capture,
 ) -> Keep {
     let (registry, project) = (desired.project.registry_schema.as_str(), desired.project.name.as_str());
     let keeper = Keeper::new(registry, project);
@@ -49,12 +51,8 @@ pub(super) fn keep(
         return keep;
     }
     let functions: Vec<Function> = marts.iter().map(|mart| mart.function(&keeper, registry, project)).collect();
-    let in_order = |of: &dyn Fn(usize) -> bool| {
-        let marts = marts.iter().enumerate().filter(|(at, _)| of(*at));
-        let marts: Vec<(&QName, Vec<&QName>)> = marts.map(|(_, mart)| (mart.name, mart.sources())).collect();
-        work(&keeper, (registry, project), &marts)
-    };
-    let whole = in_order(&|_| true);
+    let sources = marts.iter().map(|mart| (mart.name, mart.sources()));
+    let whole = work(&keeper, (registry, project), &sources.collect::<Vec<_>>());
     let heals = options.heal != Heal::Nothing && !options.ignores("commit");
     let changed = |function: &Function| known.functions.get(&function.name.name).is_some_and(|is| !is.is_as_made());
     let altered = !known.functions.is_empty() && (!known.works || changed(&whole));
@@ -62,7 +60,11 @@ pub(super) fn keep(
     for (mart, function) in marts.iter().zip(&functions) {
         let is = known.functions.get(&function.name.name);
         let moved = built.contains(mart.name)
-            || mart.sources().iter().any(|source| built.contains(*source) || capture.concerns(source));
+            || mart
+                .changes
+                .sources
+                .iter()
+                .any(|source| built.contains(&source.table) || !capture.goes_on(&source.table, &source.columns));
         let drifted_away = altered || changed(function);
         if drifted_away && !heals && !options.ignores("commit") && mart.selected {
             keep.drift.extend(drifted(mart.mart, function, known.works));
@@ -76,31 +78,31 @@ pub(super) fn keep(
         .collect();
     let missing = stays.contains(&false);
     let order = known.functions.get(&whole.name.name).is_none_or(|is| is.made != Some(whole.hash()));
-    let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", keeper.locks());
-    let replaced = !gone.is_empty() || missing;
-    if known.functions.is_empty() || (altered && heals) || (!known.works && replaced) {
-        keep.first.extend(create(&keeper, &in_order(&|at| stays[at])));
-    } else if !gone.is_empty() {
-        keep.first.push(lock.clone());
-        keep.first.extend(in_order(&|at| stays[at]).create());
+    let create = known.functions.is_empty() || (altered && heals) || (!known.works && (!gone.is_empty() || missing));
+    let begins = create || !gone.is_empty();
+    let mut waits = BTreeSet::new();
+    for ((mart, function), stays) in marts.iter().zip(&functions).zip(&stays) {
+        let applied = actual.recorded.get(mart.name).and_then(|row| row.applied.changes.as_ref());
+        let as_made = !create && known.functions.contains_key(&function.name.name) && !changed(function);
+        let goes = applied.filter(|_| !stays && as_made);
+        let waiting = goes.and_then(|changes| Some((changes, until(mart.name, changes, built, capture)?)));
+        let follows = if *stays { Some(mart.changes) } else { waiting.as_ref().map(|(changes, _)| *changes) };
+        keep.ends.called.extend(follows.map(|changes| Called {
+            function: function.name.clone(),
+            mart: mart.name.clone(),
+            sources: changes.sources.iter().map(|source| source.table.clone()).collect(),
+        }));
+        waits.extend(waiting.is_some().then_some(&function.name.name));
+        let until = waiting.map(|(_, until)| until);
+        keep.ends.going.extend(until.map(|until| Going { function: function.name.clone(), until }));
     }
-    if keep.first.first() == Some(&lock) {
-        let marts: Vec<String> = marts.iter().map(|mart| quote_literal(&mart.name.to_string())).collect();
-        let marts = format!("ARRAY[{}]::pg_catalog.text[]", marts.join(", "));
-        keep.first.push(format!("DELETE FROM {} WHERE mart <> ALL ({marts})", keeper.locks()));
-    }
-    let remade = |(mart, _): &(&Keeping<'_>, &Function)| {
-        let (sources, built) = (mart.sources(), |name: &QName| built.contains(name));
-        (built(mart.name) || sources.iter().any(|source| built(source)))
-            && !sources.iter().any(|source| capture.concerns(source))
-    };
-    let of = |name: &str| marts.iter().zip(&functions).find(|(_, function)| function.name.name == name);
-    if keep.first.first() == Some(&lock) && gone.iter().all(|name| of(name).is_some_and(|it| remade(&it))) {
-        keep.until.extend(built.iter().map(ToString::to_string));
-    }
+    let at_once = gone.iter().filter(|name| !waits.contains(*name)).map(|name| QName::new(registry, name.as_str()));
+    keep.ends.going.extend(at_once.map(|function| Going { function, until: BTreeSet::new() }));
+    keep.ends.create = create;
+    keep.ends.wanted = marts.iter().map(|mart| mart.name.clone()).collect();
+    keep.ends.let_read(actual, capture);
     for name in gone {
         let name = QName::new(registry, name);
-        keep.first.push(format!("DROP FUNCTION IF EXISTS {name}(pg_catalog.xid8)"));
         let left = !functions.iter().any(|function| function.name == name);
         keep.gone.extend(left.then(|| change(&name.to_string(), "writers keep no mart by it any more", None)));
     }
@@ -109,12 +111,12 @@ pub(super) fn keep(
         keep.last.push(steps.map(|made| made_step(desired, made)).collect());
         return keep;
     }
-    if !missing && (!order || altered || !keep.first.is_empty()) {
+    if !missing && (!order || altered || begins) {
         return keep;
     }
     // A function that is made anew stays its owner's.
     let caller = known.caller.as_deref().unwrap_or(&actual.server.user);
-    let mut last: Vec<(String, String, Option<String>)> = vec![(keep.address.clone(), lock, None)];
+    let mut last: Vec<(String, String, Option<String>)> = vec![(keep.address.clone(), lock(&keeper), None)];
     for ((mart, function), _) in marts.iter().zip(&functions).zip(&stays).filter(|(_, stays)| !**stays) {
         let address = mart.name.to_string();
         let grants = mart.grants(&keeper, &actual.server.user, registry, project);
@@ -155,18 +157,10 @@ fn made_step(desired: &Desired, (address, sql, role): (String, String, Option<St
 }
 
 impl Keep {
-    /// Adds its statements to those of the plan: the first before anything else, or with the publication that they may wait for, the
-    /// last after everything. Gives how many transactions come before.
+    /// Adds its statements to those of the plan: what ends where it may, and what begins after everything. Gives how many transactions
+    /// come before.
     pub fn around(&mut self, steps: &mut Vec<Step>, desired: &Desired, last: u32) -> u32 {
-        let published =
-            |step: &&Step| step.publication && step.transaction.is_some() && self.until.contains(&step.mart);
-        let with = steps.iter().find(published).and_then(|step| step.transaction);
-        let at = steps.iter().position(|step| step.transaction == with).filter(|_| with.is_some());
-        let before = u32::from(!self.first.is_empty() && at.is_none());
-        steps.iter_mut().filter_map(|step| step.transaction.as_mut()).for_each(|number| *number += before);
-        let first = self.first.drain(..).map(|sql| step(desired, &self.address, sql, with.unwrap_or(1)));
-        let at = at.unwrap_or_default();
-        steps.splice(at..at, first.collect::<Vec<_>>());
+        let before = self.ends.around(steps, desired);
         for (at, mut more) in self.last.drain(..).enumerate() {
             let number = last + before + 1 + u32::try_from(at).unwrap_or_default();
             more.iter_mut().for_each(|step| step.transaction = Some(number));

@@ -14,6 +14,13 @@ const OWN_COLUMNS: &str = "datamart_xid pg_catalog.xid8 NOT NULL, datamart_mark 
 
 /// Makes the log with its function, and the rows that say so, but no trigger. One that was there is thrown away.
 pub fn create_log(log: &ChangeLog) -> Vec<String> {
+    let mut sql = create_tables(log);
+    sql.push(register_log(log));
+    sql
+}
+
+/// Its tables and its function alone, for a table that is not there yet.
+pub(super) fn create_tables(log: &ChangeLog) -> Vec<String> {
     let mut sql = drop_tables(log);
     let storage = if log.logged { "" } else { "UNLOGGED " };
     let columns = log.columns.iter().map(|c| format!(", {} {}", quote_ident(&c.name), plain_type(&c.type_name)));
@@ -29,7 +36,6 @@ pub fn create_log(log: &ChangeLog) -> Vec<String> {
     let comment = quote_literal(&format!("datamart: logs which rows of {} change", log.table));
     sql.push(format!("COMMENT ON FUNCTION {}() IS {comment}", log.name()));
     sql.push(format!("REVOKE ALL ON FUNCTION {}() FROM PUBLIC", log.name()));
-    sql.push(registered(log));
     sql
 }
 
@@ -87,7 +93,7 @@ fn is(log: &ChangeLog) -> String {
 }
 
 /// What the registry keeps of it: a new generation, and what it is recognised by.
-fn registered(log: &ChangeLog) -> String {
+pub(super) fn register_log(log: &ChangeLog) -> String {
     let registry = quote_ident(&log.registry);
     let [project, schema, name] = [&log.project, &log.table.schema, &log.table.name].map(|text| quote_literal(text));
     let array = |texts: Vec<String>| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{Column, Extra, ExtraKind, Relation, RelationKind};
-use crate::state::{Kind, QName};
+use crate::state::{Kind, LOG_EVENTS, QName, log_trigger};
 
 /// A relation and the one that takes its place.
 pub(crate) struct Place<'a> {
@@ -64,6 +64,8 @@ fn goes_silently(place: &Place<'_>, extra: &Extra) -> bool {
     let column_goes = || !extra.columns.iter().all(|name| place.columns.iter().any(|column| column.name == *name));
     match extra.kind {
         ExtraKind::Column => place.kind == Kind::View || column_goes(),
+        // What fills our logs goes with what they follow; the relation that is followed instead gets its own.
+        ExtraKind::Trigger => place.kind == Kind::View && is_log_trigger(extra),
         ExtraKind::Default | ExtraKind::OwnerRights => column_goes(),
         ExtraKind::IndexStatistics | ExtraKind::Key | ExtraKind::Unique | ExtraKind::Exclusion => {
             !place.indexes.contains_key(&extra.name)
@@ -116,6 +118,14 @@ fn loss(place: &Place<'_>, extra: &Extra) -> Option<Loss> {
         }
         _ => None,
     }
+}
+
+/// One of those that fill a log of ours.
+fn is_log_trigger(extra: &Extra) -> bool {
+    let called = extra.tail.split_once("EXECUTE FUNCTION ").and_then(|(_, called)| called.split_once('('));
+    let Some((schema, log)) = called.and_then(|(function, _)| function.split_once('.')) else { return false };
+    let [schema, log] = [schema, log].map(|name| name.trim_matches('"'));
+    log.starts_with("changes_") && LOG_EVENTS.iter().any(|event| log_trigger(schema, log, event) == extra.name)
 }
 
 /// Whether a relation of that kind can have what hangs on one of the other.

@@ -43,7 +43,7 @@ pub fn plan(
     let mut capture = capture::capture(desired, compiled, actual, options, &dropped_names, &built);
     fresh::leave_logs(&mut capture, &decisions.marts, &dropped_names, desired, actual);
     problems.append(&mut capture.problems);
-    let mut keep = keep::keep((desired, compiled), actual, options, (&dropped_names, &built), &capture);
+    let mut keep = keep::keep((desired, compiled), actual, options, (&dropped_names, &built), &mut capture);
     problems.append(&mut keep.problems);
     problems.extend(fresh::problems(desired, compiled, actual, |mart| options.selects(mart)));
     let kept = kept::refusals(&decisions, actual);

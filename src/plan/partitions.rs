@@ -8,7 +8,9 @@ use crate::catalog::{Actual, Attached, Undividable};
 use crate::sql::{
     attach, check_query, create_index, create_like, detach, fill_partition, move_rows, settle_index_names, tablespace,
 };
-use crate::state::{CheckDecl, Partition, Piece, QName, derived_name, quote_ident, quote_idents, quote_role};
+use crate::state::{
+    CheckDecl, Partition, PartitionBy, Piece, QName, derived_name, quote_ident, quote_idents, quote_role,
+};
 
 impl Target<'_> {
     /// What stands against dividing it as declared.
@@ -29,7 +31,13 @@ impl Target<'_> {
                 let help = format!("its columns are {}", columns.join(", "));
                 ("partition.column", format!("the query has no column {:?}", partition.column), help)
             }
-            None => return None,
+            None => {
+                let column = self.columns.iter().find(|column| column.name == partition.column)?;
+                let value = unlisted(&partition.by, &column.type_name)?;
+                let message =
+                    format!("{value:?} is no value of {:?}, which is of type {}", column.name, column.type_name);
+                ("partition.values", message, "list values of that type".to_owned())
+            }
         };
         Some(PlanProblem {
             mart: self.mart.name.clone(),
@@ -43,6 +51,18 @@ impl Target<'_> {
     fn piece(&self, name: &QName) -> Option<&Piece> {
         self.pieces.iter().find(|piece| piece.name == *name)
     }
+}
+
+/// A listed value that a column of a type cannot have, of types whose values have one spelling.
+fn unlisted<'a>(by: &'a PartitionBy, type_name: &str) -> Option<&'a String> {
+    let PartitionBy::List { values } = by else { return None };
+    let fits = |value: &String| match type_name {
+        "smallint" => value.parse::<i16>().is_ok(),
+        "integer" => value.parse::<i32>().is_ok(),
+        "bigint" => value.parse::<i64>().is_ok(),
+        _ => true,
+    };
+    values.values().flatten().find(|value| !fits(value))
 }
 
 /// The statements that make a mart divided, under `name`, and fill it. Rows go in before there are indexes.

@@ -672,19 +672,19 @@ fn every_missing_privilege_is_printed_as_a_grant() {
       caused by: permission denied for table orders
     help: GRANT SELECT ON orders TO POOR;
     help: done: nothing; not done: public."Sales 2024", public.event_counts, public.sales, public.top
-    help: applying again finishes the job
+    help: grant what is missing, and apply again: what is committed stays
 
     error: public."Sales 2024": CREATE TABLE public."Sales 2024" AS
       caused by: permission denied for schema public
     help: GRANT USAGE ON SCHEMA public TO POOR; to build marts in it: GRANT USAGE, CREATE ON SCHEMA public TO POOR;
     help: done: nothing; not done: public."Sales 2024", public.event_counts, public.sales, public.top
-    help: applying again finishes the job
+    help: grant what is missing, and apply again: what is committed stays
 
     error: public.event_counts: CREATE TABLE public.event_counts AS
       caused by: permission denied for table events
     help: GRANT SELECT ON events TO POOR;
     help: done: nothing; not done: public."Sales 2024", public.event_counts, public.sales, public.top
-    help: applying again finishes the job
+    help: grant what is missing, and apply again: what is committed stays
     "#);
     rig.run_on(&url, &["plan", "--detailed-exitcode"]).done();
     rig.sql_as_superuser(&format!("REVOKE SELECT ON orders FROM {role}"));

@@ -2,7 +2,7 @@
 
 use super::Capture;
 use crate::plan::log::create_log;
-use crate::state::{ChangeLog, QName};
+use crate::state::{ChangeLog, LoggedColumn, QName};
 
 impl Capture {
     /// Something is done about a table that is followed, or its log.
@@ -11,13 +11,24 @@ impl Capture {
         self.before.iter().chain(&self.after).any(|(change, _)| change.address == address)
     }
 
+    /// Whether every write to a table is noticed all the time, so that who keeps marts by these columns of it goes on.
+    pub fn goes_on(&self, table: &QName, columns: &[LoggedColumn]) -> bool {
+        let has = |log: &ChangeLog| log.commits && columns.iter().all(|column| log.columns.contains(column));
+        !self.concerns(table) || (!self.unseen.contains(table) && self.again.get(table).is_some_and(has))
+    }
+
+    /// The log of a table, where it is made again before anything is built.
+    pub fn again(&self, table: &QName) -> Option<&ChangeLog> {
+        self.again.get(table)
+    }
+
     /// Runs `first` and `last` around the statements that make a log again, in their transaction. Whether it is made again. What is
     /// `dropped` is gone before logs go at the end.
     pub fn beside(&mut self, log: &ChangeLog, first: &[String], last: &[String], dropped: bool) -> bool {
         let drops = create_log(log).first().cloned();
         let mut found = false;
         let after = self.after.iter_mut().filter(|_| !dropped);
-        for (_, lists) in self.before.iter_mut().chain(after) {
+        for (_, lists) in self.before.iter_mut().chain(&mut self.early).chain(after) {
             for list in lists.iter_mut() {
                 let Some(at) = list.iter().position(|sql| Some(sql) == drops.as_ref()) else { continue };
                 list.splice(at..at, first.iter().cloned());

@@ -28,6 +28,8 @@ pub(super) struct Need {
     pub exact: bool,
     /// Some of them are kept as writers commit.
     pub commits: bool,
+    /// Views of some of them read it.
+    pub shown: bool,
 }
 
 impl Need {
@@ -103,6 +105,7 @@ impl<'a> World<'a> {
             let need = needs.entry(source.table.clone()).or_default();
             need.marts.insert(mart.name.clone());
             need.exact = true;
+            need.shown |= mart.refresh.fresh;
             need.commits |= mart.refresh.strategy == Strategy::OnCommit;
             need.columns.extend(source.columns.iter().map(|column| (column.name.clone(), column.type_name.clone())));
         }

@@ -85,7 +85,8 @@ impl Keeping<'_> {
     }
 }
 
-fn asks(mart: &Mart) -> bool {
+/// A mart that writers are to keep.
+pub(super) fn asks(mart: &Mart) -> bool {
     mart.kind == Kind::Table && mart.refresh.strategy == Strategy::OnCommit
 }
 

@@ -4,6 +4,7 @@ mod alone;
 mod elsewhere;
 mod fed;
 mod operate;
+mod replaced;
 mod rights;
 mod server;
 mod shop;

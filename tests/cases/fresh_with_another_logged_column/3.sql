@@ -1,0 +1,1 @@
+ALTER TABLE src ADD COLUMN z int;
