@@ -52,7 +52,7 @@ pub(super) async fn one(
     if mart.partition.is_some() && item.series.is_none() {
         let of_rows = matches!(choice, Choice::Part(part, _) if part.method != Method::Partition);
         if !of_rows {
-            return divided::refresh(conn, item, live, choice, options, (frame, holder), checks).await;
+            return Box::pin(divided::refresh(conn, item, live, choice, options, (frame, holder), checks)).await;
         }
         readied = divided::ready(conn, item, live, options, frame).await?;
         live = &readied;
@@ -64,7 +64,7 @@ pub(super) async fn one(
     }
     let mut why = None;
     if *choice == Choice::Changes {
-        match changes::refresh(conn, item, live, options, (frame, holder), checks).await? {
+        match Box::pin(changes::refresh(conn, item, live, options, (frame, holder), checks)).await? {
             Done::Written(outcome) => return Ok(*outcome),
             Done::Whole(whole) => why = Some(*whole),
             Done::Filled(_) => return Err(SqlError::new(ErrorKind::Internal, "it has no partitions")),
@@ -72,7 +72,9 @@ pub(super) async fn one(
         checks.clear();
     }
     let before = (None, None);
-    let Some(why) = why else { return all(conn, item, live, (choice, before), options, (frame, holder), checks).await };
+    let Some(why) = why else {
+        return Box::pin(all(conn, item, live, (choice, before), options, (frame, holder), checks)).await;
+    };
     // A build of all rows may have to wait for quieter times.
     if let Some(paused) = paused(conn, &options.pause_when).await? {
         let reason = Some(format!("{}; {paused}", why.reason));
@@ -80,8 +82,8 @@ pub(super) async fn one(
         return Ok(Outcome { reason, status, decision: Some(why.decision), ..Outcome::default() });
     }
     let choice = whole(&item.recorded, live, None, &Facts::default());
-    let mut outcome =
-        all(conn, item, live, (&choice, (why.demoted, why.look)), options, (frame, holder), checks).await?;
+    let all = all(conn, item, live, (&choice, (why.demoted, why.look)), options, (frame, holder), checks);
+    let mut outcome = Box::pin(all).await?;
     outcome.reason = Some([Some(why.reason), outcome.reason].into_iter().flatten().collect::<Vec<_>>().join("; "));
     outcome.decision = Some(why.decision);
     Ok(outcome)

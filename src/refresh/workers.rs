@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use futures_util::future::try_join;
 use tokio::sync::Notify;
 
 use super::together::together;
@@ -189,8 +190,8 @@ impl Workers {
 
     async fn open(&self, lease: Lease, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
         let locks = LockSession::open(&self.endpoint, &self.registry, &self.project, "refresh lock");
-        let locks = async { locks.await.map_err(RefreshError::from) };
-        let (locks, (conn, pid, user)) = futures_util::future::try_join(locks, session(&self.endpoint, lease.number)).await?;
+        let locks = Box::pin(async { locks.await.map_err(RefreshError::from) });
+        let (locks, (conn, pid, user)) = try_join(locks, Box::pin(session(&self.endpoint, lease.number))).await?;
         tell(Event::Session { pid });
         let stopping = Rc::clone(&self.stopping);
         Ok(Worker { conn, locks, user, pid, rested: false, stopping, lease })

@@ -62,7 +62,7 @@ impl LockSession {
         let target = endpoint.direct();
         // Our own server has no pooler before it. Elsewhere a second session shows whether the first has its backend for itself.
         let second = async { if target.is_ours() { Ok(None) } else { target.session(purpose).await.map(Some) } };
-        let (mut conn, second) = try_join(target.session(purpose), second).await?;
+        let (mut conn, second) = try_join(Box::pin(target.session(purpose)), Box::pin(second)).await?;
         let row = sqlx::raw_sql(PLANNED_ONCE).fetch_one(&mut conn).await.map_err(SqlError::from)?;
         let pid: i32 = row.try_get("pid").map_err(SqlError::from)?;
         if let Some(mut other) = second {

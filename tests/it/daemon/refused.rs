@@ -70,7 +70,8 @@ fn nobody_asks_for_more_days_than_there_are() {
     let rig = numbers(CHAIN);
     let daemon = Daemon::of(&rig, &[]);
     daemon.until_said("leading");
-    rig.sql("CALL datamart.refresh('public.every', wait => false, how => 'incremental', days => 40000)");
+    // As the procedures of SQL do.
+    rig.sql("SELECT datamart.request('public.every', 'shop', 'incremental', 40000, NULL)");
     let refused = "SELECT count(*) = 1 FROM datamart.refreshes \
                    WHERE status = 'failed' AND reason = 'days is from 1 to 36500' AND error ->> 'kind' = 'data'";
     until(&rig, refused);
