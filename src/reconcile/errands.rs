@@ -18,8 +18,8 @@ use crate::manifest::Desired;
 const REOPEN: Backoff =
     Backoff { attempts: u32::MAX, first: Duration::from_millis(100), longest: Duration::from_secs(10) };
 
-/// One pass tries so often to open the session that it needs beside the one that leads.
-const ONCE: u32 = 5;
+/// One pass tries so often to open the session that it needs beside the one that leads; each try takes its ten seconds.
+const ONCE: u32 = 2;
 
 /// What came of an errand.
 pub(super) enum Errand {

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::choose::{Facts, how};
 use super::part::type_of;
-use super::{How, Item, Options, one};
+use super::{How, Item, Options, Run, RunStatus, one};
 use crate::build::SessionState;
 use crate::catalog::Relation;
 use crate::database::SqlError;
@@ -106,7 +106,7 @@ fn closed(window: &MaintenanceWindow, now: DateTime<Utc>) -> Option<(String, Opt
 }
 
 /// What the reason of a run begins with that waits for quieter times.
-pub(super) const PAUSED: &str = "paused: ";
+const PAUSED: &str = "paused: ";
 
 /// Why no build of all rows should start now; `None`: it may.
 ///
@@ -131,6 +131,14 @@ pub async fn paused(conn: &mut PgConnection, when: &PauseWhen) -> Result<Option<
         reasons.push(format!("{active} other sessions are at work (active_backends = {most})"));
     }
     Ok((!reasons.is_empty()).then(|| format!("{PAUSED}{}", reasons.join(", "))))
+}
+
+impl Run {
+    /// Whether it waits for quieter times: not for the hour at which a window opens, nor for what it reads.
+    pub fn is_paused(&self) -> bool {
+        let paused = |reason: &str| reason.starts_with(PAUSED);
+        self.status == RunStatus::Skipped && self.not_before.is_none() && self.reason.split("; ").any(paused)
+    }
 }
 
 #[cfg(test)]

@@ -215,12 +215,6 @@ pub struct Run {
 }
 
 impl Run {
-    /// Whether it waits for quieter times: not for the hour at which a window opens, nor for what it reads.
-    pub fn is_paused(&self) -> bool {
-        let paused = |reason: &str| reason.starts_with(facts::PAUSED);
-        self.status == RunStatus::Skipped && self.not_before.is_none() && self.reason.split("; ").any(paused)
-    }
-
     /// Why the mart follows no changes from now on, where this run found out that its rows were wrong.
     pub fn demoted(&self) -> Option<&str> {
         let verified = self.decision.as_ref().and_then(|decision| decision.get("verified"));

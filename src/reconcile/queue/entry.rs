@@ -25,6 +25,8 @@ pub(super) struct Want {
     pub cause: Cause,
     /// The whole mart is computed.
     pub whole: bool,
+    /// What its manifest says would have done, too: that was due with it.
+    pub part: bool,
 }
 
 /// A run that somebody asked for.
@@ -209,18 +211,20 @@ impl Entry {
         for index in 0..self.lines.len() {
             if let Some(Due { at, missed }) = self.lines[index].fire(&self.job.policy, now) {
                 let cause = if missed { Cause::Missed } else { Cause::Schedule };
-                self.want(Want { wave: at, due_at: at, cause, whole: self.lines[index].whole });
+                let whole = self.lines[index].whole;
+                self.want(Want { wave: at, due_at: at, cause, whole, part: !whole });
             }
         }
         if let Some((at, _)) = self.retry.take_if(|(at, _)| *at <= now) {
-            self.want(Want { wave: at, due_at: at, cause: Cause::Retry, whole: self.owes_whole });
+            let whole = self.owes_whole;
+            self.want(Want { wave: at, due_at: at, cause: Cause::Retry, whole, part: !whole });
         }
         if let Some((want, ..)) = self.quiet.take_if(|(_, until, _)| *until <= now) {
             self.want(want);
         }
         if let Some(at) = self.change_due().filter(|at| *at <= now) {
             let cause = self.change.take().map_or(Cause::Change, |change| change.cause);
-            self.want(Want { wave: at, due_at: at, cause, whole: false });
+            self.want(Want { wave: at, due_at: at, cause, whole: false, part: true });
         }
         self.lag.is_some_and(|at| at <= now)
     }
@@ -229,6 +233,7 @@ impl Entry {
     pub fn want(&mut self, want: Want) {
         let waiting = self.want.get_or_insert(want);
         waiting.whole |= want.whole;
+        waiting.part |= want.part;
         waiting.wave = waiting.wave.min(want.wave);
         waiting.due_at = waiting.due_at.min(want.due_at);
     }

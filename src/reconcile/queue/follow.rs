@@ -116,7 +116,8 @@ impl Queue {
                 continue;
             }
             let cause = if owed { Cause::Retry } else { Cause::After };
-            entry.want(Want { wave, due_at: now, cause, whole: owed && entry.owes_whole });
+            let whole = owed && entry.owes_whole;
+            entry.want(Want { wave, due_at: now, cause, whole, part: true });
             // Another one that it reads failed in the same instant, before this one was done.
             let failed = self.graph.up[reader].iter().find(|up| self.entries[**up].failed_in.contains(&wave)).copied();
             if let Some(failed) = failed {
@@ -158,8 +159,10 @@ impl Queue {
         let span = (until - now).max(TimeDelta::milliseconds(100));
         let want = running.want.filter(|_| entry.by_itself());
         if let Some(want) = want.filter(|want| want.whole) {
-            entry.quiet = Some((want, later(now, span), span));
-            entry.want(Want { whole: false, ..want });
+            entry.quiet = Some((Want { part: false, ..want }, later(now, span), span));
+            if want.part {
+                entry.want(Want { whole: false, ..want });
+            }
         } else if let Some(want) = want {
             entry.want(want);
             entry.gate = Some(Gate { until: later(now, span), span, by: Hold::Quiet });

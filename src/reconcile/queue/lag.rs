@@ -18,7 +18,7 @@ impl Queue {
     pub(super) fn lag_is_due(&mut self, place: usize, now: DateTime<Utc>) {
         let entry = &mut self.entries[place];
         let Some((target, due_at)) = entry.job.policy.target_lag.map(seconds).zip(entry.lag.take()) else { return };
-        let want = Want { wave: now, due_at, cause: Cause::Lag, whole: false };
+        let want = Want { wave: now, due_at, cause: Cause::Lag, whole: false, part: true };
         entry.want(want);
         let old = earlier(now, target / 2);
         let mut ahead = self.graph.up[place].clone();

@@ -77,7 +77,13 @@ impl Queue {
                 None => false,
             };
             if entry.job.policy.after && entry.by_itself() && self.graph.up[place].iter().any(changed) {
-                self.entries[place].want(Want { wave: now, due_at: now, cause: Cause::After, whole: false });
+                self.entries[place].want(Want {
+                    wave: now,
+                    due_at: now,
+                    cause: Cause::After,
+                    whole: false,
+                    part: true,
+                });
             }
         }
     }
@@ -144,7 +150,7 @@ impl Entry {
             let held = self.gate.take_if(|gate| gate.by == Hold::Lasting).is_some();
             self.failures = 0;
             if held && self.by_itself() {
-                self.want(Want { wave: now, due_at: now, cause: Cause::Retry, whole: self.owes_whole });
+                self.want(Want { wave: now, due_at: now, cause: Cause::Retry, whole: self.owes_whole, part: true });
             }
         }
     }

@@ -109,11 +109,13 @@ fn what_a_commit_changes_is_not_healed() {
 #[test]
 fn drift_is_told_while_a_plan_waits_and_not_put_back() {
     run(async {
-        let rig = Rig::shop(&[("project.toml", HEAL), ("totals.toml", TOTALS)]).await;
-        rig.database.script("DROP INDEX totals_amount_idx").await;
-        // Another daemon, whose first plan would drop a column.
+        let policy = format!("{HEAL}prune = true\n");
+        let plain = "type = \"table\"\nquery = \"SELECT id, amount FROM orders\"\n";
+        let rig = Rig::shop(&[("project.toml", &policy), ("old.toml", plain), ("totals.toml", TOTALS)]).await;
+        rig.database.script("DROP INDEX totals_amount_idx; TRUNCATE orders").await;
+        // Another daemon, whose first plan drops rows that nobody can compute again.
         let mut next = rig.again();
-        next.write("totals.toml", &TOTALS.replace("SELECT id, amount", "SELECT id"));
+        std::fs::remove_file(next.folder.path().join("marts/old.toml")).expect("a file");
         assert_eq!(
             next.revisions.drift(&next.database.endpoint, Utc::now()).await.map(|found| found.found.len()),
             None

@@ -71,6 +71,10 @@ fn a_run_of_the_whole_mart_that_waits_for_quiet_holds_up_no_other_one() {
         end(&mut queue, Outcome::Unchanged, false, at(hour, 0, 1));
     }
     assert_eq!(hows(&mut queue, at(14, 30, 0)), [(How::Full, Cause::Schedule)]);
+    // It tries, and is no more work for that.
+    end(&mut queue, Outcome::Postponed(at(14, 31, 0)), false, at(14, 30, 0));
+    assert_eq!(hows(&mut queue, at(14, 30, 30)), []);
+    assert_eq!(hows(&mut queue, at(14, 31, 0)), [(How::Full, Cause::Schedule)]);
     end(&mut queue, Outcome::Good, true, at(14, 31, 0));
     assert!(!queue.waits_for_quiet(&name("a")));
     assert_eq!(queue.begins(at(14, 31, 0)), ["b after"]);
