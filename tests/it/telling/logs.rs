@@ -147,7 +147,7 @@ fn every_change_by_hand_is_in_the_audit() {
     rig.run(&["drop", "event_counts", "-q"]).done();
     let held = rig.hold("SET ROLE etl; REFRESH MATERIALIZED VIEW CONCURRENTLY sales");
     let refresh = rig.start(&["refresh", "sales"]);
-    rig.until_at_work("refresh 1", "REFRESH%");
+    rig.until_at_work("refresh 1", "%REFRESH %");
     let pid = rig.value("SELECT pid FROM datamart.locks WHERE name = 'mart:public.sales'");
     rig.run(&["unlock", "--kill", &pid]).done();
     held.release();
