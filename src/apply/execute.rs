@@ -219,7 +219,7 @@ impl Worker<'_> {
         session.leave(self.conn).await.map_err(ApplyError::Registry)?;
         let plan = self.plan;
         record::write(self.conn, self.registry, &plan.project, plan.revision.as_deref(), self.major, records).await?;
-        self.positions.note(self.conn, (self.registry, &plan.project), records).await?;
+        self.positions.note(self.conn, (self.registry, &plan.project), records, plan).await?;
         let changed: HashSet<&str> = plan.changes.iter().map(|c| c.address.as_str()).collect();
         let changes: Vec<(String, String)> = records
             .iter()

@@ -1,10 +1,12 @@
 //! Where marts stand that an apply fills: the first refresh after it goes by changes, too.
 
+use std::collections::BTreeSet;
+
 use sqlx::PgConnection;
 
 use super::ApplyError;
 use crate::build::position::{self, Look, Standing, Watched};
-use crate::plan::{Action, PartRow, Record, RecordRow, Step};
+use crate::plan::{Action, PartRow, Plan, Record, RecordRow, Step};
 use crate::state::QName;
 
 /// What was looked at before marts were filled.
@@ -41,11 +43,15 @@ impl Positions {
         conn: &mut PgConnection,
         (registry, project): (&str, &str),
         records: &[&Record],
+        plan: &Plan,
     ) -> Result<(), ApplyError> {
+        let made = plan.records.iter().filter(|record| matches!(record.row, RecordRow::Upsert { .. }));
+        let made: BTreeSet<&QName> = made.map(|record| &record.mart).collect();
         for record in records {
             let look = self.looked.iter().find(|(mart, _)| *mart == record.mart);
             let (Some((_, look)), Some(watched)) = (look, filled(registry, project, record)) else { continue };
-            position::published(conn, &watched, look, &Standing::default()).await.map_err(ApplyError::Registry)?;
+            let look = look.clone().with_views(conn, &watched, &made).await.map_err(ApplyError::Registry)?;
+            position::published(conn, &watched, &look, &Standing::default()).await.map_err(ApplyError::Registry)?;
         }
         Ok(())
     }

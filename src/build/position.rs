@@ -6,6 +6,7 @@
 mod confirm;
 mod moved;
 mod pending;
+mod views;
 
 use std::fmt::Write as _;
 

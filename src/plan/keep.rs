@@ -98,6 +98,7 @@ pub(super) fn keep(
     }
     let at_once = gone.iter().filter(|name| !waits.contains(*name)).map(|name| QName::new(registry, name.as_str()));
     keep.ends.going.extend(at_once.map(|function| Going { function, until: BTreeSet::new() }));
+    keep.ends.going.sort_by(|a, b| a.function.cmp(&b.function));
     keep.ends.create = create;
     keep.ends.wanted = marts.iter().map(|mart| mart.name.clone()).collect();
     keep.ends.let_read(actual, capture);

@@ -364,7 +364,7 @@ mod tests {
         let mut agenda = Agenda::new(rows, 1, "daemon", None);
         let now = Utc::now();
         for whole in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
-            let Outcome::Postponed(until) = agenda.outcome(&held(), now) else { panic!("it was given up") };
+            let Outcome::Held(until) = agenda.outcome(&held(), now) else { panic!("it was given up") };
             let paused = (until - now).num_milliseconds();
             assert!((whole / 2..=whole).contains(&paused), "{paused} of {whole}");
         }

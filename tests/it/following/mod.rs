@@ -11,6 +11,7 @@ mod pausing;
 mod shop;
 mod together;
 mod unchanged;
+mod views;
 
 use datamart::refresh::{Method, RunStatus};
 
