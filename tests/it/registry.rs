@@ -176,7 +176,7 @@ fn create_on_the_database_is_all_a_role_needs() {
 fn what_is_missing_can_be_read_from_the_error() {
     run(async {
         let database = Database::new().await;
-        let (_, mut conn) = as_role(&database, "").await;
+        let (role, mut conn) = as_role(&database, "").await;
         assert_eq!(
             privilege(migrate(&mut conn, REGISTRY).await.expect_err("no CREATE")),
             format!("permission denied for database {}", database.name)
@@ -185,7 +185,12 @@ fn what_is_missing_can_be_read_from_the_error() {
         migrate(&mut database.session().await, REGISTRY).await.expect("made");
         let told = [migrate(&mut conn, REGISTRY).await.map(drop), state(&mut conn, REGISTRY).await.map(drop)];
         for outcome in told {
-            assert_eq!(privilege(outcome.expect_err("no USAGE")), "permission denied for schema datamart");
+            let error = outcome.expect_err("no USAGE");
+            assert_eq!(error.kind(), "privilege");
+            let grants = format!(
+                "GRANT USAGE ON SCHEMA datamart TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA datamart TO {role};"
+            );
+            assert_eq!(error.way_out(), Some(grants));
         }
     });
 }
