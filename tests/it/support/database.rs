@@ -23,7 +23,7 @@ pub fn server() -> &'static Embedded {
         std::thread::spawn(|| {
             let mut options = ephemeral();
             // Nothing analyses a table behind a test's back: plans tell how many rows there are.
-            let quiet = ("autovacuum", "off");
+            let quiet = ("autovacuum_naptime", "1000000");
             for (name, value) in [("max_connections", "200"), ("wal_level", "minimal"), ("max_wal_senders", "0"), quiet]
             {
                 options.settings.push((name.to_owned(), value.to_owned()));
