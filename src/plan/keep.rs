@@ -100,6 +100,7 @@ pub(super) fn keep(
     keep.ends.going.extend(at_once.map(|function| Going { function, until: BTreeSet::new() }));
     keep.ends.going.sort_by(|a, b| a.function.cmp(&b.function));
     keep.ends.create = create;
+    keep.ends.caller = known.caller.clone().filter(|caller| *caller != actual.server.user);
     keep.ends.wanted = marts.iter().map(|mart| mart.name.clone()).collect();
     keep.ends.let_read(actual, capture);
     for name in gone {
@@ -120,7 +121,7 @@ pub(super) fn keep(
     let mut last: Vec<(String, String, Option<String>)> = vec![(keep.address.clone(), lock(&keeper), None)];
     for ((mart, function), _) in marts.iter().zip(&functions).zip(&stays).filter(|(_, stays)| !**stays) {
         let address = mart.name.to_string();
-        let grants = mart.grants(&keeper, &actual.server.user, registry, project);
+        let grants = mart.grants(&keeper, (&actual.server.user, caller), registry, project);
         last.extend(grants.into_iter().map(|sql| (address.clone(), sql, None)));
         last.extend(function.create().into_iter().map(|sql| (address.clone(), sql, None)));
         if mart.owner != actual.server.user {

@@ -166,12 +166,17 @@ fn pinned(keeper: &Keeper) -> Function {
 pub(super) fn trigger(keeper: &Keeper) -> Function {
     let (locks, work, pinned) = (keeper.locks(), keeper.work(), keeper.pinned());
     let body = format!(
-        "BEGIN\n    IF pg_catalog.to_regclass({}) IS NOT NULL AND {} AND {} THEN\n        \
+        "BEGIN\n    IF pg_catalog.to_regclass({}) IS NOT NULL AND {} THEN\n        \
          LOCK TABLE {locks} IN ROW EXCLUSIVE MODE;\n        \
-         IF {SAME} THEN\n            PERFORM {work}();\n        ELSE\n            PERFORM {pinned}();\n        END IF;\n    END IF;\n    RETURN NULL;\nEND;\n",
+         IF {SAME} THEN\n            PERFORM {work}();\n        ELSIF {} THEN\n            PERFORM {pinned}();\n        ELSE\n            \
+         RAISE WARNING '%', {};\n        \
+         END IF;\n    END IF;\n    RETURN NULL;\nEND;\n",
         quote_literal(&locks.to_string()),
         callable(&work),
         callable(&pinned),
+        quote_literal(&format!(
+            "datamart: the function {pinned} may not be called; what it keeps shows this change when it is refreshed"
+        )),
     );
     own(keeper.transactions(), "trigger", body, "who writes to a source keeps marts before it commits")
 }

@@ -23,7 +23,9 @@ LEFT JOIN pg_catalog.pg_class AS l ON l.relnamespace = n.oid AND l.relname = $2 
 CROSS JOIN LATERAL (
     SELECT pg_catalog.has_function_privilege(w.proowner, p.oid, 'EXECUTE')
        AND pg_catalog.has_schema_privilege(p.proowner, n.oid, 'USAGE')
-       AND pg_catalog.has_any_column_privilege(p.proowner, l.oid, 'UPDATE')
+       AND CASE WHEN p.proname IN ($2, $2 || '_work', $2 || '_pinned')
+           THEN pg_catalog.has_table_privilege(p.proowner, l.oid, 'UPDATE')
+           ELSE pg_catalog.has_any_column_privilege(p.proowner, l.oid, 'UPDATE') END
 ) AS may (may)
 WHERE n.nspname = $1
 ORDER BY p.proname

@@ -31,6 +31,8 @@ pub(super) struct Going {
 pub(super) struct Ends {
     /// What calls the functions is made, whatever there was.
     pub create: bool,
+    /// Who made what is called, where that is not who plans: it goes on calling.
+    pub caller: Option<String>,
     /// The marts that are to be kept.
     pub wanted: Vec<QName>,
     /// Those that are called until they go, in their order.
@@ -116,6 +118,10 @@ impl Ends {
         let whose = (desired.project.registry_schema.as_str(), desired.project.name.as_str());
         let work = work(keeper, whose, &called);
         let mut sql = if whole { create(keeper, &work) } else { vec![lock(keeper)] };
+        if let Some(caller) = self.caller.as_ref().filter(|_| whole) {
+            let caller = quote_ident(caller);
+            sql.push(format!("GRANT EXECUTE ON FUNCTION {}() TO {caller}", keeper.pinned()));
+        }
         if !whole {
             sql.extend(work.create());
             let marts: Vec<String> = self.wanted.iter().map(|mart| quote_literal(&mart.to_string())).collect();

@@ -66,8 +66,9 @@ impl Keeping<'_> {
         schemas.map(quote_ident).collect::<Vec<_>>().join(", ")
     }
 
-    /// Its owner reads the logs in the function, and gets no more of the registry than that takes. Who has which lock it cannot change.
-    pub fn grants(&self, keeper: &Keeper, user: &str, registry: &str, project: &str) -> Vec<String> {
+    /// Its owner reads the logs in the function, and gets no more of the registry than that takes. Who has which lock it cannot change,
+    /// unless all of it is its own: `caller` made it.
+    pub fn grants(&self, keeper: &Keeper, (user, caller): (&str, &str), registry: &str, project: &str) -> Vec<String> {
         if self.owner == user {
             return Vec::new();
         }
@@ -76,12 +77,17 @@ impl Keeping<'_> {
         let logs = self.changes.sources.iter();
         let logs = logs.flat_map(|source| log_segments(&log_name(registry, project, &source.table)));
         let tables: Vec<String> = own.into_iter().chain(logs).map(|table| table.to_string()).collect();
-        vec![
+        let mut sql = vec![
             format!("GRANT USAGE ON SCHEMA {} TO {owner}", quote_ident(registry)),
             format!("GRANT SELECT ON {} TO {owner}", tables.join(", ")),
-            format!("REVOKE ALL ON {} FROM {owner}", keeper.locks()),
-            format!("GRANT SELECT, INSERT (mart, number), UPDATE (times) ON {} TO {owner}", keeper.locks()),
-        ]
+        ];
+        if self.owner == caller {
+            sql.push(format!("GRANT ALL ON {} TO {owner}", keeper.locks()));
+        } else {
+            sql.push(format!("REVOKE ALL ON {} FROM {owner}", keeper.locks()));
+            sql.push(format!("GRANT SELECT, INSERT (mart, number), UPDATE (times) ON {} TO {owner}", keeper.locks()));
+        }
+        sql
     }
 }
 

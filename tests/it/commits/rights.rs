@@ -54,6 +54,32 @@ fn who_loses_rights_fails_no_write() {
     });
 }
 
+/// Who made what calls the functions owns a mart, too; then somebody else applies.
+#[test]
+fn who_made_it_goes_on_after_another_applied() {
+    run(async {
+        let shop = shop("made").await;
+        let role = format!("made_{}", shop.database.name);
+        let base = shop.value("SELECT relname FROM pg_class WHERE relname ~ '^commits_[0-9a-f]{8}$'").await;
+        shop.script(&format!(
+            "GRANT CREATE, USAGE ON SCHEMA datamart TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA datamart TO {role};
+             ALTER TABLE datamart.{base} OWNER TO {role}; ALTER TABLE datamart.{base}_locks OWNER TO {role};
+             ALTER FUNCTION datamart.{base}() OWNER TO {role}; ALTER FUNCTION datamart.{base}_work() OWNER TO {role};
+             ALTER FUNCTION datamart.{base}_pinned() OWNER TO {role}"
+        ))
+        .await;
+        let (name, manifest) = BY_KIND;
+        let changed = manifest.replace("count(*)", "count(*) + 0");
+        assert_ne!(changed, manifest);
+        shop.declare(name, &format!("owner = \"{role}\"\n{changed}"));
+        shop.apply().await;
+        let mut conn = shop.session().await;
+        let write = "INSERT INTO orders SELECT max(id) + 1, 1, 'k1', 2 FROM orders";
+        assert_eq!(tried(&mut conn, write).await, Ok(()));
+        shop.is_exact("a commit after the second apply").await;
+    });
+}
+
 #[test]
 fn a_function_that_may_not_be_called_is_told_and_put_back() {
     run(async {
