@@ -168,7 +168,7 @@ fn add(target: &Target<'_>, actual: &Actual, piece: &Piece, filled: bool) -> Vec
         let query = target.retained(&mart.query);
         mends.push(Mend::Fill(fill_partition(&piece.name, &columns, &query, condition)));
         let check = |check: &CheckDecl| Mend::Check(check.clone(), check_query(check, &piece.name, &|_, _| None));
-        mends.extend(mart.checks.iter().map(check));
+        mends.extend(mart.checks.iter().filter(|check| check.form.is_of_rows()).map(check));
     }
     let attach = attach(&mart.name, piece, &piece.name);
     match (default, takes) {

@@ -59,6 +59,11 @@ pub enum CheckForm {
 }
 
 impl CheckForm {
+    /// It speaks of rows, and not of how many there are or how new the newest is: it holds for every part of them.
+    pub fn is_of_rows(&self) -> bool {
+        !matches!(self, Self::Rows { .. } | Self::Fresh { .. })
+    }
+
     /// The key of a manifest that asks for it.
     pub fn key(&self) -> &'static str {
         match self {

@@ -67,13 +67,16 @@ pub async fn upkeep(
         forget(conn, &default.name, &brief).await;
     }
     free(conn, &live.name, missing.iter().map(|piece| &piece.name)).await?;
+    // What is said of all rows together, one partition need not be.
+    let mut of_rows = mart.clone();
+    of_rows.checks.retain(|check| check.form.is_of_rows());
     for piece in missing {
         let filled = refilled.contains(&piece.name);
         let statements = add(mart, live, piece, &pieces, filled);
         let statements: Vec<(&Frame, Do<'_>)> = statements
             .into_iter()
             .flat_map(|made| match made {
-                Made::Rows(sql) => vec![(frame, Do::Run(sql)), (frame, Do::Check(mart, &piece.name))],
+                Made::Rows(sql) => vec![(frame, Do::Run(sql)), (frame, Do::Check(&of_rows, &piece.name))],
                 Made::Briefly(sql) => vec![(&brief, Do::Run(sql))],
             })
             .collect();
