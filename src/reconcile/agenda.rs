@@ -237,6 +237,9 @@ impl Agenda {
         }
         let now = self.now();
         let outcome = self.outcome(finished, now);
+        let method = finished.result.as_ref().ok().and_then(|run| run.method);
+        let ended = Ended { started: finished.began, outcome, whole: method.is_some_and(Method::is_whole) };
+        let skips = self.queue.ended(&finished.mart, &ended, now);
         match outcome {
             // It goes on waiting, and the row with it.
             Outcome::Held(_) => {}
@@ -249,9 +252,6 @@ impl Agenda {
                 self.forget(finished);
             }
         }
-        let method = finished.result.as_ref().ok().and_then(|run| run.method);
-        let ended = Ended { started: finished.began, outcome, whole: method.is_some_and(Method::is_whole) };
-        let skips = self.queue.ended(&finished.mart, &ended, now);
         for (mart, alone) in &finished.apart {
             self.queue.apart(mart, *alone && outcome == Outcome::Good, now);
         }

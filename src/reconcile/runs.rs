@@ -139,10 +139,11 @@ impl Runs {
     pub fn expect(&mut self, workers: usize) {
         for _ in self.workers.count()..workers {
             let warm = Rc::clone(&self.workers).warm(Rc::clone(&self.hear));
-            self.work.push(Box::pin(async move {
+            let work = async move {
                 warm.await;
                 Vec::new()
-            }));
+            };
+            self.work.push(by_itself(work));
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::together::together;
 use super::worker::{Lease, Numbers, Worker, session};
 use super::{Along, Event, Item, Options, RefreshError, Run, RunStatus, one, tidy_logs, work};
-use crate::database::{Endpoint, LockSession};
+use crate::database::{Endpoint, ErrorKind, LockSession, SqlError};
 
 /// Workers on one database: each refreshes a mart at a time, and rests between two.
 pub struct Workers {
@@ -177,6 +177,10 @@ impl Workers {
                 None => break self.open(self.lease(), tell).await?,
             }
         };
+        if self.stopping.get() {
+            let said = "the daemon was stopped before it began";
+            return Err(RefreshError::History(SqlError::new(ErrorKind::Connection, said)));
+        }
         worker.at_work();
         Ok(worker)
     }

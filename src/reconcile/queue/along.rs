@@ -30,7 +30,7 @@ impl Queue {
         let others = along.split_off(1);
         for other in &others {
             let want = Want { wave, due_at: now, cause: Cause::After, whole: false, part: true };
-            let running = Running { want: Some(want), wish: None, asof: now, with: Some(mart.clone()) };
+            let running = Running { want: Some(want), wish: None, asof: now, with: Some(mart.clone()), before: None };
             self.entries[*other].running = Some(running);
             self.set_timer(*other);
         }

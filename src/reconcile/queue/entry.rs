@@ -82,6 +82,16 @@ pub(super) enum Hold {
     Held,
 }
 
+/// What was due of a mart as a run began.
+#[derive(Debug, Clone)]
+pub(super) struct Before {
+    pub lines: Vec<Line>,
+    pub lag: Option<DateTime<Utc>>,
+    pub change: Option<Change>,
+    pub retry: Option<(DateTime<Utc>, TimeDelta)>,
+    pub owed: BTreeSet<QName>,
+}
+
 /// A run at work.
 #[derive(Debug, Clone)]
 pub(super) struct Running {
@@ -92,6 +102,8 @@ pub(super) struct Running {
     pub asof: DateTime<Utc>,
     /// The mart with whose run it goes along.
     pub with: Option<QName>,
+    /// What was due as it began.
+    pub before: Option<Box<Before>>,
 }
 
 impl Running {

@@ -136,6 +136,8 @@ impl Queue {
                 let delay = backoff(mart, failures, (now - ended.started).max(TimeDelta::zero()), self.seed);
                 entry.retry = Some((later(now, delay), delay));
             }
+            // A whole run that can pass is still to be tried.
+            Outcome::Failed if entry.owes_whole => {}
             _ => entry.retry = None,
         }
         if ended.outcome == Outcome::Lasting {
@@ -158,6 +160,10 @@ impl Queue {
         let entry = &mut self.entries[place];
         let span = (until - now).max(TimeDelta::milliseconds(100));
         let want = running.want.filter(|_| entry.by_itself());
+        let only_part = want.is_some_and(|want| !want.whole);
+        if let Some(before) = running.before.filter(|_| entry.by_itself() && !only_part) {
+            entry.as_before(*before);
+        }
         if let Some(want) = want.filter(|want| want.whole) {
             entry.quiet = Some((Want { part: false, ..want }, later(now, span), span));
             if want.part {

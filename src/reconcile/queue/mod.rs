@@ -10,6 +10,7 @@
 //! What follows from a run (`after`, retries of what was skipped) belongs to its instant, so that each runs once, in diamonds too.
 
 mod along;
+mod before;
 mod entry;
 mod follow;
 mod graph;
@@ -140,6 +141,7 @@ impl Queue {
         if want.is_some_and(|want| want.whole) {
             asked.how = How::Full;
         }
+        let before = Some(Box::new(entry.before()));
         entry.begun(want.is_some(), asked.how == How::Full, now);
         entry.failed_in.clear();
         let due = want.map(|want| (want.cause, want.due_at));
@@ -150,7 +152,7 @@ impl Queue {
         asked.due_at = Some(due_at);
         let joined = wish.as_ref().map(|wish| wish.joined.clone()).unwrap_or_default();
         let mart = entry.job.mart.clone();
-        entry.running = Some(Running { want, wish, asof, with: None });
+        entry.running = Some(Running { want, wish, asof, with: None, before });
         self.set_timer(place);
         Start { mart, cause, due_at, asked, joined }
     }

@@ -98,3 +98,23 @@ fn whoever_asks_for_what_waits_for_quiet_is_answered() {
     queue.end("a", until, at(12, 2, 0), at(12, 2, 0));
     assert_eq!(queue.begins(at(18, 0, 0)), ["a schedule"]);
 }
+
+#[test]
+fn intervals_and_targets_go_on_beside_a_whole_run_that_is_tried_again_and_again() {
+    let mut lagging = whole_at_noon("10m");
+    (lagging.policy.schedule, lagging.policy.target_lag) = (Vec::new(), Some(1_200));
+    for job in [whole_at_noon("10m"), lagging] {
+        let mut queue = queue_at(vec![job], at(11, 55, 0));
+        let mut parts = 0;
+        for minute in 0..60 {
+            let now = at(12, minute, 0);
+            for (how, _) in hows(&mut queue, now) {
+                let waits = how == How::Full;
+                parts += usize::from(!waits);
+                let later = Outcome::Postponed(now + TimeDelta::minutes(4));
+                end(&mut queue, if waits { later } else { Outcome::Good }, false, now);
+            }
+        }
+        assert!((3..=8).contains(&parts), "{parts}");
+    }
+}
