@@ -30,13 +30,13 @@ const WORTH_A_THREAD: usize = 64;
 /// says stands instead of, or beside, the files; with it the folder need not exist yet.
 ///
 /// # Errors
-/// [`ManifestError::Read`] where the folder or a file in it cannot be read (an unreadable folder is not an empty one),
-/// [`ManifestError::Invalid`] with all problems of all files.
+/// [`ManifestError::Read`] where a folder cannot be read (an unreadable one is not an empty one), [`ManifestError::Invalid`] with all
+/// problems of all files, of which one may be that it cannot be read.
 pub fn load(options: &LoadOptions) -> Result<Desired, ManifestError> {
     let source = Source { options };
     let files = source.list()?;
     let mut problems = Vec::new();
-    let (project, defaults) = read_project(source, &files, &mut problems)?;
+    let (project, defaults) = read_project(source, &files, &mut problems);
     let shared = Shared {
         project: &project,
         defaults: &defaults,
@@ -45,8 +45,7 @@ pub fn load(options: &LoadOptions) -> Result<Desired, ManifestError> {
     };
     let marts: Vec<&File> = files.iter().filter(|f| f.path != PROJECT_FILE).collect();
     let mut declared = Vec::with_capacity(marts.len());
-    for result in read_all(&marts, source, &shared) {
-        let (mart, found) = result?;
+    for (mart, found) in read_all(&marts, source, &shared) {
         declared.extend(mart);
         problems.extend(found);
     }
@@ -68,7 +67,7 @@ pub fn load(options: &LoadOptions) -> Result<Desired, ManifestError> {
 pub fn project_alone(options: &LoadOptions) -> Result<Desired, ManifestError> {
     let source = Source { options };
     let mut problems = Vec::new();
-    let (project, defaults) = read_project(source, &source.list()?, &mut problems)?;
+    let (project, defaults) = read_project(source, &source.list()?, &mut problems);
     if problems.iter().any(|p| p.severity == Severity::Error) {
         return Err(ManifestError::Invalid { problems });
     }
@@ -194,7 +193,7 @@ fn read_project(
     source: Source<'_>,
     files: &[File],
     problems: &mut Vec<Problem>,
-) -> Result<(Project, Defaults), ManifestError> {
+) -> (Project, Defaults) {
     let options = source.options;
     let mut project = Project::default();
     let environment = &options.environment;
@@ -207,7 +206,7 @@ fn read_project(
             if options.config.is_none() {
                 settings::read_operation(root, environment, &mut project, report);
             }
-        })?);
+        }));
     }
     if let Some(config) = &options.config {
         problems.extend(with_file(config, std::fs::read(config), CONFIG, |root, report| {
@@ -215,9 +214,9 @@ fn read_project(
             if root.has("http") {
                 project.http = operate::http(&root.section("http"), report);
             }
-        })?);
+        }));
     }
-    Ok((project, defaults))
+    (project, defaults)
 }
 
 /// Reads a file and checks it against its keys; what `then` does with it, and all that is wrong. A file whose TOML is
@@ -227,10 +226,14 @@ fn with_file(
     bytes: io::Result<Vec<u8>>,
     keys: &'static [Key],
     then: impl FnOnce(&Section<'_>, &mut Report),
-) -> Result<Vec<Problem>, ManifestError> {
-    let text = match String::from_utf8(bytes.map_err(failed(path))?) {
+) -> Vec<Problem> {
+    let bytes = match bytes {
+        Ok(bytes) => bytes,
+        Err(error) => return vec![unreadable(path, &error)],
+    };
+    let text = match String::from_utf8(bytes) {
         Ok(text) => plain(text),
-        Err(error) => return Ok(vec![not_utf8(path, &error)]),
+        Err(error) => return vec![not_utf8(path, &error)],
     };
     let text: Arc<str> = text.into();
     let mut report = Report::new(path.to_owned(), text.clone());
@@ -244,7 +247,18 @@ fn with_file(
     if errors.is_empty() {
         then(&Section::root(&table), &mut report);
     }
-    Ok(report.problems)
+    report.problems
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        file: path.to_owned(),
+        place: None,
+        key: None,
+        message: format!("cannot read the file: {}", reason(error)),
+        help: None,
+    }
 }
 
 fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Problem {
@@ -262,14 +276,14 @@ fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Problem {
 }
 
 /// A mart and what is wrong in its file.
-type MartRead = Result<(Option<Declared>, Vec<Problem>), ManifestError>;
+type MartRead = (Option<Declared>, Vec<Problem>);
 
 fn read_mart(file: &File, source: Source<'_>, shared: &Shared<'_>) -> MartRead {
     let mut mart = None;
     let problems = with_file(&file.full, source.bytes(&file.full), MART, |root, report| {
         mart = declare(root, &file.path, &stem(&file.path), shared, report);
-    })?;
-    Ok((mart, problems))
+    });
+    (mart, problems)
 }
 
 /// All marts, in the order of their files; on several processors where there are many.

@@ -206,7 +206,7 @@ impl Capture {
             }
             if as_wanted && !made_again && member == table {
                 reason = match is {
-                    Trigger::Missing => "its triggers were removed".to_owned(),
+                    Trigger::Missing => "triggers of its log are gone".to_owned(),
                     Trigger::Ordinary => "its triggers do not fire for what replication writes".to_owned(),
                     _ => "its triggers were changed".to_owned(),
                 };

@@ -26,9 +26,16 @@ fn a_missing_folder_is_not_an_empty_one() {
     assert!(folder.desired().marts.is_empty());
     folder.options.dir = folder.dir.path().join("none");
     assert!(matches!(folder.load(), Err(ManifestError::Read { path, .. }) if path.ends_with("none")));
-    folder.options.dir = folder.dir.path().to_owned();
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_problem_of_many() {
+    let folder = Folder::new(&[("b.toml", "nonsense = 1")]);
     std::os::unix::fs::symlink("nowhere", folder.dir.path().join("a.toml")).unwrap();
-    assert!(matches!(folder.load(), Err(ManifestError::Read { path, .. }) if path.ends_with("a.toml")));
+    let Err(ManifestError::Invalid { problems }) = folder.load() else { panic!("two files cannot be used") };
+    let told = |file: &str| problems.iter().find(|problem| problem.file.ends_with(file)).map(|p| p.message.as_str());
+    assert_eq!(told("a.toml"), Some("cannot read the file: no such file"));
+    assert!(told("b.toml").is_some());
 }
 
 #[test]
