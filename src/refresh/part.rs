@@ -7,7 +7,7 @@ use super::{Item, Method};
 use crate::build::{self, CheckResult, Frame, Rows, SessionState};
 use crate::catalog::Relation;
 use crate::database::SqlError;
-use crate::sql::{oldest_kept, retained};
+use crate::sql::{oldest_kept, retained, unfrozen};
 use crate::state::{Mart, quote_ident, quote_literal};
 
 /// Beyond this part of the rows the table is vacuumed and analysed at once; below it autovacuum does so in time.
@@ -28,7 +28,7 @@ impl Part {
     /// The query that gives them, for the mart that `live` stores.
     pub fn query(&self, mart: &Mart, live: &Relation) -> String {
         let query = retained(mart, &mart.query, |name| type_of(live, name));
-        match self.condition("q", live) {
+        match self.conditions(mart, "q", live) {
             Some(condition) => format!("SELECT q.* FROM (\n{}\n) AS q\nWHERE {condition}", query.trim()),
             None => query,
         }
@@ -47,6 +47,14 @@ impl Part {
         Some(if never_null { from } else { format!("({from} OR {alias}.{column} IS NULL)") })
     }
 
+    /// Of a window, what is history stays out of it, however far it reaches back.
+    fn conditions(&self, mart: &Mart, alias: &str, live: &Relation) -> Option<String> {
+        let window = self.method == Method::Window;
+        let frozen = window.then(|| unfrozen(mart, alias, |name| type_of(live, name))).flatten();
+        let all: Vec<String> = self.condition(alias, live).into_iter().chain(frozen).collect();
+        (!all.is_empty()).then(|| all.join(" AND "))
+    }
+
     fn rows(&self, mart: &Mart, live: &Relation) -> Rows {
         let oldest = mart.retention.as_ref().and_then(|kept| {
             let oldest = oldest_kept(kept, &type_of(live, &kept.column)?)?;
@@ -54,7 +62,7 @@ impl Part {
         });
         Rows {
             query: self.query(mart, live),
-            within: self.condition("m", live).filter(|_| self.method == Method::Window),
+            within: self.conditions(mart, "m", live).filter(|_| self.method == Method::Window),
             key: self.key.clone(),
             also: oldest,
         }
