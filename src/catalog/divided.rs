@@ -7,11 +7,12 @@ use sqlx::{PgConnection, Row};
 
 use super::CatalogError;
 use super::actual::{Relation, Taken};
+use super::attached::Attached;
 use super::columns::Column;
 use super::extent::Divided;
 use super::kind::RelationKind;
 use super::partitions::{matched, ours, time_of};
-use crate::state::{IncrementalMethod, Mart, Piece, QName, partition_prefix};
+use crate::state::{IncrementalMethod, Mart, Piece, QName, partition_prefix, range_of};
 
 impl Divided {
     /// Of a mart that is divided by time, as it is.
@@ -83,6 +84,13 @@ pub fn frozen_until(mart: &Mart, columns: &[Column], now: DateTime<Utc>) -> Opti
 pub fn is_frozen(mart: &Mart, live: &Relation, piece: &Piece, now: DateTime<Utc>) -> bool {
     let (Some(Ok((kind, zone))), Some((_, end))) = (time_of(mart, &live.columns), &piece.range) else { return false };
     let end = kind.read(end, zone);
+    end.zip(frozen_until(mart, &live.columns, now)).is_some_and(|(end, until)| end <= until)
+}
+
+/// Whether all that a partition holds is frozen.
+pub fn is_history(mart: &Mart, live: &Relation, attached: &Attached, now: DateTime<Utc>) -> bool {
+    let time = time_of(mart, &live.columns).and_then(Result::ok);
+    let end = time.zip(range_of(&attached.bound)).and_then(|((kind, zone), (_, end))| kind.read(&end, zone));
     end.zip(frozen_until(mart, &live.columns, now)).is_some_and(|(end, until)| end <= until)
 }
 

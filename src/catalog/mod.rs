@@ -32,7 +32,7 @@ pub use attached::Attached;
 pub use behind::behind;
 pub use captures::{CaptureScope, Captures, Log, Source, Trigger};
 pub use columns::{Column, Index};
-pub use divided::{Missed, frozen_until, is_frozen, names_taken};
+pub use divided::{Missed, frozen_until, is_frozen, is_history, names_taken};
 pub use existing::{CronJob, Existing, Registered, TimeZone, cron_jobs, existing, registered, time_zone};
 pub use extent::Divided;
 pub use extra::{Extra, ExtraKind};

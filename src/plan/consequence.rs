@@ -6,8 +6,8 @@ use super::aspect::{Difference, Fix, Mode};
 use super::grants::GrantFix;
 use super::target::Target;
 use super::{Hazard, HazardKind, Refusal, divided, place, weight};
-use crate::catalog::{Actual, Relation, is_frozen};
-use crate::state::{Kind, PUBLICATION_TRIES, Piece, QName, quote_ident, quote_role};
+use crate::catalog::{Actual, Relation, is_frozen, is_history};
+use crate::state::{Kind, Mart, PUBLICATION_TRIES, Piece, QName, quote_ident, quote_role};
 
 /// What hangs on a relation that is exchanged and will not follow.
 pub(super) fn refuse_lost(
@@ -78,28 +78,15 @@ pub(super) fn hazards(
         };
         let message = message + &published(publish_lock_timeout_ms);
         hazards.push(Hazard::new(HazardKind::RebuildsData, message));
-        let sources: Vec<_> = target.reads.iter().filter_map(|name| actual.relation(name)).collect();
-        // Of what others read not everything is known.
-        let known = target.follower.is_none() || sources.len() == target.reads.len();
-        let stored: Vec<_> = sources.iter().filter(|s| s.kind.is(Kind::Table)).collect();
-        if known && !live.empty && !stored.is_empty() && stored.iter().all(|s| s.empty) {
-            hazards.push(Hazard::new(
-                HazardKind::DeletesData,
-                format!("every table that {} reads is empty; its rows could not be computed again", live.name),
-            ));
-        }
-        let incremental = target.mart.refresh.incremental.as_ref();
-        if !live.empty && incremental.is_some_and(|incremental| incremental.frozen_before.is_some()) {
-            let message =
-                format!("rows of {} that are frozen are computed again from what its sources have now", live.name);
-            hazards.push(Hazard::new(HazardKind::DeletesData, message));
-        }
         if actual.server.replicas > 0 {
             hazards.push(Hazard::new(
                 HazardKind::ConflictsWithReplicaQueries,
                 format!("long queries on {} that read {} may be cancelled", weight::replicas(actual), live.name),
             ));
         }
+    }
+    if mode == Mode::Rebuild && !live.empty && !live.kind.is(Kind::View) {
+        hazards.extend(rows_that_go(target, live, actual));
     }
     hazards.extend(place::published(live).filter(|_| mode == Mode::Rebuild));
     for difference in accepted {
@@ -134,6 +121,24 @@ pub(super) fn hazards(
     hazards
 }
 
+/// Rows that nothing computes again once the relation is another.
+fn rows_that_go(target: &Target<'_>, live: &Relation, actual: &Actual) -> Vec<Hazard> {
+    let mut messages = Vec::new();
+    let sources: Vec<_> = target.reads.iter().filter_map(|name| actual.relation(name)).collect();
+    // Of what others read not everything is known.
+    let known = target.follower.is_none() || sources.len() == target.reads.len();
+    let stored: Vec<_> = sources.iter().filter(|s| s.kind.is(Kind::Table)).collect();
+    if known && !stored.is_empty() && stored.iter().all(|s| s.empty) {
+        messages.push(format!("every table that {} reads is empty; its rows could not be computed again", live.name));
+    }
+    let before = target.recorded.map(|recorded| &recorded.mart);
+    if let Some(history) = before.into_iter().chain([target.mart]).find_map(Mart::history) {
+        let again = if target.has_data() { "are computed again from what its sources have now" } else { "go" };
+        messages.push(format!("rows of {} that {history} {again}", live.name));
+    }
+    messages.into_iter().map(|message| Hazard::new(HazardKind::DeletesData, message)).collect()
+}
+
 /// What becomes of the rows of partitions.
 fn partitions(target: &Target<'_>, live: &Relation, accepted: &[Difference]) -> Vec<Hazard> {
     let told = |of: Vec<&QName>, one: &str, many: &str| {
@@ -145,6 +150,12 @@ fn partitions(target: &Target<'_>, live: &Relation, accepted: &[Difference]) -> 
         Fix::DropPartition(name) => Some(name),
         _ => None,
     });
+    // What is not kept any more goes because somebody said so; of what is frozen nothing else is left.
+    let frozen = |name: &&QName| {
+        let attached = live.partitions.iter().find(|attached| attached.name == **name);
+        attached.is_some_and(|attached| is_history(target.mart, live, attached, target.now))
+    };
+    let dropped = dropped.filter(frozen);
     let filled = accepted.iter().flat_map(|difference| match &difference.fix {
         Fix::CreatePartition { name, filled: true } => vec![name],
         Fix::DetachPartition { instead, .. } => instead.iter().filter(|(_, filled)| *filled).map(|(n, _)| n).collect(),
@@ -154,8 +165,8 @@ fn partitions(target: &Target<'_>, live: &Relation, accepted: &[Difference]) -> 
     let mut hazards = Vec::new();
     if !dropped.is_empty() {
         let (one, many) = (
-            "is older than is kept, and is dropped with its rows",
-            "are older than is kept, and are dropped with their rows",
+            "is older than is kept, and is dropped with its frozen rows",
+            "are older than is kept, and are dropped with their frozen rows",
         );
         hazards.push(Hazard::new(HazardKind::DeletesData, told(dropped, one, many)));
     }

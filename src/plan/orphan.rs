@@ -186,5 +186,11 @@ pub(crate) fn refusals(
         let message = format!("every table that {name} read is empty; its rows could not be computed again");
         refused.push(refuse(HazardKind::DeletesData, message, true));
     }
+    if let Some(history) =
+        recorded.mart.history().filter(|_| !live.empty && !options.allow.contains(&HazardKind::DeletesData))
+    {
+        let message = format!("rows of {name} that {history} go, and nothing computes them again");
+        refused.push(refuse(HazardKind::DeletesData, message, true));
+    }
     refused
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CheckDecl, Fingerprint, Incremental, Partition, QName, RefreshPolicy, Strategy, Versions, quote_ident};
+use super::{
+    CheckDecl, Fingerprint, Incremental, IncrementalMethod, Partition, QName, RefreshPolicy, Strategy, Versions,
+    quote_ident,
+};
 
 /// How a mart is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -292,6 +295,16 @@ impl Mart {
             Kind::Table => asked || refresh.fresh || refresh.strategy == Strategy::OnCommit,
             Kind::PartitionedTable => asked,
             Kind::View | Kind::MaterializedView => false,
+        }
+    }
+
+    /// What is said of rows of it that nothing computes again; `None` where its query gives all of them at any time.
+    pub fn history(&self) -> Option<&'static str> {
+        let incremental = self.refresh.incremental.as_ref()?;
+        match (incremental.frozen_before, incremental.method) {
+            (Some(_), _) => Some("are frozen"),
+            (None, IncrementalMethod::Append) => Some("were appended"),
+            (None, _) => None,
         }
     }
 
