@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::{Actual, Recorded};
+use crate::catalog::{Actual, Column, Recorded};
 use crate::manifest::DesiredMart;
 use crate::state::{Mart, Part, QName};
 
@@ -19,7 +19,7 @@ pub fn needed(marts: &[DesiredMart], actual: &Actual) -> BTreeSet<QName> {
                     || recorded.mart.name != mart.name
                     || recorded.mart.kind != mart.kind
                     || recorded.applied.major != actual.server.major()
-                    || !actual.relations.contains_key(&recorded.mart.name)
+                    || columns_changed(recorded, actual)
                     || settings_changed(mart, &recorded.mart)
                     || recorded.mart.checks != mart.checks
                     || divided_anew(mart, &recorded.mart)
@@ -105,6 +105,15 @@ fn reads_others(desired: &DesiredMart, recorded: &Recorded, actual: &Actual) -> 
 /// Whether it is the view of a fresh mart, which is made from more than its query.
 pub(super) fn is_fresh(part: Option<&Part>) -> bool {
     matches!(part, Some(Part::Stable { whole, .. }) if whole.refresh.fresh)
+}
+
+/// Whether it is gone, or somebody gave it other columns: what reads it is compiled against what it should be, not against those.
+fn columns_changed(recorded: &Recorded, actual: &Actual) -> bool {
+    let Some(live) = actual.relations.get(&recorded.mart.name) else { return true };
+    let told = |columns: &[Column]| -> Vec<(String, String)> {
+        columns.iter().map(|column| (column.name.clone(), column.type_name.clone())).collect()
+    };
+    told(&live.columns) != told(&recorded.applied.columns)
 }
 
 fn indexes_changed(mart: &Mart, recorded: &Recorded) -> bool {

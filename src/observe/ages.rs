@@ -58,8 +58,12 @@ impl Freshness {
 
 /// The age that counts.
 pub(super) fn age(mart: &Mart, ages: &Ages) -> Option<i64> {
-    let column = mart.freshness.as_ref().and_then(|f| f.column.as_ref());
-    if column.is_some() && ages.data.is_some() { ages.data } else { ages.snapshot }
+    if column(mart).is_some() && ages.data.is_some() { ages.data } else { ages.snapshot }
+}
+
+/// The column that tells how new its data is.
+pub(super) fn column(mart: &Mart) -> Option<&String> {
+    mart.freshness.as_ref()?.column.as_ref()
 }
 
 /// `warn_after` and `error_after`, or once and twice the time between two runs; without a schedule it is stale after a day.

@@ -68,7 +68,8 @@ fn tell(
     };
     let freshness = match (live, mart.kind.has_data()) {
         (None, _) => None,
-        (Some(_), false) => Some(Freshness::Fresh),
+        // How new the rows of a view are says its query alone, which is not run to look at it.
+        (Some(_), false) => ages::column(mart).is_none().then_some(Freshness::Fresh),
         (Some(_), true) if asks && !kept => Some(Freshness::Stale),
         (Some(_), true) => Freshness::of(mart, &ages, now),
     };

@@ -10,7 +10,7 @@ use super::one::frame;
 use super::part::type_of;
 use super::{Item, Options};
 use crate::build::{self, SessionState};
-use crate::catalog::Relation;
+use crate::catalog::{Column, Relation};
 use crate::database::{ErrorKind, SqlError};
 use crate::sql::{retained, unfrozen};
 use crate::state::{Kind, quote_ident};
@@ -68,12 +68,28 @@ pub async fn verify(
     if item.recorded.mart.kind == Kind::View {
         return Err(SqlError::new(ErrorKind::Conflict, format!("{name} is a view: it has no rows of its own")));
     }
+    as_applied(item, live)?;
     let compared = compare(conn, item, live, options, (user, sample), "").await;
     match compared {
         // Values of a type that cannot be compared are as they are written.
         Err(error) if error.is("42883") => compare(conn, item, live, options, (user, sample), "::text").await,
         compared => compared,
     }
+}
+
+/// Its columns are those of its query, as it was applied: rows without a column, or of another type, are compared with nothing.
+fn as_applied(item: &Item, live: &Relation) -> Result<(), SqlError> {
+    let told = |columns: &[Column]| -> Vec<String> {
+        columns.iter().map(|column| format!("{} {}", quote_ident(&column.name), column.type_name)).collect()
+    };
+    let (is, should) = (told(&live.columns), told(&item.recorded.applied.columns));
+    if is == should {
+        return Ok(());
+    }
+    let (is, should) = (is.join(", "), should.join(", "));
+    let message = format!("{} has other columns ({is}) than were applied ({should})", live.name);
+    Err(SqlError::new(ErrorKind::Conflict, message)
+        .hinted("`datamart drift` shows who changed what; `datamart apply --heal` puts it back"))
 }
 
 async fn compare(

@@ -10,6 +10,7 @@ mod import;
 mod import_again;
 mod import_faithful;
 mod incremental;
+mod kept_rows;
 mod input;
 mod looking;
 mod plan;
