@@ -91,7 +91,8 @@ fn by_key(live: &Relation, narrow: &Narrow, key: &[String]) -> String {
     )
 }
 
-/// Without a key, as multisets of rows: what is there too often goes, what is missing comes.
+/// Without a key, as multisets of rows: what is there too often goes, and once all of that went what is missing comes. There may be a
+/// unique index all the same, on columns that may be null.
 fn by_rows(live: &Relation, narrow: &Narrow) -> String {
     let name = &live.name;
     format!(
@@ -104,7 +105,7 @@ fn by_rows(live: &Relation, narrow: &Narrow) -> String {
          datamart_changed AS (SELECT 1 WHERE false),\n\
          datamart_came AS (INSERT INTO {name} ({columns}) SELECT {values} FROM want AS n \
          LEFT JOIN (SELECT image, count(*) AS times FROM have GROUP BY 1) AS h ON h.image = n.\"datamart image\" \
-         WHERE n.\"datamart nth\" > coalesce(h.times, 0) RETURNING 1)\n{COUNTS}",
+         WHERE n.\"datamart nth\" > coalesce(h.times, 0) AND (SELECT count(*) FROM datamart_went) >= 0 RETURNING 1)\n{COUNTS}",
         new = new(narrow),
         have = image("m", &live.columns),
         want = image("n", &live.columns),

@@ -83,3 +83,27 @@ fn whoever_may_not_read_the_registry_is_told_what_to_grant() {
     rig.sql_as_superuser(&grants);
     rig.run_on(&url, &["status"]).done();
 }
+
+/// Rows without a declared key are told apart as rows; a unique index on columns that may be null is there all the same.
+#[test]
+fn a_unique_index_on_columns_that_may_be_null_stands_in_nobodys_way() {
+    let mart = |strategy: &str| {
+        format!(
+            "type = \"table\"\nquery = \"SELECT product, count(*) AS n FROM orders GROUP BY product\"\n[refresh]\nstrategy = \"{strategy}\"\n[[indexes]]\ncolumns = [\"product\"]\nunique = true\n"
+        )
+    };
+    let rig = Rig::of(&[("inc.toml", &mart("incremental")), ("kept.toml", &mart("on_commit"))]);
+    rig.sql(ORDERS);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    for (at, row) in ["'p1'", "'p2'", "'new'"].into_iter().enumerate() {
+        rig.sql(&format!("INSERT INTO orders VALUES ({}, current_date, {row}, 5)", 1000 + at));
+        let run = rig.run(&["refresh", "inc", "--format", "json"]).done().json();
+        assert_eq!(run["runs"][0]["method"], json!("changes"), "{run:#}");
+        rig.run(&["verify", "inc", "kept"]).done();
+    }
+    // What its writers did not tell is found and mended.
+    rig.sql_as_superuser("ALTER TABLE orders DISABLE TRIGGER ALL; UPDATE orders SET product = 'p2' WHERE product = 'p1'; ALTER TABLE orders ENABLE TRIGGER ALL");
+    assert!(rig.run(&["verify", "kept"]).ended(1).out().contains("differs"));
+    rig.run(&["verify", "kept", "--repair", "-q"]).ended(1);
+    rig.run(&["verify", "kept"]).done();
+}
