@@ -116,7 +116,7 @@ pub fn watched(actual: &Actual) -> BTreeMap<String, BTreeSet<QName>> {
     needs.into_iter().filter_map(log).collect()
 }
 
-/// The triggers on tables that declared marts follow which were made and are gone.
+/// The triggers that tables which declared marts follow lack: they were made and are gone, or a partition came.
 pub(super) fn gone(desired: &Desired, actual: &Actual) -> Vec<Drift> {
     let world = World::new(None, None, actual);
     let mut items = Vec::new();
@@ -129,9 +129,12 @@ pub(super) fn gone(desired: &Desired, actual: &Actual) -> Vec<Drift> {
             let Some(log) = actual.captures.logs.get(table) else { continue };
             let source = actual.captures.tables.get(table).filter(|source| can_be_logged(source));
             let log = declared_log(desired, table, log.columns.clone(), log.commits);
-            let is = source.map(|source| source.trigger(&log));
-            if let Some(is @ (Trigger::Missing | Trigger::Ordinary)) = is {
-                items.extend(drifted(Some(whole), &log, table, is));
+            // A partition that came has none yet.
+            for member in source.iter().flat_map(|source| &source.family) {
+                let part = actual.captures.tables.get(member).filter(|part| can_be_logged(part));
+                if let Some(is @ (Trigger::Missing | Trigger::Ordinary)) = part.map(|part| part.trigger(&log)) {
+                    items.extend(drifted(Some(whole), &log, member, is));
+                }
             }
         }
     }

@@ -55,6 +55,7 @@ pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live
         }
     }
     let taken: BTreeSet<&str> = renamed.values().copied().collect();
+    let keyed = another_key(target, live).then(|| next(&target.primary_key_name()));
     for (name, is) in &live.indexes {
         if is.primary || target.indexes.contains_key(name) || taken.contains(name.as_str()) {
             continue;
@@ -65,6 +66,7 @@ pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live
             Fix::ReplaceIndex(index) => next(index) == *name,
             _ => false,
         });
+        let again = again || keyed.as_ref() == Some(name);
         let taken_over = !is.valid && applied.indexes.get(name) == Some(is);
         if again || taken_over {
             continue;
@@ -109,6 +111,13 @@ fn renamed<'a>(target: &'a Target<'_>, live: &'a Relation) -> BTreeMap<&'a str, 
         }
     }
     renamed
+}
+
+/// Whether the index of another primary key is built beside the live relation.
+fn another_key(target: &Target<'_>, live: &Relation) -> bool {
+    let key = &target.mart.primary_key;
+    let is = live.primary_key().map(|(_, index)| &index.keys);
+    !key.is_empty() && target.mart.partition.is_none() && is != Some(key)
 }
 
 /// The names that indexes have while they are built.

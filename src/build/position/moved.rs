@@ -20,7 +20,7 @@ impl Stand {
                     Some(format!("the log of {table} is not there, or a crash or a failover emptied it"))
                 }
                 _ if !source.noticed => {
-                    Some(format!("a trigger that logs the changes of {table} is missing or disabled"))
+                    Some(format!("a trigger that logs the changes of {table} is missing, or does not always fire"))
                 }
                 _ => None,
             }
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(stand().unnoticed(), None);
         let mut disabled = stand();
         disabled.sources[0].noticed = false;
-        let told = "a trigger that logs the changes of public.orders is missing or disabled";
+        let told = "a trigger that logs the changes of public.orders is missing, or does not always fire";
         assert_eq!(disabled.unnoticed().as_deref(), Some(told));
     }
 }

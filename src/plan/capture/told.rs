@@ -28,14 +28,13 @@ pub(super) fn change(table: &QName, reason: &str, before: &str, after: &str) -> 
 /// The triggers on a table are not as they were made.
 pub(super) fn drifted(mart: Option<&Mart>, log: &ChangeLog, table: &QName, is: Trigger) -> Option<Drift> {
     let (what, actual) = match is {
-        Trigger::Missing => ("removed", None),
-        Trigger::Other => ("changed", Some("other triggers of these names")),
-        Trigger::Works | Trigger::Ordinary | Trigger::Disabled => {
-            ("disabled", Some("triggers that do not always fire"))
-        }
+        Trigger::Missing => ("are missing", None),
+        Trigger::Other => ("were changed", Some("other triggers of these names")),
+        Trigger::Ordinary => ("do not fire for what replication writes", Some("triggers that do not always fire")),
+        Trigger::Works | Trigger::Disabled => ("were disabled", Some("triggers that do not always fire")),
     };
     let expected = attach_log(log, table).join(";\n");
-    let message = format!("the triggers that log changes of {table} were {what}");
+    let message = format!("the triggers that log changes of {table} {what}");
     item(mart?, log, message, expected, actual)
 }
 

@@ -81,10 +81,10 @@ impl<'a> World<'a> {
             Some(Part::Stable { number, .. }) => self.actual.recorded.values().find(
                 |other| matches!(&other.part, Some(Part::Version { of, number: n, .. }) if of == name && n == number),
             ),
-            _ => Some(row),
+            _ => None,
         };
-        let applied = stored.map(|row| &row.applied);
-        let applied = applied.or_else(|| row.published().map(|version| &version.applied));
+        let published = || row.published().map(|version| &version.applied);
+        let applied = stored.map(|row| &row.applied).or_else(published).or(Some(&row.applied));
         if let Some(applied) = applied {
             let reads = || applied.reads.values().map(|read| read.name.clone()).collect();
             self.need(whole, reads, applied.changes.as_ref(), needs);
