@@ -82,7 +82,8 @@ pub enum Method {
     Changes,
     /// The partitions of the newest part of the time are built aside, and exchanged where they differ.
     Partition,
-    /// All partitions are.
+    /// All partitions are: to who asks it is an exchange as that of a table.
+    #[serde(rename = "swap")]
     Exchange,
 }
 
@@ -93,13 +94,12 @@ impl Method {
             Self::Plain => "plain",
             Self::Concurrently => "concurrently",
             Self::Merge => "merge",
-            Self::Swap => "swap",
+            Self::Swap | Self::Exchange => "swap",
             Self::Window => "window",
             Self::Append => "append",
             Self::Upsert => "upsert",
             Self::Changes => "changes",
             Self::Partition => "partition",
-            Self::Exchange => "exchange",
         }
     }
 

@@ -1,5 +1,6 @@
 //! How far a refresh of a mart is that writers keep as they commit.
 
+use crate::build::position::Standing;
 use crate::refresh::{How, Item};
 use crate::state::Strategy;
 
@@ -17,4 +18,9 @@ pub(super) fn begin(item: &Item) -> Option<Kept> {
     let asked = item.asked.how == How::Full;
     let all = asked.then(|| "all rows were asked for".to_owned());
     (item.recorded.mart.refresh.strategy == Strategy::OnCommit).then_some(Kept { alone: false, all })
+}
+
+/// How many rows the mart has, where nobody but refreshes writes them.
+pub(super) fn counted(item: &Item, standing: &Standing) -> Option<i64> {
+    standing.rows.filter(|_| item.recorded.mart.refresh.strategy != Strategy::OnCommit)
 }

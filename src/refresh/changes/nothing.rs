@@ -2,6 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::keeping::counted;
 use crate::build::position::{Look, Watched};
 use crate::catalog::Relation;
 use crate::database::SqlError;
@@ -36,7 +37,7 @@ pub(in crate::refresh) async fn nothing(
         inserted: Some(0),
         updated: Some(0),
         deleted: Some(0),
-        row_count: look.standing.rows,
+        row_count: counted(item, &look.standing),
         newest: row.try_get("newest")?,
         size_bytes: row.try_get("bytes")?,
         snapshot: Some(look.now.snapshot.clone()),

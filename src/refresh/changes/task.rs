@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::done::{Done, alone, whole};
 use super::gate::of_costs;
-use super::keeping::Kept;
+use super::keeping::{Kept, counted};
 use super::keys::{self, Found, Keys};
 use super::nothing::nothing;
 use super::parts::{self, Parts, demoted};
@@ -198,7 +198,7 @@ impl<'a> Task<'a> {
             inserted: Some(merged[0]),
             updated: Some(merged[1]),
             deleted: Some(merged[2]),
-            row_count: standing.rows,
+            row_count: counted(self.item, &standing),
             snapshot: Some(look.now.snapshot.clone()),
             own: look.own,
             decision: Some(decision),

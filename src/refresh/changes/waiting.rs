@@ -13,7 +13,7 @@ use crate::build::{Frame, SessionState};
 use crate::catalog::Relation;
 use crate::database::SqlError;
 use crate::refresh::{Item, Options};
-use crate::state::{Changes, quote_ident};
+use crate::state::{Changes, Strategy, quote_ident};
 
 /// Keys that changes may affect which the mart has not seen.
 #[derive(Debug)]
@@ -57,7 +57,8 @@ pub(in crate::refresh) async fn waiting(
         true => format!("{role}LOCK TABLE {} IN ACCESS SHARE MODE;{reset}", live.name),
         false => String::new(),
     };
-    let watched = watched(item, options);
+    // What writers keep waits for nobody.
+    let watched = watched(item, options).filter(|_| item.recorded.mart.refresh.strategy != Strategy::OnCommit);
     let begin = match &watched {
         Some(watched) => position::begin(watched, frame.role.as_deref(), frame.lock_timeout_ms),
         None => format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = {};", frame.lock_timeout_ms),
