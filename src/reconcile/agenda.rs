@@ -216,9 +216,14 @@ impl Agenda {
         }
     }
 
-    /// Sources of these marts were written to.
+    /// It ends with what is due now.
+    pub fn is_pass(&self) -> bool {
+        self.pass.is_some()
+    }
+
+    /// Sources of these marts were written to. A pass has no later when it might be quiet: that time is over.
     pub fn changed(&mut self, marts: &BTreeSet<QName>) {
-        let now = self.now();
+        let now = self.pass.map_or_else(Utc::now, |pass| pass - TimeDelta::days(1));
         marts.iter().for_each(|mart| self.queue.changed(mart, Cause::Change, now));
     }
 

@@ -192,6 +192,9 @@ impl Clerk {
         }
         self.agenda.watch(&mut self.touch);
         self.listen().await;
+        if self.agenda.is_pass() {
+            self.time().await;
+        }
     }
 
     /// Hears the channels of the marts as they are.

@@ -105,9 +105,11 @@ pub struct Drifted {
     pub trouble: Option<String>,
 }
 
-/// Who reads a log has no `status` beside it: the first problem, at its place.
+/// Who reads a log has no `status` beside it: the first problem, at its place. Warnings stand among them.
 pub(super) fn with_first(message: &str, problems: Option<&Value>) -> String {
-    let Some(problem) = problems.and_then(|found| found.get(0)) else { return message.to_owned() };
+    let mut errors =
+        problems.and_then(Value::as_array).into_iter().flatten().filter(|one| one["severity"] != "warning");
+    let Some(problem) = errors.next() else { return message.to_owned() };
     let said = problem["message"].as_str().unwrap_or_default();
     let Some(file) = problem["file"].as_str() else { return format!("{message}: {said}") };
     let numbers = ["line", "column"].map(|key| problem[key].as_u64());

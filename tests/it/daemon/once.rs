@@ -39,3 +39,18 @@ fn one_pass_that_fails_says_so() {
     assert!(out.stderr.contains("division by zero"), "{out}");
     assert_eq!(history(&rig), ["ratio failed schedule"]);
 }
+
+/// Whoever runs it now and then has nobody that waits for quiet: what was written to since the last pass is refreshed.
+#[test]
+fn triggered_marts_are_due_where_their_sources_changed() {
+    let mart = "type = \"table\"\nquery = \"SELECT count(*) AS n FROM orders\"\n[refresh]\nstrategy = \"triggered\"\ndebounce = \"20s\"\n";
+    let rig = Rig::of(&[("trg.toml", mart)]);
+    rig.sql("CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)");
+    rig.run(&["daemon", "--once"]).done();
+    rig.sql("INSERT INTO orders VALUES (2)");
+    let told = rig.run(&["daemon", "--once", "--format", "json"]).done().json();
+    assert_eq!(told["runs"].as_array().map(Vec::len), Some(1), "{told:#}");
+    assert_eq!(rig.value("SELECT n FROM trg"), "2");
+    let again = rig.run(&["daemon", "--once", "--format", "json"]).done().json();
+    assert_eq!(again["runs"].as_array().map(Vec::len), Some(0), "{again:#}");
+}
