@@ -189,11 +189,7 @@ pub(super) fn walk(dir: &Path, ending: &str) -> Result<Vec<File>, ManifestError>
 }
 
 /// `project.toml`, `--config` and the environment.
-fn read_project(
-    source: Source<'_>,
-    files: &[File],
-    problems: &mut Vec<Problem>,
-) -> (Project, Defaults) {
+fn read_project(source: Source<'_>, files: &[File], problems: &mut Vec<Problem>) -> (Project, Defaults) {
     let options = source.options;
     let mut project = Project::default();
     let environment = &options.environment;
