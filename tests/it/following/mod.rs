@@ -8,6 +8,7 @@ mod limits;
 mod many;
 mod moving;
 mod pausing;
+mod planner;
 mod shop;
 mod together;
 mod unchanged;
