@@ -110,8 +110,13 @@ pub(super) fn statement<'a>(sources: impl Iterator<Item = (usize, &'a ChangeSour
 fn new_rows(source: &ChangeSource, log: &QName) -> String {
     let columns: Vec<String> = source.columns.iter().map(|column| format!(", {}", quote_ident(&column.name))).collect();
     let columns = columns.concat();
-    let segments =
-        log_segments(log).map(|segment| format!("SELECT datamart_xid, datamart_mark{columns} FROM {segment}"));
+    // What is older than all that was open then has been seen: that is told while the log is read, and costs little for a row.
+    let segments = log_segments(log).map(|segment| {
+        format!(
+            "SELECT datamart_xid, datamart_mark{columns} FROM {segment} \
+             WHERE datamart_xid >= (SELECT pg_catalog.pg_snapshot_xmin(p.snapshot) FROM p)"
+        )
+    });
     let named = source.columns.iter().enumerate();
     let named: Vec<String> = named.map(|(v, column)| format!(", l.{} AS v{v}", quote_ident(&column.name))).collect();
     format!(
