@@ -57,11 +57,11 @@ impl<'a> Task<'a> {
         Ok(found)
     }
 
-    /// As the mart's owner, with its settings; what has keys for parameters is planned for them, and nothing is compiled for so little,
-    /// or for a plan that is only looked at.
+    /// As the mart's owner, with its settings; what has keys for parameters, and no name, is planned for them, and nothing is compiled
+    /// for so little, or for a plan that is only looked at.
     pub async fn enter(&mut self, session: &mut SessionState, look: &Look) -> Result<(), SqlError> {
         let sql = format!(
-            "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off;{}{}",
+            "SET LOCAL plan_cache_mode = auto; SET LOCAL jit = off;{}{}",
             look.planner(),
             session.entering(self.frame)
         );
