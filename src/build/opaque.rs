@@ -35,6 +35,11 @@ impl Opaque {
         Ok(Self { type_oid, bytes: Some(bytes) })
     }
 
+    /// Its type, as this server numbers it.
+    pub fn type_oid(&self) -> u32 {
+        self.type_oid.0
+    }
+
     /// Whether it is NULL.
     pub fn is_null(&self) -> bool {
         self.bytes.is_none()

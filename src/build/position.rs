@@ -6,6 +6,7 @@
 mod confirm;
 mod moved;
 mod pending;
+mod planner;
 mod views;
 
 use std::fmt::Write as _;
@@ -20,6 +21,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 pub use self::confirm::confirm;
 pub use self::moved::moved;
 pub use self::pending::Pending;
+use self::planner::Planner;
 use crate::database::registry::in_schema;
 use crate::database::{ErrorKind, SqlError};
 use crate::state::{Changes, Fingerprint, Mart, QName, log_name, log_segments, quote_ident, quote_literal};
@@ -128,6 +130,8 @@ pub struct Look {
     pub own: i64,
     /// The files of the logs: others, once one was emptied.
     files: String,
+    /// What the planner is told.
+    planner: Planner,
 }
 
 impl Look {
@@ -173,6 +177,7 @@ pub async fn look(conn: &mut PgConnection, watched: &Watched<'_>, pending: bool)
         before: before(&row)?,
         standing: Standing::default(),
         pending: Vec::new(),
+        planner: Planner::default(),
     };
     if look.before.is_some() {
         look.standing = Standing {
@@ -186,6 +191,7 @@ pub async fn look(conn: &mut PgConnection, watched: &Watched<'_>, pending: bool)
     for (at, source) in sources.iter().enumerate().filter(|_| pending) {
         look.pending.push(Pending::of(&row, at, source.columns.len())?);
     }
+    look.planner = Planner::of(&row, look.pending.iter().map(|pending| pending.pages).sum())?;
     Ok(look)
 }
 
@@ -225,6 +231,7 @@ fn statement(watched: &Watched<'_>, logs: &[QName], pending: bool) -> String {
         .replace("{schema}", &quote_literal(watched.registry))
         .replace("{functions}", if watched.changes.functions.is_empty() { "''" } else { FUNCTIONS })
         .replace("{views}", if watched.changes.views.is_empty() { "''" } else { VIEWS })
+        .replace("{planner}", &planner::columns())
         .replace("{pending}", &ctes)
         .replace("{columns}", &columns)
         .replace("{joins}", &joins)
@@ -269,7 +276,8 @@ pub async fn before_all(conn: &mut PgConnection, watched: &Watched<'_>) -> Resul
     }
 }
 
-/// Notes where a mart's rows stand that were computed at `look`, which is of this transaction, as they are published in it.
+/// Notes where a mart's rows stand that were computed at `look`, which is of this transaction, as they are published in it; `false`
+/// where server process `holder` holds no lock any more, and nothing may be published.
 ///
 /// # Errors
 /// What the server says.
@@ -278,10 +286,11 @@ pub async fn note(
     watched: &Watched<'_>,
     look: &Look,
     standing: &Standing,
-) -> Result<(), SqlError> {
+    holder: i32,
+) -> Result<bool, SqlError> {
     let sql = in_schema(include_str!("sql/note_position.sql"), watched.registry);
-    noting(&sql, watched, &look.now, standing).bind(look.own).bind(segments(watched)).execute(conn).await?;
-    Ok(())
+    let statement = noting(&sql, watched, &look.now, standing).bind(look.own).bind(segments(watched)).bind(holder);
+    Ok(statement.execute(conn).await?.rows_affected() > 0)
 }
 
 /// Notes where the rows of a mart stand that were computed after `look`, and are published by now, perhaps in another relation of

@@ -70,6 +70,7 @@ impl Options {
             statement_timeout_ms: project.database.statement_timeout_ms,
             settings: project.limits.settings(),
             max_size,
+            max_snapshot: None,
             max_log: Some(project.capture.max_log()),
             window: project.maintenance_window.clone(),
             pause_when: project.limits.pause_when.clone(),

@@ -325,6 +325,8 @@ pub struct Options {
     pub settings: Vec<(String, String)>,
     /// How much a build may add to the database.
     pub max_size: Option<SizeLimit>,
+    /// How long marts are refreshed in one snapshot, before the next ones take another; `None`: five minutes.
+    pub max_snapshot: Option<std::time::Duration>,
     /// Bytes beyond which a log of changes is emptied, whoever has not seen it.
     pub max_log: Option<u64>,
     /// Outside it no refresh makes readers wait.

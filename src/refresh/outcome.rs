@@ -68,8 +68,13 @@ impl Outcome {
 pub(super) async fn keep(conn: &mut PgConnection, holder: i32) -> Result<(), SqlError> {
     match still_held(conn, holder).await? {
         true => Ok(()),
-        false => Err(SqlError::new(ErrorKind::Lock, "the lock of this refresh was taken away; the old rows stay")),
+        false => Err(not_kept()),
     }
+}
+
+/// Somebody took the lock away.
+pub(super) fn not_kept() -> SqlError {
+    SqlError::new(ErrorKind::Lock, "the lock of this refresh was taken away; the old rows stay")
 }
 
 /// The query for rows, bytes and newest data of the relation that stores them, as far as `outcome` does not know them.

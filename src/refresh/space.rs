@@ -120,7 +120,8 @@ async fn unseen(conn: &mut PgConnection, log: &ChangeLog, segment: usize) -> Res
         .await?;
     let segment = &log.segments()[segment];
     let sql = format!(
-        "SELECT EXISTS (SELECT FROM {segment} WHERE NOT pg_catalog.pg_visible_in_snapshot(datamart_xid, $1::pg_catalog.pg_snapshot) \
+        "SELECT EXISTS (SELECT FROM {segment} WHERE datamart_xid >= pg_catalog.pg_snapshot_xmin($1::pg_catalog.pg_snapshot) \
+         AND NOT pg_catalog.pg_visible_in_snapshot(datamart_xid, $1::pg_catalog.pg_snapshot) \
          AND datamart_xid IS DISTINCT FROM $2::pg_catalog.xid8)"
     );
     let mut unseen = Vec::new();

@@ -145,13 +145,13 @@ async fn attempt(conn: &mut PgConnection, holder: i32, members: Vec<Member>, opt
         let _ = sqlx::raw_sql("ROLLBACK").execute(conn).await;
         return Attempt { left: members, shut: true, ..all };
     }
-    let clock = Instant::now();
+    let (clock, most) = (Instant::now(), options.max_snapshot.unwrap_or(MAX_SNAPSHOT));
     for mut member in members {
         let waits = reads(&member, all.left.iter().chain(all.failed.iter().map(|(member, ..)| member)));
         // Partitions are made, built and exchanged in transactions of their own.
         let divided = member.started.item.recorded.mart.partition.is_some();
         let alone = member.started.chosen.choice != Choice::Changes || divided;
-        if waits || alone || all.broken.is_some() || clock.elapsed() > MAX_SNAPSHOT {
+        if waits || alone || all.broken.is_some() || clock.elapsed() > most {
             all.left.push(member);
             continue;
         }

@@ -166,7 +166,11 @@ fn a_session_has_our_settings() {
     run(async {
         let database = Database::new().await;
         database.script(&format!("ALTER DATABASE {} SET search_path = strange; ALTER DATABASE {0} SET idle_in_transaction_session_timeout = '1s'", database.name)).await;
-        settled(&mut database.endpoint.session("plan").await.expect("a session"), "plan").await;
+        let mut conn = database.endpoint.session("plan").await.expect("a session");
+        settled(&mut conn, "plan").await;
+        // Keys go as parameters, and are nothing for the server's log.
+        assert_eq!(text(&mut conn, "SHOW is_superuser").await, "on");
+        assert_eq!(text(&mut conn, "SHOW log_parameter_max_length").await, "0");
     });
 }
 

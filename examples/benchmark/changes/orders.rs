@@ -109,18 +109,26 @@ async fn newest(scene: &Scene<'_>, runs: usize) -> Result<Vec<Vec<String>>> {
 /// Rows of all days: few, and so many that computing all of them again is cheaper.
 async fn spread_out(scene: &Scene<'_>, runs: usize) -> Result<Vec<Vec<String>>> {
     let mut rows = Vec::new();
-    for (count, target) in [(1, Some(10.0)), (10, Some(60.0))] {
-        let mut taken = Vec::new();
+    let warm = Warm::open(scene, "orders_by_day", &over_the_year(1)).await?;
+    for (count, target) in [(1, 10.0), (10, 60.0)] {
+        let (mut taken, mut process) = (Vec::new(), Vec::new());
         for _ in 0..runs {
             execute(&scene.database, &over_the_year(count)).await?;
-            taken.push(scene.refresh("orders_by_day", &[]).await?);
+            taken.push(warm.run().await?.0);
+            execute(&scene.database, &over_the_year(count)).await?;
+            process.push(scene.refresh("orders_by_day", &[]).await?);
         }
-        rows.push(line(&format!("{count} rows spread over the year"), &spread(&taken), target, &methods(&taken)));
+        rows.push(line(&format!("{count} rows spread over the year"), &spread(&taken), Some(target), &methods(&taken)));
+        rows.push(line("  by a process of its own", &spread(&process), None, &methods(&process)));
     }
+    warm.close().await;
     for count in [1_000, 10_000, 100_000, 1_000_000] {
         let (mut taken, mut whole) = (Vec::new(), Vec::new());
         for _ in 0..runs.min(3) {
             execute(&scene.database, &over_the_year(count)).await?;
+            // Who reads new rows first writes down that they are there to be seen: none of the two is to pay for that, nor for what
+            // the insert left to be written.
+            execute(&scene.database, "SELECT count(amount) FROM public.orders; CHECKPOINT").await?;
             taken.push(scene.refresh("orders_by_day", &[]).await?);
             whole.push(scene.refresh("orders_by_day", &["--full"]).await?);
             execute(

@@ -35,6 +35,8 @@ pub struct Pending {
     pub values: Vec<Opaque>,
     /// They are those of some of the rows, which are many.
     pub in_part: bool,
+    /// How large the source is, if anybody has looked.
+    pub(super) pages: Option<i64>,
 }
 
 impl Pending {
@@ -49,6 +51,7 @@ impl Pending {
             poisoned: row.try_get(format!("p{at}").as_str())?,
             values: values(row, at, columns)?,
             in_part: rows > u64::from(LONG),
+            pages: row.try_get(format!("g{at}").as_str())?,
         })
     }
 }
@@ -64,7 +67,8 @@ pub(super) fn values(row: &PgRow, at: usize, columns: usize) -> Result<Vec<Opaqu
 pub(super) fn ctes(at: usize, source: &ChangeSource, log: &QName) -> String {
     format!(
         "m{at} AS MATERIALIZED (\n  SELECT CASE WHEN pg_catalog.min(c.reltuples) >= 0 \
-         THEN least({MOST}, greatest({FEW}, pg_catalog.sum(c.reltuples) * {PART}))::bigint ELSE {MOST}::bigint END AS most\n  \
+         THEN least({MOST}, greatest({FEW}, pg_catalog.sum(c.reltuples) * {PART}))::bigint ELSE {MOST}::bigint END AS most,\n         \
+         CASE WHEN pg_catalog.min(c.reltuples) >= 0 THEN pg_catalog.sum(c.relpages)::bigint END AS pages\n  \
          FROM member AS m JOIN pg_catalog.pg_class AS c ON c.oid = m.relation AND c.relkind <> 'p' WHERE m.nth = {nth}),\n\
          r{at} AS MATERIALIZED (\n  {new}\n  LIMIT (SELECT m.most + 1 FROM m{at} AS m)),\n\
          c{at} AS MATERIALIZED (\n  SELECT pg_catalog.count(*) AS n, coalesce(pg_catalog.bool_or(r.mark = 'T'), false) AS emptied, \
@@ -80,7 +84,7 @@ pub(super) fn ctes(at: usize, source: &ChangeSource, log: &QName) -> String {
 /// What of it is given back.
 pub(super) fn columns(at: usize, source: &ChangeSource) -> String {
     format!(
-        ",\n       (SELECT n FROM c{at}) AS n{at}, (SELECT most FROM m{at}) AS m{at}, (SELECT emptied FROM c{at}) AS t{at}, \
+        ",\n       (SELECT n FROM c{at}) AS n{at}, (SELECT most FROM m{at}) AS m{at}, (SELECT pages FROM m{at}) AS g{at}, (SELECT emptied FROM c{at}) AS t{at}, \
          (SELECT poisoned FROM c{at}) AS p{at}{}",
         values_of(at, source)
     )
@@ -106,8 +110,13 @@ pub(super) fn statement<'a>(sources: impl Iterator<Item = (usize, &'a ChangeSour
 fn new_rows(source: &ChangeSource, log: &QName) -> String {
     let columns: Vec<String> = source.columns.iter().map(|column| format!(", {}", quote_ident(&column.name))).collect();
     let columns = columns.concat();
-    let segments =
-        log_segments(log).map(|segment| format!("SELECT datamart_xid, datamart_mark{columns} FROM {segment}"));
+    // What is older than all that was open then has been seen: that is told while the log is read, and costs little for a row.
+    let segments = log_segments(log).map(|segment| {
+        format!(
+            "SELECT datamart_xid, datamart_mark{columns} FROM {segment} \
+             WHERE datamart_xid >= (SELECT pg_catalog.pg_snapshot_xmin(p.snapshot) FROM p)"
+        )
+    });
     let named = source.columns.iter().enumerate();
     let named: Vec<String> = named.map(|(v, column)| format!(", l.{} AS v{v}", quote_ident(&column.name))).collect();
     format!(

@@ -82,5 +82,6 @@ SELECT pg_catalog.pg_current_snapshot()::text AS now_snapshot, pg_catalog.now() 
        -- What this transaction logged: the server counts it, whoever is to see it.
        (SELECT coalesce(pg_catalog.sum(pg_catalog.pg_stat_get_xact_tuples_inserted(pg_catalog.to_regclass(f.name))), 0)::bigint
         FROM unnest($9::text[]) AS f (name)) AS own,
-       p.snapshot::text AS snapshot, p.at, p.fingerprint, p.cost, p.rows, p.refreshes, p.verified, p.demoted{columns}
+       p.snapshot::text AS snapshot, p.at, p.fingerprint, p.cost, p.rows, p.refreshes, p.verified, p.demoted,
+       {planner}{columns}
 FROM stand LEFT JOIN p ON true{joins}

@@ -34,7 +34,7 @@ impl<'a> Task<'a> {
         if let Some(refused) = self.refused(decision.pending.unwrap_or_default(), decision).await? {
             return Ok(Err(refused));
         }
-        self.enter(session).await?;
+        self.enter(session, look).await?;
         let found = self.keys(look, since, decision).await?;
         let found = match found {
             Ok(some) if look.in_part() => {
@@ -49,7 +49,7 @@ impl<'a> Task<'a> {
                 }
                 session.leave(self.conn).await?;
                 position::complete(self.conn, &self.watched, look).await?;
-                self.enter(session).await?;
+                self.enter(session, look).await?;
                 self.keys(look, since, decision).await?
             }
             found => found,
@@ -57,11 +57,12 @@ impl<'a> Task<'a> {
         Ok(found)
     }
 
-    /// As the mart's owner, with its settings; what has keys for parameters is planned for them, and nothing is compiled for so little,
-    /// or for a plan that is only looked at.
-    pub async fn enter(&mut self, session: &mut SessionState) -> Result<(), SqlError> {
+    /// As the mart's owner, with its settings; what has keys for parameters, and no name, is planned for them, and nothing is compiled
+    /// for so little, or for a plan that is only looked at.
+    pub async fn enter(&mut self, session: &mut SessionState, look: &Look) -> Result<(), SqlError> {
         let sql = format!(
-            "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off;{}",
+            "SET LOCAL plan_cache_mode = auto; SET LOCAL jit = off;{}{}",
+            look.planner(),
             session.entering(self.frame)
         );
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.conn).await?;

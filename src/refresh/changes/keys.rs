@@ -104,6 +104,16 @@ impl Question<'_> {
         cost(conn, &self.sql, |statement| self.bind(statement)).await
     }
 
+    /// What reads nothing but its parameters is the same every time, whatever they are: a session plans it once. They may come to be
+    /// of other types of the same names, and then it is another one.
+    fn statement<'q>(&self) -> Query<'q, Postgres, PgArguments> {
+        if self.reads {
+            return sqlx::query(AssertSqlSafe(self.sql.clone())).persistent(false);
+        }
+        let types: Vec<String> = self.parameters.iter().map(|parameter| parameter.type_oid().to_string()).collect();
+        sqlx::query(AssertSqlSafe(format!("{}\n-- {}", self.sql, types.join(" "))))
+    }
+
     fn bind<'q>(&self, statement: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
         self.parameters.iter().copied().cloned().fold(statement, Query::bind)
     }
@@ -117,8 +127,7 @@ impl Question<'_> {
             return Ok(Keys::default());
         }
         let of = self.of;
-        let statement = self.bind(sqlx::query(AssertSqlSafe(self.sql.clone())).persistent(false));
-        let row = statement.fetch_one(conn).await?;
+        let row = self.bind(self.statement()).fetch_one(conn).await?;
         let mut keys =
             Keys { count: u64::try_from(row.try_get::<i64, _>("keys")?).unwrap_or_default(), ..Keys::default() };
         let columns = 1..=of.key.len();

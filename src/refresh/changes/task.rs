@@ -15,7 +15,7 @@ use crate::build::{self, CheckResult, Frame, Narrow, SessionState};
 use crate::catalog::Relation;
 use crate::database::SqlError;
 use crate::refresh::decision::Decision;
-use crate::refresh::outcome::{Outcome, figures, keep};
+use crate::refresh::outcome::{Outcome, figures, not_kept};
 use crate::refresh::part::{VACUUM_ABOVE, type_of};
 use crate::refresh::{Item, Method};
 use crate::sql::changes;
@@ -277,8 +277,10 @@ impl<'a> Task<'a> {
     }
 
     pub(super) async fn note(&mut self, look: &Look, standing: Standing) -> Result<(), SqlError> {
-        keep(self.conn, self.holder).await?;
-        position::note(self.conn, &self.watched, look, &standing).await
+        match position::note(self.conn, &self.watched, look, &standing, self.holder).await? {
+            true => Ok(()),
+            false => Err(not_kept()),
+        }
     }
 
     /// After many rows, which autovacuum would only see to in time. Fewer are committed along with the run's row of history.

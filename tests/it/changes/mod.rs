@@ -12,6 +12,7 @@
 //! | `compare` | a mart beside its query |
 //! | `proof` | the bursts, and what came of them |
 //! | `kept` | the same marts, kept by the writers themselves |
+//! | `fresh` | some of them, read as they would be after a refresh |
 //!
 //! `DATAMART_PROOF_SECONDS` says how long (two minutes), `DATAMART_PROOF_SEED` with which dice, and `DATAMART_PROOF_SHAPES` which
 //! marts, by parts of their names with commas between.
@@ -20,6 +21,7 @@ mod compare;
 mod dice;
 mod divided_shapes;
 mod events;
+mod fresh;
 mod kept;
 mod more_shapes;
 mod proof;

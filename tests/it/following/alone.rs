@@ -140,6 +140,37 @@ fn a_refresh_that_is_killed_leaves_rows_and_position() {
     });
 }
 
+/// Whoever takes the lock away may have refreshed the mart by then.
+#[test]
+fn a_refresh_whose_lock_is_taken_away_leaves_rows_and_position() {
+    run(async {
+        let shop = Shop::new("").await;
+        shop.script("INSERT INTO orders VALUES (20, 'north', 500)").await;
+        let position = "SELECT snapshot::text FROM datamart.positions";
+        let before = shop.value(position).await;
+        let mut other = shop.database.session().await;
+        does(&mut other, "BEGIN; UPDATE public.mart SET n = n WHERE region = 'north'").await;
+        let ours =
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'datamart%' AND datname = current_database()";
+        let take = async {
+            let waits = format!("{ours} AND wait_event_type = 'Lock'");
+            until("the refresh waits", async || shop.value(&waits).await != "NULL").await;
+            let lock = format!("{ours} AND application_name LIKE '%refresh lock'");
+            assert_eq!(shop.value(&format!("SELECT pg_terminate_backend(pid) FROM ({lock}) AS l")).await, "true");
+            until("the lock is gone", async || shop.value(&lock).await == "NULL").await;
+            does(&mut other, "ROLLBACK").await;
+        };
+        let (run, ()) = tokio::join!(shop.refreshed(), take);
+        let error = run.error.as_ref().map(|error| (error.kind.as_str(), error.message.as_str()));
+        assert_eq!(error, Some(("lock", "the lock of this refresh was taken away; the old rows stay")), "{run:#?}");
+        assert_eq!(
+            (shop.value(position).await, shop.value("SELECT max(total) < 100 FROM mart").await),
+            (before, "true".into())
+        );
+        assert_eq!(shop.follows().await, [1, 0, 1]);
+    });
+}
+
 #[test]
 fn several_sources_change_in_one_batch() {
     run(async {

@@ -1,6 +1,7 @@
 //! Refreshes by changes on a real server: what they write, and when all rows are computed instead.
 
 mod alone;
+mod broken;
 mod chain;
 mod floats;
 mod forced;
@@ -8,6 +9,7 @@ mod limits;
 mod many;
 mod moving;
 mod pausing;
+mod planner;
 mod shop;
 mod together;
 mod unchanged;

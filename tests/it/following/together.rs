@@ -24,7 +24,7 @@ fn mart(query: &str, key: &str, more: &str) -> String {
     )
 }
 
-async fn diamond() -> (Database, Folder) {
+pub async fn diamond() -> (Database, Folder) {
     let database = Database::new().await;
     database.script(ORDERS).await;
     let folder = Folder::of(&[
@@ -38,34 +38,38 @@ async fn diamond() -> (Database, Folder) {
     (database, folder)
 }
 
-async fn all(database: &Database, folder: &Folder, how: How) -> Vec<Run> {
+pub async fn all(database: &Database, folder: &Folder, how: How) -> Vec<Run> {
+    all_with(database, folder, how, &refresh_options()).await
+}
+
+pub async fn all_with(database: &Database, folder: &Folder, how: How, options: &refresh::Options) -> Vec<Run> {
     let desired = project::load(folder.path());
     let mut conn = database.session().await;
     let mut items = project::items(&mut conn, &desired).await;
     items.iter_mut().for_each(|item| item.asked = Asked { how, ..Asked::default() });
-    let runs = refresh::refresh(&database.endpoint, &items, &refresh_options(), &|| false, &mut |_| {}).await;
+    let runs = refresh::refresh(&database.endpoint, &items, options, &|| false, &mut |_| {}).await;
     runs.unwrap_or_else(|error| panic!("{error}"))
 }
 
-async fn is_exact(database: &Database, folder: &Folder) {
+pub async fn is_exact(database: &Database, folder: &Folder) {
     let mut conn = database.session().await;
     for mart in &project::load(folder.path()).marts {
         project::is_its_query(&mut conn, &mart.mart).await;
     }
 }
 
-fn snapshots(runs: &[Run]) -> Vec<&str> {
+pub fn snapshots(runs: &[Run]) -> Vec<&str> {
     let mut snapshots: Vec<&str> = runs.iter().filter_map(|run| run.snapshot.as_deref()).collect();
     snapshots.dedup();
     snapshots
 }
 
-fn went(runs: &[Run]) -> Vec<(Option<Method>, RunStatus)> {
+pub fn went(runs: &[Run]) -> Vec<(Option<Method>, RunStatus)> {
     runs.iter().map(|run| (run.method, run.status)).collect()
 }
 
-const CHANGES: (Option<Method>, RunStatus) = (Some(Method::Changes), RunStatus::Success);
-const NOTHING: (Option<Method>, RunStatus) = (Some(Method::Changes), RunStatus::Noop);
+pub const CHANGES: (Option<Method>, RunStatus) = (Some(Method::Changes), RunStatus::Success);
+pub const NOTHING: (Option<Method>, RunStatus) = (Some(Method::Changes), RunStatus::Noop);
 
 #[test]
 fn a_diamond_stands_at_one_snapshot() {

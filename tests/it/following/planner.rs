@@ -1,0 +1,51 @@
+//! What the planner goes by while the rows of keys are computed.
+
+use super::shop::{BY_REGION, ORDERS, Shop};
+use crate::support::database::run;
+
+/// Whoever writes to the mart notes what holds then.
+const NOTES: &str = "CREATE TABLE noted (settings text);
+    CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      INSERT INTO public.noted VALUES (current_setting('random_page_cost') || ' ' || current_setting('work_mem')); RETURN NULL; END $$;
+    CREATE TRIGGER note AFTER INSERT OR UPDATE ON public.mart FOR EACH STATEMENT EXECUTE FUNCTION public.note();
+    ANALYZE orders";
+
+/// A refresh after a change, and what held in it.
+async fn noted(shop: &Shop) -> String {
+    shop.script("TRUNCATE noted; INSERT INTO orders SELECT max(id) + 1, 'north', 1 FROM orders").await;
+    shop.follows().await;
+    shop.value("SELECT string_agg(DISTINCT settings, ', ') FROM noted").await
+}
+
+#[test]
+fn rows_in_memory_are_looked_up() {
+    run(async {
+        let shop = Shop::new("").await;
+        shop.script(NOTES).await;
+        assert_eq!(noted(&shop).await, "1.5 64MB");
+        let set = async |setting: &str| {
+            let sql = format!("ALTER DATABASE {} SET {setting}", shop.database.name);
+            shop.script(&sql).await;
+        };
+        // More than the server can keep in memory.
+        set("effective_cache_size = '8kB'").await;
+        assert_eq!(noted(&shop).await, "4 64MB");
+        set("effective_cache_size = '1GB'").await;
+        assert_eq!(noted(&shop).await, "1.5 64MB");
+        // Somebody knows better.
+        set("random_page_cost = 2").await;
+        set("work_mem = '5MB'").await;
+        assert_eq!(noted(&shop).await, "2 5MB");
+    });
+}
+
+#[test]
+fn what_a_mart_s_session_says_holds() {
+    run(async {
+        let session =
+            "session = { random_page_cost = 3, work_mem = \"6MB\" }\n[refresh.incremental]\nmethod = \"changes\"\n";
+        let shop = Shop::of(ORDERS, BY_REGION, session).await;
+        shop.script(NOTES).await;
+        assert_eq!(noted(&shop).await, "3 6MB");
+    });
+}
