@@ -237,6 +237,7 @@ pub fn refused(failure: &Failure, desired: &Desired) -> Problem {
         Some(None) => "indexes".to_owned(),
         None => check.map_or_else(|| "query".to_owned(), |(at, c)| format!("checks.{at}.{}", c.form.key())),
     };
+    let key = failure.key.clone().unwrap_or(key);
     let (file, place) = match (at, found) {
         (Some((file, place)), _) => (file, Some(place)),
         (None, Some(mart)) => (mart.file.clone(), locate(&mart.file, &key)),
