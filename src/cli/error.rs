@@ -32,6 +32,13 @@ pub fn role() -> &'static str {
     ROLE.get().map_or("postgres", String::as_str)
 }
 
+/// Who lacks what an error says: the role that its statement ran as, else the owner of the mart, else who connected.
+pub fn acting<'a>(error: &'a SqlError, owner: Option<&'a str>, connected: &'a str) -> &'a str {
+    // Who may not become the owner is who connected; everything else the owner may not.
+    let becoming = ["member of role", "SET ROLE", "set role"].iter().any(|words| error.message.contains(words));
+    error.role.as_deref().or(owner).filter(|_| !becoming).unwrap_or(connected)
+}
+
 /// Why a command failed.
 #[derive(Debug, Default)]
 pub struct CommandError {
@@ -131,10 +138,7 @@ impl CommandError {
     /// Takes over what the server said beside its message, and our own hint.
     fn explain(&mut self, error: &SqlError, search_path: &[String], owner: Option<&str>) {
         self.causes.extend(error.detail.clone());
-        // Who may not become the owner is who connected; everything else the owner may not.
-        let becoming = ["member of role", "SET ROLE", "set role"].iter().any(|words| error.message.contains(words));
-        let role = owner.filter(|_| !becoming).unwrap_or_else(|| role());
-        match of_mart(error, role, search_path) {
+        match of_mart(error, acting(error, owner, role()), search_path) {
             Some(ours) => self.hints.push(ours),
             None => self.hints.extend(error.hint.clone()),
         }
