@@ -14,7 +14,7 @@ use datamart::reconcile::ReconcileError;
 use serde_json::{Value, json};
 
 use super::hint::{hint, in_function, of_mart};
-use super::locate::locate;
+use super::locate::{at_line, locate};
 use super::print::{self, Style};
 use super::report;
 
@@ -308,6 +308,16 @@ impl From<DatabaseError> for CommandError {
         failed.hints.extend(error.way_out());
         if let Some(said) = error.sql() {
             failed.explain(said, &[], None);
+        }
+        if let DatabaseError::Seed { file, line, source } = &error {
+            failed.problems = vec![Problem {
+                severity: Severity::Error,
+                file: file.clone(),
+                place: line.and_then(|line| at_line(file, line)),
+                key: None,
+                message: source.message.clone(),
+                help: None,
+            }];
         }
         failed
     }
