@@ -18,8 +18,8 @@ pub async fn run(
     sql: &str,
 ) -> Result<u64, SqlError> {
     session.enter(conn, frame).await?;
-    let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await?;
-    Ok(done.rows_affected())
+    let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await;
+    Ok(done.map_err(|error| SqlError::from(error).of_role(frame.role.as_deref()))?.rows_affected())
 }
 
 /// Where a sequence of statements stopped.
@@ -58,7 +58,7 @@ pub async fn run_all(
             Ok(None) => return Ok(()),
             Err(error) => {
                 let before = statements.iter().take(done).map(|sql| sql.chars().count() + BETWEEN.len());
-                let (error, before) = (SqlError::from(error), before.sum());
+                let (error, before) = (SqlError::from(error).of_role(frame.role.as_deref()), before.sum());
                 let position = error.position.and_then(|at| at.checked_sub(before)).filter(|at| *at > 0);
                 return Err(Halted { done, error: error.at(position) });
             }

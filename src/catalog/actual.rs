@@ -43,6 +43,8 @@ pub struct Actual {
     pub keepers: Keepers,
     /// What changes would cost, where somebody looked.
     pub measures: Measures,
+    /// Relations that have the names of marts and are marts of other projects in the same registry, and those projects.
+    pub foreign: BTreeMap<QName, String>,
     /// What holds instead of what manifests say, where somebody looked.
     pub overrides: Overrides,
     /// What of which mart was put back too often lately to be put back again, where somebody looked.
@@ -72,6 +74,8 @@ pub struct Server {
     pub schemas: BTreeSet<String>,
     /// The roles that exist among those asked for.
     pub roles: BTreeSet<String>,
+    /// Those of them that this connection's role may act as.
+    pub assumable: BTreeSet<String>,
     /// All tablespaces.
     pub tablespaces: BTreeSet<String>,
     /// Where relations without a tablespace of their own are.

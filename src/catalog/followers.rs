@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::CatalogError;
@@ -52,10 +53,8 @@ pub(super) async fn declared(
     project: &str,
     followers: &mut BTreeMap<QName, Follower>,
 ) -> Result<(), CatalogError> {
-    let schemas: Vec<&str> = followers.keys().map(|name| name.schema.as_str()).collect();
-    let names: Vec<&str> = followers.keys().map(|name| name.name.as_str()).collect();
-    let sql = include_str!("sql/others_declared.sql").replace("{registry}", &quote_ident(schema));
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(project).bind(&schemas).bind(&names).fetch_all(&mut *conn).await?;
+    let names = followers.keys().collect();
+    let rows = rows_of_others(conn, schema, project, &names).await?;
     for row in rows {
         let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
         let mart: Mart = serde_json::from_str(row.try_get("declared")?)
@@ -65,4 +64,31 @@ pub(super) async fn declared(
         }
     }
     Ok(())
+}
+
+/// Which of these relations are marts of other projects, in the registry in `schema`.
+pub(super) async fn of_others(
+    conn: &mut PgConnection,
+    schema: &str,
+    project: &str,
+    names: &BTreeSet<&QName>,
+) -> Result<BTreeMap<QName, String>, CatalogError> {
+    let rows = rows_of_others(conn, schema, project, names).await?;
+    let of = |row: &PgRow| {
+        let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
+        Ok((name, row.try_get("project")?))
+    };
+    rows.iter().map(of).collect()
+}
+
+async fn rows_of_others(
+    conn: &mut PgConnection,
+    schema: &str,
+    project: &str,
+    names: &BTreeSet<&QName>,
+) -> Result<Vec<PgRow>, CatalogError> {
+    let sql = include_str!("sql/others_declared.sql").replace("{registry}", &quote_ident(schema));
+    let schemas: Vec<&str> = names.iter().map(|name| name.schema.as_str()).collect();
+    let names: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
+    Ok(sqlx::query(AssertSqlSafe(sql)).bind(project).bind(&schemas).bind(&names).fetch_all(conn).await?)
 }

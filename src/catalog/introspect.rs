@@ -127,6 +127,12 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         Some(registry) if !captures.logs.is_empty() => Keepers::read(conn, registry, &scope.project).await?,
         _ => Keepers::default(),
     };
+    let strangers: BTreeSet<&QName> =
+        scope.names.iter().filter(|name| found.contains_key(*name) && !recorded.contains_key(*name)).collect();
+    let foreign = match &scope.registry {
+        Some(schema) if !strangers.is_empty() => followers::of_others(conn, schema, &scope.project, &strangers).await?,
+        _ => BTreeMap::new(),
+    };
     let default_acls = default_acls(conn).await?;
     let measures = Measures::default();
     Ok(Actual {
@@ -138,6 +144,7 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         relations: found,
         followers,
         frozen,
+        foreign,
         default_acls,
         measures,
         captures,
@@ -217,6 +224,7 @@ async fn server(conn: &mut PgConnection, roles: &BTreeSet<String>) -> Result<Ser
         replicas: row.try_get("replicas")?,
         schemas: set("schemas")?,
         roles: set("roles")?,
+        assumable: set("assumable")?,
         tablespaces: set("tablespaces")?,
         default_tablespace: row.try_get("default_tablespace")?,
     })

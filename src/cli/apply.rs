@@ -11,6 +11,7 @@ use serde_json::json;
 use sqlx::Row;
 
 use super::Exit;
+use super::args::Format;
 use super::args::{ApplyArgs, Globals};
 use super::context::{Context, PlanFlags};
 use super::error::{CommandError, Result, count};
@@ -179,6 +180,15 @@ async fn finish(context: &mut Context, plan: &Plan, applied: &apply::Applied) ->
         }));
         return Ok(());
     }
+    let markdown = style.format == Format::Markdown;
+    let findings = report::findings::findings(&applied.checks, style.out_color && !markdown);
+    if markdown {
+        if plan.is_empty() {
+            report::plan::show(plan, style);
+        }
+        print::out(&report::plan_markdown::applied(plan, &report::mart::table(&marts, style), &findings));
+        return Ok(());
+    }
     if plan.is_empty() {
         report::plan::show(plan, style);
     } else {
@@ -189,7 +199,6 @@ async fn finish(context: &mut Context, plan: &Plan, applied: &apply::Applied) ->
         ));
     }
     print::out(&report::mart::table(&marts, style));
-    let findings = report::findings::findings(&applied.checks, style.out_color);
     if !findings.is_empty() {
         print::out(&findings);
     }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use datamart::build::CheckResult;
+use datamart::build::{CheckResult, CheckStatus};
 use datamart::observe;
-use datamart::state::{Mart, QName};
+use datamart::state::{CheckDecl, Mart, QName};
 use serde_json::json;
 
 use super::Exit;
@@ -22,12 +22,13 @@ use super::report;
 pub async fn run(args: &CheckArgs, globals: &Globals, style: Style) -> Result<Exit> {
     let mut context = Context::open(globals, style, "check").await?;
     let seen = context.actual().await?;
-    let marts = marts(args, &mut context, &seen).await?;
-    let without: Vec<String> = marts.iter().filter(|m| m.checks.is_empty()).map(|m| m.name.to_string()).collect();
+    let (marts, gone) = marts(args, &mut context, &seen).await?;
+    let without = marts.iter().chain(&gone).filter(|mart| mart.checks.is_empty());
+    let without: Vec<String> = without.map(|mart| mart.name.to_string()).collect();
     let database = &context.desired.project.database;
     let timeouts = (database.lock_timeout_ms, database.statement_timeout_ms);
     let (looked, conn) = context.looked(&seen);
-    let results: Vec<CheckResult> = snapshot(conn, looked.desired, async |conn| {
+    let mut results: Vec<CheckResult> = snapshot(conn, looked.desired, async |conn| {
         let mut results = Vec::new();
         for mart in marts.iter().filter(|mart| !mart.checks.is_empty()) {
             results.extend(observe::check(conn, &looked, mart, timeouts).await?);
@@ -35,6 +36,7 @@ pub async fn run(args: &CheckArgs, globals: &Globals, style: Style) -> Result<Ex
         Ok(results)
     })
     .await?;
+    results.extend(gone.iter().flat_map(|mart| mart.checks.iter().map(|check| unchecked(mart, check))));
     context.close().await?;
     if style.json() {
         print::json(&json!({ "checks": results, "without_checks": without }));
@@ -44,9 +46,24 @@ pub async fn run(args: &CheckArgs, globals: &Globals, style: Style) -> Result<Ex
     Ok(if results.iter().any(CheckResult::stops) { Exit::Failed } else { Exit::Done })
 }
 
-/// The marts to look at: as declared or, without a manifest, as applied. Of those that are not named, only what is there.
-async fn marts(args: &CheckArgs, context: &mut Context, seen: &Seen) -> Result<Vec<Mart>> {
-    let there = |name: &QName| seen.actual.recorded.contains_key(name) && seen.actual.relations.contains_key(name);
+/// A check of rows that are gone has not passed.
+fn unchecked(mart: &Mart, check: &CheckDecl) -> CheckResult {
+    CheckResult {
+        mart: mart.name.to_string(),
+        name: check.name.clone(),
+        severity: check.severity,
+        status: CheckStatus::Error,
+        failing_rows: None,
+        sample: Vec::new(),
+        message: Some(format!("{} is gone: somebody dropped it, and `datamart apply` makes it again", mart.name)),
+        duration_ms: 0.0,
+    }
+}
+
+/// The marts to look at, as declared or, without a manifest, as applied: those that are there, and those that were applied and
+/// are gone. Of what was never applied nothing is looked at.
+async fn marts(args: &CheckArgs, context: &mut Context, seen: &Seen) -> Result<(Vec<Mart>, Vec<Mart>)> {
+    let applied = |name: &QName| seen.actual.recorded.contains_key(name);
     let names: BTreeSet<QName> = match &args.select {
         Some(selector) => context.select(seen, selector).await?,
         None => args.names.iter().map(|name| context.find(seen, name)).collect::<Result<_>>()?,
@@ -56,7 +73,7 @@ async fn marts(args: &CheckArgs, context: &mut Context, seen: &Seen) -> Result<V
     let orphans = orphans.filter(|mart| context.desired.marts.iter().all(|d| d.mart.name != mart.name));
     let everything = args.names.is_empty() && args.select.is_none();
     let known = declared.chain(orphans).filter(|mart| everything || names.contains(&mart.name));
-    let (marts, absent): (Vec<&Mart>, Vec<&Mart>) = known.partition(|mart| there(&mart.name));
+    let (marts, absent): (Vec<&Mart>, Vec<&Mart>) = known.partition(|mart| applied(&mart.name));
     let absent: Vec<String> = absent.iter().map(|mart| mart.name.to_string()).collect();
     if !absent.is_empty() {
         let message = format!("not applied yet: {}", absent.join(", "));
@@ -65,5 +82,5 @@ async fn marts(args: &CheckArgs, context: &mut Context, seen: &Seen) -> Result<V
         }
         print::note(context.style, &message);
     }
-    Ok(marts.into_iter().cloned().collect())
+    Ok(marts.into_iter().cloned().partition(|mart| seen.actual.relations.contains_key(&mart.name)))
 }

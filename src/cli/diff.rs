@@ -38,14 +38,14 @@ pub async fn run(args: &DiffArgs, globals: &Globals, style: Style) -> Result<Exi
 /// The two versions: those that are named; else the published one, and the one before it that is there.
 fn sides<'a>(row: &'a Recorded, args: &DiffArgs, seen: &Seen) -> Result<(&'a RecordedVersion, &'a RecordedVersion)> {
     let published = row.published().map_or(0, |version| version.number);
-    let b = version(row, args.b.unwrap_or(published))?;
+    let b = version(row, args.b.unwrap_or(published), seen)?;
     let there = row.versions.iter().filter(|version| seen.actual.relations.contains_key(&version.mart.name));
     let before = there.map(|version| version.number).filter(|number| *number < b.number).max();
     let Some(a) = args.a.or(before) else {
         let message = format!("{} has no version before {}", row.mart.name, b.number);
-        return Err(CommandError::input(message).help(format!("{}; name two of them", numbers(row))));
+        return Err(CommandError::input(message).help(format!("{}; name two of them", numbers(row, seen))));
     };
-    let a = version(row, a)?;
+    let a = version(row, a, seen)?;
     present(a, row, seen)?;
     present(b, row, seen)?;
     Ok((a, b))

@@ -14,7 +14,7 @@ use datamart::reconcile::ReconcileError;
 use serde_json::{Value, json};
 
 use super::hint::{hint, in_function, of_mart};
-use super::locate::locate;
+use super::locate::{at_line, locate};
 use super::print::{self, Style};
 use super::report;
 
@@ -30,6 +30,13 @@ pub fn connecting_as(role: &str) {
 /// The role that connects, for hints.
 pub fn role() -> &'static str {
     ROLE.get().map_or("postgres", String::as_str)
+}
+
+/// Who lacks what an error says: the role that its statement ran as, else the owner of the mart, else who connected.
+pub fn acting<'a>(error: &'a SqlError, owner: Option<&'a str>, connected: &'a str) -> &'a str {
+    // Who may not become the owner is who connected; everything else the owner may not.
+    let becoming = ["member of role", "SET ROLE", "set role"].iter().any(|words| error.message.contains(words));
+    error.role.as_deref().or(owner).filter(|_| !becoming).unwrap_or(connected)
 }
 
 /// Why a command failed.
@@ -131,10 +138,7 @@ impl CommandError {
     /// Takes over what the server said beside its message, and our own hint.
     fn explain(&mut self, error: &SqlError, search_path: &[String], owner: Option<&str>) {
         self.causes.extend(error.detail.clone());
-        // Who may not become the owner is who connected; everything else the owner may not.
-        let becoming = ["member of role", "SET ROLE", "set role"].iter().any(|words| error.message.contains(words));
-        let role = owner.filter(|_| !becoming).unwrap_or_else(|| role());
-        match of_mart(error, role, search_path) {
+        match of_mart(error, acting(error, owner, role()), search_path) {
             Some(ours) => self.hints.push(ours),
             None => self.hints.extend(error.hint.clone()),
         }
@@ -237,6 +241,7 @@ pub fn refused(failure: &Failure, desired: &Desired) -> Problem {
         Some(None) => "indexes".to_owned(),
         None => check.map_or_else(|| "query".to_owned(), |(at, c)| format!("checks.{at}.{}", c.form.key())),
     };
+    let key = failure.key.clone().unwrap_or(key);
     let (file, place) = match (at, found) {
         (Some((file, place)), _) => (file, Some(place)),
         (None, Some(mart)) => (mart.file.clone(), locate(&mart.file, &key)),
@@ -303,6 +308,16 @@ impl From<DatabaseError> for CommandError {
         failed.hints.extend(error.way_out());
         if let Some(said) = error.sql() {
             failed.explain(said, &[], None);
+        }
+        if let DatabaseError::Seed { file, line, source } = &error {
+            failed.problems = vec![Problem {
+                severity: Severity::Error,
+                file: file.clone(),
+                place: line.and_then(|line| at_line(file, line)),
+                key: None,
+                message: source.message.clone(),
+                help: None,
+            }];
         }
         failed
     }

@@ -81,8 +81,11 @@ async fn method(
     options: &Options,
 ) -> Result<(Option<&'static str>, String, Option<Part>)> {
     let actual = &seen.actual;
-    let (Some(recorded), Some(live)) = (actual.recorded.get(name), actual.stored(name)) else {
+    let Some(recorded) = actual.recorded.get(name) else {
         return Ok((None, "not applied yet: `datamart apply` builds it".to_owned(), None));
+    };
+    let Some(live) = actual.stored(name) else {
+        return Ok((None, "it is gone: `datamart apply` makes it again".to_owned(), None));
     };
     if recorded.makes_versions() {
         return Ok((Some("swap"), refresh::another_version(recorded), None));

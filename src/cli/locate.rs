@@ -15,6 +15,18 @@ pub fn locate(file: &Path, key: &str) -> Option<Place> {
     Some(Place::new(text, span))
 }
 
+/// A line of a file, counted from 1.
+pub fn at_line(file: &Path, line: usize) -> Option<Place> {
+    let text: Arc<str> = std::fs::read_to_string(file).ok()?.into();
+    let mut start = 0;
+    let mut lines = text.split_inclusive('\n');
+    for before in lines.by_ref().take(line.checked_sub(1)?) {
+        start += before.len();
+    }
+    let end = start + lines.next()?.trim_end().len();
+    Some(Place::new(text.clone(), start..end))
+}
+
 /// The place in the user's files that an error of a statement is about, where the mart's query stands in it as written.
 pub fn in_query(sql: &str, error: &SqlError, address: &str, desired: &Desired) -> Vec<Problem> {
     let find = || {

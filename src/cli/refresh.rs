@@ -13,7 +13,7 @@ use serde_json::json;
 use super::Exit;
 use super::args::{Globals, RefreshArgs};
 use super::context::{Context, Seen};
-use super::error::{CommandError, Result, count};
+use super::error::{CommandError, Result, acting, count};
 use super::hint::{hint, in_function};
 use super::interrupt::Interrupt;
 use super::print::{self, Style};
@@ -132,12 +132,14 @@ fn advise(run: &mut Run, seen: &Seen) {
     let mart = seen.actual.recorded.values().find(|row| row.mart.name.to_string() == run.mart);
     let Some(error) = run.error.as_mut() else { return };
     if let Some(sqlstate) = &error.sqlstate {
-        let role = mart.and_then(|row| row.mart.owner.as_deref()).unwrap_or(&seen.actual.server.user);
+        // It ran as the owner that the relation has, whatever the manifest says.
+        let live = mart.and_then(|row| seen.actual.stored(&row.mart.name)).map(|live| live.owner.as_str());
+        let owner = live.or(mart.and_then(|row| row.mart.owner.as_deref()));
         let path = mart.map(|row| row.mart.search_path.as_slice()).unwrap_or_default();
         let said = SqlError::with_sqlstate(sqlstate, &error.message).within(error.context.clone());
         // The server's own hint knows nothing of the function's surroundings.
         let ours = in_function(&said, path);
-        error.hint = ours.or(error.hint.take()).or_else(|| hint(&said, role));
+        error.hint = ours.or(error.hint.take()).or_else(|| hint(&said, acting(&said, owner, &seen.actual.server.user)));
     }
 }
 

@@ -100,9 +100,9 @@ impl Goal {
         let before = there.map(|version| version.number).filter(|number| *number < was).max();
         let number = to.or(before).ok_or_else(|| {
             let message = format!("{} has no version before {was}", row.mart.name);
-            CommandError::input(message).help(numbers(row))
+            CommandError::input(message).help(numbers(row, seen))
         })?;
-        let version = version(row, number)?;
+        let version = version(row, number, seen)?;
         present(version, row, seen)?;
         let newest = row.versions.iter().map(|version| version.number).max() == Some(number);
         Ok(Self { number, was, pin: (!newest).then_some(number) })

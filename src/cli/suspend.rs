@@ -1,6 +1,6 @@
 //! `suspend` and `resume`: whether refreshes begin by themselves.
 
-use std::collections::BTreeSet;
+use std::path::Path;
 
 use datamart::catalog::Instead;
 use datamart::database::registry::Owner;
@@ -35,13 +35,22 @@ pub async fn suspend(args: &AmongArgs, globals: &Globals, style: Style) -> Resul
 pub async fn resume(args: &AmongArgs, globals: &Globals, style: Style) -> Result<Exit> {
     let mut context = Context::open_anyway(globals, style, "resume").await?;
     let (among, seen) = among(args, &mut context).await?;
-    if let Among::Marts(marts) = &among {
-        refuse(&context, &seen, marts)?;
+    if let Among::Marts(_) = &among {
+        refuse(&seen)?;
     }
     let (schema, by) = of(&context);
     let changed = reconcile::resume(&mut context.conn, &schema, &by, &among).await?;
+    let still = declared(&context, &among);
     context.close().await?;
+    if changed.is_empty()
+        && let Some((name, way_out)) = still.first()
+    {
+        return Err(CommandError::input(format!("{name} is suspended by its manifest")).help(way_out));
+    }
     tell("resumed", &among, &changed, style);
+    for (name, way_out) in still {
+        print::note(style, &format!("{name} stays suspended by its manifest: {way_out}"));
+    }
     Ok(Exit::Done)
 }
 
@@ -60,21 +69,23 @@ fn of(context: &Context) -> (String, Owner) {
 }
 
 /// A mart would stay suspended, and nobody would know why.
-fn refuse(context: &Context, seen: &Seen, marts: &BTreeSet<QName>) -> Result<()> {
+fn refuse(seen: &Seen) -> Result<()> {
     let whole = |found: &&datamart::catalog::Override| found.mart.is_none() && found.instead == Instead::Suspend;
     if let Some(found) = seen.actual.overrides.0.iter().find(whole) {
         let message = format!("the whole project was suspended by {}", found.who);
         return Err(CommandError::input(message).help("resume it with `datamart resume --all`"));
     }
-    let declared = context.desired.marts.iter().find(|d| d.mart.refresh.suspend && marts.contains(&d.mart.name));
-    if let Some(declared) = declared {
-        let message = format!("{} is suspended by its manifest", declared.mart.name);
-        return Err(CommandError::input(message).help(format!(
-            "take `suspend = true` out of {}, or out of project.toml where it stands there",
-            declared.file.display()
-        )));
-    }
     Ok(())
+}
+
+/// The marts that manifests suspend, whatever an operator takes back, and what ends that.
+fn declared(context: &Context, among: &Among) -> Vec<(QName, String)> {
+    let named = |name: &QName| matches!(among, Among::Marts(marts) if marts.contains(name));
+    let marts = context.desired.marts.iter().filter(|d| d.mart.refresh.suspend && named(&d.mart.name));
+    let way_out = |file: &Path| {
+        format!("take `suspend = true` out of {}, or out of project.toml where it stands there", file.display())
+    };
+    marts.map(|declared| (declared.mart.name.clone(), way_out(&declared.file))).collect()
 }
 
 fn tell(word: &str, among: &Among, changed: &Changed, style: Style) {

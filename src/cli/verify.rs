@@ -11,7 +11,6 @@ use super::Exit;
 use super::args::{Globals, VerifyArgs};
 use super::context::Context;
 use super::error::{CommandError, Result};
-use super::hint::hint;
 use super::print::{self, Style};
 use super::report;
 
@@ -33,12 +32,12 @@ pub async fn run(args: &VerifyArgs, globals: &Globals, style: Style) -> Result<E
     let options = Options { requested_by: super::who(), ..Options::of(&context.desired.project, &seen.actual) };
     let (mut found, mut failed): (Vec<Verified>, Vec<CommandError>) = (Vec::new(), Vec::new());
     for item in &items {
-        let user = &seen.actual.server.user;
+        let (user, registry) = (&seen.actual.server.user, &context.desired.project.registry_schema);
         match refresh::verify(&mut context.conn, item, &options, user, args.sample).await {
             Ok(verified) => found.push(verified),
             // Nothing more can be asked of a server that is gone.
-            Err(error) if error.kind == ErrorKind::Connection => return Err(unreadable(item, &error, user)),
-            Err(error) => failed.push(unreadable(item, &error, user)),
+            Err(error) if error.kind == ErrorKind::Connection => return Err(unreadable(item, &error, registry)),
+            Err(error) => failed.push(unreadable(item, &error, registry)),
         }
     }
     if found.is_empty() && failed.len() == 1 {
@@ -67,10 +66,14 @@ pub async fn run(args: &VerifyArgs, globals: &Globals, style: Style) -> Result<E
     Ok(if wrong.len() > repaired || !failed.is_empty() { Exit::Failed } else { Exit::Done })
 }
 
-fn unreadable(item: &Item, error: &SqlError, user: &str) -> CommandError {
-    let failed = CommandError::sql(&format!("cannot compare {} with its query", item.mart), error);
-    match hint(error, item.recorded.mart.owner.as_deref().unwrap_or(user)) {
-        Some(hint) => failed.help(&hint),
-        None => failed,
+fn unreadable(item: &Item, error: &SqlError, registry: &str) -> CommandError {
+    let what = format!("cannot compare {} with its query", item.mart);
+    // Of our own relations only a log is read.
+    if error.is("42P01") && error.message.contains(&format!("\"{registry}.")) {
+        let failed = CommandError { causes: vec![error.message.clone()], ..CommandError::new("missing", what) };
+        return failed
+            .help("what logs the changes of a table it reads is gone: `datamart apply --heal` makes it again");
     }
+    let owner = item.live.as_ref().map(|live| live.owner.as_str());
+    CommandError::sql_of_mart(&what, error, &item.recorded.mart.search_path, owner)
 }

@@ -55,9 +55,10 @@ pub fn versioned<'a>(seen: &'a Seen, name: &QName) -> Result<&'a Recorded> {
 ///
 /// # Errors
 /// A number that no version has.
-pub fn version(row: &Recorded, number: u32) -> Result<&RecordedVersion> {
-    row.version(number)
-        .ok_or_else(|| CommandError::input(format!("{} has no version {number}", row.mart.name)).help(numbers(row)))
+pub fn version<'a>(row: &'a Recorded, number: u32, seen: &Seen) -> Result<&'a RecordedVersion> {
+    row.version(number).ok_or_else(|| {
+        CommandError::input(format!("{} has no version {number}", row.mart.name)).help(numbers(row, seen))
+    })
 }
 
 /// The relation of a version has to be there for it to be published or compared.
@@ -70,16 +71,21 @@ pub fn present(version: &RecordedVersion, row: &Recorded, seen: &Seen) -> Result
         false => {
             let (number, relation) = (version.number, &version.mart.name);
             let message = format!("version {number} of {} is gone: {relation} is not in the database", row.mart.name);
-            Err(CommandError::new("absent", message).help(numbers(row)))
+            Err(CommandError::new("absent", message).help(numbers(row, seen)))
         }
     }
 }
 
-/// Which versions a mart has, as a way out.
-pub fn numbers(row: &Recorded) -> String {
-    let list: Vec<String> = row.versions.iter().map(|version| version.number.to_string()).collect();
-    let noun = if list.len() == 1 { "version is" } else { "versions are" };
-    format!("its {noun} {}; see `datamart versions {}`", list.join(", "), shown(&row.mart.name))
+/// Which versions a mart has that are there, as a way out.
+pub fn numbers(row: &Recorded, seen: &Seen) -> String {
+    let there = row.versions.iter().filter(|version| seen.actual.relations.contains_key(&version.mart.name));
+    let list: Vec<String> = there.map(|version| version.number.to_string()).collect();
+    let known = match list.as_slice() {
+        [] => "none of its versions is there".to_owned(),
+        [one] => format!("its version is {one}"),
+        more => format!("its versions are {}", more.join(", ")),
+    };
+    format!("{known}; see `datamart versions {}`", shown(&row.mart.name))
 }
 
 /// A mart's name as a command takes it.

@@ -98,7 +98,7 @@ fn failure(mart: &Mart, obstacle: &Obstacle) -> Failure {
     let message = format!("{} cannot follow what changes: {obstacle}", mart.name);
     let help = if told_by(mart).is_some() { HELP_OF_PARTITIONS } else { HELP };
     let error = SqlError::new(ErrorKind::Syntax, message).hinted(help).at(changes::place(&mart.query, obstacle));
-    Failure { mart: mart.name.clone(), index: None, check: None, error }
+    Failure { mart: mart.name.clone(), index: None, check: None, key: None, error }
 }
 
 /// What is asked of the server.

@@ -60,7 +60,7 @@ pub(super) async fn refused(
                 // What its owner may not read is told when it is run.
                 if let Some(error) = refused.filter(|error| !error.is("42501")) {
                     let (mart, check) = (mart.name.clone(), Some(check.name.clone()));
-                    failures.push(Failure { mart, index: None, check, error: error.at(None) });
+                    failures.push(Failure { mart, index: None, check, key: None, error: error.at(None) });
                 }
             }
         }

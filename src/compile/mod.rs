@@ -10,6 +10,7 @@ mod needed;
 mod place;
 mod respelled;
 mod restate;
+mod said;
 mod savepoint;
 mod scratch;
 mod settled;
@@ -81,8 +82,10 @@ pub struct Failure {
     pub mart: QName,
     /// The index it is about.
     pub index: Option<String>,
-    /// The check it is about; without either it is the query.
+    /// The check it is about.
     pub check: Option<String>,
+    /// The key it is about, dotted, where it is another than the query, an index or a check.
+    pub key: Option<String>,
     /// PostgreSQL's words; `position` counts characters of the query, from 1.
     pub error: SqlError,
 }

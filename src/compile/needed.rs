@@ -21,6 +21,7 @@ pub fn needed(marts: &[DesiredMart], actual: &Actual) -> BTreeSet<QName> {
                     || recorded.applied.major != actual.server.major()
                     || columns_changed(recorded, actual)
                     || settings_changed(mart, &recorded.mart)
+                    || untried(mart, &recorded.mart)
                     || recorded.mart.checks != mart.checks
                     || divided_anew(mart, &recorded.mart)
                     || indexes_changed(mart, recorded)
@@ -89,6 +90,12 @@ pub(crate) fn settings_changed(mart: &Mart, before: &Mart) -> bool {
         settings
     };
     (mart.timezone != before.timezone || mart.session != before.session) && of(mart) != of(before)
+}
+
+/// Whether it has settings or parameters of its storage that the server has not been asked about.
+fn untried(mart: &Mart, before: &Mart) -> bool {
+    let settings = mart.session != before.session && !mart.session.is_empty();
+    settings || (mart.with != before.with && !mart.with.is_empty() && mart.kind.has_data())
 }
 
 /// Whether an unqualified name of the query means another relation now, because one came into an earlier schema of

@@ -12,7 +12,13 @@ pub(super) struct Scratch {
     /// The owners that exist; the plan names those that do not.
     pub(super) roles: BTreeSet<String>,
     /// Settings that some mart declares: one that does not gets the session's own.
-    session: BTreeSet<String>,
+    pub(super) session: BTreeSet<String>,
+}
+
+/// A setting goes back to what the session began with.
+pub(super) fn put_back(key: &str) -> String {
+    let name: Vec<String> = key.split('.').map(quote_ident).collect();
+    format!("SET LOCAL {} TO DEFAULT;", name.join("."))
 }
 
 impl Scratch {
@@ -31,9 +37,7 @@ impl Scratch {
 
     /// Puts back every setting that some mart declares, but those to `keep`.
     pub(super) fn defaults(&self, keep: impl Fn(&str) -> bool) -> String {
-        let name = |key: &String| key.split('.').map(quote_ident).collect::<Vec<_>>().join(".");
-        let keys = self.session.iter().filter(|key| !keep(key));
-        keys.map(|key| format!("SET LOCAL {} TO DEFAULT;", name(key))).collect()
+        self.session.iter().filter(|key| !keep(key)).map(|key| put_back(key)).collect()
     }
 
     pub(super) fn all(&self) -> Vec<&str> {

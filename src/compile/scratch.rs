@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::place::Scratch;
 use super::savepoint::{MARTS_PER_MESSAGE, savepoint};
-use super::{CompileError, Compiled, CompiledMart, Failure, Tried, canonical, changes, checks, span};
+use super::{CompileError, Compiled, CompiledMart, Failure, Tried, canonical, changes, checks, said, span};
 use crate::catalog::Column;
 use crate::manifest::DesiredMart;
 use crate::sql::{Query, RelationRef};
@@ -95,7 +95,7 @@ async fn in_transaction(
     let known: BTreeSet<&QName> = marts.iter().map(|m| &m.mart.name).collect();
     let (mut failures, skipped) = match all_at_once(conn, marts, &scratch, &known).await? {
         true => (Vec::new(), Vec::new()),
-        false => each(conn, marts, &scratch, &known).await?,
+        false => each(conn, marts, &mut scratch, &known).await?,
     };
     let mut compiled = read(conn, &scratch).await?;
     failures.extend(changes::derived(conn, marts, &scratch, &mut compiled).await?);
@@ -126,6 +126,9 @@ async fn all_at_once(
                 }
                 batch.push(';');
             }
+            if let Some(stored) = said::stored(&desired.mart, scratch) {
+                batch.push_str(&format!("{stored};"));
+            }
             batch.push_str("RESET ROLE;");
         }
         match sqlx::raw_sql(AssertSqlSafe(batch)).execute(&mut *conn).await {
@@ -144,13 +147,14 @@ async fn all_at_once(
 async fn each(
     conn: &mut PgConnection,
     marts: &[&DesiredMart],
-    scratch: &Scratch,
+    scratch: &mut Scratch,
     known: &BTreeSet<&QName>,
 ) -> Result<(Vec<Failure>, Vec<QName>), CompileError> {
-    let mut failures: Vec<Failure> = Vec::new();
-    let mut unusable: BTreeSet<&QName> = BTreeSet::new();
+    let mut failures = said::refused_settings(conn, marts, scratch).await?;
+    let unset: BTreeSet<QName> = failures.iter().map(|failure| failure.mart.clone()).collect();
+    let mut unusable: BTreeSet<&QName> = unset.iter().collect();
     let mut skipped = Vec::new();
-    for desired in marts {
+    for desired in marts.iter().filter(|desired| !unset.contains(&desired.mart.name)) {
         let name = &desired.mart.name;
         if desired.upstream.iter().any(|up| unusable.contains(up)) {
             unusable.insert(name);
@@ -190,8 +194,13 @@ async fn one(
         let before = prefix.chars().count();
         let position = error.position.and_then(|at| at.checked_sub(before)).filter(|at| *at > 0 && query == mart.query);
         let error = error.at(position);
-        failures.push(Failure { mart: mart.name.clone(), index: None, check: None, error });
+        failures.push(Failure { mart: mart.name.clone(), index: None, check: None, key: None, error });
         return Ok(failures);
+    }
+    if let Some(stored) = said::stored(mart, scratch)
+        && let Err(error) = savepoint(conn, &stored).await?
+    {
+        failures.push(said::unstorable(mart, error));
     }
     if let Some((table, indexes)) = scratch.table(mart) {
         if let Err(error) = savepoint(conn, &empty_table(&table, &view)).await? {
@@ -201,7 +210,13 @@ async fn one(
             let create = crate::sql::create_index(index, &table, &index.name, false);
             if let Err(error) = savepoint(conn, &create).await? {
                 let error = error.at(None);
-                failures.push(Failure { mart: mart.name.clone(), index: Some(index.name.clone()), check: None, error });
+                failures.push(Failure {
+                    mart: mart.name.clone(),
+                    index: Some(index.name.clone()),
+                    check: None,
+                    key: None,
+                    error,
+                });
             }
         }
     }

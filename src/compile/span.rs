@@ -26,7 +26,13 @@ pub(super) async fn spans(
         let (span, undo) = match asked {
             Ok(span) => (span, "RELEASE SAVEPOINT datamart_span; RESET ROLE"),
             Err(error) => {
-                failures.push(Failure { mart: mart.name.clone(), index: None, check: None, error: error.at(None) });
+                failures.push(Failure {
+                    mart: mart.name.clone(),
+                    index: None,
+                    check: None,
+                    key: None,
+                    error: error.at(None),
+                });
                 (None, "ROLLBACK TO SAVEPOINT datamart_span; RELEASE SAVEPOINT datamart_span")
             }
         };

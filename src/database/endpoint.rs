@@ -72,7 +72,7 @@ impl Endpoint {
         if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
             return Err(config("a database's address begins with postgres:// or postgresql://"));
         }
-        let (known, timeout) = without_unknown_parameters(url);
+        let (known, timeout) = without_unknown_parameters(&without_empty_host(url));
         let mut options = PgConnectOptions::from_str(&known).map_err(|error| {
             config(&format!("the database's address cannot be read: {}", SqlError::from(error).message))
         })?;
@@ -220,6 +220,28 @@ fn label_of(options: &PgConnectOptions) -> String {
     }
 }
 
+/// A URL whose user has no host behind it, with the user, password and port as parameters: what libpq takes, and URLs may not be.
+/// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>
+fn without_empty_host(url: &str) -> String {
+    let parts = || {
+        let (scheme, rest) = url.split_once("://")?;
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let (user, host) = authority.rsplit_once('@')?;
+        let port = host.strip_prefix(':').or_else(|| host.is_empty().then_some(""))?;
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let (user, password) = user.split_once(':').unwrap_or((user, ""));
+        let said = [("user", user), ("password", password), ("port", port)];
+        // In parameters a plus is a space, and an ampersand ends them.
+        let plain = |value: &str| value.replace('+', "%2B").replace('&', "%26");
+        let said = said.iter().filter(|(_, value)| !value.is_empty());
+        let said = said.map(|(key, value)| format!("{key}={}", plain(value)));
+        let said: Vec<String> = said.chain((!query.is_empty()).then(|| query.to_owned())).collect();
+        Some(format!("{scheme}://{path}?{}", said.join("&")))
+    };
+    parts().unwrap_or_else(|| url.to_owned())
+}
+
 /// The URL without the parameters the driver would only complain about, and its `connect_timeout`.
 fn without_unknown_parameters(url: &str) -> (String, Duration) {
     let mut timeout = CONNECT_TIMEOUT;
@@ -256,6 +278,12 @@ mod tests {
         let socket = Endpoint::from_url("postgresql:///shop?host=/run/postgresql&user=ana")?;
         assert_eq!(socket.label(), "shop on /run/postgresql");
         assert!(socket.is_local());
+        // As libpq, a host may be missing behind the user.
+        let user = Endpoint::from_url("postgresql://jo%40e+:s3%26t@:5433/shop?host=/run/postgresql&sslmode=disable")?;
+        assert_eq!((user.label(), user.role()), ("shop on /run/postgresql", "jo@e+"));
+        assert_eq!(user.options.get_port(), 5433);
+        let plain = Endpoint::from_url("postgresql://joe@/shop?host=/run/postgresql")?;
+        assert_eq!((plain.label(), plain.role()), ("shop on /run/postgresql", "joe"));
         Ok(())
     }
 

@@ -128,6 +128,9 @@ pub struct SqlFacts {
     pub column: Option<String>,
     /// The constraint it is about.
     pub constraint: Option<String>,
+    /// The role that the statement ran as, where it is not the connection's own.
+    #[serde(skip)]
+    pub role: Option<String>,
 }
 
 /// An error of a statement or of a connection, as plain facts. Its fields are those of [`SqlFacts`].
@@ -151,6 +154,7 @@ impl SqlError {
             table: None,
             column: None,
             constraint: None,
+            role: None,
         }))
     }
 
@@ -178,6 +182,12 @@ impl SqlError {
     /// The same error with the server's CONTEXT.
     pub fn within(mut self, context: Option<String>) -> Self {
         self.0.context = context;
+        self
+    }
+
+    /// The same error of a statement that ran as this role.
+    pub fn of_role(mut self, role: Option<&str>) -> Self {
+        self.0.role = role.map(str::to_owned);
         self
     }
 

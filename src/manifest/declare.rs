@@ -127,7 +127,7 @@ pub(super) fn declare(
         query: located.query.text,
         search_path,
         timezone,
-        description: root.text("description"),
+        description: description(root),
         tags,
         owner: owner(root, shared.project, &mut origins, report),
         renamed_from: renamed_from.iter().map(|n| qualified(n, &schema)).collect(),
@@ -354,13 +354,16 @@ fn columns(root: &Section<'_>, report: &mut Report) -> BTreeMap<String, ColumnDe
         .map(|(name, span)| {
             check_name(name, span, &section.path(name), report);
             let column = section.section(name);
-            let said = ColumnDecl {
-                description: column.text("description"),
-                not_null: column.bool("not_null").unwrap_or(false),
-            };
+            let said =
+                ColumnDecl { description: description(&column), not_null: column.bool("not_null").unwrap_or(false) };
             (name.to_owned(), said)
         })
         .collect()
+}
+
+/// PostgreSQL keeps an empty comment as none.
+fn description(section: &Section<'_>) -> Option<String> {
+    section.text("description").filter(|text| !text.is_empty())
 }
 
 fn freshness(section: &Section<'_>, report: &mut Report) -> Option<Freshness> {

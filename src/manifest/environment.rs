@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::names::schema_problem;
 use super::refresh::Said;
-use super::units::{parse_bytes, parse_size};
+use super::units::{parse_bytes, parse_memory};
 use super::{Problem, Project, Severity};
 
 /// The variables of the process, as `LoadOptions` hands them over.
@@ -14,9 +15,14 @@ pub(super) type Environment = BTreeMap<String, String>;
 pub(super) fn apply(environment: &Environment, project: &mut Project, problems: &mut Vec<Problem>) -> Said {
     let mut reader = Reader { environment, problems };
     let mut said = Said::default();
-    if let Some(schema) = reader.get("DATAMART_DEFAULT_SCHEMA") {
-        project.schema = schema.to_owned();
-        project.record("schema", "DATAMART_DEFAULT_SCHEMA");
+    let key = "DATAMART_DEFAULT_SCHEMA";
+    if let Some(schema) = reader.get(key).map(str::to_owned) {
+        if let Some(message) = schema_problem(&schema, key) {
+            let message = format!("the environment variable {key}: {message}");
+            reader.push(Severity::Error, key, message, "choose another schema, or unset it");
+        }
+        project.schema = schema;
+        project.record("schema", key);
     }
     said.timeout = reader.read("DATAMART_REFRESH_TIMEOUT_SECONDS", "a number of seconds", |t| t.parse().ok());
     said.concurrent = reader.read("DATAMART_CONCURRENT_REFRESH", "true or false", boolean);
@@ -24,7 +30,7 @@ pub(super) fn apply(environment: &Environment, project: &mut Project, problems: 
         text.parse().ok().filter(|keep| (1..=1_000).contains(keep))
     });
     let key = "DATAMART_MAINTENANCE_WORK_MEM";
-    if let Some(size) = reader.read(key, "a size such as 2GB", parse_size) {
+    if let Some(size) = reader.read(key, "a size such as 2GB, at least 1MB", parse_memory) {
         project.limits.maintenance_work_mem = Some(size);
         project.record("limits.maintenance_work_mem", key);
     }

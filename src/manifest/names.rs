@@ -8,28 +8,36 @@ use crate::state::{MAX_NAME_BYTES, QName};
 
 /// The rules of every name; whether it keeps them.
 pub(super) fn check_name(name: &str, span: Range<usize>, key: &str, report: &mut Report) -> bool {
-    let problem = if name.is_empty() {
-        format!("`{key}` is empty")
-    } else if name.contains('\0') {
-        format!("`{key}` contains a NUL character")
-    } else if name.len() > MAX_NAME_BYTES {
-        format!("the name {name:?} has {} bytes; PostgreSQL keeps {MAX_NAME_BYTES}", name.len())
-    } else {
-        return true;
-    };
+    let Some(problem) = name_problem(name, key) else { return true };
     report.error(span, key, problem, "choose another name");
     false
 }
 
+fn name_problem(name: &str, key: &str) -> Option<String> {
+    if name.is_empty() {
+        Some(format!("`{key}` is empty"))
+    } else if name.contains('\0') {
+        Some(format!("`{key}` contains a NUL character"))
+    } else if name.len() > MAX_NAME_BYTES {
+        Some(format!("the name {name:?} has {} bytes; PostgreSQL keeps {MAX_NAME_BYTES}", name.len()))
+    } else {
+        None
+    }
+}
+
 /// A schema that marts or the registry may be in.
 pub(super) fn check_schema(name: &str, span: Range<usize>, key: &str, report: &mut Report) {
-    if !check_name(name, span.clone(), key, report) {
-        return;
-    }
-    if name.starts_with("pg_") || name == "information_schema" {
-        let message = format!("the schema {name:?} is PostgreSQL's own");
+    if check_name(name, span.clone(), key, report)
+        && let Some(message) = schema_problem(name, key)
+    {
         report.error(span, key, message, "choose another schema");
     }
+}
+
+/// What is wrong with a schema that `key` names.
+pub(super) fn schema_problem(name: &str, key: &str) -> Option<String> {
+    let system = name.starts_with("pg_") || name == "information_schema";
+    name_problem(name, key).or_else(|| system.then(|| format!("the schema {name:?} is PostgreSQL's own")))
 }
 
 /// A name as manifests write it: `name`, `schema.name`, or quoted as in SQL; otherwise exactly as it stands.

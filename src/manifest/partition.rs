@@ -15,6 +15,9 @@ use crate::state::{
 /// How many partitions are kept ready where nobody says it.
 const PREMAKE: u32 = 1;
 
+/// What the partition for all other values is called behind the name of its mart.
+const OTHERS: &str = "default";
+
 /// Keys that mean something for one way of dividing only.
 const ONLY: [(&str, &str); 7] = [
     ("interval", "range"),
@@ -58,7 +61,15 @@ pub(super) fn read(root: &Section<'_>, kind: Option<Kind>, report: &mut Report) 
     let default = section.bool("default").unwrap_or(false);
     let by = match by {
         "range" => PartitionBy::Range(ranges(&section, report)?),
-        "list" => PartitionBy::List { values: lists(&section, report)? },
+        "list" => {
+            let values = lists(&section, report)?;
+            if default && values.contains_key(OTHERS) {
+                let table = section.section("values");
+                let message = "`default = true` makes a partition of that name for all other values";
+                report.error(table.key_span(OTHERS), table.path(OTHERS), message, "give this one another name");
+            }
+            PartitionBy::List { values }
+        }
         "hash" => {
             if default {
                 let message = "partitions by hash take every row, so none is left for `default`";

@@ -7,11 +7,12 @@ use regex::Regex;
 
 use super::environment::{Environment, expand, has_password};
 use super::names::{check_name, check_schema};
+use super::nearest::nearest;
 use super::operate;
 use super::refresh::{Said, timezone};
 use super::report::Report;
 use super::section::Section;
-use super::units::{parse_bytes, parse_milliseconds, parse_size};
+use super::units::{parse_bytes, parse_memory, parse_milliseconds, parse_size};
 use super::{DatabaseConfig, EmbeddedConfig, Limits, Naming, OnDrift, Policy, Project, Prune};
 
 impl Project {
@@ -86,9 +87,15 @@ pub(super) fn read_operation(
 ) {
     database(&root.section("database"), environment, &mut project.database, report);
     let section = root.section("limits");
-    if let Some(size) = section.str("maintenance_work_mem").and_then(parse_size) {
-        project.limits.maintenance_work_mem = Some(size);
+    let key = "maintenance_work_mem";
+    if let Some(text) = section.str(key).filter(|text| parse_size(text).is_some()) {
+        project.limits.maintenance_work_mem = parse_memory(text);
         project.stated("limits.maintenance_work_mem");
+        if project.limits.maintenance_work_mem.is_none() {
+            let message = format!("{text:?} is no memory that PostgreSQL takes");
+            let help = "write a size from \"1MB\" on, and below \"2TB\"";
+            report.error(section.span(key), section.path(key), message, help);
+        }
     }
     if let Some(bytes) = bytes(&section, "max_size", "leave it out where there is no limit", report) {
         project.limits.max_size = bytes;
@@ -197,14 +204,8 @@ fn policy(section: &Section<'_>, policy: &mut Policy, report: &mut Report) {
     };
     policy.allow_hazards = section.names("allow_hazards");
     for (pattern, span) in section.strings("ignore_drift") {
-        let glob = pattern.split_once(':').map(|(_, glob)| Glob::new(glob));
-        if !matches!(glob, Some(Ok(_))) {
-            report.error(
-                span,
-                "policy.ignore_drift",
-                format!("{pattern:?} is not an aspect and a glob"),
-                "write for example \"indexes:adhoc_*\"",
-            );
+        if let Err((message, help)) = ignored(pattern) {
+            report.error(span, "policy.ignore_drift", message, help);
         }
     }
     policy.ignore_drift = section.names("ignore_drift");
@@ -214,6 +215,43 @@ fn policy(section: &Section<'_>, policy: &mut Policy, report: &mut Report) {
         let message = "drift cannot be looked for all the time";
         report.error(section.span("drift_interval"), section.path("drift_interval"), message, help);
     }
+}
+
+/// What drifts, as `policy.ignore_drift` names it.
+const ASPECTS: [&str; 15] = [
+    "capture",
+    "columns",
+    "commit",
+    "definition",
+    "description",
+    "grants",
+    "indexes",
+    "options",
+    "owner",
+    "partition",
+    "partition_grants",
+    "partitions",
+    "primary_key",
+    "relation",
+    "tablespace",
+];
+
+/// Why a pattern of `policy.ignore_drift` would protect nothing, and what to write.
+fn ignored(pattern: &str) -> Result<(), (String, String)> {
+    let Some((aspect, glob)) = pattern.split_once(':').filter(|(_, glob)| Glob::new(glob).is_ok()) else {
+        let message = format!("{pattern:?} is not an aspect and a glob");
+        return Err((message, "write for example \"indexes:adhoc_*\"".to_owned()));
+    };
+    // An aspect may be a pattern, too.
+    let aspects = Glob::new(aspect).map(|aspects| aspects.compile_matcher());
+    if aspects.is_ok_and(|aspects| ASPECTS.iter().any(|known| aspects.is_match(known))) {
+        return Ok(());
+    }
+    let help = match nearest(aspect, ASPECTS) {
+        Some(near) => format!("did you mean \"{near}:{glob}\"?"),
+        None => format!("known here: {}", ASPECTS.join(", ")),
+    };
+    Err((format!("no aspect of a mart that drifts is named {aspect:?}"), help))
 }
 
 fn naming(section: &Section<'_>, report: &mut Report) -> Option<Naming> {

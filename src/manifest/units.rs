@@ -31,6 +31,12 @@ pub(super) fn parse_bytes(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(1024_u64.checked_pow(u32::try_from(power).ok()? + 1)?)
 }
 
+/// A size that every PostgreSQL takes for memory: up to 16 its least is 1 MB, and it counts kilobytes in an `int`.
+pub(super) fn parse_memory(text: &str) -> Option<String> {
+    let kilobytes = parse_bytes(text)? / 1_024;
+    parse_size(text).filter(|_| (1_024..=u64::from(i32::MAX.unsigned_abs())).contains(&kilobytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +53,7 @@ mod tests {
         assert_eq!(parse_bytes("3 kB"), Some(3_072));
         assert_eq!(parse_bytes("100GB"), Some(107_374_182_400));
         assert_eq!(parse_bytes("99999999999TB"), None);
+        assert_eq!(parse_memory("1 MB").as_deref(), Some("1MB"));
+        assert_eq!(["1kB", "1023kB", "2TB", "3"].map(parse_memory), [None, None, None, None]);
     }
 }

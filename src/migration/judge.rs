@@ -103,6 +103,7 @@ impl Judge<'_> {
                 known.mart == failure.mart
                     && known.index == failure.index
                     && known.check == failure.check
+                    && known.key == failure.key
                     && known.error.message == failure.error.message
             });
             let index = failure.index.as_ref().map(|index| format!("index {index}: "));

@@ -3,6 +3,7 @@
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::ObserveError;
+use crate::database::SqlError;
 use crate::state::{Mart, quote_ident, quote_literal};
 
 /// The server's plan of a mart's query, in both forms.
@@ -29,6 +30,10 @@ pub async fn explain(conn: &mut PgConnection, mart: &Mart, owner: Option<&str>) 
         setup.push_str(&format!("SET LOCAL ROLE {};", quote_ident(owner)));
     }
     sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut *conn).await?;
+    planned(conn, mart).await.map_err(|error| SqlError::from(error).of_role(owner).into())
+}
+
+async fn planned(conn: &mut PgConnection, mart: &Mart) -> Result<Explained, sqlx::Error> {
     // Simple protocol: what a query says is planned as it stands, whatever the driver thinks of its parameters.
     let rows = sqlx::raw_sql(AssertSqlSafe(format!("EXPLAIN {}", mart.query))).fetch_all(&mut *conn).await?;
     let lines: Result<Vec<String>, sqlx::Error> = rows.iter().map(|row| row.try_get(0)).collect();

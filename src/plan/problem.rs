@@ -8,10 +8,10 @@ use super::decision::Decision;
 use super::statement::next;
 use super::taken;
 use super::target::Target;
-use crate::catalog::Actual;
+use crate::catalog::{Actual, RelationKind};
 use crate::compile::recorded_for;
 use crate::manifest::{Desired, DesiredMart};
-use crate::state::{Part, QName};
+use crate::state::{Part, QName, quote_ident, quote_role};
 
 /// What the manifests ask for and this database does not have, or has already.
 pub(super) fn problems(
@@ -46,8 +46,11 @@ pub(super) fn problems(
                     problem("renamed_from", message, format!("select it too: --select '{}'", to.name));
                 }
             } else if !ours && decision.adopted.is_none() {
-                let message =
-                    format!("{} of that name exists and is not managed by datamart", with_article(live.kind.label()));
+                let project = actual.foreign.get(&live.name);
+                let managed =
+                    project.map_or("not managed by datamart".to_owned(), |p| format!("managed by project {p}"));
+                let message = format!("{} of that name exists and is {managed}", with_article(live.kind.label()));
+                let stored = matches!(live.kind, RelationKind::View | RelationKind::MaterializedView);
                 if let Some(Part::Version { number, .. }) = &target.desired.part {
                     let message = format!("{} exists, and version {number} needs that name", target.mart.name);
                     problem("versions", message, "rename or drop what has it".to_owned());
@@ -55,8 +58,12 @@ pub(super) fn problems(
                 }
                 let help = if live.extension {
                     "it belongs to an extension; give the mart another name".to_owned()
-                } else {
+                } else if let Some(project) = project {
+                    format!("take it out of project {project} first, or give the mart another name")
+                } else if stored || live.kind.is(target.mart.kind) {
                     "take it over with `datamart import --adopt`, or give the mart another name".to_owned()
+                } else {
+                    "give the mart another name, or rename what has this one".to_owned()
                 };
                 problem("name", message, help);
             }
@@ -88,12 +95,15 @@ pub(super) fn problems(
         let grants = target.mart.grants.iter().flatten().map(|g| ("grants", &g.role));
         for (key, role) in roles.chain(grants) {
             if role != "public" && !actual.server.roles.contains(role) {
-                problem(
-                    key,
-                    format!("role {role:?} does not exist"),
-                    format!("CREATE ROLE {}", crate::state::quote_ident(role)),
-                );
+                problem(key, format!("role {role:?} does not exist"), format!("CREATE ROLE {}", quote_ident(role)));
             }
+        }
+        let acts = decision.builds() || decision.differences.iter().any(|d| matches!(d.fix, Fix::Owner(_)));
+        let server = &actual.server;
+        let owner = target.mart.owner.iter().filter(|owner| acts && server.roles.contains(*owner));
+        for owner in owner.filter(|owner| !server.assumable.contains(*owner)) {
+            let message = format!("role {} may not act as {owner:?}, which is to build and refresh it", server.user);
+            problem("owner", message, format!("GRANT {} TO {};", quote_ident(owner), quote_role(&server.user)));
         }
         let indexes = target.mart.indexes.iter();
         let spaces = target.mart.tablespace.iter().chain(indexes.clone().filter_map(|i| i.tablespace.as_ref()));
@@ -131,6 +141,7 @@ pub(super) fn problems(
         problems.extend(missing_pin(target.desired, actual));
         problems.extend(target.ageless());
         problems.extend(target.timeless());
+        problems.extend(target.undated());
         problems.extend(target.undividable());
         problems.extend(taken::problems(decision, &moving, actual));
         let missing =

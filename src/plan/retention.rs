@@ -53,6 +53,19 @@ impl Target<'_> {
 }
 
 impl Target<'_> {
+    /// The newest row that says nothing of its age.
+    pub(crate) fn undated(&self) -> Option<PlanProblem> {
+        let name = self.mart.freshness.as_ref()?.column.as_ref()?;
+        let column = self.columns.iter().find(|column| column.name == *name)?;
+        time_cast(&column.type_name).is_none().then(|| PlanProblem {
+            mart: self.mart.name.clone(),
+            file: self.desired.file.clone(),
+            key: "freshness.column".to_owned(),
+            message: format!("{name:?} is of type {}, which does not say how new a row is", column.type_name),
+            help: "name a column of type date, timestamp or timestamp with time zone".to_owned(),
+        })
+    }
+
     /// A window needs a time to begin at, and a smart mart one to tell how new its data is.
     pub(crate) fn timeless(&self) -> Option<PlanProblem> {
         let policy = &self.mart.refresh;

@@ -1,11 +1,11 @@
 //! The text of the statements a plan is made of.
 
-use std::collections::BTreeMap;
-
 use super::carry::{comment_on, comment_on_column, rights};
 use super::target::Target;
 use crate::catalog::{Actual, Relation};
-use crate::sql::{create_index, index_body, option_value};
+pub(super) use crate::sql::option_name;
+pub(crate) use crate::sql::with_options as with;
+use crate::sql::{create_index, index_body};
 use crate::state::{GrantDecl, Kind, Mart, QName, quote_ident, quote_idents, quote_literal};
 
 pub(crate) use crate::state::next_name as next;
@@ -27,21 +27,6 @@ pub(crate) fn create(mart: &Mart, name: &QName, query: &str, live: Option<&Relat
 /// `CREATE OR REPLACE VIEW` in place.
 pub(crate) fn replace_view(mart: &Mart, query: &str) -> String {
     format!("CREATE OR REPLACE VIEW {}{} AS\n{}", mart.name, with(&mart.with), query.trim())
-}
-
-/// Storage parameters, or a view's options.
-pub(crate) fn with(options: &BTreeMap<String, String>) -> String {
-    if options.is_empty() {
-        return String::new();
-    }
-    let options: Vec<String> =
-        options.iter().map(|(key, value)| format!("{} = {}", option_name(key), option_value(value))).collect();
-    format!("\nWITH ({})", options.join(", "))
-}
-
-/// `toast.autovacuum_enabled` is two names.
-pub(super) fn option_name(key: &str) -> String {
-    key.split('.').map(quote_ident).collect::<Vec<_>>().join(".")
 }
 
 /// What makes a new relation what its manifest says: keys, indexes, comments, grants.

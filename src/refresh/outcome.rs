@@ -9,7 +9,8 @@ use crate::build::{Frame, SessionState};
 use crate::catalog::Relation;
 use crate::database::lock::still_held;
 use crate::database::{ErrorKind, SqlError};
-use crate::state::{QName, quote_ident, quote_literal};
+use crate::sql::newest_moment;
+use crate::state::{QName, quote_literal};
 
 /// What a run found out while it worked.
 #[derive(Debug, Default)]
@@ -79,8 +80,11 @@ pub(super) fn not_kept() -> SqlError {
 
 /// The query for rows, bytes and newest data of the relation that stores them, as far as `outcome` does not know them.
 pub(super) fn figures(item: &Item, stored: &QName, outcome: &Outcome) -> String {
-    let newest = item.recorded.mart.freshness.as_ref().and_then(|f| f.column.as_ref());
-    let newest = newest.map(|column| format!("to_jsonb(max({})) #>> '{{}}'", quote_ident(column)));
+    let recorded = &item.recorded;
+    let newest = recorded.mart.freshness.as_ref().and_then(|freshness| {
+        let column = recorded.applied.columns.iter().find(|column| Some(&column.name) == freshness.column.as_ref())?;
+        newest_moment(&column.name, &column.type_name, &recorded.mart.timezone)
+    });
     let count = outcome.row_count.is_none().then_some("count(*)");
     let from = if newest.is_some() || count.is_some() { format!(" FROM {stored}") } else { String::new() };
     let stored = quote_literal(&stored.to_string());

@@ -1,5 +1,7 @@
 //! The text of index definitions: as we write it, and as PostgreSQL prints it.
 
+use std::collections::BTreeMap;
+
 use super::identifier::parse_qualified_name;
 use crate::state::{IndexDecl, IndexKey, QName, quote_ident, quote_idents, quote_literal};
 
@@ -135,6 +137,21 @@ fn parameter_value(text: &str) -> Option<(String, &str)> {
     }
 }
 
+/// Storage parameters, or a view's options, behind what is created.
+pub fn with_options(options: &BTreeMap<String, String>) -> String {
+    if options.is_empty() {
+        return String::new();
+    }
+    let options: Vec<String> =
+        options.iter().map(|(key, value)| format!("{} = {}", option_name(key), option_value(value))).collect();
+    format!("\nWITH ({})", options.join(", "))
+}
+
+/// `toast.autovacuum_enabled` is two names.
+pub fn option_name(key: &str) -> String {
+    key.split('.').map(quote_ident).collect::<Vec<_>>().join(".")
+}
+
 /// A storage parameter's value, quoted as PostgreSQL prints it.
 pub fn option_value(value: &str) -> String {
     if quote_ident(value) == value { value.to_owned() } else { quote_literal(value) }
@@ -143,7 +160,6 @@ pub fn option_value(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     fn index(keys: Vec<IndexKey>) -> IndexDecl {
         IndexDecl {

@@ -27,10 +27,10 @@ pub use expression::Expression;
 pub use fresh::{FreshView, asked_by, fresh_view};
 pub use grouping::{Grouping, grouping};
 pub use identifier::{fold_identifier, parse_name_list, parse_qualified_name};
-pub use index::{canonical_index, create_index, index_body, operator_class, option_value};
+pub use index::{canonical_index, create_index, index_body, operator_class, option_name, option_value, with_options};
 pub use keep::{Kept, kept_body, told_apart};
 pub use layout::layout;
-pub use newest::{newest, newest_of_time, window_start};
+pub use newest::{newest, newest_moment, newest_of_time, window_start};
 pub use part::{QueryError, RelationRef};
 pub use partition::{
     attach, create_like, detach, fill_partition, move_rows, near, revoke_all, settle_index_names,

@@ -23,6 +23,20 @@ pub fn newest_of_time(relation: &QName, column: &str, type_name: &str) -> Option
     ))
 }
 
+/// The greatest time in a column, as a moment in UTC that programs read (RFC 3339); NULL where there is none or it is infinite.
+/// What has no zone is a time on the clock of `zone`. `None` where the column's type is not of time.
+pub fn newest_moment(column: &str, type_name: &str, zone: &str) -> Option<String> {
+    let newest = format!("pg_catalog.max({})", quote_ident(column));
+    let moment = match time_cast(type_name)? {
+        "" => newest.clone(),
+        _ => format!("({newest}::timestamp AT TIME ZONE {})", quote_literal(zone)),
+    };
+    Some(format!(
+        "CASE WHEN pg_catalog.isfinite({newest}) \
+         THEN (pg_catalog.to_jsonb({moment} AT TIME ZONE 'UTC') #>> '{{}}') || '+00:00' END"
+    ))
+}
+
 /// Where a window begins: `lookback` seconds before the earliest of now, the newest row there is and the last refresh, so that
 /// nothing is passed over where nobody refreshed for long, or where the sources themselves were late. It begins with a whole
 /// day, hour or minute where `lookback` is made of those: a row often stands for one. `newest` is an expression of the column's
@@ -76,6 +90,14 @@ mod tests {
             "(SELECT id FROM public.\"Sales\" WHERE id IS NOT NULL ORDER BY id DESC LIMIT 1)"
         );
         assert_eq!(newest_of_time(&name, "id", "integer"), None);
+        assert_eq!(newest_moment("id", "integer", "UTC"), None);
+        assert_eq!(
+            newest_moment("Day", "date", "Asia/Tokyo").as_deref(),
+            Some(
+                "CASE WHEN pg_catalog.isfinite(pg_catalog.max(\"Day\")) THEN (pg_catalog.to_jsonb((pg_catalog.max(\"Day\")::timestamp \
+                 AT TIME ZONE 'Asia/Tokyo') AT TIME ZONE 'UTC') #>> '{}') || '+00:00' END"
+            )
+        );
         assert!(newest_of_time(&name, "day", "date").is_some_and(|sql| sql.contains("<= pg_catalog.now()::date ")));
     }
 }

@@ -937,9 +937,17 @@ fn a_seed_that_fails_leaves_no_database() {
     insta::assert_snapshot!(finish(bare(dir.path(), &["apply", "--auto-approve"]), dir.path()), @r#"
     exit 1
     --- stderr
+    error: invalid input syntax for type integer: "x"
+     --> datamarts/seed.sql:2:1
+      |
+    2 | INSERT INTO a VALUES ('x');
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
     error: datamarts/seed.sql:2: the seed script failed
       caused by: invalid input syntax for type integer: "x"
     "#);
+    let told = finish(bare(dir.path(), &["apply", "--auto-approve", "--format", "json"]), dir.path()).ended(1).json();
+    assert_eq!((&told["error"]["file"], &told["error"]["line"]), (&"datamarts/seed.sql".into(), &2.into()), "{told:#}");
     std::fs::write(dir.path().join("datamarts/seed.sql"), "CREATE TABLE a (id int);").expect("a seed");
     finish(bare(dir.path(), &["apply", "--auto-approve"]), dir.path()).done();
 }

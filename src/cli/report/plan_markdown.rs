@@ -52,6 +52,24 @@ pub fn markdown(plan: &Plan) -> String {
     text
 }
 
+/// What is told behind the plan once it is applied, within the same comment.
+pub fn applied(plan: &Plan, marts: &str, findings: &str) -> String {
+    let shown = markdown(plan);
+    let mut text = shown.clone();
+    let s = plan.summary;
+    let mut pieces = vec![format!(
+        "\n**Applied: {} added, {} changed, {} replaced, {} destroyed.**\n\n",
+        s.add, s.change, s.replace, s.destroy
+    )];
+    if plan.is_empty() {
+        pieces.clear();
+    }
+    pieces.extend((!findings.is_empty()).then(|| folded("Checks", findings, "text")));
+    pieces.push(folded("Marts", marts, "text"));
+    append(&mut text, pieces, false);
+    text.split_off(shown.len())
+}
+
 fn refused(plan: &Plan) -> String {
     let mut text = "> **Refused.**\n".to_owned();
     for refusal in &plan.refused {
@@ -90,6 +108,17 @@ fn html(text: &str) -> String {
 mod tests {
     use super::super::plan::sample;
     use super::*;
+
+    #[test]
+    fn what_was_applied_is_of_the_same_comment() {
+        let plan = sample::plan();
+        let told = applied(&plan, "mart  rows\nsales    10\n", "");
+        assert!(told.contains("**Applied: 1 added, 0 changed, 1 replaced, 1 destroyed.**\n"), "{told}");
+        assert!(told.contains("<summary>Marts</summary>\n\n```text\nmart  rows\n"), "{told}");
+        let long = applied(&plan, &"x".repeat(60_000), "");
+        assert!(long.contains("Applied") && !long.contains("Marts"), "{long}");
+        assert!(applied(&sample::empty(), "sales", "").trim_start().starts_with("<details>"));
+    }
 
     #[test]
     fn a_comment() {

@@ -38,11 +38,7 @@ pub fn history(runs: &[PastRun], _style: Style) -> String {
 pub fn table(runs: &[Run], style: Style) -> String {
     let rows = runs.iter().map(|run| {
         let why = run.error.as_ref().map_or(run.reason.as_str(), |error| error.message.as_str());
-        let changed = [run.rows_inserted, run.rows_updated, run.rows_deleted];
-        let changed = match changed.iter().flatten().count() {
-            0 => dash(),
-            _ => format!("+{} ~{} -{}", part(changed[0]), part(changed[1]), part(changed[2])),
-        };
+        let changed = changed([run.rows_inserted, run.rows_updated, run.rows_deleted]);
         vec![
             run.mart.clone(),
             run.status.as_str().to_owned(),
@@ -71,8 +67,11 @@ pub fn table(runs: &[Run], style: Style) -> String {
     text
 }
 
-fn part(rows: Option<i64>) -> String {
-    thousands(rows.unwrap_or(0))
+/// Rows that came, became others and went, as far as that is known.
+fn changed(rows: [Option<i64>; 3]) -> String {
+    let known = ["+", "~", "-"].iter().zip(rows).filter_map(|(sign, rows)| Some(format!("{sign}{}", thousands(rows?))));
+    let known: Vec<String> = known.collect();
+    if known.is_empty() { dash() } else { known.join(" ") }
 }
 
 /// `unlock`: one row per lock.
@@ -92,4 +91,16 @@ pub fn locks(holders: &[Holder], _style: Style) -> String {
         ]
     });
     lines(&["pid", "lock", "project", "host", "application", "since"], &["pid"], rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changed;
+
+    #[test]
+    fn what_is_not_known_is_not_told() {
+        assert_eq!(changed([Some(1_200), Some(0), Some(3)]), "+1,200 ~0 -3");
+        assert_eq!(changed([Some(7), None, None]), "+7");
+        assert_eq!(changed([None; 3]), "-");
+    }
 }

@@ -196,3 +196,9 @@ fn smaller_things() {
     let desired = mart(&view("session = { search_path = '\"Sales\", public' }\n"));
     assert_eq!(desired.mart.search_path, ["Sales", "public"]);
 }
+
+#[test]
+fn an_empty_description_is_none() {
+    let mart = mart(&view("description = ''\ncolumns = { a = { description = '' } }\n")).mart;
+    assert_eq!((mart.description, mart.columns["a"].description.as_ref()), (None, None));
+}

@@ -57,6 +57,10 @@ fn what_makes_no_sense_is_refused() {
         (divided(&format!("{range}\non_expire = 'drop'"), ""), "older than `retain`"),
         (divided("by = 'hash'\ncolumn = 'n'\nmodulus = 2\ndefault = true", ""), "none is left for `default`"),
         (
+            divided("by = 'list'\ncolumn = 'n'\nvalues = { default = [1] }\ndefault = true", ""),
+            "makes a partition of that name",
+        ),
+        (
             divided("by = 'list'\ncolumn = 'n'\nvalues = { a = [1], b = [1] }", ""),
             "\"1\" is taken by the partition \"a\"",
         ),

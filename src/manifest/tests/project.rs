@@ -122,10 +122,10 @@ schedule = "0 0 30 2 *"
 keep = 0
 [limits]
 max_size = "99999999999TB"
-maintenance_work_mem = "lots"
+maintenance_work_mem = "1kB"
 pause_when = { xmin_age = 0 }
 [capture]
-max_log = "much"
+max_log = "lots"
 [http]
 read_role = ""
 [maintenance_window]
@@ -147,7 +147,7 @@ auto = true
 [policy]
 prune = "maybe"
 allow_hazards = ["EXPLODES", "INDEX_BUILT"]
-ignore_drift = ["adhoc"]
+ignore_drift = ["adhoc", "index:zz_*", "bogus:*", "i*:ok", "description:*"]
 drift_interval = "0s"
 [naming]
 pattern = "("
@@ -171,9 +171,9 @@ pattern = "("
             "12:12 the schedule \"0 0 30 2 *\" never fires: no month it names has such a day",
             "14:8 `defaults.versions.keep` is between 1 and 1000",
             "16:12 \"99999999999TB\" is too large",
-            "17:24 \"lots\" is not a size",
+            "17:24 \"1kB\" is no memory that PostgreSQL takes",
             "18:27 `limits.pause_when.xmin_age` is between 1 and 2000000000",
-            "20:11 \"much\" is not a size",
+            "20:11 \"lots\" is not a size",
             "22:13 `http.read_role` is empty",
             "24:9 \"2 am\" is not a time of day",
             "25:7 \"25:00\" is not a time of day",
@@ -188,6 +188,8 @@ pattern = "("
             "41:18 `policy.allow_hazards` cannot be \"EXPLODES\"",
             "41:30 `policy.allow_hazards` cannot be \"INDEX_BUILT\"",
             "42:17 \"adhoc\" is not an aspect and a glob",
+            "42:26 no aspect of a mart that drifts is named \"index\"",
+            "42:40 no aspect of a mart that drifts is named \"bogus\"",
             "43:18 drift cannot be looked for all the time",
             "45:11 this is not a regular expression: unclosed group",
         ]
@@ -223,7 +225,8 @@ fn environment() {
     let told = Folder::new(&[])
         .with("DATAMART_REFRESH_TIMEOUT_SECONDS", "soon")
         .with("DATAMART_CONCURRENT_REFRESH", "maybe")
-        .with("DATAMART_MAINTENANCE_WORK_MEM", "2")
+        .with("DATAMART_MAINTENANCE_WORK_MEM", "512kB")
+        .with("DATAMART_DEFAULT_SCHEMA", "pg_catalog")
         .with("DATAMART_MAX_PARALLEL_WORKERS", "-1")
         .with("DATAMART_MAX_SIZE_GB", "much")
         .with("DATAMART_AUTO_INDEX", "perhaps")
@@ -232,10 +235,11 @@ fn environment() {
     assert_eq!(
         told,
         [
+            " the environment variable DATAMART_DEFAULT_SCHEMA: the schema \"pg_catalog\" is PostgreSQL's own (choose another schema, or unset it)",
             " the environment variable DATAMART_REFRESH_TIMEOUT_SECONDS is \"soon\", which is not a number of seconds (change it, or unset it)",
             " the environment variable DATAMART_CONCURRENT_REFRESH is \"maybe\", which is not true or false (change it, or unset it)",
             " the environment variable DATAMART_KEEP_VERSIONS is \"0\", which is not a number of versions, at least 1 (change it, or unset it)",
-            " the environment variable DATAMART_MAINTENANCE_WORK_MEM is \"2\", which is not a size such as 2GB (change it, or unset it)",
+            " the environment variable DATAMART_MAINTENANCE_WORK_MEM is \"512kB\", which is not a size such as 2GB, at least 1MB (change it, or unset it)",
             " the environment variable DATAMART_MAX_SIZE_GB is \"much\", which is not a number of gigabytes (change it, or unset it)",
             " the environment variable DATAMART_MAX_PARALLEL_WORKERS is \"-1\", which is not a number of processes (change it, or unset it)",
             " the environment variable DATAMART_AUTO_INDEX is \"perhaps\", which is not true or false (change it, or unset it)",

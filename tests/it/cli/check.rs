@@ -534,3 +534,19 @@ fn a_migration_that_breaks_a_check_is_told() {
     assert!(out.stdout.contains("check within limits: column \"most\" does not exist"), "{out}");
     assert_eq!(rig.value("SELECT count(*) FROM pg_attribute WHERE attname = 'most'"), "1");
 }
+
+#[test]
+fn rows_that_are_gone_pass_no_check() {
+    let rig = sales(&format!("{SALES}{UNIQUE}{POSITIVE}"));
+    rig.sql("DROP MATERIALIZED VIEW sales");
+    for args in [&["check", "--format", "json"][..], &["check", "sales", "--format", "json"]] {
+        let check = first(&rig.run(args).ended(1), "checks");
+        assert_eq!((&check["name"], &check["status"]), (&json!("positive"), &json!("error")), "{check:#}");
+        let message = check["message"].as_str().unwrap_or_default();
+        assert!(message.starts_with("public.sales is gone"), "{check:#}");
+    }
+    let told = rig.run(&["explain", "sales"]).done();
+    assert!(told.stdout.contains("it is gone: `datamart apply` makes it again"), "{told}");
+    let told = rig.run(&["check"]).ended(1);
+    assert!(!told.stderr.contains("not applied yet"), "{told}");
+}

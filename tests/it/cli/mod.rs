@@ -19,6 +19,7 @@ mod migration_stop;
 mod operations;
 mod partitions;
 mod pending;
+mod refused;
 pub mod rig;
 mod rollback;
 mod usage;

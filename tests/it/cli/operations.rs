@@ -63,6 +63,11 @@ fn suspend_names_what_it_does_not_know() {
     );
     let out = rig.run(&["resume", "event_counts"]).ended(1);
     assert!(out.stderr.contains("public.event_counts is suspended by its manifest"), "{out}");
+    // What an operator said is taken back all the same.
+    rig.run(&["suspend", "event_counts"]).done();
+    let out = rig.run(&["resume", "event_counts"]).done();
+    assert!(out.stderr.contains("public.event_counts stays suspended by its manifest: take"), "{out}");
+    assert_eq!(rig.value("SELECT count(*) FROM datamart.overrides"), "0");
 }
 
 #[test]

@@ -60,3 +60,19 @@ fn what_cannot_be_read_does_not_hide_the_others() {
     let rows = half["marts"][0]["rows"].as_i64().expect("rows");
     assert!((50..=150).contains(&rows), "{half:#}");
 }
+
+#[test]
+fn a_log_that_is_gone_is_told() {
+    let mart = "type = \"table\"\nprimary_key = [\"product\"]\n\
+                query = \"SELECT product, sum(amount) AS s FROM orders GROUP BY 1\"\n[refresh]\nstrategy = \"incremental\"\n";
+    let rig = Rig::of(&[("s.toml", mart)]);
+    rig.sql(ORDERS);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    let logs = "SELECT string_agg(format('DROP TABLE datamart.%I', relname), '; ') FROM pg_class \
+                WHERE relnamespace = 'datamart'::regnamespace AND relkind = 'r' AND relname LIKE 'changes%'";
+    rig.sql_as_superuser(&rig.value(logs));
+    let told = rig.run(&["verify", "s"]).ended(1);
+    assert!(told.stderr.contains("is gone: `datamart apply --heal` makes it again"), "{told}");
+    rig.run(&["apply", "--auto-approve", "--heal", "-q"]).done();
+    rig.run(&["verify", "s"]).done();
+}

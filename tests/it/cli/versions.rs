@@ -350,6 +350,7 @@ fn what_others_do_to_versions_is_drift() {
             out.stderr.starts_with("error: version 1 of public.sales is gone: public.sales_v1 is not in the database"),
             "{out}"
         );
+        assert!(out.stderr.contains("its versions are 2, 3;"), "{out}");
     }
     // Healed, it is what was applied; the index of the primary key comes back without being asked for.
     rig.run(&["apply", "--auto-approve", "--heal", "-q"]).done();

@@ -406,7 +406,13 @@ fn the_newest_row_is_of_the_mart_s_time_zone() {
                 [freshness]\ncolumn = \"at\"\nerror_after = \"10m\"\n";
     rig.write("days.toml", days);
     rig.run(&["apply", "--auto-approve", "-q"]).done();
-    rig.run(&["refresh", "days", "-q"]).done();
+    let run = rig.run(&["refresh", "days", "--format", "json"]).done().json();
+    let newest = run["runs"][0]["newest"].as_str().unwrap_or_default();
+    let newest = chrono::DateTime::parse_from_rfc3339(newest).unwrap_or_else(|error| panic!("{error}: {run:#}"));
+    assert!(
+        newest.offset().local_minus_utc() == 0 && (chrono::Utc::now() - newest.to_utc()).num_minutes() < 5,
+        "{run:#}"
+    );
     assert_eq!(rig.value("SELECT freshness FROM datamart.status WHERE mart = 'days'"), "fresh");
     rig.sql("UPDATE datamart.refreshes SET newest = to_jsonb((now() AT TIME ZONE 'Asia/Tokyo') - interval '11 min') #>> '{}'");
     assert_eq!(rig.value("SELECT freshness FROM datamart.status WHERE mart = 'days'"), "stale");

@@ -1,0 +1,94 @@
+//! What a manifest says and this server does not take, or lets this role not do: told by the plan, at its place.
+
+use super::rig::{ORDERS, Rig};
+
+/// The problems of a plan that fails: `file:line key message`.
+fn problems(rig: &Rig) -> Vec<String> {
+    let told = rig.run(&["plan", "--format", "json"]).ended(1).json();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let problems = told["error"]["problems"].as_array().expect("problems").iter();
+    let line = |problem: &serde_json::Value| {
+        let file = text(&problem["file"]);
+        let file = file.rsplit('/').next().unwrap_or_default().to_owned();
+        format!("{file}:{} {} {}", problem["line"], text(&problem["key"]), text(&problem["message"]))
+    };
+    problems.map(line).collect()
+}
+
+#[test]
+fn settings_and_parameters_are_told_with_all_else() {
+    let rig = Rig::of(&[
+        (
+            "a.toml",
+            "type = \"table\"\nquery = \"SELECT 1 AS x\"\n[session]\nwork_mem = \"8MB\"\nnonsense = 3\njit = \"lots\"\n",
+        ),
+        ("b.toml", "type = \"view\"\nquery = \"SELECT nope\"\n"),
+        ("c.toml", "type = \"table\"\nquery = \"SELECT 1 AS x\"\nwith = { fillfactor = 90, banana = 5 }\n"),
+        (
+            "d.toml",
+            "type = \"materialized_view\"\nquery = \"SELECT 1 AS x\"\nwith = { fillfactor = 5 }\nrefresh = { concurrent = false }\n",
+        ),
+        (
+            "e.toml",
+            "type = \"table\"\nquery = \"SELECT 1 AS x\"\nwith = { fillfactor = 90, \"toast.autovacuum_enabled\" = false }\n",
+        ),
+        ("f.toml", "type = \"view\"\nquery = \"SELECT x FROM a\"\n"),
+    ]);
+    insta::assert_snapshot!(problems(&rig).join("\n"), @r#"
+    a.toml:6 session.jit parameter "jit" requires a Boolean value
+    a.toml:5 session.nonsense unrecognized configuration parameter "nonsense"
+    b.toml:2 query column "nope" does not exist
+    c.toml:3 with.banana unrecognized parameter "banana"
+    d.toml:3 with.fillfactor value 5 out of bounds for option "fillfactor" (Valid values are between "10" and "100".)
+    "#);
+    let told = rig.run(&["plan"]).ended(1);
+    assert!(told.stderr.contains("not looked at, because they read one of these: public.f"), "{told}");
+    for name in ["a.toml", "b.toml", "c.toml", "d.toml", "f.toml"] {
+        rig.remove(name);
+    }
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    // What changes in place is tried, too.
+    rig.write(
+        "e.toml",
+        "type = \"table\"\nquery = \"SELECT 1 AS x\"\nwith = { fillfactor = 9 }\nsession = { work_mem = \"1\" }\n",
+    );
+    let told = problems(&rig).join("\n");
+    assert!(told.starts_with("e.toml:4 session.work_mem 1"), "{told}");
+    rig.write("e.toml", "type = \"table\"\nquery = \"SELECT 1 AS x\"\nwith = { fillfactor = 9 }\n");
+    insta::assert_snapshot!(problems(&rig).join("\n"), @r#"
+    e.toml:3 with.fillfactor value 9 out of bounds for option "fillfactor" (Valid values are between "10" and "100".)
+    "#);
+}
+
+#[test]
+fn an_age_needs_a_time_and_an_owner_one_who_may_act_as_it() {
+    let rig = Rig::of(&[
+        ("by.toml", "type = \"table\"\nquery = \"SELECT * FROM orders\"\nowner = \"postgres\"\n"),
+        ("text.toml", "type = \"table\"\nquery = \"SELECT * FROM orders\"\n[freshness]\ncolumn = \"product\"\n"),
+        ("time.toml", "type = \"table\"\nquery = \"SELECT * FROM orders\"\n[freshness]\ncolumn = \"day\"\n"),
+    ]);
+    rig.sql(ORDERS);
+    insta::assert_snapshot!(problems(&rig).join("\n"), @r#"
+    by.toml:3 owner public.by: role etl may not act as "postgres", which is to build and refresh it
+    text.toml:4 freshness.column public.text: "product" is of type text, which does not say how new a row is
+    "#);
+    let told = rig.run(&["plan"]).ended(1);
+    assert!(told.stderr.contains("GRANT postgres TO etl;"), "{told}");
+}
+
+#[test]
+fn who_lacks_a_right_is_who_gets_the_grant() {
+    let rig = Rig::of(&[("sales.toml", "type = \"table\"\nquery = \"SELECT id, amount FROM orders\"\n")]);
+    rig.sql(ORDERS);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    let owner = format!("{}_owner", rig.database.name);
+    rig.sql_as_superuser(&format!(
+        "CREATE ROLE {owner}; GRANT {owner} TO etl; GRANT CREATE, USAGE ON SCHEMA public TO {owner}; ALTER TABLE sales OWNER TO {owner}"
+    ));
+    for command in [&["refresh", "sales"][..], &["verify", "sales"], &["explain", "sales"]] {
+        let out = rig.run(command).ended(1);
+        let said = format!("{}{}", out.stdout, out.stderr);
+        assert!(said.contains(&format!("GRANT SELECT ON orders TO {owner};")), "{said}");
+        assert!(!said.contains("TO etl;"), "{said}");
+    }
+}
