@@ -1,5 +1,7 @@
 //! What an apply tells while it works.
 
+use crate::plan::Step;
+
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -24,4 +26,12 @@ pub enum Event {
     },
     /// It ended well.
     Finished,
+}
+
+impl Event {
+    /// A statement begins.
+    pub(super) fn begins(number: usize, step: &Step) -> Self {
+        let sql = step.sql.lines().next().unwrap_or_default().to_owned();
+        Self::Step { number, mart: step.mart.clone(), sql }
+    }
 }

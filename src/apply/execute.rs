@@ -4,8 +4,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::beside;
 use super::positions::Positions;
 use super::still::still;
+use super::told::told;
 use super::units::{Unit, units};
 use super::{Applied, ApplyError, By, Event, ledger, record, room};
 use crate::build::{self, Frame, Halted, SessionState, Tries};
@@ -61,6 +63,9 @@ pub async fn apply(
     };
     let outcome = worker.run(events).await;
     let done = std::mem::take(&mut worker.done);
+    if outcome.is_err() {
+        beside::clear(conn, plan).await;
+    }
     if let Some(id) = id {
         let closed = ledger::finish(conn, registry, id, &done, outcome.as_ref().err()).await;
         outcome?;
@@ -98,14 +103,14 @@ async fn transaction(conn: &mut PgConnection, sql: &'static str) -> Result<(), A
     Ok(())
 }
 
-struct Worker<'a> {
-    conn: &'a mut PgConnection,
-    plan: &'a Plan,
+pub(super) struct Worker<'a> {
+    pub(super) conn: &'a mut PgConnection,
+    pub(super) plan: &'a Plan,
     registry: &'a str,
-    by: &'a By,
+    pub(super) by: &'a By,
     major: i32,
     id: Option<i64>,
-    done: Applied,
+    pub(super) done: Applied,
     /// Tables whose logs are made, or gone; no marts, but what was committed is told.
     logs: BTreeSet<String>,
     /// What is built aside and committed, and not published yet.
@@ -129,6 +134,9 @@ impl Worker<'_> {
                     self.step(step, None, events).await?;
                     self.stays_aside(&[step]);
                     events(Event::Committed { marts: Vec::new() });
+                }
+                Unit::Transaction { steps, .. } if steps.first().is_some_and(|step| step.beside) => {
+                    beside::fill(self, &steps, events).await?;
                 }
                 Unit::Transaction { steps, records } => {
                     self.until_published(&steps, &records, events).await?;
@@ -155,7 +163,7 @@ impl Worker<'_> {
     fn stays_aside(&mut self, steps: &[&Step]) {
         let aside = |mart: &String| steps.iter().any(|step| step.aside && step.mart == *mart);
         self.changed.extend(steps.iter().map(|step| &step.mart).filter(|mart| !aside(mart)).cloned());
-        for step in steps.iter().filter(|step| step.aside) {
+        for step in steps.iter().filter(|step| step.aside && !step.beside) {
             if !self.aside.contains(&step.mart) {
                 self.aside.push(step.mart.clone());
             }
@@ -267,7 +275,7 @@ impl Worker<'_> {
         session: Option<&mut SessionState>,
         events: &mut dyn FnMut(Event),
     ) -> Result<(), ApplyError> {
-        events(begins(self.done.steps + 1, step));
+        events(Event::begins(self.done.steps + 1, step));
         let frame = frame(step);
         let outcome = match session {
             Some(session) => build::run(self.conn, session, &frame, &step.sql).await,
@@ -294,7 +302,7 @@ impl Worker<'_> {
         let before = self.done.steps;
         let mut tell = |at: usize| {
             if let Some(step) = steps.get(at) {
-                events(begins(before + at + 1, step));
+                events(Event::begins(before + at + 1, step));
             }
         };
         match build::run_all(self.conn, session, &frame(first), &statements, &mut tell).await {
@@ -319,7 +327,7 @@ impl Worker<'_> {
         let before = self.done.checks.len();
         for step in steps {
             let Some(check) = &step.check else { continue };
-            events(begins(self.done.steps + 1, step));
+            events(Event::begins(self.done.steps + 1, step));
             let found = build::check(self.conn, session, &frame(step), &self.mart_of(step), check, &step.sql).await;
             self.done.checks.push(found.map_err(|source| self.failed(step, source))?);
             self.done.steps += 1;
@@ -345,12 +353,12 @@ impl Worker<'_> {
         Ok(done)
     }
 
-    fn failed(&self, step: &Step, source: SqlError) -> ApplyError {
+    pub(super) fn failed(&self, step: &Step, source: SqlError) -> ApplyError {
         ApplyError::Step {
             mart: self.mart_of(step),
             sql: step.sql.clone(),
             publication: step.publication,
-            source,
+            source: told(&self.mart_of(step), source),
             aside: self.aside.clone(),
             done: self.committed(),
             undone: self.undone(),
@@ -380,16 +388,11 @@ impl Worker<'_> {
 }
 
 /// What the session is set to for a step.
-fn frame(step: &Step) -> Frame {
+pub(super) fn frame(step: &Step) -> Frame {
     Frame {
         role: step.role.clone(),
         settings: step.settings.clone(),
         lock_timeout_ms: step.lock_timeout_ms,
         statement_timeout_ms: step.statement_timeout_ms,
     }
-}
-
-fn begins(number: usize, step: &Step) -> Event {
-    let sql = step.sql.lines().next().unwrap_or_default().to_owned();
-    Event::Step { number, mart: step.mart.clone(), sql }
 }

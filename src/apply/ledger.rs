@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::{Applied, ApplyError};
-use crate::database::SqlError;
 use crate::database::registry::in_schema;
+use crate::database::{Endpoint, SqlError};
 use crate::plan::Plan;
 
 /// Who applies, for the ledger and the audit.
@@ -19,6 +19,8 @@ pub struct By {
     pub application: String,
     /// The server process that holds the locks of this apply: nothing is committed once it is gone.
     pub holder: Option<i32>,
+    /// How to get other sessions, and how many there may be with the one that is there: large marts are filled side by side.
+    pub sessions: Option<(Endpoint, usize)>,
 }
 
 /// Opens the ledger's row, in a transaction of its own.

@@ -1,5 +1,6 @@
 //! Making the change: a plan's steps in their transactions, each registry row with the change it records.
 
+mod beside;
 mod event;
 mod execute;
 mod ledger;
@@ -8,6 +9,7 @@ mod positions;
 mod record;
 mod room;
 mod still;
+mod told;
 mod units;
 mod version;
 

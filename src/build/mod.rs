@@ -28,8 +28,8 @@ pub use merge::{Merged, differences, merge};
 pub use opaque::Opaque;
 pub use partial::{Rows, Written, write_rows};
 pub use partition::{
-    Changed, Cut, Division, Kept, NextPart, NextParts, Others, Touched, Upkept, Which, build_parts, changed,
-    drop_parts, exchange_parts, fill_parts, make_homes, merge_parts, obstacle, upkeep,
+    Changed, Cut, Division, Kept, NextPart, NextParts, Others, Together, Touched, Upkept, Which, build_parts, changed,
+    drop_parts, exchange_parts, fill_parts, make_homes, merge_parts, obstacle, together, upkeep,
 };
 pub use room::lacking_room;
 pub use run::{Halted, Tries, run, run_all};

@@ -120,7 +120,8 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
 /// What [`apply::apply`] says.
 pub async fn execute(context: &mut Context, plan: &Plan, holder: Option<i32>) -> Result<apply::Applied> {
     let style = context.style;
-    let by = By { who: super::who(), host: super::host(), application: "datamart apply".to_owned(), holder };
+    let by =
+        By { who: super::who(), host: super::host(), application: "datamart apply".to_owned(), holder, sessions: None };
     let interrupt = Interrupt::new(&context.reach.endpoint, style);
     let pid = sqlx::query("SELECT pg_catalog.pg_backend_pid()")
         .fetch_one(&mut context.conn)

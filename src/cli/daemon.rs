@@ -167,7 +167,13 @@ fn options(args: &DaemonArgs, globals: &Globals) -> RevisionOptions {
             home: globals.dir.parent().map(|parent| parent.join(HOME)).unwrap_or_else(|| HOME.into()),
         },
     };
-    let by = By { who: super::who(), host: super::host(), application: "datamart daemon".to_owned(), holder: None };
+    let by = By {
+        who: super::who(),
+        host: super::host(),
+        application: "datamart daemon".to_owned(),
+        holder: None,
+        sessions: None,
+    };
     RevisionOptions { load, source, by, explain: Arc::new(apply::explain) }
 }
 

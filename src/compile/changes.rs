@@ -28,7 +28,8 @@ pub(super) async fn derived(
     let asking: Vec<&Mart> = marts
         .iter()
         .map(|desired| &desired.mart)
-        .filter(|mart| mart.follows_changes() && compiled.marts.contains_key(&mart.name))
+        .filter(|mart| mart.follows_changes() || by_time(mart).is_some())
+        .filter(|mart| compiled.marts.contains_key(&mart.name))
         .collect();
     if asking.is_empty() {
         return Ok(Vec::new());
@@ -48,6 +49,13 @@ pub(super) async fn derived(
         let Some(is) = compiled.marts.get_mut(&mart.name) else { continue };
         let output = reading.outputs.remove(&mart.name).unwrap_or_default();
         let known = reading.of(mart);
+        if let Some(column) = by_time(mart) {
+            let found = changes::derive(&is.definition, &output, std::slice::from_ref(column), &known);
+            is.divided = found.ok().filter(|found| found.moving.is_empty());
+        }
+        if !mart.follows_changes() {
+            continue;
+        }
         let found = changes::derive(&is.definition, &output, &key(mart), &known);
         match found.and_then(|found| touches(mart, found)) {
             Ok(found) => {
@@ -59,6 +67,11 @@ pub(super) async fn derived(
         }
     }
     Ok(failures)
+}
+
+/// The column by whose time a mart is divided.
+fn by_time(mart: &Mart) -> Option<&String> {
+    mart.partition.as_ref().filter(|partition| partition.ranges().is_some()).map(|partition| &partition.column)
 }
 
 /// A mart's columns, with their types.

@@ -16,6 +16,7 @@ mod scratch;
 mod settled;
 mod span;
 mod upstream;
+mod weight;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,7 @@ pub use restate::{Restated, Stated, StatedIndex, restate};
 pub use scratch::{attempt, attempt_within, compile};
 pub use settled::settled;
 pub(crate) use upstream::upstream_first;
+pub use weight::Weight;
 
 use chrono::NaiveDateTime;
 
@@ -73,6 +75,10 @@ pub struct CompiledMart {
     pub changes: Option<Changes>,
     /// The first and the last time of its rows, on the wall of its zone: of a mart whose partitions begin with its rows.
     pub span: Option<(NaiveDateTime, NaiveDateTime)>,
+    /// The query by the values of the column by which it is divided, where these tell its rows apart at any time.
+    pub(crate) divided: Option<Changes>,
+    /// What filling it weighs, where that can be divided.
+    pub weight: Option<Weight>,
 }
 
 /// One mart that does not compile.

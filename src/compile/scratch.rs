@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::place::Scratch;
 use super::savepoint::{MARTS_PER_MESSAGE, savepoint};
-use super::{CompileError, Compiled, CompiledMart, Failure, Tried, canonical, changes, checks, said, span};
+use super::{CompileError, Compiled, CompiledMart, Failure, Tried, canonical, changes, checks, said, span, weight};
 use crate::catalog::Column;
 use crate::manifest::DesiredMart;
 use crate::sql::{Query, RelationRef};
@@ -101,6 +101,7 @@ async fn in_transaction(
     failures.extend(changes::derived(conn, marts, &scratch, &mut compiled).await?);
     failures.extend(checks::refused(conn, marts, &scratch, &compiled).await?);
     failures.extend(span::spans(conn, marts, &scratch, &mut compiled).await?);
+    weight::weigh(conn, marts, &scratch, &mut compiled).await?;
     Ok(Tried { compiled, failures, skipped })
 }
 
@@ -281,6 +282,8 @@ async fn read(conn: &mut PgConnection, scratch: &Scratch) -> Result<Compiled, Co
             indexes: BTreeMap::new(),
             changes: None,
             span: None,
+            divided: None,
+            weight: None,
         };
         compiled.marts.insert(QName::new(scratch.real_schema(&schema), name), mart);
     }

@@ -29,10 +29,10 @@ pub(super) fn marts(decisions: &[Decision<'_>], transactions: &[Vec<usize>]) -> 
 }
 
 /// Whether something is published that readers have already: a relation that takes another's place, or a version that a view
-/// changes to.
+/// changes to; or something is so large that several sessions fill it, which only see what is committed.
 pub(super) fn exchanges(members: &[&Decision<'_>]) -> bool {
     let version = |d: &&Decision<'_>| matches!(d.target.desired.part, Some(Part::Version { .. })) && d.builds();
-    members.iter().any(|d| d.exchanges())
+    members.iter().any(|d| d.exchanges() || d.fills_beside(members))
         || (members.iter().any(version) && members.iter().any(|d| d.mode == Mode::InPlace))
 }
 
@@ -44,7 +44,7 @@ impl<'a> Builder<'a> {
         }
         let from = self.out.steps.len();
         for decision in members.iter().filter(|d| d.builds()) {
-            self.build(decision, aside);
+            self.build(decision, aside, decision.fills_beside(members));
         }
         self.checks(members, aside);
         if aside.is_empty() {
@@ -60,7 +60,7 @@ impl<'a> Builder<'a> {
         self.vacuum(members, aside);
     }
 
-    fn build(&mut self, decision: &Decision<'_>, aside: &Aside) {
+    fn build(&mut self, decision: &Decision<'_>, aside: &Aside, beside: bool) {
         let target = &decision.target;
         let mart = target.mart;
         let name = aside.get(&mart.name).unwrap_or(&mart.name).clone();
@@ -69,11 +69,17 @@ impl<'a> Builder<'a> {
         self.let_read(decision);
         let query = target.retained(&query_text(decision, aside));
         let create = match &mart.partition {
-            Some(partition) => partitions::create(target, partition, &name, &query, self.actual, role.as_deref()),
+            Some(partition) => partitions::create(target, partition, &name, self.actual, role.as_deref()),
             None => vec![statement::create(mart, &name, &query, live)],
         };
         for sql in create {
             self.push_with_settings(decision, sql);
+        }
+        match mart.partition {
+            Some(_) if beside => self.fill_beside(decision, &name),
+            // Rows go in before there are indexes.
+            Some(_) => self.push_with_settings(decision, format!("INSERT INTO {name}\n{}", query.trim())),
+            None => {}
         }
         for sql in statement::complete(target, &name, live, self.actual, role.as_deref()) {
             self.push_with_settings(decision, sql);

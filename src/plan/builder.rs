@@ -90,6 +90,7 @@ impl Builder<'_> {
             settings: Vec::new(),
             publication: false,
             aside: false,
+            beside: false,
             check: None,
         }
     }

@@ -10,13 +10,14 @@ use crate::state::{Part, QName, VersionOn};
 
 /// The marts and what may have to follow them, upstream first.
 pub(super) fn targets<'a>(desired: &'a Desired, compiled: &'a Compiled, actual: &'a Actual) -> Vec<Target<'a>> {
-    let mut targets: Vec<Target<'a>> = desired.marts.iter().map(|mart| Target::new(mart, compiled, actual)).collect();
+    let mut targets: Vec<Target<'a>> =
+        desired.marts.iter().map(|mart| Target::new(mart, compiled, actual, &desired.project)).collect();
     if compiled.followers.is_empty() {
         return targets;
     }
     let nothing = Compiled::default();
     targets.extend(compiled.followers.iter().map(|follower| {
-        let target = Target::new(&follower.desired, &nothing, actual);
+        let target = Target::new(&follower.desired, &nothing, actual, &desired.project);
         match &follower.compiled {
             None => Target { follower: Some(follower), ..target },
             Some(is) => Target {

@@ -7,6 +7,7 @@ mod alter;
 mod aside;
 mod aspect;
 mod assemble;
+mod beside;
 mod builder;
 mod capture;
 pub(crate) mod carry;

@@ -233,6 +233,9 @@ pub struct Step {
     /// What it marks or completes stays, built aside, until a later transaction publishes it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub aside: bool,
+    /// It fills a part of what is built aside; sessions that see one snapshot may run those of its transaction side by side.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
     /// The statement is the query of this check: what it returns decides whether the transaction goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckDecl>,

@@ -6,7 +6,8 @@ use super::statement::{self, exact_rights, next};
 use super::target::Target;
 use crate::catalog::{Actual, Attached, Undividable};
 use crate::sql::{
-    attach, check_query, create_index, create_like, detach, fill_partition, move_rows, settle_index_names, tablespace,
+    attach, check_query, create_index, create_like, detach, fill_partition, is_row_by_row, move_rows,
+    settle_index_names, tablespace,
 };
 use crate::state::{
     CheckDecl, Partition, PartitionBy, Piece, QName, derived_name, quote_ident, quote_idents, quote_role,
@@ -65,17 +66,16 @@ fn unlisted<'a>(by: &'a PartitionBy, type_name: &str) -> Option<&'a String> {
     values.values().flatten().find(|value| !fits(value))
 }
 
-/// The statements that make a mart divided, under `name`, and fill it. Rows go in before there are indexes.
+/// The statements that make a mart divided, under `name`.
 pub(super) fn create(
     target: &Target<'_>,
     partition: &Partition,
     name: &QName,
-    query: &str,
     actual: &Actual,
     role: Option<&str>,
 ) -> Vec<String> {
     let mart = target.mart;
-    let aside = *name != mart.name;
+    let is_aside = *name != mart.name;
     let columns: Vec<String> = target
         .columns
         .iter()
@@ -89,13 +89,17 @@ pub(super) fn create(
     let mut sql = vec![format!("CREATE TABLE {name} (\n  {}\n) PARTITION BY {key}{tablespace}", columns.join(",\n  "))];
     let with = statement::with(&mart.with);
     for piece in &target.pieces {
-        let part = if aside { piece.name.sibling(next(&piece.name.name)) } else { piece.name.clone() };
+        let part = if is_aside { aside(&piece.name) } else { piece.name.clone() };
         sql.push(format!("CREATE TABLE {part} PARTITION OF {name} {}{with}{tablespace}", piece.bound));
         let before = target.live.and_then(|live| live.partitions.iter().find(|attached| attached.name == piece.name));
         sql.extend(rights_on(target, &part, before, actual, role));
     }
-    sql.push(format!("INSERT INTO {name}\n{}", query.trim()));
     sql
+}
+
+/// The name that a partition has while its mart stands aside.
+pub(super) fn aside(partition: &QName) -> QName {
+    partition.sibling(next(&partition.name))
 }
 
 /// Whoever reads a mart reads its partitions through it. Where its grants are declared, they have none of their own; else one
@@ -119,7 +123,7 @@ pub(super) fn take_place(target: &Target<'_>) -> Vec<String> {
     let mut sql: Vec<String> = target
         .pieces
         .iter()
-        .flat_map(|piece| statement::rename(target.mart.kind, &piece.name.sibling(next(&piece.name.name)), &piece.name))
+        .flat_map(|piece| statement::rename(target.mart.kind, &aside(&piece.name), &piece.name))
         .collect();
     if !target.pieces.is_empty() {
         sql.push(settle_index_names(&target.mart.name));
@@ -168,7 +172,7 @@ fn add(target: &Target<'_>, actual: &Actual, piece: &Piece, filled: bool) -> Vec
         let query = target.retained(&mart.query);
         mends.push(Mend::Fill(fill_partition(&piece.name, &columns, &query, condition)));
         let check = |check: &CheckDecl| Mend::Check(check.clone(), check_query(check, &piece.name, &|_, _| None));
-        mends.extend(mart.checks.iter().filter(|check| check.form.is_of_rows()).map(check));
+        mends.extend(mart.checks.iter().filter(|check| is_row_by_row(&check.form)).map(check));
     }
     let attach = attach(&mart.name, piece, &piece.name);
     match (default, takes) {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::beside::{Beside, beside};
 use super::{PlanProblem, rename};
 use crate::catalog::{Actual, Column, ReadSignature, Recorded, Relation, Undividable, kept_from, wanted};
 use crate::compile::{Compiled, Following, recorded_for};
-use crate::manifest::DesiredMart;
+use crate::manifest::{DesiredMart, Project};
 use crate::sql::{canonical_index, index_body};
 use crate::state::{Changes, IndexDecl, Kind, Mart, Piece, QName, derived_name};
 
@@ -32,6 +33,8 @@ pub(crate) struct Target<'a> {
     pub indexes: BTreeMap<String, TargetIndex<'a>>,
     /// The partitions it should have.
     pub pieces: Vec<Piece>,
+    /// How it is filled, where that is done side by side.
+    pub beside: Option<Beside>,
     /// Why it cannot be divided.
     pub undividable: Option<Undividable>,
     /// The instant at which it should have them.
@@ -53,7 +56,7 @@ pub(crate) struct TargetIndex<'a> {
 }
 
 impl<'a> Target<'a> {
-    pub(crate) fn new(desired: &'a DesiredMart, compiled: &Compiled, actual: &'a Actual) -> Self {
+    pub(crate) fn new(desired: &'a DesiredMart, compiled: &Compiled, actual: &'a Actual, project: &Project) -> Self {
         let mart = &desired.mart;
         let recorded = recorded_for(mart, actual);
         let live = match recorded {
@@ -61,6 +64,7 @@ impl<'a> Target<'a> {
             None => actual.relations.get(&mart.name),
         };
         let compiled = compiled.marts.get(&mart.name);
+        let weight = compiled.and_then(|compiled| compiled.weight.as_ref());
         let (mut definition, columns, reads) = match (compiled, recorded) {
             (Some(c), _) => (c.definition.clone(), c.columns.clone(), c.reads.clone()),
             (None, Some(r)) => (
@@ -122,6 +126,7 @@ impl<'a> Target<'a> {
             compiled: compiled.is_some() || desired.view.is_some(),
             columns,
             indexes,
+            beside: beside(weight, &pieces, project),
             pieces,
             undividable,
             now,

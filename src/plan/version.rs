@@ -38,11 +38,16 @@ pub(super) fn versioned<'a>(
     let renames: Vec<(QName, QName)> = desired
         .marts
         .iter()
-        .filter_map(|mart| Some((Target::new(mart, compiled, actual).renamed_from()?.clone(), mart.mart.name.clone())))
+        .filter_map(|mart| {
+            Some((
+                Target::new(mart, compiled, actual, &desired.project).renamed_from()?.clone(),
+                mart.mart.name.clone(),
+            ))
+        })
         .collect();
     for mart in &desired.marts {
         let Some(Part::Version { of, declared: true, .. }) = &mart.part else { continue };
-        let target = Target::new(mart, compiled, actual);
+        let target = Target::new(mart, compiled, actual, &desired.project);
         let (Some(live), Some(_)) = (target.live, target.recorded) else {
             found.beside_the_pinned(of, &target);
             continue;

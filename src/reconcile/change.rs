@@ -36,7 +36,11 @@ pub async fn execute(
 ) -> Result<Applied, ApplyError> {
     let schema = &project.registry_schema;
     match project.max_size() {
-        None => apply::apply(conn, plan, schema, by, events).await,
+        None => {
+            let number = usize::try_from(project.limits.parallel_refreshes).unwrap_or(1);
+            let by = By { sessions: Some((endpoint.clone(), number)), ..by.clone() };
+            apply::apply(conn, plan, schema, &by, events).await
+        }
         Some((bytes, origin)) => {
             let mut watcher = endpoint.direct().session("apply size").await?;
             let limit = SizeLimit { bytes, origin };

@@ -18,6 +18,7 @@ mod refusal;
 mod relation;
 mod retention;
 mod rewrite;
+mod rowwise;
 #[cfg(test)]
 mod tests;
 
@@ -39,3 +40,4 @@ pub use partition::{
 pub use query::Query;
 pub(crate) use retention::time_cast;
 pub use retention::{oldest_kept, oldest_partition_of, retained, unfrozen};
+pub use rowwise::is_row_by_row;

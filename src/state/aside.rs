@@ -57,6 +57,9 @@ pub fn aside_mark(project: &str, name: &QName, made_by: &Fingerprint) -> String 
     format!("{}{name}, {made_by}", aside_prefix(project))
 }
 
+/// Made by what has not filled it yet: nothing is to be published of it.
+pub const NOT_FILLED: &str = "not filled";
+
 /// The fingerprint in such a comment; `None` where it is another's.
 pub fn aside_fingerprint(comment: &str, project: &str, name: &QName) -> Option<Fingerprint> {
     let rest = comment.strip_prefix(&aside_prefix(project))?;

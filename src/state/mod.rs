@@ -19,8 +19,8 @@ pub mod selector;
 mod version;
 
 pub use aside::{
-    NEXT, PUBLICATION_TRIES, aside_fingerprint, aside_mark, aside_prefix, is_aside_mark, next_mark, next_name,
-    passing_name,
+    NEXT, NOT_FILLED, PUBLICATION_TRIES, aside_fingerprint, aside_mark, aside_prefix, is_aside_mark, next_mark,
+    next_name, passing_name,
 };
 pub use capture::{LOG_SEGMENTS, log_name, log_segments, log_trigger};
 pub use change_log::{ChangeLog, LOG_EVENTS};

@@ -74,7 +74,8 @@ fn an_apply_that_grows_too_much_is_stopped() {
         let desired = project::load(folder.path());
         let mut conn = database.session().await;
         let plan = project::plan(&mut conn, &desired, &plan::Options::default()).await.expect("a plan");
-        let by = By { who: "test".into(), host: "here".into(), application: "tests".into(), holder: None };
+        let by =
+            By { who: "test".into(), host: "here".into(), application: "tests".into(), holder: None, sessions: None };
         let mut watcher = database.session().await;
         let outcome =
             apply::apply_within(&mut conn, (&mut watcher, &limit()), &plan, "datamart", &by, &mut |_| {}).await;

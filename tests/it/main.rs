@@ -21,6 +21,7 @@ mod layering;
 mod limits;
 mod locks;
 mod partitions;
+mod partitions_beside;
 mod partitions_followed;
 mod partitions_history;
 mod partitions_kept;

@@ -156,6 +156,7 @@ fn what_comes_back_is_checked() {
     run(async {
         // What is said of all rows together does not hold for an old partition alone.
         let check = "[[checks]]\nname = \"no_debts\"\nsql = \"SELECT * FROM {this} WHERE amount < 0\"\n\
+                     [[checks]]\nname = \"enough\"\nsql = \"SELECT count(*) FROM {this} HAVING count(*) < 100\"\n\
                      [[checks]]\nrows = { min = 100 }\n";
         let (database, folder) = shop(&sales("", &format!("{WINDOW}\n{check}"))).await;
         let old = database.value(&of(100)).await;

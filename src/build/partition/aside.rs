@@ -32,7 +32,7 @@ pub async fn build_parts(
     {
         return Ok(next);
     }
-    begin(conn, which, frame).await?;
+    begin(conn, &which.reads, frame).await?;
     let outcome = fill_parts(conn, mart, live, which, frame, checks).await;
     close(conn, outcome).await
 }

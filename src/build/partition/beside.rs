@@ -1,21 +1,18 @@
 //! Partitions filled side by side, by several sessions that see one snapshot.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use futures_util::future::try_join_all;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::filling::{Filling, begin, clock};
+use super::filling::{Filling, clock};
 use super::next::{NextPart, NextParts};
+use super::together::{Together, together};
 use super::touched::{Division, Touched};
 use crate::build::check::{CheckResult, check_all, failure};
 use crate::build::copy::{Needed, close, remove_leftovers};
-use crate::build::run::run;
 use crate::build::session::{Frame, SessionState};
-use crate::database::{Endpoint, ErrorKind, SqlError};
+use crate::database::{Endpoint, SqlError};
 use crate::sql::changes::spanned;
-use crate::state::{Changes, CheckForm, quote_literal};
+use crate::state::{Changes, CheckForm};
 
 /// Fewer rows than the planner takes for this are filled before a session is open.
 const LARGE: f64 = 2_500.0;
@@ -70,10 +67,16 @@ pub(super) async fn fill(
         close(conn, made).await
     };
     let parts = made.await?;
-    let filled = filled(conn, filling, &jobs(&parts), others, frame).await;
-    let next = match filled {
+    let jobs = jobs(&parts);
+    let what = Together {
+        statements: jobs.iter().map(|job| job.insert.as_str()).collect(),
+        reads: &filling.which.reads,
+        purpose: format!("fill {}", mart.name),
+        sessions: Some((others.endpoint, others.sessions)),
+    };
+    let next = match together(conn, &what, frame, &|_| {}).await {
         Ok(snapshot) => completed(conn, filling, parts, snapshot, frame, checks).await,
-        Err(error) => Err(error),
+        Err(halted) => Err(halted.error),
     };
     if next.is_err() {
         // Where the connection is gone, the next refresh removes it.
@@ -127,61 +130,6 @@ async fn cost(conn: &mut PgConnection, query: &str) -> Result<f64, SqlError> {
     let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(conn).await?;
     let plan: Value = row.try_get(0)?;
     Ok(plan.pointer("/0/Plan/Total Cost").and_then(Value::as_f64).unwrap_or(f64::MAX))
-}
-
-/// Runs the jobs, each in whichever session is free. Gives the snapshot that all of them saw.
-async fn filled(
-    conn: &mut PgConnection,
-    filling: &Filling<'_>,
-    jobs: &[Job],
-    others: &Others<'_>,
-    frame: &Frame,
-) -> Result<String, SqlError> {
-    begin(conn, filling.which, frame).await?;
-    let mut helpers = Vec::new();
-    let mut pids: Vec<i32> = Vec::new();
-    let outcome = async {
-        let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text, pg_catalog.pg_export_snapshot()")
-            .fetch_one(&mut *conn)
-            .await?;
-        let (snapshot, exported): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        let number = others.sessions.min(jobs.len()) - 1;
-        for _ in 0..number {
-            let purpose = format!("fill {}", filling.mart.name);
-            let opened = others.endpoint.direct().session(&purpose).await;
-            let mut helper = opened.map_err(|error| SqlError::new(ErrorKind::Connection, error.to_string()))?;
-            let begin =
-                format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT {}", quote_literal(&exported));
-            sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut helper).await?;
-            let row = sqlx::query("SELECT pg_catalog.pg_backend_pid()").fetch_one(&mut helper).await?;
-            pids.push(row.try_get(0)?);
-            helpers.push(helper);
-        }
-        let next = AtomicUsize::new(0);
-        let all = helpers.iter_mut().chain([&mut *conn]);
-        try_join_all(all.map(|conn| work(conn, jobs, &next, frame))).await?;
-        for helper in &mut helpers {
-            sqlx::raw_sql("COMMIT").execute(helper).await?;
-        }
-        Ok(snapshot)
-    }
-    .await;
-    if outcome.is_err() && !pids.is_empty() {
-        // What is being written would keep what was built from being removed.
-        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await;
-        let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM unnest($1::int[]) AS p (pid)";
-        let _ = sqlx::query(sql).bind(&pids).execute(&mut *conn).await;
-    }
-    close(conn, outcome).await
-}
-
-/// Does what nobody else has begun, until there is no more of it.
-async fn work(conn: &mut PgConnection, jobs: &[Job], next: &AtomicUsize, frame: &Frame) -> Result<(), SqlError> {
-    let mut session = SessionState::in_transaction();
-    while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-        run(conn, &mut session, frame, &job.insert).await?;
-    }
-    session.leave(conn).await
 }
 
 /// Gives partitions to rows that have none, and runs the mart's checks.

@@ -292,14 +292,16 @@ impl Filling<'_> {
 }
 
 /// Those of the relations that LOCK takes and whose owner, as which it runs, may: a right on some columns lets it read, and not lock.
+/// Behind views it locks what they read.
+/// <https://www.postgresql.org/docs/current/sql-lock.html>
 const LOCKABLE: &str = "SELECT coalesce(pg_catalog.array_agg(n.name), '{}') AS names
     FROM pg_catalog.unnest($1::text[]) AS n (name) JOIN pg_catalog.pg_class AS c ON c.oid = pg_catalog.to_regclass(n.name)
-    WHERE c.relkind IN ('r', 'p') AND pg_catalog.has_table_privilege(coalesce($2, current_user), c.oid, 'SELECT')";
+    WHERE c.relkind IN ('r', 'p', 'v') AND pg_catalog.has_table_privilege(coalesce($2, current_user), c.oid, 'SELECT')";
 
 /// Begins the transaction of a fill, with locks on what it reads: behind them its snapshot sees all rows of that. A table that
 /// another took the place of in between would be empty to it.
-pub(super) async fn begin(conn: &mut PgConnection, which: &Which, frame: &Frame) -> Result<(), SqlError> {
-    let reads: Vec<String> = which.reads.iter().map(ToString::to_string).collect();
+pub(super) async fn begin(conn: &mut PgConnection, reads: &[QName], frame: &Frame) -> Result<(), SqlError> {
+    let reads: Vec<String> = reads.iter().map(ToString::to_string).collect();
     let row = sqlx::query(LOCKABLE).bind(&reads).bind(&frame.role).fetch_one(&mut *conn).await?;
     let reads: Vec<String> = row.try_get("names")?;
     let mut sql = "BEGIN ISOLATION LEVEL REPEATABLE READ;".to_owned();

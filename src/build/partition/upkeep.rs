@@ -11,7 +11,9 @@ use crate::build::session::{Frame, SessionState};
 use crate::catalog::{Attached, Divided, Missed, Relation, expired, is_frozen, matched, wanted};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::with;
-use crate::sql::{attach, create_like, detach, fill_partition, move_rows, retained, revoke_all, tablespace};
+use crate::sql::{
+    attach, create_like, detach, fill_partition, is_row_by_row, move_rows, retained, revoke_all, tablespace,
+};
 use crate::state::{Mart, OnExpire, Partition, Piece, QName, quote_ident, quote_idents};
 
 /// What was done about partitions.
@@ -69,7 +71,7 @@ pub async fn upkeep(
     free(conn, &live.name, missing.iter().map(|piece| &piece.name)).await?;
     // What is said of all rows together, one partition need not be.
     let mut of_rows = mart.clone();
-    of_rows.checks.retain(|check| check.form.is_of_rows());
+    of_rows.checks.retain(|check| is_row_by_row(&check.form));
     for piece in missing {
         let filled = refilled.contains(&piece.name);
         let statements = add(mart, live, piece, &pieces, filled);

@@ -70,6 +70,7 @@ pub(in crate::plan) fn step(desired: &Desired, address: &str, sql: String, trans
         settings: Vec::new(),
         publication: true,
         aside: false,
+        beside: false,
         check: None,
     }
 }

@@ -205,6 +205,22 @@ pub fn spanned(changes: &Changes, column: usize, spans: &[(String, String)]) -> 
     whole(&Changes { query, ..changes.clone() })
 }
 
+/// The query of the rows whose value of a key column is in none of the time from the first of these values on and before the second,
+/// and perhaps of others. The condition stands where [`spanned`] has it.
+pub fn beyond(changes: &Changes, column: usize, (from, to): &(String, String)) -> String {
+    let Some((key, range)) = changes.key.get(column).and_then(|key| Some((key, key.range.as_ref()?))) else {
+        return whole(changes);
+    };
+    let (source, of_key, of_column, step) = (&range.column, &key.type_name, &range.type_name, &range.step);
+    let (slack, from, to) = (slack(of_column), quote_literal(from), quote_literal(to));
+    let beyond = format!(
+        "({source} <= ({from}::{of_key} + '{step}'::interval + '{slack}'::interval)::{of_column} \
+         OR {source} >= ({to}::{of_key} - '{slack}'::interval)::{of_column} OR {source} IS NULL)"
+    );
+    let query = changes.query.replace(&place(column), &beyond);
+    whole(&Changes { query, ..changes.clone() })
+}
+
 /// Midnight may come twice when the clocks change, and what is cut off to it may lie before it.
 fn slack(of_column: &str) -> &'static str {
     if of_column.starts_with("timestamp") && of_column.contains("with time zone") { "1 hour" } else { "0" }

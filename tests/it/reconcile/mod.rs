@@ -80,7 +80,8 @@ impl Rig {
 
 /// What a daemon makes of a source.
 pub fn revisions(source: Source, load: LoadOptions) -> Revisions {
-    let by = By { who: "daemon".into(), host: "here".into(), application: "tests".into(), holder: None };
+    let by =
+        By { who: "daemon".into(), host: "here".into(), application: "tests".into(), holder: None, sessions: None };
     let explain = Arc::new(|error: datamart::reconcile::ReconcileError, _: Option<&_>| {
         let problems = match &error {
             datamart::reconcile::ReconcileError::Manifest(datamart::manifest::ManifestError::Invalid { problems }) => {

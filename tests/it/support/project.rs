@@ -60,7 +60,7 @@ pub async fn plan(conn: &mut PgConnection, desired: &Desired, options: &Options)
 }
 
 pub async fn apply(conn: &mut PgConnection, plan: &Plan, desired: &Desired) -> Result<apply::Applied, ApplyError> {
-    let by = By { who: "test".into(), host: "here".into(), application: "tests".into(), holder: None };
+    let by = By { who: "test".into(), host: "here".into(), application: "tests".into(), holder: None, sessions: None };
     apply::apply(conn, plan, &desired.project.registry_schema, &by, &mut |_| {}).await
 }
 

@@ -1,0 +1,112 @@
+//! Statements that write, run by several sessions that see one snapshot.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::try_join_all;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::filling::begin;
+use crate::build::copy::close;
+use crate::build::run::{Halted, run};
+use crate::build::session::{Frame, SessionState};
+use crate::database::{Endpoint, ErrorKind, SqlError};
+use crate::state::{QName, quote_literal};
+
+/// What is run.
+pub struct Together<'a> {
+    /// The statements; those that take longest come first.
+    pub statements: Vec<&'a str>,
+    /// What they read: it is kept from being exchanged before the snapshot is taken in which it is read.
+    pub reads: &'a [QName],
+    /// What other sessions are told to be for.
+    pub purpose: String,
+    /// How to get other sessions, and how many there are with the one that is there.
+    pub sessions: Option<(&'a Endpoint, usize)>,
+}
+
+/// Runs them, each in whichever session is free, and commits. `begins` is told of each before it begins. Gives the snapshot that
+/// all of them saw.
+///
+/// # Errors
+/// What the server says of one of them, which is told, or of what is around them; nothing is committed by then, but perhaps of
+/// sessions that were done.
+pub async fn together(
+    conn: &mut PgConnection,
+    what: &Together<'_>,
+    frame: &Frame,
+    begins: &dyn Fn(usize),
+) -> Result<String, Halted> {
+    begin(conn, what.reads, frame).await.map_err(at(0))?;
+    let mut helpers = Vec::new();
+    let mut pids: Vec<i32> = Vec::new();
+    let outcome = async {
+        let snapshot = helped(conn, what, (&mut helpers, &mut pids)).await.map_err(at(0))?;
+        let next = AtomicUsize::new(0);
+        let all = helpers.iter_mut().chain([&mut *conn]);
+        try_join_all(all.map(|conn| work(conn, what, &next, frame, begins))).await?;
+        for helper in &mut helpers {
+            sqlx::raw_sql("COMMIT").execute(helper).await.map_err(|error| at(0)(error.into()))?;
+        }
+        Ok(snapshot)
+    };
+    let outcome: Result<String, Halted> = outcome.await;
+    if outcome.is_err() && !pids.is_empty() {
+        // What is being written would keep what was built from being removed.
+        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await;
+        let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM unnest($1::int[]) AS p (pid)";
+        let _ = sqlx::query(sql).bind(&pids).execute(&mut *conn).await;
+    }
+    match outcome {
+        Ok(snapshot) => close(conn, Ok(snapshot)).await.map_err(at(0)),
+        Err(Halted { done, error }) => Err(match close::<()>(conn, Err(error)).await {
+            Err(error) => Halted { done, error },
+            Ok(()) => at(done)(SqlError::new(ErrorKind::Cancelled, "it was stopped")),
+        }),
+    }
+}
+
+/// Opens the other sessions, in the snapshot of the first.
+async fn helped(
+    conn: &mut PgConnection,
+    what: &Together<'_>,
+    (helpers, pids): (&mut Vec<PgConnection>, &mut Vec<i32>),
+) -> Result<String, SqlError> {
+    let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *conn).await?;
+    let snapshot = row.try_get(0)?;
+    let Some((endpoint, sessions)) = what.sessions else { return Ok(snapshot) };
+    let row = sqlx::query("SELECT pg_catalog.pg_export_snapshot()").fetch_one(&mut *conn).await?;
+    let exported: String = row.try_get(0)?;
+    for _ in 1..sessions.min(what.statements.len()) {
+        let opened = endpoint.direct().session(&what.purpose).await;
+        let mut helper = opened.map_err(|error| SqlError::new(ErrorKind::Connection, error.to_string()))?;
+        let begin =
+            format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT {}", quote_literal(&exported));
+        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut helper).await?;
+        let row = sqlx::query("SELECT pg_catalog.pg_backend_pid()").fetch_one(&mut helper).await?;
+        pids.push(row.try_get(0)?);
+        helpers.push(helper);
+    }
+    Ok(snapshot)
+}
+
+/// Does what nobody else has begun, until there is no more of it.
+async fn work(
+    conn: &mut PgConnection,
+    what: &Together<'_>,
+    next: &AtomicUsize,
+    frame: &Frame,
+    begins: &dyn Fn(usize),
+) -> Result<(), Halted> {
+    let mut session = SessionState::in_transaction();
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let Some(statement) = what.statements.get(number) else { break };
+        begins(number);
+        run(conn, &mut session, frame, statement).await.map_err(at(number))?;
+    }
+    session.leave(conn).await.map_err(at(0))
+}
+
+fn at(number: usize) -> impl Fn(SqlError) -> Halted {
+    move |error| Halted { done: number, error }
+}

@@ -1,0 +1,142 @@
+//! Large marts in partitions: made aside, and filled side by side before anything of them is published.
+
+use super::Step;
+use super::builder::Builder;
+use super::decision::Decision;
+use super::partitions;
+use super::target::Target;
+use crate::compile::Weight;
+use crate::manifest::Project;
+use crate::sql::changes::{beyond, spanned, whole};
+use crate::state::{Fingerprint, NOT_FILLED, Piece, QName, aside_mark, quote_ident, quote_literal};
+
+/// What writing a row costs, in the planner's units: measured, as the planner does not think of it.
+const WRITTEN: f64 = 0.2;
+/// What costs less than this is done before there would be several transactions of it.
+const LARGE: f64 = 50_000.0;
+/// The rows of a twentieth of the time cost less than this part of all: the bounds reach what is read.
+const REACHES: f64 = 0.15;
+/// So many statements at most: each begins to read anew.
+const MOST: usize = 64;
+
+/// How the rows of a mart are divided into statements.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Beside {
+    weight: Weight,
+    /// Each of so many neighbouring partitions.
+    every: usize,
+    /// They are read apart, too. Else each statement reads all, and writes its part.
+    reaches: bool,
+}
+
+/// How a mart of these partitions is filled, where that pays.
+pub(super) fn beside(weight: Option<&Weight>, pieces: &[Piece], project: &Project) -> Option<Beside> {
+    let weight = weight.filter(|_| project.limits.parallel_refreshes > 1 && project.max_size().is_none())?;
+    let ranges = pieces.iter().filter(|piece| holds(piece, weight)).count();
+    let written = weight.rows * WRITTEN;
+    if ranges < 2 || weight.whole + written < LARGE {
+        return None;
+    }
+    // Reading all in each session costs less than it looks: in order, and without an index.
+    let all = weight.whole * f64::from(project.limits.parallel_refreshes) <= written;
+    let reaches = !all && weight.part <= weight.whole * REACHES;
+    let sessions = usize::try_from(project.limits.parallel_refreshes).ok()?;
+    let every = ranges.div_ceil(if reaches { MOST } else { sessions });
+    (reaches || all).then(|| Beside { weight: weight.clone(), every, reaches })
+}
+
+/// Whether there are rows up to there; what comes later is found where no others are.
+fn holds(piece: &Piece, weight: &Weight) -> bool {
+    piece.range.as_ref().is_some_and(|(from, _)| *from <= weight.last)
+}
+
+impl Decision<'_> {
+    /// Whether its rows are computed side by side: what it reads is there, whatever else `members` do.
+    pub(super) fn fills_beside(&self, members: &[&Decision<'_>]) -> bool {
+        let read = |other: &&&Decision<'_>| self.target.reads.contains(&other.target.mart.name);
+        self.builds() && self.target.beside.is_some() && !members.iter().any(|other| read(&other))
+    }
+}
+
+impl Builder<'_> {
+    /// Fills `name`, which was made in a transaction of its own: its mark says that it is not whole.
+    pub(super) fn fill_beside(&mut self, decision: &Decision<'_>, name: &QName) {
+        let mart = &decision.target.mart.name;
+        let mark = aside_mark(&self.project.name, name, &Fingerprint::of(NOT_FILLED));
+        let sql = format!("COMMENT ON TABLE {name} IS {}", quote_literal(&mark));
+        let marked = Step { aside: true, beside: true, ..self.step(mart, sql, self.builder_role(decision)) };
+        self.out.steps.push(marked);
+        self.begin();
+        for sql in fills(&decision.target, name) {
+            let step = self.step(mart, sql, self.builder_role(decision));
+            let settings = self.settings(decision);
+            self.out.steps.push(Step { settings, aside: true, beside: true, ..step });
+        }
+        self.begin();
+    }
+}
+
+/// The statements that fill it. Together they give all rows, each in one of them.
+fn fills(target: &Target<'_>, name: &QName) -> Vec<String> {
+    let (Some(beside), Some(partition)) = (&target.beside, &target.mart.partition) else { return Vec::new() };
+    let query = &beside.weight.query;
+    let at = query.key.iter().position(|key| key.name == partition.column).unwrap_or_default();
+    let column = format!("q.{}", quote_ident(&partition.column));
+    let held = target.pieces.iter().filter(|piece| holds(piece, &beside.weight));
+    let mut pieces: Vec<(&Piece, &(String, String))> =
+        held.filter_map(|piece| Some((piece, piece.range.as_ref()?))).collect();
+    pieces.sort_by(|a, b| a.1.cmp(b.1));
+    let insert = |into: &QName, query: &str, condition: &str| {
+        let query = target.retained(query);
+        format!("INSERT INTO {into}\nSELECT q.* FROM (\n{}\n) AS q\nWHERE {condition}", query.trim())
+    };
+    let mut groups: Vec<_> = pieces.chunks(beside.every.max(1)).map(|group| (group, spans(group))).collect();
+    if !beside.reaches {
+        groups.pop();
+    }
+    let known: Vec<(String, String)> = groups.iter().flat_map(|(_, spans)| spans.clone()).collect();
+    // What no partition by time takes goes to the default, or the server tells of it.
+    let mut sql = vec![match joined(known.into_iter()).as_slice() {
+        [span] if beside.reaches => insert(name, &beyond(query, at, span), &outside(&column, span)),
+        [span] => insert(name, &whole(query), &outside(&column, span)),
+        spans => {
+            let all: Vec<String> = spans.iter().map(|span| among(&column, span)).collect();
+            insert(name, &whole(query), &format!("({}) IS NOT TRUE", all.join(" OR ")))
+        }
+    }];
+    for (group, spans) in &groups {
+        let condition: Vec<String> = spans.iter().map(|span| among(&column, span)).collect();
+        let into = match group {
+            [(piece, _)] => partitions::aside(&piece.name),
+            _ => name.clone(),
+        };
+        let query = if beside.reaches { spanned(query, at, spans) } else { whole(query) };
+        sql.push(insert(&into, &query, &condition.join(" OR ")));
+    }
+    sql
+}
+
+/// The times of partitions: those that follow one another as one.
+fn spans(pieces: &[(&Piece, &(String, String))]) -> Vec<(String, String)> {
+    joined(pieces.iter().map(|(_, range)| (*range).clone()))
+}
+
+fn joined(ranges: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let mut joined: Vec<(String, String)> = Vec::new();
+    for (from, to) in ranges {
+        match joined.last_mut() {
+            Some(last) if last.1 == from => last.1 = to,
+            _ => joined.push((from, to)),
+        }
+    }
+    joined
+}
+
+fn among(column: &str, (from, to): &(String, String)) -> String {
+    format!("({column} >= {} AND {column} < {})", quote_literal(from), quote_literal(to))
+}
+
+/// The condition of rows that are not there, such that an index may help.
+fn outside(column: &str, (from, to): &(String, String)) -> String {
+    format!("{column} < {} OR {column} >= {} OR {column} IS NULL", quote_literal(from), quote_literal(to))
+}
