@@ -34,7 +34,7 @@ pub use layout::layout;
 pub use newest::{newest, newest_moment, newest_of_time, window_start};
 pub use part::{QueryError, RelationRef};
 pub use partition::{
-    attach, create_like, detach, fill_partition, move_rows, near, revoke_all, settle_index_names,
+    attach, create_like, detach, fill_partition, log_as_whole, move_rows, near, revoke_all, settle_index_names,
     settle_index_names_of, tablespace,
 };
 pub use query::Query;

@@ -57,6 +57,24 @@ pub fn attach(mart: &QName, piece: &Piece, table: &QName) -> String {
     format!("ALTER TABLE {mart} ATTACH PARTITION {table} {}", piece.bound)
 }
 
+/// The statement that gives a new partition the triggers that log what changes in its mart, where others follow that: whoever has
+/// no right on what fills a log leaves it to the next plan.
+pub fn log_as_whole(mart: &QName, partition: &QName) -> String {
+    let (mart, name) = (quote_literal(&mart.to_string()), quote_literal(&partition.to_string()));
+    format!(
+        "DO $datamart$ DECLARE r record; BEGIN FOR r IN\n\
+         SELECT t.tgname AS name, p.oid::pg_catalog.regprocedure AS function,\n\
+         CASE WHEN t.tgtype & 4 > 0 THEN 'INSERT' WHEN t.tgtype & 8 > 0 THEN 'DELETE' WHEN t.tgtype & 16 > 0 THEN 'UPDATE' ELSE 'TRUNCATE' END AS event,\n\
+         pg_catalog.concat(CASE WHEN t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL THEN ' REFERENCING' END,\n\
+         ' OLD TABLE AS ' || pg_catalog.quote_ident(t.tgoldtable), ' NEW TABLE AS ' || pg_catalog.quote_ident(t.tgnewtable)) AS tables\n\
+         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid\n\
+         WHERE t.tgrelid = {mart}::pg_catalog.regclass AND NOT t.tgisinternal AND t.tgenabled = 'A'\n\
+         AND p.proname LIKE 'changes\\_%' AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')\n\
+         LOOP EXECUTE pg_catalog.format('CREATE TRIGGER %I AFTER %s ON %s%s FOR EACH STATEMENT EXECUTE FUNCTION %s', r.name, r.event, {name}, r.tables, r.function);\n\
+         EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', {name}, r.name); END LOOP; END $datamart$"
+    )
+}
+
 /// The statement that takes `__next` out of the names of the indexes of a relation's partitions, which have them from the
 /// time when they were built aside.
 pub fn settle_index_names(relation: &QName) -> String {

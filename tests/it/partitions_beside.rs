@@ -141,7 +141,7 @@ fn a_first_fill_that_is_killed_at_any_step_is_done_by_the_next_apply() {
     rig.run(APPLY).done();
     let steps: u32 = rig.value("SELECT last_value FROM faults.step").parse().expect("a number");
     assert!(steps >= 20, "only {steps} steps");
-    for at in (1..=steps).step_by(steps as usize / 9) {
+    for at in (1..=steps).step_by(steps as usize / 6) {
         fresh();
         let out = stopped_at(&rig, at, APPLY, |command| command.signal(Signal::SIGKILL));
         assert_eq!(out.code, None, "step {at}: {out}");

@@ -410,7 +410,20 @@ fn marts_follow_marts_in_partitions() {
                 for mart in &desired.marts {
                     project::is_its_query(&mut conn, &mart.mart).await;
                 }
+                // What writes to a new partition is logged, too.
+                let triggers = |of: &str| {
+                    format!("SELECT count(*) FROM pg_trigger AS t WHERE t.tgrelid = {of} AND t.tgenabled = 'A'")
+                };
+                let lacking = format!(
+                    "SELECT count(*) FROM pg_inherits AS i WHERE i.inhparent = 'sales'::regclass AND ({}) <> ({})",
+                    triggers("i.inhrelid"),
+                    triggers("i.inhparent")
+                );
+                assert_eq!(shop.database.value(&lacking).await, "0", "{method}: {write}");
             }
+            shop.database.script("UPDATE orders SET amount = 7 WHERE day = current_date + 400").await;
+            let runs = refresh(&shop.database, shop.folder.path(), &refresh_options()).await;
+            assert!(runs[1].reason.contains("keys after") || runs[1].reason.contains("key after"), "{runs:#?}");
         }
     });
 }

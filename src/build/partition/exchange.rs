@@ -14,7 +14,7 @@ use crate::build::session::{Frame, SessionState};
 use crate::catalog::{Attached, Extra, ExtraKind, Relation};
 use crate::database::SqlError;
 use crate::plan::carry::{comment_on, comment_on_column, rights, stored_body};
-use crate::sql::{settle_index_names, settle_index_names_of};
+use crate::sql::{log_as_whole, settle_index_names, settle_index_names_of};
 use crate::state::{Kind, QName, next_name, quote_ident, quote_idents};
 
 /// Why partitions cannot be exchanged: their rows are merged instead. `leaves` are the partitions there are.
@@ -224,6 +224,7 @@ pub async fn merge_parts(
     frame: &Frame,
 ) -> Result<Merged, SqlError> {
     let mut session = SessionState::in_transaction();
+    let ours = Frame { role: None, settings: Vec::new(), ..frame.clone() };
     sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
     let outcome = async {
         let mut merged = Merged::default();
@@ -246,6 +247,7 @@ pub async fn merge_parts(
                     ] {
                         run(conn, &mut session, frame, &sql).await?;
                     }
+                    run(conn, &mut session, &ours, &log_as_whole(&live.name, name)).await?;
                 }
             }
         }

@@ -9,7 +9,7 @@ use crate::build::session::{Frame, SessionState};
 use crate::catalog::{Relation, matched, time_of, wanted};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::with;
-use crate::sql::{attach, create_like, near, revoke_all, tablespace};
+use crate::sql::{attach, create_like, log_as_whole, near, revoke_all, tablespace};
 use crate::state::{Mart, QName, quote_ident};
 
 /// Makes the partitions that the rows of `rows` need and `live` lacks, in the caller's transaction. Where there is a default,
@@ -44,11 +44,13 @@ pub async fn make_homes(
     session.leave(conn).await?;
     free(conn, &live.name, missing.iter().map(|piece| &piece.name)).await?;
     let storage = with(&live.options) + &tablespace(live.tablespace.as_ref());
+    let ours = Frame { role: None, settings: Vec::new(), ..frame.clone() };
     for piece in missing {
         run(conn, session, frame, &create_like(&live.name, &piece.name, &storage)).await?;
         if mart.grants.is_some() {
             run(conn, session, frame, &revoke_all(std::slice::from_ref(&piece.name))).await?;
         }
+        run(conn, session, &ours, &log_as_whole(&live.name, &piece.name)).await?;
         run(conn, session, frame, &attach(&live.name, piece, &piece.name)).await?;
     }
     session.leave(conn).await

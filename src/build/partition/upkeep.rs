@@ -12,7 +12,8 @@ use crate::catalog::{Attached, Divided, Missed, Relation, expired, is_frozen, ma
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::with;
 use crate::sql::{
-    attach, create_like, detach, fill_partition, is_row_by_row, move_rows, retained, revoke_all, tablespace,
+    attach, create_like, detach, fill_partition, is_row_by_row, log_as_whole, move_rows, retained, revoke_all,
+    tablespace,
 };
 use crate::state::{Mart, OnExpire, Partition, Piece, QName, quote_ident, quote_idents};
 
@@ -54,6 +55,7 @@ pub async fn upkeep(
     let pieces = wanted(mart, &live.columns, Some(live), None, applied, now)
         .map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
     let brief = Frame { settings: Vec::new(), lock_timeout_ms: publish_lock_timeout_ms, ..frame.clone() };
+    let ours = Frame { role: None, ..brief.clone() };
     let mut upkept = Upkept::default();
     let mut missing = matched(live, &pieces).missing;
     let default = live.partitions.iter().find(|attached| attached.is_default());
@@ -80,6 +82,7 @@ pub async fn upkeep(
             .flat_map(|made| match made {
                 Made::Rows(sql) => vec![(frame, Do::Run(sql)), (frame, Do::Check(&of_rows, &piece.name))],
                 Made::Briefly(sql) => vec![(&brief, Do::Run(sql))],
+                Made::Ours(sql) => vec![(&ours, Do::Run(sql))],
             })
             .collect();
         let mut made = spare_the_scan(conn, mart, live, piece, (frame, &brief)).await;
@@ -126,6 +129,8 @@ enum Made {
     Rows(String),
     /// It waits for locks no longer than a publication.
     Briefly(String),
+    /// It does so as us, not as the mart's owner.
+    Ours(String),
 }
 
 /// A partition with the rows that wait for it in the default, or, where it had rows, with those that its query gives.
@@ -149,6 +154,7 @@ fn add(mart: &Mart, live: &Relation, piece: &Piece, pieces: &[Piece], filled: bo
             false => Made::Briefly(move_rows(&default.name, &piece.name, &columns, &condition)),
         }));
     }
+    made.push(Made::Ours(log_as_whole(&live.name, &piece.name)));
     made.push(Made::Briefly(attach(&live.name, piece, &piece.name)));
     let said = |default: &Attached| format!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {BOUND}", default.name);
     made.extend(default.map(|default| Made::Briefly(said(default))));
