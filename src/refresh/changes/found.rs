@@ -107,7 +107,7 @@ impl<'a> Task<'a> {
         let some = sql(&found.keys.shape);
         let first = found.keys.first_range().map(|(shape, wide)| (sql(&shape), wide));
         let all = self.kept(&changes::whole(self.changes()));
-        let some = Part { sql: &some, keys: &found.keys, first, history: self.history() };
+        let some = Part { sql: &some, keys: &found.keys, first, history: self.history(), own_costs: self.own_costs() };
         let mut costs = gate::costs(self.conn, some, &all, (standing.cost, found.cost)).await?;
         if costs.ratio() < gate::PAYS
             && let Some(part) = self.part(&found.keys, standing.rows).await?
@@ -130,6 +130,11 @@ impl<'a> Task<'a> {
         let sql = AssertSqlSafe(format!("SELECT pg_catalog.count(*) FROM {} AS m WHERE {within}", self.live.name));
         let row = keys.bind(sqlx::query(sql).persistent(false)).fetch_one(&mut *self.conn).await?;
         Ok((u64::try_from(row.try_get::<i64, _>(0)?) == Ok(keys.count)).then_some(part))
+    }
+
+    /// Whether the mart's session says what a page costs.
+    pub fn own_costs(&self) -> bool {
+        self.frame.settings.iter().any(|(name, _)| name == "random_page_cost")
     }
 
     /// Where earlier runs of the mart are told of.

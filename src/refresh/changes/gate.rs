@@ -1,6 +1,6 @@
 //! Whether computing some rows pays, as the server's planner sees it.
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::explain::cost;
 use super::keys::Keys;
@@ -36,6 +36,8 @@ pub(super) struct Part<'a> {
     pub first: Option<(String, f64)>,
     /// Where earlier runs are told of.
     pub history: History<'a>,
+    /// What a page costs is what the mart's session says.
+    pub own_costs: bool,
 }
 
 impl Costs {
@@ -77,7 +79,9 @@ pub(super) async fn costs(
     // Of groups by an expression the planner expects as many as there are rows, and of their table that it does not fit into memory:
     // part of it would look cheap, and so would all of it.
     let again = "ROLLBACK TO SAVEPOINT datamart_costs; SET LOCAL work_mem = '1GB'";
-    sqlx::raw_sql(again).execute(&mut *conn).await?;
+    // What is cheap only if all of it is in memory is not taken for cheaper than all rows.
+    let pages = if part.own_costs { "" } else { "; SET LOCAL random_page_cost TO DEFAULT" };
+    sqlx::raw_sql(AssertSqlSafe(format!("{again}{pages}"))).execute(&mut *conn).await?;
     let mut some = cost(conn, part.sql, bind).await?;
     if let Some((sql, wide)) = &part.first {
         // Several ranges are looked up side by side, for which the planner takes rows that are close in time to be all over the table.

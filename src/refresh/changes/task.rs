@@ -149,7 +149,13 @@ impl<'a> Task<'a> {
                 if let Some(parts) = parts.filter(|parts| !parts.are_all()) {
                     let some = self.kept(&parts.rows());
                     let (known, history) = ((Some(costs.whole), found.cost), self.history());
-                    let some = gate::Part { sql: &some, keys: &Keys::default(), first: None, history };
+                    let some = gate::Part {
+                        sql: &some,
+                        keys: &Keys::default(),
+                        first: None,
+                        history,
+                        own_costs: self.own_costs(),
+                    };
                     let costs = gate::costs(self.conn, some, &all, known).await?;
                     if costs.ratio() < gate::PAYS {
                         standing.cost = Some(costs.whole);
