@@ -359,6 +359,8 @@ impl<'a> Term<'a> {
 
     async fn overrides(&mut self) {
         self.clerk.overrides(&self.desired).await;
+        // What was changed beside the manifests is drift, and shown as such without waiting for its hour.
+        self.errands.poke(Reason::Drift);
         self.board.moved();
         self.tell_settled();
     }
