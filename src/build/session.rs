@@ -73,14 +73,11 @@ impl SessionState {
             ("statement_timeout", frame.statement_timeout_ms.to_string()),
         ];
         let settings = frame.settings.iter().map(|(k, v)| (k.as_str(), v.clone()));
-        for (key, value) in timeouts.into_iter().chain(settings) {
-            sql.push_str(&format!(
-                "SELECT pg_catalog.set_config({}, {}, {});",
-                quote_literal(key),
-                quote_literal(&value),
-                self.local
-            ));
-        }
+        let set = timeouts.into_iter().chain(settings).map(|(key, value)| {
+            let (key, value) = (quote_literal(key), quote_literal(&value));
+            format!("pg_catalog.set_config({key}, {value}, {})", self.local)
+        });
+        sql.push_str(&format!("SELECT {};", set.collect::<Vec<_>>().join(", ")));
         if let Some(role) = &frame.role {
             let scope = if self.local { "LOCAL " } else { "" };
             sql.push_str(&format!("SET {scope}ROLE {};", quote_ident(role)));

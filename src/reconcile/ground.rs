@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::queue::{Cause, Job, Outcome, Past};
-use super::{Seen, policies};
+use super::{Seen, memory, policies};
 use crate::catalog::{Actual, Applied, Recorded};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
@@ -34,6 +34,7 @@ impl Ground {
             Options { epoch: Some(epoch), requested_by: who.to_owned(), ..Options::of(&desired.project, &seen.actual) };
         let names = seen.actual.recorded.keys().map(|name| (name.to_string(), name.clone())).collect();
         forget(&mut seen.actual);
+        let seen = memory::compacted(seen);
         Self { seen, options: Rc::new(options), names, channels: BTreeMap::new() }
     }
 

@@ -15,7 +15,7 @@ use super::judge::{judge, passes};
 use super::record::{self, Reached, Told};
 use super::source::{Poker, Reason, Source};
 use super::watch::at;
-use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift, outcome};
+use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift, memory, outcome};
 use crate::apply::By;
 use crate::database::Endpoint;
 use crate::database::retry::Backoff;
@@ -287,7 +287,7 @@ impl Revisions {
         let before = self.good.clone().or_else(|| self.known.upgrade());
         let shared = |desired| match before {
             Some(before) if *before == desired => before,
-            _ => Arc::new(desired),
+            _ => Arc::new(memory::compacted(desired)),
         };
         let Some((registry, project)) = &self.serves else { return Ok(shared(desired)) };
         let now = &desired.project;

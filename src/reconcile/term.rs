@@ -253,7 +253,7 @@ impl<'a> Term<'a> {
                 }
             }
             // What a revision came to is newer, if it came to anything.
-            Errand::Seen(_) if self.clerk.agenda.is_known() => {}
+            Errand::Seen(seen) if self.clerk.agenda.is_known() => drop(seen),
             Errand::Seen(seen) => match *seen {
                 Ok(seen) => {
                     self.settle(seen).await;
@@ -287,6 +287,7 @@ impl<'a> Term<'a> {
                 }
             }
         }
+        memory::give_back();
     }
 
     async fn looked(&mut self, reconciled: Reconciled) {
@@ -325,7 +326,6 @@ impl<'a> Term<'a> {
         }
         self.board.moved();
         self.tell_settled();
-        memory::give_back();
     }
 
     fn tell_settled(&self) {
@@ -359,6 +359,8 @@ impl<'a> Term<'a> {
 
     async fn overrides(&mut self) {
         self.clerk.overrides(&self.desired).await;
+        // What was changed beside the manifests is drift, and shown as such without waiting for its hour.
+        self.errands.poke(Reason::Drift);
         self.board.moved();
         self.tell_settled();
     }

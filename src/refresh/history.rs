@@ -1,5 +1,6 @@
 //! The history: one row per run, what is counted of it, and who is told.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
@@ -9,6 +10,7 @@ use super::{Item, Method, Options, Run, RunStatus, before_totals};
 use crate::build;
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
+use crate::state::quote_literal;
 
 /// Bounds of the counted durations, in seconds; what took longer is counted beyond the last one.
 pub const DURATION_BOUNDS: [f64; 15] =
@@ -88,6 +90,44 @@ async fn open(
     }
 }
 
+/// Keeps the statement that opens a row, for [`beginning_kept`].
+pub(super) fn keep_beginning(registry: &str) -> String {
+    let types = "text, text, text, text, text, timestamptz, text, text, text, bigint, text, timestamptz, int";
+    let text = in_schema(include_str!("sql/begin_alone.sql"), registry);
+    format!("PREPARE datamart_begin ({types}) AS {text}\n;")
+}
+
+/// As [`begin`], of a run that nobody asked for, by the statement that is kept: it does something only where the lock was got before
+/// it in the same message and no other run stands open. `worker` is the server process that will work.
+pub(super) fn beginning_kept(options: &Options, item: &Item, method: Method, run: &Run, worker: i32) -> String {
+    let values = [
+        literal(Some(&options.project)),
+        literal(Some(&item.mart.schema)),
+        literal(Some(&item.mart.name)),
+        literal(Some(method.as_str())),
+        literal(Some(&run.reason)),
+        literal(Some(time(run.started_at))),
+        literal(run.revision.as_ref()),
+        literal(Some(&options.requested_by)),
+        literal(Some(host())),
+        literal(options.epoch.map(|epoch| epoch.to_string())),
+        literal(item.asked.cause),
+        literal(item.asked.due_at.map(time)),
+        worker.to_string(),
+    ];
+    format!("EXECUTE datamart_begin ({})", values.join(", "))
+}
+
+/// The number of the run that [`beginning_kept`] opened, among other rows.
+pub(super) fn begun_kept(told: &[PgRow]) -> Result<Option<i64>, SqlError> {
+    let row = told.iter().find(|row| row.try_column("begun").is_ok());
+    Ok(row.map(|row| row.try_get("begun")).transpose()?)
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
 /// Closes it, counts it and tells who listens, in one statement and transaction.
 pub(super) async fn finish(conn: &mut PgConnection, options: &Options, run: &Run) -> Result<(), SqlError> {
     match finishing(options, run).execute(&mut *conn).await.map_err(SqlError::from) {
@@ -109,6 +149,47 @@ fn finishing<'q>(options: &Options, run: &'q Run) -> Query<'q, Postgres, PgArgum
     }
 }
 
+/// Keeps the statement that closes a row, for [`finish_with_rows`].
+pub(super) fn keep_finishing(registry: &str) -> String {
+    let types = "bigint, text, text, text, timestamptz, float8, bigint, bigint, bigint, bigint, bigint, text, text, jsonb, jsonb, text";
+    let text = include_str!("sql/finish.sql").replace("{decided}", "");
+    format!("PREPARE datamart_finish ({types}) AS {}", sql(&text, registry))
+}
+
+/// Keeps a statement; `false` where that cannot be, as in a registry of another format.
+pub(super) async fn keep(conn: &mut PgConnection, statement: &str) -> bool {
+    sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(conn).await.is_ok()
+}
+
+/// As [`finish`] of a run about which nothing was decided, by the statement that is kept.
+fn finishing_kept(run: &Run) -> String {
+    let number = |value: Option<i64>| literal(value.map(|value| value.to_string()));
+    let json = |value: Option<serde_json::Value>| literal(value.map(|value| value.to_string()));
+    let values = [
+        run.run.to_string(),
+        literal(Some(run.status.as_str())),
+        literal(run.method.map(Method::as_str)),
+        literal(Some(&run.reason)),
+        literal(Some(time(run.finished_at))),
+        run.duration_ms.to_string(),
+        number(run.rows_inserted),
+        number(run.rows_updated),
+        number(run.rows_deleted),
+        number(run.row_count),
+        number(run.size_bytes),
+        literal(run.newest.as_ref()),
+        literal(run.snapshot.as_ref()),
+        json(run.error.as_ref().and_then(|error| serde_json::to_value(error).ok())),
+        json((!run.checks.is_empty()).then(|| serde_json::to_value(&run.checks).ok()).flatten()),
+        literal(Some(&run.mart)),
+    ];
+    format!("EXECUTE datamart_finish ({})", values.join(", "))
+}
+
+fn literal(value: Option<impl AsRef<str>>) -> String {
+    value.map_or_else(|| "NULL".to_owned(), |value| quote_literal(value.as_ref()))
+}
+
 /// Takes the row of a run away that has nothing to tell: another one says already why it has to wait.
 pub(super) async fn withdraw(conn: &mut PgConnection, options: &Options, run: &Run) -> Result<(), SqlError> {
     let text = sql("DELETE FROM {registry}.refreshes WHERE run = $1 AND status = 'running'", &options.registry);
@@ -117,16 +198,24 @@ pub(super) async fn withdraw(conn: &mut PgConnection, options: &Options, run: &R
 }
 
 /// As [`finish`], in the transaction of the run's rows, which is committed: both are there, or neither. `counted` is whether the
-/// registry counts.
+/// registry counts, `keeps` whether the session keeps the statement for it.
 pub(super) async fn finish_with_rows(
     conn: &mut PgConnection,
     options: &Options,
     run: &Run,
-    counted: bool,
+    (counted, keeps): (bool, bool),
 ) -> Result<(), SqlError> {
     if !counted {
         sqlx::raw_sql("COMMIT").execute(&mut *conn).await?;
         return finish(conn, options, run).await;
+    }
+    if keeps && run.decision.is_none() {
+        let finished =
+            sqlx::raw_sql(AssertSqlSafe(format!("{};COMMIT", finishing_kept(run)))).execute(&mut *conn).await;
+        return match finished {
+            Ok(_) => Ok(()),
+            Err(error) => build::close(conn, Err(error.into())).await,
+        };
     }
     let finished = finishing(options, run).execute(&mut *conn).await.map(drop);
     build::close(conn, finished.map_err(SqlError::from)).await

@@ -14,8 +14,7 @@ use crate::state::Mart;
 /// the rows. `holder` is the server process that holds the mart's lock.
 ///
 /// # Errors
-/// What PostgreSQL says; nothing is open then. The old rows stay, but where a plain refresh could not be analysed: its readers
-/// wait until the commit, so that this comes after it.
+/// What PostgreSQL says; nothing is open then, and the old rows stay.
 pub(super) async fn refresh(
     conn: &mut PgConnection,
     item: &Item,
@@ -43,18 +42,27 @@ pub(super) async fn refresh(
             sql = String::new();
         }
         if method == Method::Plain {
-            sql.push_str("COMMIT;BEGIN;");
-            session = SessionState::in_transaction();
+            // Its readers wait until the commit, so that the rest comes after it, and fails nothing any more.
+            sql.push_str("COMMIT");
+            let told = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?;
+            outcome.snapshot = outcome.snapshot.take().map_or_else(|| snapshot(&told), Ok).map(Some)?;
+            published(conn, item, live, frame, &mut outcome).await?;
+            return Ok(outcome);
         }
         let enter = session.entering(frame);
         let (figures, leave) = (figures(item, &live.name, &outcome), session.leaving());
-        sql.push_str(&format!("{enter}ANALYZE {};{figures};{leave}", live.name));
+        sql.push_str(&format!("{enter}{figures};{leave}{}", written(live, conn.server_version_num())));
         // Without checks that is all of it, in one message: each costs as much as the refresh of a small mart.
         let told = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?;
         if outcome.snapshot.is_none() {
             outcome.snapshot = Some(snapshot(&told)?);
         }
         outcome.read(&told)?;
+        let told = told.iter().find(|row| row.try_column("written").is_ok());
+        if told.map(|row| row.try_get("written")).transpose()?.unwrap_or(true) {
+            let sql = format!("{}ANALYZE {};{}", session.entering(frame), live.name, session.leaving());
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;
+        }
         Ok(outcome)
     }
     .await;
@@ -63,6 +71,32 @@ pub(super) async fn refresh(
         let _ = sqlx::raw_sql("ROLLBACK").execute(conn).await;
     }
     begun
+}
+
+/// What is done once the rows are published, in a transaction that stays open. What cannot be done is left, and said.
+///
+/// # Errors
+/// A connection that is lost.
+async fn published(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    frame: &Frame,
+    outcome: &mut Outcome,
+) -> Result<(), SqlError> {
+    let mut session = SessionState::in_transaction();
+    let enter = session.entering(frame);
+    let (figures, leave) = (figures(item, &live.name, outcome), session.leaving());
+    let sql = format!("BEGIN;{enter}ANALYZE {};{figures};{leave}", live.name);
+    let done = match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await {
+        Ok(told) => outcome.read(&told),
+        Err(error) => {
+            // The row of history is written in a transaction all the same.
+            sqlx::raw_sql("ROLLBACK;BEGIN").execute(conn).await?;
+            Err(error.into())
+        }
+    };
+    outcome.afterwards("it was not analysed, or its rows were not counted", done)
 }
 
 /// What begins a transaction, tells the snapshot of the rows, or an older one, and refreshes.
@@ -75,6 +109,23 @@ fn begin(session: &mut SessionState, mart: &Mart, live: &Relation, method: Metho
     format!(
         "BEGIN{level};SELECT pg_catalog.pg_current_snapshot()::text AS snapshot;{enter}\
          REFRESH MATERIALIZED VIEW {word}{name};"
+    )
+}
+
+/// Asks whether the transaction wrote rows: what is known of them holds after a refresh that found none that differ. Where nobody counts
+/// what is written, or the rows were never analysed, they are now. What the session wrote shortly before is counted, too.
+fn written(live: &Relation, version: Option<u32>) -> String {
+    let oid = live.oid;
+    // The server before reads a file to tell.
+    let never = match version {
+        Some(150_000..) => format!(
+            "coalesce(pg_stat_get_last_analyze_time({oid}::oid), pg_stat_get_last_autoanalyze_time({oid}::oid)) IS NULL"
+        ),
+        _ => format!("(SELECT reltuples < 0 FROM pg_class WHERE oid = {oid}::oid)"),
+    };
+    format!(
+        "SELECT NOT current_setting('track_counts')::bool OR {never} OR pg_stat_get_xact_tuples_inserted({oid}::oid) \
+         + pg_stat_get_xact_tuples_updated({oid}::oid) + pg_stat_get_xact_tuples_deleted({oid}::oid) > 0 AS written"
     )
 }
 

@@ -2,6 +2,7 @@
 
 mod again;
 mod alike;
+mod at_once;
 mod before_totals;
 mod chain;
 mod changes;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::{Item, Options};
@@ -30,7 +31,17 @@ pub(super) async fn still(conn: &mut PgConnection, item: &Item, options: &Option
         .bind(next_name(&live.name.name))
         .fetch_optional(conn)
         .await?;
-    let Some(row) = row else { return Ok(None) };
+    match row {
+        Some(row) => same(&row, item, live),
+        None => Ok(None),
+    }
+}
+
+/// The mart as `row` tells of it, where it is still what its run was given.
+///
+/// # Errors
+/// A row of another shape.
+pub(super) fn same(row: &PgRow, item: &Item, live: &Relation) -> Result<Option<Item>, SqlError> {
     let kind = row.try_get::<Option<&str>, _>("relkind")?.map(RelationKind::from_relkind);
     let filled: Option<bool> = row.try_get("filled")?;
     let same = row.try_get::<DateTime<Utc>, _>("changed_at")? == item.recorded.changed_at

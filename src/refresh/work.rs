@@ -8,8 +8,8 @@ use sqlx::PgConnection;
 use super::again::again;
 use super::worker::Worker;
 use super::{
-    Asked, Choice, Chosen, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, cancelled, changes,
-    choose, facts, history, one, outcome, paused,
+    Asked, Choice, Chosen, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, at_once, cancelled,
+    changes, choose, facts, history, one, outcome, paused,
 };
 use crate::catalog::Relation;
 use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
@@ -41,6 +41,12 @@ pub(super) async fn work(
 ) -> Result<Run, RefreshError> {
     let name = &item.mart;
     let lock = format!("mart:{name}");
+    if let Some(begun) = at_once::begin(worker, item, &lock, options, Utc::now()).await? {
+        tell(begun.event());
+        let run = carry_out(worker, endpoint, begun, options, tell).await?;
+        worker.unlock(endpoint, &[&lock], options).await?;
+        return Ok(run);
+    }
     let mut taken = worker.locks.acquire(&lock, options.wait).await;
     if worker.rested && taken.as_ref().is_err_and(|error| error.kind() == ErrorKind::Connection.as_str()) {
         worker.locks = LockSession::open(endpoint, &options.registry, &options.project, "refresh lock").await?;
@@ -60,7 +66,10 @@ pub(super) async fn work(
                 hint: Some("wait for it with --wait, or see `datamart unlock`".to_owned()),
                 context: None,
             });
-            return record(&mut worker.conn, item, options, run).await;
+            // Whoever asked did not get it; of the mart this says nothing, and how its last run went stands.
+            let skipped = Run { status: RunStatus::Skipped, ..run.clone() };
+            run.run = record(&mut worker.conn, item, options, skipped).await?.run;
+            return Ok(run);
         }
         Err(error) => return Err(error.into()),
     }
@@ -94,6 +103,14 @@ pub(super) struct Started {
     pub run: Run,
     /// The registry counts it.
     pub counted: bool,
+}
+
+impl Started {
+    /// What is told of it.
+    pub fn event(&self) -> Event {
+        let (mart, reason) = (self.item.mart.clone(), self.run.reason.clone());
+        Event::Started { mart, method: self.run.method.unwrap_or(Method::Plain), reason }
+    }
 }
 
 /// What came of beginning a run.
@@ -236,7 +253,9 @@ pub(super) async fn carry_out(
         Ok(outcome) if outcome.open => {
             let before = run.clone();
             complete(&mut run, Ok(outcome), took, &chosen);
-            if let Err(error) = history::finish_with_rows(&mut worker.conn, options, &run, counted).await {
+            if let Err(error) =
+                history::finish_with_rows(&mut worker.conn, options, &run, (counted, worker.keeps == Some(true))).await
+            {
                 run = before;
                 complete(&mut run, Err(error), took, &chosen);
                 finish(worker, endpoint, options, &run).await?;
@@ -265,7 +284,12 @@ pub(super) fn slow(item: &Item, took: Duration, tell: &dyn Fn(Event)) {
 }
 
 /// How the mart is refreshed now. What computes all rows may have to wait for quieter times.
-async fn chosen(worker: &mut Worker, item: &Item, live: &Relation, options: &Options) -> Result<Chosen, SqlError> {
+pub(super) async fn chosen(
+    worker: &mut Worker,
+    item: &Item,
+    live: &Relation,
+    options: &Options,
+) -> Result<Chosen, SqlError> {
     let asked = Asked { concurrent: item.asked.concurrent.or(options.concurrent), ..item.asked.clone() };
     let facts = facts(&mut worker.conn, item, live, options, &worker.user, Utc::now()).await?;
     let mut chosen = match &item.series {

@@ -24,6 +24,10 @@ pub(super) struct Worker {
     pub pid: i32,
     /// It worked before and rested since: its connections may have broken unseen.
     pub rested: bool,
+    /// It was opened, or worked, a moment ago.
+    pub fresh: bool,
+    /// Whether its session keeps the statement that closes a run's row, if that was tried.
+    pub keeps: Option<bool>,
     /// Whoever refreshes is told to stop, and cancels what is at work.
     pub stopping: Rc<Cell<bool>>,
     pub lease: Lease,
@@ -48,7 +52,7 @@ impl Worker {
     /// What the way to the server says.
     pub async fn reconnect(&mut self, endpoint: &Endpoint) -> Result<(), RefreshError> {
         let (conn, pid, user) = session(endpoint, self.lease.number).await?;
-        (self.conn, self.pid, self.user) = (conn, pid, user);
+        (self.conn, self.pid, self.user, self.keeps) = (conn, pid, user, Some(false));
         self.at_work();
         Ok(())
     }

@@ -10,8 +10,11 @@ use tokio::sync::Notify;
 
 use super::together::together;
 use super::worker::{Lease, Numbers, Worker, session};
-use super::{Along, Event, Item, Options, RefreshError, Run, RunStatus, one, tidy_logs, work};
+use super::{Along, Event, Item, Options, RefreshError, Run, RunStatus, at_once, one, tidy_logs, work};
 use crate::database::{Endpoint, ErrorKind, LockSession, SqlError};
+
+/// What broke within it is found out by the run, which is tried again.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// Workers on one database: each refreshes a mart at a time, and rests between two.
 pub struct Workers {
@@ -161,7 +164,8 @@ impl Workers {
             // What stands against it is told to whoever needs it.
             let opened = self.open(lease, &*tell).await;
             self.warming.set(self.warming.get().saturating_sub(1));
-            if let Ok(worker) = opened {
+            if let Ok(mut worker) = opened {
+                at_once::keep(&mut worker, &self.registry).await;
                 self.rest(worker);
             }
             self.warmed.notify_waiters();
@@ -172,7 +176,7 @@ impl Workers {
         let worker = loop {
             let rested = self.idle.borrow_mut().pop();
             match rested {
-                Some((worker, _)) => break Worker { rested: true, ..worker },
+                Some((worker, since)) => break Worker { rested: true, fresh: since.elapsed() < MOMENT, ..worker },
                 None if self.warming.get() > 0 => self.warmed.notified().await,
                 None => break self.open(self.lease(), tell).await?,
             }
@@ -198,7 +202,7 @@ impl Workers {
         let (locks, (conn, pid, user)) = try_join(locks, Box::pin(session(&self.endpoint, lease.number))).await?;
         tell(Event::Session { pid });
         let stopping = Rc::clone(&self.stopping);
-        Ok(Worker { conn, locks, user, pid, rested: false, stopping, lease })
+        Ok(Worker { conn, locks, user, pid, rested: false, fresh: true, keeps: None, stopping, lease })
     }
 
     /// The smallest number that nobody has.

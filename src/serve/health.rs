@@ -1,5 +1,6 @@
 //! Whether the process works, is ready, and what it counts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -12,6 +13,7 @@ use super::look::Look;
 use super::marts::statuses;
 use super::problem::Problem;
 use super::scheduler::leadership;
+use crate::catalog;
 use crate::observe::{self, Freshness, Gauges, MartStatus};
 use crate::reconcile::Leadership;
 use crate::state::Mart;
@@ -114,12 +116,19 @@ async fn counted(ask: &Ask, gauges: &Gauges) -> Result<String, Problem> {
         return Ok(text.clone());
     }
     let desired = ask.desired()?;
-    let declared: Vec<&Mart> = desired.marts.iter().map(|mart| &mart.mart).collect();
     let (schema, project) = (&desired.project.registry_schema, &desired.project.name);
     let mut session = ask.state.pool.session().await?;
     let now = (ask.state.clock)();
-    let text = observe::metrics(&mut session, schema, project, &declared, gauges, now).await;
-    let text = session.after(text.map_err(Problem::from)).await?;
+    let text = async {
+        // Where the manifests cannot be read yet, those that were applied hold.
+        let unread = desired.marts.is_empty();
+        let applied = if unread { catalog::recorded(&mut session, schema, project).await? } else { BTreeMap::new() };
+        let applied = applied.values().map(|row| &row.mart);
+        let declared: Vec<&Mart> = desired.marts.iter().map(|mart| &mart.mart).chain(applied).collect();
+        Ok::<_, Problem>(observe::metrics(&mut session, schema, project, &declared, gauges, now).await?)
+    };
+    let text = text.await;
+    let text = session.after(text).await?;
     *last = Some((Instant::now(), *gauges, text.clone()));
     Ok(text)
 }

@@ -1,5 +1,6 @@
 //! Integration tests: one private PostgreSQL for the whole run, one database for each test.
 
+mod briefly;
 mod capture;
 mod carried;
 mod cases;

@@ -16,12 +16,18 @@ use crate::database::registry::in_schema;
 use crate::database::retry::Backoff;
 use crate::database::session::is_shared;
 use crate::database::{DatabaseError, Endpoint, SqlError};
+use crate::state::quote_literal;
 
 const TAKE: &str = include_str!("take.sql");
 const TRY: &str = include_str!("try.sql");
 const GIVE_BACK: &str = include_str!("give_back.sql");
 const UNLOCK: &str = include_str!("unlock.sql");
 const ANNOUNCE: &str = include_str!("announce.sql");
+
+/// The name by which a session keeps [`TAKE`], and what it takes.
+const KEPT: &str = "datamart_take (bigint[], text[], text, text, text)";
+/// Tells the statements that come in the same message whether the lock was got.
+const GOT: &str = ", pg_catalog.set_config('datamart.got', got::text, true)";
 
 /// It says the same few things again and again: to plan them for each lock costs more than to carry them out.
 const PLANNED_ONCE: &str = "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false), \
@@ -35,6 +41,9 @@ pub fn lock_key(registry_schema: &str, project: &str, name: &str) -> i64 {
     digest.iter().take(8).fold(0_i64, |key, byte| (key << 8) | i64::from(*byte))
 }
 
+/// The first lock that was not to be had, and the keys of those that were.
+type Missed = (Option<(String, i64)>, Vec<i64>);
+
 /// A connection of its own that holds advisory locks until they are released, or it ends, however it ends.
 #[derive(Debug)]
 pub struct LockSession {
@@ -46,6 +55,8 @@ pub struct LockSession {
     host: String,
     application: String,
     held: Vec<(String, i64)>,
+    /// It keeps statements by name, so that several go in one message.
+    keeps: bool,
 }
 
 impl LockSession {
@@ -81,7 +92,47 @@ impl LockSession {
             host: host_name(),
             application: application_name(purpose),
             held: Vec::new(),
+            keeps: false,
         })
+    }
+
+    /// Keeps statements by name, for [`LockSession::try_acquire_then`]: ours, and `others`, each a PREPARE. Where that cannot be, as in a
+    /// registry of another format, it keeps none.
+    pub async fn keep(&mut self, others: &str) {
+        let take = in_schema(TAKE, &self.schema);
+        let sql = format!("PREPARE {KEPT} AS {}\n;{others}", take.replace("{also}", GOT));
+        self.keeps = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.conn).await.is_ok();
+    }
+
+    /// Whether it keeps them.
+    pub fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// Tries once to take the lock `name`, and says `then` in the same message and transaction: statements that do nothing where
+    /// `datamart.got` is not `true`. What they told; `None` where somebody else holds the lock.
+    ///
+    /// # Errors
+    /// What the server says; nothing is held or done then.
+    pub async fn try_acquire_then(&mut self, name: &str, then: &str) -> Result<Option<Vec<PgRow>>, LockError> {
+        let key = lock_key(&self.schema, &self.project, name);
+        let words = [&self.project, &self.host, &self.application].map(|word| quote_literal(word)).join(", ");
+        let sql = format!("EXECUTE datamart_take ('{{{key}}}', ARRAY[{}], {words});{then}", quote_literal(name));
+        let told = match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.conn).await {
+            Ok(told) => told,
+            Err(error) => {
+                // Locks outlive the statement that took them.
+                let _ = self.unlock(&[key]).await;
+                return Err(SqlError::from(error).into());
+            }
+        };
+        match self.missed(&told, &[(name.to_owned(), key)])? {
+            (Some(_), _) => Ok(None),
+            (None, _) => {
+                self.held.push((name.to_owned(), key));
+                Ok(Some(told))
+            }
+        }
     }
 
     /// Takes the lock `name`, trying for `wait` (zero tries once).
@@ -215,9 +266,18 @@ impl LockSession {
             }
             Ok(rows) => rows,
         };
+        let (missed, got) = self.missed(&rows, wanted)?;
+        if missed.is_some() && !got.is_empty() {
+            self.give_back(&got).await?;
+        }
+        Ok(missed)
+    }
+
+    /// Which of the wanted locks was not to be had, and the keys of those that were got.
+    fn missed(&self, told: &[PgRow], wanted: &[(String, i64)]) -> Result<Missed, LockError> {
         let mut got = Vec::new();
         let mut missed = None;
-        for row in rows {
+        for row in told.iter().filter(|row| row.try_column("got").is_ok()) {
             let key: i64 = row.try_get("key").map_err(SqlError::from)?;
             let pid: i32 = row.try_get("pid").map_err(SqlError::from)?;
             if pid != self.pid {
@@ -229,14 +289,11 @@ impl LockSession {
                 missed = missed.or_else(|| wanted.iter().find(|(_, wanted)| *wanted == key).cloned());
             }
         }
-        if missed.is_some() && !got.is_empty() {
-            self.give_back(&got).await?;
-        }
-        Ok(missed)
+        Ok((missed, got))
     }
 
     async fn take(&mut self, wanted: &[(String, i64)]) -> Result<Vec<PgRow>, SqlError> {
-        let statement = self.with_names(TAKE, wanted);
+        let statement = self.with_names(&TAKE.replace("{also}", ""), wanted);
         Ok(statement.fetch_all(&mut self.conn).await?)
     }
 

@@ -7,4 +7,4 @@ noted AS (
   ON CONFLICT (key) DO UPDATE
   SET project = excluded.project, name = excluded.name, pid = excluded.pid, host = excluded.host,
       application = excluded.application, since = excluded.since)
-SELECT key, got, pg_backend_pid() AS pid FROM tried
+SELECT key, got, pg_backend_pid() AS pid{also} FROM tried

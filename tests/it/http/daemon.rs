@@ -48,10 +48,16 @@ fn start(database: &Database, folder: &Folder) -> Daemon {
 
 impl Daemon {
     fn ask(&self, method: &str, path: &str) -> (u16, Value) {
+        self.send(method, path, "")
+    }
+
+    fn send(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(&self.address).expect("a connection");
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: 0\r\n\r\n",
-            self.address
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
         );
         stream.write_all(request.as_bytes()).expect("to send");
         let mut answer = String::new();
@@ -107,6 +113,14 @@ fn a_daemon_is_asked_and_answers() {
         assert_eq!(daemon.ask("POST", "/api/v1/marts/sales/refresh?wait=true").0, 200);
         let follows = async || daemon.ask("GET", "/api/v1/marts/total/rows").1["rows"][0]["n"] == 12;
         crate::support::wait::until("the other follows", follows).await;
+        // A schedule that was changed beside the manifests shows as drift, until it is what they say.
+        let (status, told) = daemon.send("PUT", "/api/v1/marts/total/schedule", r#"{"schedule": "30 2 * * *"}"#);
+        assert_eq!(status, 200, "{told:#}");
+        let drift = || daemon.ask("GET", "/api/v1/drift").1["drift"].clone();
+        let differs = async || drift()[0]["address"] == "public.total" && drift()[0]["aspect"] == "schedule";
+        crate::support::wait::until("the changed schedule is drift", differs).await;
+        assert_eq!(daemon.send("PUT", "/api/v1/marts/total/schedule", r#"{"schedule": null}"#).0, 200);
+        crate::support::wait::until("nothing differs any more", async || drift() == serde_json::json!([])).await;
         let (code, log) = daemon.end();
         assert_eq!(code, Some(0), "{log}");
         assert!(!log.contains(TOKEN), "{log}");

@@ -1,6 +1,7 @@
 //! What is told: marts, health, plans, the scheduler, the page; and what holds instead of a manifest.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::Utc;
 use datamart::reconcile::{Leadership, Vitals};
@@ -41,6 +42,30 @@ fn marts_as_the_commands_tell_them() {
         let versions = rig.get("/api/v1/marts/snap/versions").await.of(200);
         assert_eq!((&versions["current"], &versions["versions"][0]["version"]), (&json!(1), &json!(1)));
         rig.get("/api/v1/marts/sales/versions").await.of(409);
+    });
+}
+
+/// A daemon that starts with wrong manifests refreshes what was applied, and tells of it.
+#[test]
+fn without_manifests_metrics_go_by_what_was_applied() {
+    run(async {
+        let rig = Rig::shop().await;
+        let of = |text: &str| -> Vec<String> {
+            let told = text.lines().filter(|line| line.starts_with("datamart_freshness{"));
+            told.map(str::to_owned).collect()
+        };
+        let before = of(&rig.get("/metrics").await.text());
+        assert!(before.iter().any(|line| line.contains("public.sales")), "{before:?}");
+        rig.vitals.send_modify(|vitals| {
+            // What was counted is told again while the daemon has as much to do.
+            vitals.running = 7;
+            let mut desired = vitals.desired.as_deref().expect("manifests").clone();
+            desired.marts.clear();
+            vitals.desired = Some(Arc::new(desired));
+        });
+        let after = rig.get("/metrics").await.text();
+        assert!(after.contains("datamart_running 7"), "{after}");
+        assert_eq!(of(&after), before);
     });
 }
 
