@@ -17,6 +17,7 @@ mod history;
 mod items;
 mod many;
 mod matview;
+mod method;
 mod noticed;
 mod one;
 mod outcome;
@@ -51,6 +52,7 @@ pub use facts::{facts, paused};
 pub use history::DURATION_BOUNDS;
 pub use items::items;
 pub use many::refresh;
+pub use method::Method;
 pub use noticed::{Noticed, marts_behind, noticed, renew_logs};
 pub use part::Part;
 pub use prune::prune;
@@ -60,55 +62,6 @@ pub use space::{Tidied, tidy_logs};
 pub use verify::{Verified, verify};
 pub use version::{Series, another_version};
 pub use workers::Workers;
-
-/// How new data comes into a mart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// REFRESH MATERIALIZED VIEW: readers wait.
-    Plain,
-    /// REFRESH MATERIALIZED VIEW CONCURRENTLY: they do not.
-    Concurrently,
-    /// Built aside, the differences written.
-    Merge,
-    /// Built aside, the table exchanged.
-    Swap,
-    /// The newest part of the time is computed again.
-    Window,
-    /// Rows beyond the newest one are added.
-    Append,
-    /// Rows of the query are merged in by a key.
-    Upsert,
-    /// The rows whose key a change of a source may affect are computed again.
-    Changes,
-    /// The partitions of the newest part of the time are built aside, and exchanged where they differ.
-    Partition,
-    /// All partitions are: to who asks it is an exchange as that of a table.
-    #[serde(rename = "swap")]
-    Exchange,
-}
-
-impl Method {
-    /// The word history and programs use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Concurrently => "concurrently",
-            Self::Merge => "merge",
-            Self::Swap | Self::Exchange => "swap",
-            Self::Window => "window",
-            Self::Append => "append",
-            Self::Upsert => "upsert",
-            Self::Changes => "changes",
-            Self::Partition => "partition",
-        }
-    }
-
-    /// Whether it computes all rows of a mart.
-    pub fn is_whole(self) -> bool {
-        matches!(self, Self::Plain | Self::Concurrently | Self::Merge | Self::Swap | Self::Exchange)
-    }
-}
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
