@@ -171,8 +171,7 @@ pub struct Run {
 impl Run {
     /// Why the mart follows no changes from now on, where this run found out that its rows were wrong.
     pub fn demoted(&self) -> Option<&str> {
-        let verified = self.decision.as_ref().and_then(|decision| decision.get("verified"));
-        (verified == Some(&serde_json::Value::Bool(false))).then_some(self.reason.as_str())
+        self.decision.as_ref()?.get("verified").filter(|is| **is == false).map(|_| self.reason.as_str())
     }
 }
 
