@@ -98,15 +98,18 @@ fn query() -> impl Strategy<Value = String> {
 
 fn mart() -> impl Strategy<Value = Mart> {
     let kind = prop_oneof![Just(Kind::View), Just(Kind::MaterializedView)];
-    let column = option::of(text()).prop_map(|description| ColumnDecl { description, not_null: false });
+    // An empty description is none.
+    let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let column = option::of(text()).prop_map(move |text| ColumnDecl { description: said(text), not_null: false });
     let texts = (option::of(text()), option::of(name()), option::of(name()));
     let schedule = prop_oneof![Just(vec![]), Just(vec!["1h"]), Just(vec!["0 4 * * *", "@daily"])];
     let zone = prop_oneof![Just("UTC"), Just("Europe/Berlin")];
     let refresh = (schedule, zone, prop_oneof![Just(None), Just(Some(false))]);
     let lists = (indexes(), grants(), btree_map(name(), column, 0..3));
-    (kind, query(), texts, parameters(), refresh, lists).prop_map(|(kind, query, texts, with, refresh, lists)| {
+    (kind, query(), texts, parameters(), refresh, lists).prop_map(move |(kind, query, texts, with, refresh, lists)| {
         let desired = loaded(&[project()]);
         let (description, owner, tablespace) = texts;
+        let description = said(description);
         let (indexes, grants, columns) = lists;
         let (schedule, zone, concurrent) = refresh;
         let mut mart = Mart { query, description, grants, columns, ..blank(kind, "s", "m", &desired) };
