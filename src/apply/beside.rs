@@ -7,8 +7,9 @@ use sqlx::{PgConnection, Row};
 
 use super::execute::{Worker, frame};
 use super::{ApplyError, Event};
-use crate::build::{Frame, Needed, Together, remove_leftovers, together};
+use crate::build::{Needed, Together, remove_leftovers, together};
 use crate::database::SqlError;
+use crate::database::lock::still_held;
 use crate::plan::{Plan, Record, RecordRow, Step};
 use crate::state::{Fingerprint, NOT_FILLED, QName, aside_mark, next_name};
 
@@ -26,6 +27,7 @@ pub(super) async fn fill(
         reads: &reads,
         purpose: format!("fill {}", first.mart),
         sessions: worker.by.sessions.as_ref().map(|(endpoint, number)| (endpoint, *number)),
+        holder: worker.by.holder,
     };
     let tell = RefCell::new(events);
     let tell = |at: usize| {
@@ -43,12 +45,21 @@ pub(super) async fn fill(
 }
 
 /// Removes what an apply that failed had begun to fill: nobody can go on with it. What cannot be removed now is by the next plan.
-pub(super) async fn clear(conn: &mut PgConnection, plan: &Plan) {
+pub(super) async fn clear(conn: &mut PgConnection, plan: &Plan, holder: Option<i32>) {
+    // Without our locks it may be another's.
+    if let Some(pid) = holder
+        && !still_held(&mut *conn, pid).await.unwrap_or_default()
+    {
+        return;
+    }
     let begun: BTreeSet<&str> = plan.steps.iter().filter(|s| s.beside).map(|s| s.mart.as_str()).collect();
     for record in plan.records.iter().filter(|record| begun.contains(record.mart.to_string().as_str())) {
         let name = record.mart.sibling(next_name(&record.mart.name));
         if is_begun(conn, &plan.project, &name).await.unwrap_or_default() {
-            let removed = remove_leftovers(conn, &record.mart, Needed::No, &Frame::default()).await;
+            // Whoever reads it is waited for as long as by any step.
+            let mart = record.mart.to_string();
+            let brief = plan.steps.iter().find(|step| step.beside && step.mart == mart).map(frame).unwrap_or_default();
+            let removed = remove_leftovers(conn, &record.mart, Needed::No, &brief).await;
             if let Err(error) = removed {
                 tracing::debug!(%error, %name, "what was begun to be filled was not removed");
             }

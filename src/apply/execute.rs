@@ -64,7 +64,7 @@ pub async fn apply(
     let outcome = worker.run(events).await;
     let done = std::mem::take(&mut worker.done);
     if outcome.is_err() {
-        beside::clear(conn, plan).await;
+        beside::clear(conn, plan, by.holder).await;
     }
     if let Some(id) = id {
         let closed = ledger::finish(conn, registry, id, &done, outcome.as_ref().err()).await;

@@ -9,10 +9,13 @@ use super::{CompileError, Compiled, CompiledMart, Failure};
 use crate::database::{ErrorKind, SqlError};
 use crate::manifest::DesiredMart;
 use crate::sql::changes::{self, Function, Known, Obstacle, Table, View};
-use crate::state::{Changes, IncrementalMethod, Kind, Mart, Part, QName};
+use crate::state::{Changes, IncrementalMethod, Kind, Mart, Part, QName, Strategy};
 
 /// What to write instead, where a query cannot follow changes.
 const HELP: &str = "change the query, or say `method = \"window\"`, \"append\" or \"upsert\" under [refresh.incremental], or `strategy = \"full\"`";
+
+/// What to write instead, where rows have to be exact at any time.
+const HELP_OF_EXACT: &str = "change the query, or take `fresh = true` or `strategy = \"on_commit\"` out: rows are exact at any time only where changes tell them";
 
 /// What to write instead, where the partitions that changes touch cannot be told.
 const HELP_OF_PARTITIONS: &str =
@@ -109,7 +112,12 @@ fn key(mart: &Mart) -> Vec<String> {
 
 fn failure(mart: &Mart, obstacle: &Obstacle) -> Failure {
     let message = format!("{} cannot follow what changes: {obstacle}", mart.name);
-    let help = if told_by(mart).is_some() { HELP_OF_PARTITIONS } else { HELP };
+    let exact = mart.refresh.fresh || mart.refresh.strategy == Strategy::OnCommit;
+    let help = match told_by(mart) {
+        Some(_) => HELP_OF_PARTITIONS,
+        None if exact => HELP_OF_EXACT,
+        None => HELP,
+    };
     let error = SqlError::new(ErrorKind::Syntax, message).hinted(help).at(changes::place(&mart.query, obstacle));
     Failure { mart: mart.name.clone(), index: None, check: None, key: None, error }
 }

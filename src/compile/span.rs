@@ -9,7 +9,7 @@ use crate::database::SqlError;
 use crate::manifest::DesiredMart;
 use crate::sql::changes::spanned;
 use crate::sql::near;
-use crate::state::{Changes, Mart, TimeType, quote_ident};
+use crate::state::{Changes, Mart, QName, TimeType, quote_ident};
 
 /// Asks the queries of marts where their partitions begin and end. It computes their rows: `start` spares it where a default takes
 /// what is beyond.
@@ -23,7 +23,10 @@ pub(super) async fn spans(
     for mart in marts.iter().map(|desired| &desired.mart) {
         let Some(column) = asked(mart, compiled) else { continue };
         sqlx::raw_sql("SAVEPOINT datamart_span").execute(&mut *conn).await?;
+        // What comes with this plan has other rows than what stands under its name.
+        let anew = |name: &QName| compiled.marts.contains_key(name);
         let divided = compiled.marts.get(&mart.name).and_then(|is| is.divided.as_ref());
+        let divided = divided.filter(|of| !of.sources.iter().map(|source| &source.table).chain(&of.views).any(anew));
         let asked = ask(conn, mart, scratch, &column, divided).await;
         let (span, undo) = match asked {
             Ok(span) => (span, "RELEASE SAVEPOINT datamart_span; RESET ROLE"),
@@ -83,7 +86,8 @@ async fn ask(
 fn of_source(changes: &Changes, column: &str) -> Option<String> {
     let key = changes.key.iter().find(|key| key.name == column)?;
     let [source] = changes.sources.as_slice() else { return None };
-    let (_, name) = key.range.as_ref()?.column.rsplit_once('.')?;
+    let column = key.range.as_ref()?.column.as_str();
+    let name = column.rsplit_once('.').map_or(column, |(_, name)| name);
     let known = source.columns.iter().any(|column| quote_ident(&column.name) == name);
     let (of_key, step, table) = (&key.type_name, &key.range.as_ref()?.step, &source.table);
     // What is told apart by time is read whole at either end.

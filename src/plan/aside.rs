@@ -43,9 +43,11 @@ impl<'a> Builder<'a> {
             self.schema(&decision.target.mart.name, decision.target.mart.owner.as_ref());
         }
         let from = self.out.steps.len();
-        for decision in members.iter().filter(|d| d.builds()) {
-            self.build(decision, aside, decision.fills_beside(members));
-        }
+        // Those read none of the others. What is committed before their rows are there would have no mark.
+        let built = members.iter().copied().filter(|decision| decision.builds());
+        let (beside, others): (Vec<&Decision<'_>>, Vec<_>) = built.partition(|decision| decision.fills_beside(members));
+        beside.into_iter().for_each(|decision| self.build(decision, aside, true));
+        others.into_iter().for_each(|decision| self.build(decision, aside, false));
         self.checks(members, aside);
         if aside.is_empty() {
             return;

@@ -66,7 +66,7 @@ pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live
             Fix::ReplaceIndex(index) => next(index) == *name,
             _ => false,
         });
-        let again = again || keyed.as_ref() == Some(name);
+        let again = again || (is.constraint.is_none() && keyed.as_ref() == Some(name));
         let taken_over = !is.valid && applied.indexes.get(name) == Some(is);
         if again || taken_over {
             continue;

@@ -221,10 +221,17 @@ impl Agenda {
         self.pass.is_some()
     }
 
-    /// Sources of these marts were written to. A pass has no later when it might be quiet: that time is over.
-    pub fn changed(&mut self, marts: &BTreeSet<QName>) {
-        let now = self.pass.map_or_else(Utc::now, |pass| pass - TimeDelta::days(1));
-        marts.iter().for_each(|mart| self.queue.changed(mart, Cause::Change, now));
+    /// Sources of these marts were written to. A pass has no later when it might be quiet: what its first look finds is due, and what
+    /// is written while it works is not its business.
+    pub fn changed(&mut self, marts: &BTreeSet<QName>, first: bool) {
+        let now = self.now();
+        for mart in marts {
+            match (self.is_pass(), first) {
+                (false, _) => self.queue.changed(mart, Cause::Change, now),
+                (true, true) => self.queue.changed_before(mart, now),
+                (true, false) => {}
+            }
+        }
     }
 
     /// What is watched follows from the marts.

@@ -37,7 +37,8 @@ pub async fn execute(
     let schema = &project.registry_schema;
     match project.max_size() {
         None => {
-            let number = usize::try_from(project.limits.parallel_refreshes).unwrap_or(1);
+            let sessions = project.database.connections.saturating_sub(1);
+            let number = usize::try_from(project.limits.parallel_refreshes.min(sessions).max(1)).unwrap_or(1);
             let by = By { sessions: Some((endpoint.clone(), number)), ..by.clone() };
             apply::apply(conn, plan, schema, &by, events).await
         }

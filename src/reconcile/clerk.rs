@@ -146,10 +146,11 @@ impl Clerk {
             return;
         }
         let Some(desk) = &mut self.desk else { return };
+        let first = self.touch.is_first();
         let looked = async { self.touch.look(desk.connection().await?, &self.rows.registry, &self.rows.project).await };
         let looked = brief(looked).await;
         let marts = self.said("looking which sources changed", looked).unwrap_or_default();
-        self.agenda.changed(&marts);
+        self.agenda.changed(&marts, first);
         let Some(desk) = &mut self.desk else { return };
         let tidied = async { self.touch.tidy(desk.connection().await?, &self.rows.registry, &self.rows.project).await };
         let tidied = brief(tidied).await;

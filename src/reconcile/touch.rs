@@ -56,6 +56,11 @@ impl Touch {
         self.tidy_at = (!logs.is_empty()).then(|| self.tidy_at.unwrap_or_else(Instant::now));
     }
 
+    /// Whether nobody has looked yet at what is watched.
+    pub fn is_first(&self) -> bool {
+        self.snapshot.is_none()
+    }
+
     /// When to look; `None`: nothing is watched, and nothing is logged.
     pub fn at(&self) -> Option<Instant> {
         self.at.into_iter().chain(self.tidy_at).min()

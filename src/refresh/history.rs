@@ -10,7 +10,7 @@ use super::{Item, Method, Options, Run, RunStatus, before_totals};
 use crate::build;
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
-use crate::state::quote_literal;
+use crate::state::{QName, quote_literal};
 
 /// Bounds of the counted durations, in seconds; what took longer is counted beyond the last one.
 pub const DURATION_BOUNDS: [f64; 15] =
@@ -93,7 +93,8 @@ async fn open(
 /// Keeps the statement that opens a row, for [`beginning_kept`].
 pub(super) fn keep_beginning(registry: &str) -> String {
     let types = "text, text, text, text, text, timestamptz, text, text, text, bigint, text, timestamptz, int";
-    let text = in_schema(include_str!("sql/begin_alone.sql"), registry);
+    let totals = quote_literal(&QName::new(registry, "totals").to_string());
+    let text = in_schema(include_str!("sql/begin_alone.sql"), registry).replace("{totals}", &totals);
     format!("PREPARE datamart_begin ({types}) AS {text}\n;")
 }
 

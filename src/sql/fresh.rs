@@ -109,7 +109,7 @@ pub(super) fn position(view: &FreshView<'_>) -> String {
             "\n  AND (SELECT count(*) FROM {registry}.captures AS c{sentinel}\n      \
              WHERE c.project = {} AND (c.schema, c.name, c.files) IN ({})\n        \
              AND p.fingerprint::jsonb -> 'sources' @> pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object(\n          \
-             'table', pg_catalog.format('%I.%I', c.schema, c.name), 'generation', c.generation, 'noticed', true))) = {}",
+             'table', pg_catalog.format('%I.%I', c.schema, c.name), 'generation', c.generation))) = {}",
             quote_literal(view.project),
             logs.join(", "),
             logs.len()

@@ -23,7 +23,8 @@ pub fn newest_of_time(relation: &QName, column: &str, type_name: &str) -> Option
     ))
 }
 
-/// The greatest time in a column, as a moment in UTC that programs read (RFC 3339); NULL where there is none or it is infinite.
+/// The greatest time in a column, as a moment in UTC that programs read (RFC 3339); NULL where there is none, or where
+/// it is infinite or no year of four digits.
 /// What has no zone is a time on the clock of `zone`. `None` where the column's type is not of time.
 pub fn newest_moment(column: &str, type_name: &str, zone: &str) -> Option<String> {
     let newest = format!("pg_catalog.max({})", quote_ident(column));
@@ -32,7 +33,7 @@ pub fn newest_moment(column: &str, type_name: &str, zone: &str) -> Option<String
         _ => format!("({newest}::timestamp AT TIME ZONE {})", quote_literal(zone)),
     };
     Some(format!(
-        "CASE WHEN pg_catalog.isfinite({newest}) \
+        "CASE WHEN {newest} > '0001-01-02' AND {newest} < '9999-12-31' \
          THEN (pg_catalog.to_jsonb({moment} AT TIME ZONE 'UTC') #>> '{{}}') || '+00:00' END"
     ))
 }
@@ -94,7 +95,7 @@ mod tests {
         assert_eq!(
             newest_moment("Day", "date", "Asia/Tokyo").as_deref(),
             Some(
-                "CASE WHEN pg_catalog.isfinite(pg_catalog.max(\"Day\")) THEN (pg_catalog.to_jsonb((pg_catalog.max(\"Day\")::timestamp \
+                "CASE WHEN pg_catalog.max(\"Day\") > '0001-01-02' AND pg_catalog.max(\"Day\") < '9999-12-31' THEN (pg_catalog.to_jsonb((pg_catalog.max(\"Day\")::timestamp \
                  AT TIME ZONE 'Asia/Tokyo') AT TIME ZONE 'UTC') #>> '{}') || '+00:00' END"
             )
         );

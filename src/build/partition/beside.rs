@@ -73,6 +73,7 @@ pub(super) async fn fill(
         reads: &filling.which.reads,
         purpose: format!("fill {}", mart.name),
         sessions: Some((others.endpoint, others.sessions)),
+        holder: None,
     };
     let next = match together(conn, &what, frame, &|_| {}).await {
         Ok(snapshot) => completed(conn, filling, parts, snapshot, frame, checks).await,

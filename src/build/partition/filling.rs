@@ -310,9 +310,16 @@ pub(super) async fn begin(conn: &mut PgConnection, reads: &[QName], frame: &Fram
         sql += &format!("SET LOCAL lock_timeout = {};{}", frame.lock_timeout_ms, role.unwrap_or_default());
         sql += &format!("LOCK TABLE {} IN ACCESS SHARE MODE;RESET ROLE;RESET lock_timeout", reads.join(", "));
     }
-    match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await {
-        Ok(_) => Ok(()),
-        Err(error) => close(conn, Err(error.into())).await,
+    let begun: Result<(), SqlError> =
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await.map(drop).map_err(Into::into);
+    match begun {
+        // Behind a view stands what its owner may read in part: that is read without a lock.
+        Err(error) if error.is("42501") => {
+            sqlx::raw_sql("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
+            Ok(())
+        }
+        Err(error) => close(conn, Err(error)).await,
+        Ok(()) => Ok(()),
     }
 }
 

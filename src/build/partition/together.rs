@@ -9,6 +9,7 @@ use super::filling::begin;
 use crate::build::copy::close;
 use crate::build::run::{Halted, run};
 use crate::build::session::{Frame, SessionState};
+use crate::database::lock::still_held;
 use crate::database::{Endpoint, ErrorKind, SqlError};
 use crate::state::{QName, quote_literal};
 
@@ -22,6 +23,8 @@ pub struct Together<'a> {
     pub purpose: String,
     /// How to get other sessions, and how many there are with the one that is there.
     pub sessions: Option<(&'a Endpoint, usize)>,
+    /// Whose session holds the locks without which nothing is committed.
+    pub holder: Option<i32>,
 }
 
 /// Runs them, each in whichever session is free, and commits. `begins` is told of each before it begins. Gives the snapshot that
@@ -44,6 +47,11 @@ pub async fn together(
         let next = AtomicUsize::new(0);
         let all = helpers.iter_mut().chain([&mut *conn]);
         try_join_all(all.map(|conn| work(conn, what, &next, frame, begins))).await?;
+        if let Some(pid) = what.holder
+            && !still_held(&mut *conn, pid).await.map_err(at(0))?
+        {
+            return Err(at(0)(SqlError::new(ErrorKind::Cancelled, "its lock was taken away")));
+        }
         for helper in &mut helpers {
             sqlx::raw_sql("COMMIT").execute(helper).await.map_err(|error| at(0)(error.into()))?;
         }
@@ -77,8 +85,8 @@ async fn helped(
     let row = sqlx::query("SELECT pg_catalog.pg_export_snapshot()").fetch_one(&mut *conn).await?;
     let exported: String = row.try_get(0)?;
     for _ in 1..sessions.min(what.statements.len()) {
-        let opened = endpoint.direct().session(&what.purpose).await;
-        let mut helper = opened.map_err(|error| SqlError::new(ErrorKind::Connection, error.to_string()))?;
+        // Those that are there do it as well, in more time.
+        let Ok(mut helper) = endpoint.direct().session(&what.purpose).await else { break };
         let begin =
             format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT {}", quote_literal(&exported));
         sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut helper).await?;

@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 
 use super::super::opaque::Opaque;
 use crate::database::SqlError;
-use crate::state::{ChangeSource, QName, log_segments, quote_ident};
+use crate::state::{ChangeSource, LoggedColumn, QName, log_segments, quote_ident};
 
 /// More rows of a log are not looked at: reading them and their keys would cost as much as computing all rows.
 const MOST: u32 = 200_000;
@@ -130,7 +130,10 @@ fn new_rows(source: &ChangeSource, log: &QName) -> String {
 /// The distinct values in them, an array for each column; a condition may come behind it, and `) AS d` does.
 fn distinct(at: usize, source: &ChangeSource) -> String {
     let values: Vec<String> = (0..source.columns.len()).map(|column| format!("v{column}")).collect();
-    let arrays: Vec<String> = values.iter().map(|v| format!(", pg_catalog.array_agg(d.{v}) AS {v}")).collect();
+    // Arrays of arrays have no order of their own, and those within are to be of one length.
+    let text = |column: &LoggedColumn| if column.type_name.ends_with("[]") { "::pg_catalog.text" } else { "" };
+    let each = values.iter().zip(source.columns.iter().map(text));
+    let arrays: Vec<String> = each.map(|(v, text)| format!(", pg_catalog.array_agg(d.{v}{text}) AS {v}")).collect();
     let distinct = if values.is_empty() { "1".to_owned() } else { values.join(", ") };
     format!(
         "SELECT pg_catalog.count(*) AS n{} FROM (SELECT DISTINCT {distinct} FROM r{at} WHERE mark IS NULL",

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::job::{Cause, Job};
 use super::line::{Due, Line};
-use super::time::{later, seconds};
+use super::time::{earlier, later, seconds};
 use crate::refresh::{Asked, How};
 use crate::state::{QName, Strategy};
 
@@ -333,6 +333,13 @@ impl Entry {
         if self.gate.take_if(|gate| gate.by == Hold::Lasting).is_some() {
             self.failures = 0;
         }
+    }
+
+    /// A source changed so long before `now` that nobody waits for quiet any more.
+    pub fn changed_before(&mut self, cause: Cause, now: DateTime<Utc>) {
+        let policy = &self.job.policy;
+        let wait = seconds(policy.debounce.unwrap_or(DEBOUNCE)).min(seconds(policy.max_wait.unwrap_or(MAX_WAIT)));
+        self.changed(cause, earlier(now, wait));
     }
 
     /// The clock was set back by `step`: nothing waits for what it shows a second time.

@@ -209,6 +209,15 @@ impl Queue {
         }
     }
 
+    /// As [`Queue::changed`], of what was written before `now`: it is due.
+    pub fn changed_before(&mut self, mart: &QName, now: DateTime<Utc>) {
+        self.clock(now);
+        if let Some(&place) = self.places.get(mart) {
+            self.entries[place].changed_before(Cause::Change, now);
+            self.set_timer(place);
+        }
+    }
+
     /// When a mart runs next, where that is a matter of time. One that is due and waits for its turn says when it was due.
     pub fn next_of(&self, mart: &QName) -> Option<DateTime<Utc>> {
         let entry = &self.entries[*self.places.get(mart)?];

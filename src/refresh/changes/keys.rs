@@ -105,9 +105,9 @@ impl Question<'_> {
     }
 
     /// What reads nothing but its parameters is the same every time, whatever they are: a session plans it once. They may come to be
-    /// of other types of the same names, and then it is another one.
+    /// of other types of the same names, and then it is another one; a function of somebody's may give another type.
     fn statement<'q>(&self) -> Query<'q, Postgres, PgArguments> {
-        if self.reads {
+        if self.reads || !self.of.functions.is_empty() {
             return sqlx::query(AssertSqlSafe(self.sql.clone())).persistent(false);
         }
         let types: Vec<String> = self.parameters.iter().map(|parameter| parameter.type_oid().to_string()).collect();
@@ -182,5 +182,11 @@ fn delta(columns: &[LoggedColumn], pending: &Pending, before: usize) -> String {
         return format!("(SELECT {} WHERE false)", columns.collect::<Vec<_>>().join(", "));
     }
     let arrays: Vec<String> = (1..=names.len()).map(|at| format!("pg_catalog.unnest(${})", before + at)).collect();
-    format!("(SELECT d.* FROM ROWS FROM ({}) AS d ({}))", arrays.join(", "), names.join(", "))
+    // Arrays were collected as their texts.
+    let each = columns.iter().zip(&names).map(|(column, name)| match column.type_name.ends_with("[]") {
+        true => format!("d.{name}::{} AS {name}", column.type_name),
+        false => format!("d.{name}"),
+    });
+    let each: Vec<String> = each.collect();
+    format!("(SELECT {} FROM ROWS FROM ({}) AS d ({}))", each.join(", "), arrays.join(", "), names.join(", "))
 }

@@ -7,4 +7,7 @@ INSERT INTO {registry}.refreshes (project, schema, mart, method, reason, status,
                                   epoch, cause, due_at)
 SELECT $1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $13, $10, $11, $12 FROM known
 WHERE NOT known.open AND NOT known.superseded AND pg_catalog.current_setting('datamart.got', true) = 'true'
+  -- Who may not count is found out step by step.
+  AND pg_catalog.has_table_privilege({totals}, 'SELECT') AND pg_catalog.has_table_privilege({totals}, 'INSERT')
+  AND pg_catalog.has_table_privilege({totals}, 'UPDATE')
 RETURNING run AS begun, pg_catalog.set_config('synchronous_commit', 'off', true) AS quick

@@ -167,14 +167,9 @@ pub fn derive(
     {
         return Err(Obstacle::at(name, format!("the column {name} begins with `datamart`, as ours beside it do")));
     }
-    let read =
-        changes.sources.iter().flat_map(|source| &source.columns).map(|column| (&column.name, &column.type_name));
-    let keys = changes.key.iter().map(|key| (&key.name, &key.type_name));
-    if let Some((name, type_name)) = read.chain(keys).find(|(_, type_name)| type_name.ends_with("[]")) {
-        return Err(Obstacle::at(
-            name,
-            format!("{name} is an array ({type_name}), and the values of what changed are collected in one"),
-        ));
+    if let Some(key) = changes.key.iter().find(|key| key.type_name.ends_with("[]")) {
+        let message = format!("{} is an array ({}), and keys are collected in one", key.name, key.type_name);
+        return Err(Obstacle::at(&key.name, message));
     }
     let texts = lowering.views.iter().filter_map(|view| known.views.get(view)).map(|view| view.definition.as_str());
     let made = texts.chain([text]).flat_map(|text| names(text).made).filter_map(|name| known.made.get(&name));

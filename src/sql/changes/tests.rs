@@ -311,7 +311,15 @@ fn queries_within_from() {
     insta::assert_snapshot!(told(
         " SELECT t.tag, count(*) AS n FROM public.orders o, LATERAL unnest(o.tags) t(tag) GROUP BY t.tag",
         "tag text, n bigint"
-    ), @r#"tags is an array (text[]), and the values of what changed are collected in one «tags»"#);
+    ), @r#"
+    key tag
+    0 orders [tags]
+      SELECT DISTINCT t1.tag AS tag FROM {delta:0} AS d, LATERAL unnest(d.tags) AS t1(tag)
+    "#);
+    insta::assert_snapshot!(
+        told(" SELECT o.tags, count(*) AS n FROM public.orders o GROUP BY o.tags", "tags text[], n bigint"),
+        @"tags is an array (text[]), and keys are collected in one «tags»"
+    );
 }
 
 #[test]

@@ -204,3 +204,20 @@ fn columns_that_say_no_time_are_refused() {
     error: 2 problems with this database
     "#);
 }
+
+/// Whoever locks one mart keeps nobody from refreshing the others, and the history says what became of each.
+#[test]
+fn a_lock_on_one_mart_stops_no_other() {
+    let mart = "type = \"table\"\nquery = \"SELECT count(*) AS n FROM orders\"\n";
+    let project = "[project]\nname = \"shop\"\n[database]\nlock_timeout = \"200ms\"\n";
+    let rig = Rig::of(&[("project.toml", project), ("locked.toml", mart), ("other.toml", mart)]);
+    rig.sql("CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)");
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    rig.sql("INSERT INTO orders VALUES (2)");
+    let held = rig.hold("LOCK TABLE locked IN ACCESS EXCLUSIVE MODE");
+    let told = rig.run(&["refresh", "--all", "--format", "json"]).ended(1).json();
+    held.release();
+    assert_eq!(rig.value("SELECT n FROM other"), "2", "{told:#}");
+    let ended = "SELECT string_agg(mart || ' ' || (status = 'success'), ' ' ORDER BY mart) FROM datamart.refreshes";
+    assert_eq!(rig.value(ended), "locked false other true", "{told:#}");
+}

@@ -44,8 +44,9 @@ fn one_pass_that_fails_says_so() {
 #[test]
 fn triggered_marts_are_due_where_their_sources_changed() {
     let mart = "type = \"table\"\nquery = \"SELECT count(*) AS n FROM orders\"\n[refresh]\nstrategy = \"triggered\"\ndebounce = \"20s\"\n";
-    let rig = Rig::of(&[("trg.toml", mart)]);
-    rig.sql("CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)");
+    let daily = "type = \"table\"\nquery = \"SELECT count(*) AS n FROM others\"\n[refresh]\nstrategy = \"scheduled\"\nschedule = \"0 3 * * *\"\n";
+    let rig = Rig::of(&[("trg.toml", mart), ("daily.toml", daily)]);
+    rig.sql("CREATE TABLE others (id int); CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)");
     rig.run(&["daemon", "--once"]).done();
     rig.sql("INSERT INTO orders VALUES (2)");
     let told = rig.run(&["daemon", "--once", "--format", "json"]).done().json();

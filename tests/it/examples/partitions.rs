@@ -24,7 +24,7 @@ fn the_newest_months_are_computed_again() {
     assert_eq!(example.sql(&[WRONG]), "2\n");
     let before = example
         .sql(&["SELECT inhrelid FROM pg_inherits WHERE inhparent = 'transactions_monthly'::regclass ORDER BY 1"]);
-    assert_eq!(example.refresh(&["transactions_monthly", "--full"]), ["public.transactions_monthly success exchange"]);
+    assert_eq!(example.refresh(&["transactions_monthly", "--full"]), ["public.transactions_monthly success swap"]);
     assert_eq!(example.sql(&[WRONG]), "0\n");
     let after = example
         .sql(&["SELECT inhrelid FROM pg_inherits WHERE inhparent = 'transactions_monthly'::regclass ORDER BY 1"]);
