@@ -167,10 +167,6 @@ pub fn derive(
     {
         return Err(Obstacle::at(name, format!("the column {name} begins with `datamart`, as ours beside it do")));
     }
-    if let Some(key) = changes.key.iter().find(|key| key.type_name.ends_with("[]")) {
-        let message = format!("{} is an array ({}), and keys are collected in one", key.name, key.type_name);
-        return Err(Obstacle::at(&key.name, message));
-    }
     let texts = lowering.views.iter().filter_map(|view| known.views.get(view)).map(|view| view.definition.as_str());
     let made = texts.chain([text]).flat_map(|text| names(text).made).filter_map(|name| known.made.get(&name));
     changes.doubts = doubt::doubts(&root, output, &lowering.sources, known);

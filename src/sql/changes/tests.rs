@@ -316,10 +316,6 @@ fn queries_within_from() {
     0 orders [tags]
       SELECT DISTINCT t1.tag AS tag FROM {delta:0} AS d, LATERAL unnest(d.tags) AS t1(tag)
     "#);
-    insta::assert_snapshot!(
-        told(" SELECT o.tags, count(*) AS n FROM public.orders o GROUP BY o.tags", "tags text[], n bigint"),
-        @"tags is an array (text[]), and keys are collected in one «tags»"
-    );
 }
 
 #[test]
