@@ -8,8 +8,8 @@ use datamart::database::{self, Reach};
 use datamart::manifest::{self, Desired, LoadOptions, ManifestError, OnDrift, Prune};
 use datamart::observe::{self, Looked, MartStatus, States};
 use datamart::plan::{Action, HazardKind, Heal, Options, Plan};
-use datamart::reconcile;
 pub use datamart::reconcile::Seen;
+use datamart::reconcile::{self, ReconcileError};
 use datamart::state::{QName, Selector, selector};
 use globset::{Glob, GlobMatcher};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -187,14 +187,18 @@ impl Context {
     /// # Errors
     /// A selector or hazard nobody knows; queries PostgreSQL refuses; what the database lacks.
     pub async fn plan_with(&mut self, seen: &Seen, flags: &PlanFlags) -> Result<Plan> {
+        Ok(self.planned(seen, flags).await??)
+    }
+
+    /// The same, where it matters why there is none.
+    pub async fn planned(&mut self, seen: &Seen, flags: &PlanFlags) -> Result<Result<Plan, ReconcileError>> {
         let mut options = self.options(flags)?;
         options.select = match (&flags.only, &flags.change.select) {
             (Some(only), _) => Some(only.clone()),
             (None, Some(text)) => Some(self.select(seen, text).await?),
             (None, None) => None,
         };
-        let made = reconcile::plan(&mut self.conn, &self.desired, seen, options, flags.show_drift, Utc::now()).await;
-        Ok(made?)
+        Ok(reconcile::plan(&mut self.conn, &self.desired, seen, options, flags.show_drift, Utc::now()).await)
     }
 
     /// The marts that a selector stands for, as the database is now.

@@ -13,9 +13,10 @@ use super::report;
 pub async fn run(globals: &Globals, style: Style) -> Result<Exit> {
     let mut context = Context::open(globals, style, "drift").await?;
     let seen = context.actual().await?;
-    let flags = PlanFlags { show_drift: true, ..PlanFlags::default() };
-    let plan = context.plan_with(&seen, &flags).await?;
-    let items = reconcile::drifted(&context.desired, &seen.actual, plan.drift, &context.ignored()?);
+    let planned = context.planned(&seen, &PlanFlags { show_drift: true, ..PlanFlags::default() }).await?;
+    // What cannot be made is no matter of what differs from what was.
+    let (drift, _) = reconcile::told(planned)?;
+    let items = reconcile::drifted(&context.desired, &seen.actual, drift, &context.ignored()?);
     context.close().await?;
     report::drift::print(&items, style);
     Ok(if items.is_empty() { Exit::Done } else { Exit::Differences })

@@ -61,7 +61,7 @@ pub struct CommandError {
 pub struct Findings(pub Vec<CheckResult>);
 
 /// The way of all functions here.
-pub type Result<T> = std::result::Result<T, CommandError>;
+pub type Result<T, E = CommandError> = std::result::Result<T, E>;
 
 impl CommandError {
     /// An error of this kind.
@@ -363,7 +363,7 @@ impl From<LockError> for CommandError {
 
 impl From<PlanError> for CommandError {
     fn from(error: PlanError) -> Self {
-        let PlanError::Problems { problems } = &error;
+        let PlanError::Problems { problems, .. } = &error;
         let message = format!("{} with this database", count(problems.len(), "problem"));
         Self { problems: problems.iter().map(at_key).collect(), ..Self::new("plan", message) }
     }

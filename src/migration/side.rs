@@ -54,7 +54,7 @@ impl<'a> Side<'a> {
                     side.refused = plan.refused;
                     return side;
                 }
-                Err(PlanError::Problems { problems }) => {
+                Err(PlanError::Problems { problems, .. }) => {
                     let before = without.len();
                     without.extend(problems.iter().map(|problem| problem.mart.clone()));
                     side.problems.extend(problems);

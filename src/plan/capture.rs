@@ -10,7 +10,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::told::step;
-use self::told::{change, drifted, log_drifted};
+use self::told::{by_owner, change, drifted, granted, log_drifted};
 use self::world::{Need, Needs, World, whole};
 use super::log::{attach_log, create_log, detach_log, poison_log};
 use super::{Change, Drift, Hazard, HazardKind, Heal, Options, PlanProblem, Step};
@@ -204,7 +204,7 @@ impl Capture {
                 continue;
             }
             if !part.owned {
-                self.not_ours(member, part, &attach_log(&log, member), need, asked);
+                self.not_ours(member, part, &by_owner(&log, member, asked.actual), need, asked);
                 continue;
             }
             if as_wanted && !made_again && member == table {
@@ -285,15 +285,15 @@ impl Capture {
         let selected = need.marts.iter().filter(|mart| asked.options.selects(mart));
         let Some(declared) = selected.filter_map(|mart| declared(mart, asked)).next() else { return };
         let triggered = whole(declared).refresh.strategy == Strategy::Triggered;
-        let (owner, user) = (&source.owner, &asked.actual.server.user);
         self.problems.push(PlanProblem {
             mart: whole(declared).name.clone(),
             file: declared.file.clone(),
             key: if triggered { "refresh.strategy" } else { "refresh.incremental" }.to_owned(),
             message: format!(
-                "it follows changes of {table}, which belongs to {owner}: only its owner can make the triggers"
+                "it follows changes of {table}, which belongs to {}: only its owner can make the triggers",
+                source.owner
             ),
-            help: format!("GRANT {} TO {}, or run as {0}: {}", quote_ident(owner), quote_ident(user), sql.join("; ")),
+            help: granted(&source.owner, &asked.actual.server.user, sql),
         });
     }
 

@@ -47,8 +47,11 @@ pub fn plan(
     problems.append(&mut keep.problems);
     problems.extend(fresh::problems(desired, compiled, actual, |mart| options.selects(mart)));
     let kept = kept::refusals(&decisions, actual);
+    let mut drift = decisions.drift;
+    drift.append(&mut capture.drift);
+    drift.append(&mut keep.drift);
     if !problems.is_empty() {
-        return Err(PlanError::Problems { problems });
+        return Err(PlanError::Problems { problems, drift });
     }
     let mut refused = decisions.refused;
     refused.extend(kept);
@@ -67,9 +70,6 @@ pub fn plan(
     let mut assembly = assemble(&decisions.marts, &transactions, &dropped, actual, desired);
     assembly.around(&capture, desired);
     assembly.kept(&mut keep, desired);
-    let mut drift = decisions.drift;
-    drift.append(&mut capture.drift);
-    drift.append(&mut keep.drift);
     let wholes = wholes(desired, actual);
     let mut changes = fold::changes(&decisions.marts, &wholes, &versioned.news, &assembly.adopted, actual);
     changes.extend(dropped.iter().filter_map(|recorded| deletion(recorded)));

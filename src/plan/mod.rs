@@ -155,5 +155,7 @@ pub enum PlanError {
     Problems {
         /// All of them.
         problems: Vec<PlanProblem>,
+        /// What differs all the same from what was applied.
+        drift: Vec<Drift>,
     },
 }

@@ -14,7 +14,7 @@ use crate::catalog::{Actual, STALLED};
 use crate::database::Endpoint;
 use crate::database::registry::{Owner, audit, in_schema};
 use crate::manifest::{Desired, OnDrift};
-use crate::plan::{self, Drift, Heal, Plan};
+use crate::plan::{self, Drift, Heal, Plan, PlanError};
 use crate::state::QName;
 
 const HEALS: &str = include_str!("sql/heals.sql");
@@ -34,6 +34,20 @@ pub fn drifted(desired: &Desired, actual: &Actual, drift: Vec<Drift>, ignored: &
     items.sort_by(|a, b| (&a.address, &a.aspect, &a.message).cmp(&(&b.address, &b.aspect, &b.message)));
     items.dedup_by(|a, b| a.address == b.address && a.aspect == b.aspect && a.message == b.message);
     items
+}
+
+/// What differs from what was applied, whether or not what is declared can be made, and the plan.
+///
+/// # Errors
+/// Why nothing can be told.
+pub fn told(planned: Result<Plan, ReconcileError>) -> Result<(Vec<Drift>, Result<Plan, PlanError>), ReconcileError> {
+    match planned {
+        Ok(plan) => Ok((plan.drift.clone(), Ok(plan))),
+        Err(ReconcileError::Plan(PlanError::Problems { problems, drift })) => {
+            Ok((drift, Err(PlanError::Problems { problems, drift: Vec::new() })))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Looks for drift, puts back what the policy says, and keeps in the registry what is left. What was found stands in `found` even
@@ -56,8 +70,16 @@ pub(super) async fn look(
     record::prepare(&mut conn, &desired.project.registry_schema).await?;
     let options = attempt::options(desired, endpoint, Heal::Nothing)?;
     let ignored = options.ignore.clone();
-    let plan = planning::plan(&mut conn, desired, &seen, options, true, now).await?;
-    found.found = drifted(desired, &seen.actual, plan.drift.clone(), &ignored);
+    let planned = planning::plan(&mut conn, desired, &seen, options, true, now).await;
+    let (differs, planned) = told(planned)?;
+    found.found = drifted(desired, &seen.actual, differs, &ignored);
+    let plan = match planned {
+        Ok(plan) => plan,
+        Err(error) => {
+            found.seen = Some(seen);
+            return keep(&mut conn, desired, now, found).await.and(Err(error.into()));
+        }
+    };
     let healed = match desired.project.policy.on_drift {
         OnDrift::Heal if !found.found.is_empty() => {
             heal(&mut conn, endpoint, desired, (&seen, &plan), by, now, found).await

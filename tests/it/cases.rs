@@ -167,7 +167,7 @@ impl Stage {
         let mut conn = database.session().await;
         let plan = match project::plan(&mut conn, desired, options).await {
             Ok(plan) => plan,
-            Err(PlanError::Problems { problems }) => {
+            Err(PlanError::Problems { problems, .. }) => {
                 let mut text = String::new();
                 for problem in problems {
                     let _ = writeln!(

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::catalog::Trigger;
+use crate::catalog::{Actual, Trigger};
 use crate::manifest::Desired;
 use crate::plan::log::{attach_log, create_log};
 use crate::plan::{Action, Change, Drift, Step, drift};
-use crate::state::{ChangeLog, Kind, Mart, QName};
+use crate::state::{ChangeLog, Kind, Mart, QName, quote_ident};
 
 pub(super) fn change(table: &QName, reason: &str, before: &str, after: &str) -> Change {
     Change {
@@ -55,6 +55,24 @@ fn item(mart: &Mart, log: &ChangeLog, message: String, expected: String, actual:
         expected: Some(expected),
         actual: actual.map(str::to_owned),
     })
+}
+
+/// What a table's owner can run instead of whoever plans: nothing before the log is there that the triggers write to.
+pub(super) fn by_owner(log: &ChangeLog, member: &QName, actual: &Actual) -> Vec<String> {
+    match actual.captures.logs.contains_key(&log.table) {
+        true => attach_log(log, member),
+        false => Vec::new(),
+    }
+}
+
+/// How `user` gets triggers on a table of `owner`: once they are made the grant may go again.
+pub(super) fn granted(owner: &str, user: &str, by_owner: &[String]) -> String {
+    let owner = quote_ident(owner);
+    let instead = match by_owner.is_empty() {
+        true => String::new(),
+        false => format!(", or run as {owner}: {}", by_owner.join("; ")),
+    };
+    format!("GRANT {owner} TO {}; it can be revoked once the triggers are made{instead}", quote_ident(user))
 }
 
 /// A statement about a table, told under its name.

@@ -156,3 +156,16 @@ fn the_age_of_a_view_is_not_made_up() {
     let stats = rig.run(&["stats", "v"]).done();
     assert!(stats.out().contains("stale"), "{}", stats.out());
 }
+
+/// What cannot be made, since a name is taken, is no matter of what differs from what was applied.
+#[test]
+fn a_relation_renamed_by_hand_is_drift_though_its_key_has_the_name() {
+    let rig = Rig::of(&[("kept.toml", &mart(""))]);
+    rig.sql(ORDERS);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    rig.sql("ALTER TABLE kept RENAME TO kept_old");
+    let drift = rig.run(&["drift"]).ended(2);
+    assert!(drift.out().starts_with("! public.kept (table): its relation was removed\n"), "{}", drift.out());
+    let plan = rig.run(&["plan"]).ended(1);
+    assert!(plan.err().contains("public.kept_pkey exists and is an index of public.kept_old"), "{}", plan.err());
+}
