@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use sqlx::{PgConnection, Row};
 
-use super::execute::{Worker, frame};
+use super::execute::Worker;
+use super::units::frame;
 use super::{ApplyError, Event};
 use crate::build::{Needed, Together, remove_leftovers, together};
 use crate::database::SqlError;

@@ -8,7 +8,8 @@ use super::beside;
 use super::positions::Positions;
 use super::still::still;
 use super::told::told;
-use super::units::{Unit, units};
+use super::undo::undo;
+use super::units::{Unit, frame, units};
 use super::{Applied, ApplyError, By, Event, ledger, record, room};
 use crate::build::{self, Frame, Halted, SessionState, Tries};
 use crate::catalog::{Relation, introspect};
@@ -60,10 +61,12 @@ pub async fn apply(
         was,
         changed,
         positions: Positions::default(),
+        undoable: Vec::new(),
     };
     let outcome = worker.run(events).await;
     let done = std::mem::take(&mut worker.done);
-    if outcome.is_err() {
+    if let Err(error) = &outcome {
+        undo(worker.conn, &worker.undoable, error).await;
         beside::clear(conn, plan, by.holder).await;
     }
     if let Some(id) = id {
@@ -121,6 +124,8 @@ pub(super) struct Worker<'a> {
     changed: BTreeSet<String>,
     /// Where the marts stand that it fills.
     positions: Positions,
+    /// What ran alone for marts that are not done, and can be taken back.
+    undoable: Vec<&'a Step>,
 }
 
 impl Worker<'_> {
@@ -131,6 +136,7 @@ impl Worker<'_> {
             self.positions.before(self.conn, whose, (unit.steps(), &plan.records)).await?;
             match unit {
                 Unit::Alone(step) => {
+                    self.undoable.extend(step.undo.is_some().then_some(step));
                     self.step(step, None, events).await?;
                     self.stays_aside(&[step]);
                     events(Event::Committed { marts: Vec::new() });
@@ -146,11 +152,10 @@ impl Worker<'_> {
                     let marts: Vec<String> = marts.map(ToString::to_string).collect();
                     self.aside.retain(|built| !marts.contains(built));
                     self.stays_aside(&steps);
+                    self.undoable.retain(|step| !records.iter().any(|record| record.mart.to_string() == step.mart));
                     self.done.marts.extend(marts.iter().cloned());
-                    let logs = steps
-                        .iter()
-                        .filter(|step| records.is_empty() && step.publication)
-                        .map(|step| step.mart.clone());
+                    let log = |step: &&&Step| records.is_empty() && step.publication && !self.is_mart(step);
+                    let logs: Vec<String> = steps.iter().filter(log).map(|step| step.mart.clone()).collect();
                     self.logs.extend(logs);
                     events(Event::Committed { marts });
                 }
@@ -371,6 +376,10 @@ impl Worker<'_> {
         record.map_or_else(|| step.mart.clone(), |record| record.of().to_string())
     }
 
+    fn is_mart(&self, step: &Step) -> bool {
+        self.plan.records.iter().any(|record| record.mart.to_string() == step.mart)
+    }
+
     /// What stays, whatever comes.
     fn committed(&self) -> Vec<String> {
         let logs = self.logs.iter().filter(|table| !self.done.marts.contains(table));
@@ -384,15 +393,5 @@ impl Worker<'_> {
         let marts: BTreeSet<String> = self.plan.records.iter().map(|record| record.mart.to_string()).collect();
         let changed = self.plan.changes.iter().map(|c| &c.address);
         changed.filter(|a| marts.contains(*a) && !done.contains(a)).cloned().collect()
-    }
-}
-
-/// What the session is set to for a step.
-pub(super) fn frame(step: &Step) -> Frame {
-    Frame {
-        role: step.role.clone(),
-        settings: step.settings.clone(),
-        lock_timeout_ms: step.lock_timeout_ms,
-        statement_timeout_ms: step.statement_timeout_ms,
     }
 }

@@ -10,6 +10,7 @@ mod record;
 mod room;
 mod still;
 mod told;
+mod undo;
 mod units;
 mod version;
 

@@ -1,5 +1,6 @@
 //! What of a plan is committed together.
 
+use crate::build::Frame;
 use crate::plan::{Plan, Record, Step};
 
 /// A transaction of a plan, or a statement that runs alone.
@@ -49,4 +50,14 @@ pub(super) fn units(plan: &Plan) -> Vec<Unit<'_>> {
         }
     }
     units
+}
+
+/// What the session is set to for a step.
+pub(super) fn frame(step: &Step) -> Frame {
+    Frame {
+        role: step.role.clone(),
+        settings: step.settings.clone(),
+        lock_timeout_ms: step.lock_timeout_ms,
+        statement_timeout_ms: step.statement_timeout_ms,
+    }
 }

@@ -62,6 +62,10 @@ impl Builder<'_> {
                         later.alone.push(alone_step(self, sql, &role));
                         later.after.entry(name.clone()).or_default();
                     }
+                    Mend::Undoable(sql, undo) => {
+                        later.alone.push(Step { undo: Some(undo), ..alone_step(self, sql, &role) });
+                        later.after.entry(name.clone()).or_default();
+                    }
                     Mend::After(sql) => {
                         later.after.entry(name.clone()).or_default().push((sql, role.clone()));
                     }

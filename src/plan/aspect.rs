@@ -1,5 +1,6 @@
 //! The words of a comparison: what differs, whose doing it is, how it is mended, how the mart is changed.
 
+use super::Undo;
 use super::grants::GrantFix;
 use crate::state::{CheckDecl, QName};
 
@@ -78,6 +79,8 @@ pub(crate) enum Mend {
     /// Briefly, as the connection's own role: it must belong to both owners.
     AsOurselves(String),
     Alone(String),
+    /// Alone, and how it goes again where what comes after it fails.
+    Undoable(String, Undo),
     /// Briefly, in a transaction after those alone.
     After(String),
     /// Alone, after those alone.

@@ -92,6 +92,7 @@ impl Builder<'_> {
             aside: false,
             beside: false,
             check: None,
+            undo: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! How one difference is mended on the live relation, without keeping readers waiting.
 
+use super::Undo;
 use super::aspect::{Fix, Mend};
 use super::carry::{comment_on, comment_on_column};
 use super::grants::{self, GrantFix};
@@ -103,18 +104,23 @@ fn set_not_null(target: &Target<'_>, column: &str) -> Vec<Mend> {
     vec![
         Mend::Briefly(format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {check}")),
         Mend::Briefly(format!("ALTER TABLE {name} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID")),
-        Mend::Alone(format!("ALTER TABLE {name} VALIDATE CONSTRAINT {check}")),
+        // Left there it would refuse rows that the mart may have.
+        Mend::Undoable(
+            format!("ALTER TABLE {name} VALIDATE CONSTRAINT {check}"),
+            Undo { sql: format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {check}"), failed: false },
+        ),
         Mend::After(format!("ALTER TABLE {name} ALTER COLUMN {column} SET NOT NULL")),
         Mend::After(format!("ALTER TABLE {name} DROP CONSTRAINT {check}")),
     ]
 }
 
-/// CREATE INDEX CONCURRENTLY; what an interrupted one left under that name goes first.
+/// CREATE INDEX CONCURRENTLY; what an interrupted one left under that name goes first. Even one that is not valid refuses rows.
 fn concurrently(target: &Target<'_>, index: &str, sql: String) -> Vec<Mend> {
     let left = target.live.is_some_and(|live| live.indexes.contains_key(index));
     let at = target.mart.name.sibling(index);
     let first = left.then(|| Mend::Alone(format!("DROP INDEX CONCURRENTLY {at}")));
-    first.into_iter().chain([Mend::Alone(sql)]).collect()
+    let undo = Undo { sql: format!("DROP INDEX IF EXISTS {at}"), failed: false };
+    first.into_iter().chain([Mend::Undoable(sql, undo)]).collect()
 }
 
 fn drop_constraint(name: &QName, constraint: &str) -> String {

@@ -74,7 +74,7 @@ pub use log::{attach_log, create_log, detach_log, drop_log, poison_log};
 pub use log_function::function as log_function;
 pub use make::plan;
 pub use model::{
-    Action, Adopted, Change, Drift, Orphan, PartRow, Plan, Read, Record, RecordRow, Refusal, Step, Summary,
+    Action, Adopted, Change, Drift, Orphan, PartRow, Plan, Read, Record, RecordRow, Refusal, Step, Summary, Undo,
 };
 pub use moved::{moved, read_scope};
 pub use parts::{Parts, file_fingerprint, parts};

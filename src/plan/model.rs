@@ -239,6 +239,19 @@ pub struct Step {
     /// The statement is the query of this check: what it returns decides whether the transaction goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckDecl>,
+    /// How what it leaves behind goes again, where the apply ends before its mart is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
+}
+
+/// What takes a statement back that ran alone, or that failed there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// The statement.
+    pub sql: String,
+    /// Only where it failed itself: what it made is work that the next apply goes on with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
 }
 
 /// A registry row that changes with a transaction.

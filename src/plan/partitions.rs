@@ -1,9 +1,9 @@
 //! The partitions of a mart: made with it, added as the time goes on, and what of them is not as it should be.
 
-use super::PlanProblem;
 use super::aspect::{Fix, Mend};
 use super::statement::{self, exact_rights, next};
 use super::target::Target;
+use super::{PlanProblem, Undo};
 use crate::catalog::{Actual, Attached, Undividable};
 use crate::sql::{
     attach, check_query, create_index, create_like, detach, fill_partition, is_row_by_row, move_rows,
@@ -204,7 +204,11 @@ pub(super) fn index(target: &Target<'_>, wanted: &str, name: &str) -> Vec<Mend> 
             let rest = name.strip_prefix(&mart.name.name).unwrap_or(name).trim_start_matches('_');
             let index = derived_name(&attached.name.name, &format!("_{rest}"));
             let sql = create_index(decl, &attached.name, &index, true);
-            Mend::Alone(sql.replacen("INDEX CONCURRENTLY ", "INDEX CONCURRENTLY IF NOT EXISTS ", 1))
+            let undo = format!("DROP INDEX IF EXISTS {}", attached.name.sibling(index));
+            Mend::Undoable(
+                sql.replacen("INDEX CONCURRENTLY ", "INDEX CONCURRENTLY IF NOT EXISTS ", 1),
+                Undo { sql: undo, failed: true },
+            )
         })
         .collect();
     mends.push(Mend::After(create_index(decl, &mart.name, name, false)));

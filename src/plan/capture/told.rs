@@ -90,5 +90,6 @@ pub(in crate::plan) fn step(desired: &Desired, address: &str, sql: String, trans
         aside: false,
         beside: false,
         check: None,
+        undo: None,
     }
 }

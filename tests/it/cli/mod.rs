@@ -22,6 +22,7 @@ mod pending;
 mod refused;
 pub mod rig;
 mod rollback;
+mod taken_back;
 mod usage;
 mod verify;
 mod versions;
