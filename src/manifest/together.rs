@@ -6,7 +6,8 @@ use std::ops::Range;
 use super::among::{error, find};
 use super::declare::Declared;
 use super::names::{object_name, qualified};
-use super::{DesiredMart, Problem, Project, order};
+use super::nearest::nearest;
+use super::{DesiredMart, Problem, Project, Severity, order};
 use crate::state::{QName, next_name};
 
 /// Checks the marts against each other, finds what each reads, and puts them in order.
@@ -197,7 +198,21 @@ fn upstream(
                 "a mart cannot depend on itself".to_owned(),
                 "remove it".to_owned(),
             )),
-            found => upstream.extend(found),
+            Some(found) => {
+                upstream.insert(found);
+            }
+            // It may be a table. One that is called nearly as a mart is most likely that mart.
+            None => {
+                let others = known.keys().filter(|name| **name != decl.name);
+                let near = nearest(&name.name, others.map(|name| name.name.as_str()));
+                problems.extend(near.map(|near| {
+                    let message = format!("`depends_on` names {text:?}, and no mart is called so");
+                    Problem {
+                        severity: Severity::Warning,
+                        ..error(mart, span.clone(), "depends_on", message, format!("did you mean {near:?}?"))
+                    }
+                }));
+            }
         }
     }
     upstream

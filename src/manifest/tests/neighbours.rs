@@ -130,3 +130,19 @@ fn names_may_swap_and_move_along() {
         ["c.toml:3:17 two marts were renamed from public.a «'a'» (keep it in one of them: b.toml)"]
     );
 }
+
+/// Other names may be tables, which nobody knows here.
+#[test]
+fn a_dependency_that_is_called_nearly_as_a_mart() {
+    let folder = Folder::new(&[
+        ("orders_daily.toml", &view("")),
+        ("a.toml", &view("depends_on = ['orders_dialy', 'customers', 'public.orders_daly', 'a_']\n")),
+    ]);
+    assert_eq!(
+        folder.told(),
+        [
+            "a.toml:3:15 warning: `depends_on` names \"orders_dialy\", and no mart is called so «'orders_dialy'» (did you mean \"orders_daily\"?)",
+            "a.toml:3:44 warning: `depends_on` names \"public.orders_daly\", and no mart is called so «'public.orders_daly'» (did you mean \"orders_daily\"?)",
+        ]
+    );
+}
