@@ -99,14 +99,15 @@ async fn versions(
     Ok(())
 }
 
-/// What the registry said of marts whose drift stays.
+/// What the registry said of marts of which something stays.
 async fn before(
     conn: &mut PgConnection,
     registry: &str,
     project: &str,
     rows: &[Entry<'_>],
 ) -> Result<BTreeMap<QName, Applied>, SqlError> {
-    let drifted: Vec<&QName> = rows.iter().filter(|r| !r.drifted.is_empty()).map(|r| &r.declared.name).collect();
+    let needed = |row: &&Entry<'_>| !row.drifted.is_empty() || row.declared.partition.is_some();
+    let drifted: Vec<&QName> = rows.iter().filter(needed).map(|r| &r.declared.name).collect();
     let mut before = BTreeMap::new();
     if drifted.is_empty() {
         return Ok(before);
@@ -224,6 +225,9 @@ fn state(
     applied.tablespace.clone_from(&relation.tablespace);
     applied.grants.clone_from(&relation.grants);
     applied.divided = Divided::of(mart, relation);
+    let there = relation.partitions.iter().map(|attached| &attached.name);
+    let stays = |name: &&QName| row.adopted.is_some() || before.is_some_and(|before| before.partitions.contains(*name));
+    applied.partitions = there.filter(stays).cloned().collect();
     let declared = |name: &String| mart.indexes.iter().any(|index| index.name == *name);
     applied.indexes = relation
         .indexes

@@ -103,6 +103,9 @@ pub struct Applied {
     /// Where its partitions began and ended, of a mart that is divided by time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub divided: Option<Divided>,
+    /// Partitions that it had when it was taken over, which keep their names.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub partitions: BTreeSet<QName>,
 }
 
 /// A relation that a mart reads, and what its columns were.

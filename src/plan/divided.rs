@@ -65,7 +65,9 @@ pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live
         let fix = target.detached(attached, actual, instead);
         push(&attached.name, Cause::Drift, None, Some(&attached.bound), fix);
     }
-    for (piece, attached) in matched.there.iter().filter(|(piece, attached)| piece.name != attached.name) {
+    let own = |name: &QName| target.recorded.is_some_and(|recorded| recorded.applied.partitions.contains(name));
+    let renamed = |(piece, attached): &&(&Piece, &Attached)| piece.name != attached.name && !own(&attached.name);
+    for (piece, attached) in matched.there.iter().filter(renamed) {
         let cause = if target.renamed_from().is_some() { Cause::Declared } else { Cause::Drift };
         let fix = Fix::RenamePartition { from: attached.name.clone(), to: piece.name.clone() };
         push(&piece.name, cause, Some(&piece.name.to_string()), Some(&attached.name.to_string()), fix);
