@@ -231,7 +231,7 @@ fn statement(watched: &Watched<'_>, logs: &[QName], pending: bool) -> String {
         .replace("{schema}", &quote_literal(watched.registry))
         .replace("{functions}", if watched.changes.functions.is_empty() { "''" } else { FUNCTIONS })
         .replace("{views}", if watched.changes.views.is_empty() { "''" } else { VIEWS })
-        .replace("{planner}", &planner::columns())
+        .replace("{planner}", &planner::columns(watched.changes))
         .replace("{pending}", &ctes)
         .replace("{columns}", &columns)
         .replace("{joins}", &joins)

@@ -36,6 +36,7 @@ async fn look(conn: &mut PgConnection, item: &Item, options: &Options) -> Result
     let Some(changed_at) = changed_at(conn, &item.mart, options).await? else {
         return Err(changed(&item.mart, "was dropped or renamed"));
     };
+    published(conn, item).await?;
     let known = item.series.as_ref().map(|series| series.row().clone());
     let row = match known {
         _ if changed_at != item.recorded.changed_at => {
@@ -59,6 +60,23 @@ async fn look(conn: &mut PgConnection, item: &Item, options: &Options) -> Result
     };
     let (asked, logged, feeds) = (item.asked.clone(), item.logged, item.feeds);
     Ok(Item { asked, logged, feeds, ..Item::new(&row, &actual, item.upstream.clone()) })
+}
+
+/// The mart is there by the name that it is read by, wherever its rows are.
+///
+/// # Errors
+/// It is not.
+pub(super) async fn published(conn: &mut PgConnection, item: &Item) -> Result<(), SqlError> {
+    let (mart, rows) = (&item.mart, &item.recorded.mart.name);
+    if mart == rows {
+        return Ok(());
+    }
+    let sql = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
+    if sqlx::query_scalar(sql).bind(mart.to_string()).fetch_one(conn).await? {
+        return Ok(());
+    }
+    Err(SqlError::new(ErrorKind::Missing, format!("{mart} is not there, only its rows, {rows}"))
+        .hinted("`datamart apply` makes it again"))
 }
 
 async fn by_name(conn: &mut PgConnection, names: BTreeSet<QName>) -> Result<BTreeMap<QName, Relation>, SqlError> {

@@ -47,6 +47,7 @@ pub(super) fn same(row: &PgRow, item: &Item, live: &Relation) -> Result<Option<I
     let same = row.try_get::<DateTime<Utc>, _>("changed_at")? == item.recorded.changed_at
         && row.try_get::<Option<i64>, _>("oid")? == Some(live.oid)
         && kind == Some(live.kind)
+        && row.try_get("published")?
         && row.try_get::<Option<&str>, _>("owner")? == Some(live.owner.as_str())
         && row.try_get::<Vec<String>, _>("columns")? == columns(live)
         && row.try_get::<Vec<String>, _>("indexes")?.into_iter().collect::<BTreeSet<_>>() == indexes(live)

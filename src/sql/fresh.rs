@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 
 use super::changes::whole;
 use crate::state::{
-    Changes, KeyColumn, LOG_SEGMENTS, QName, log_name, log_segments, quote_ident, quote_idents, quote_literal,
+    Changes, KeyColumn, LOG_EVENTS, LOG_SEGMENTS, QName, log_name, log_segments, log_trigger, quote_ident,
+    quote_idents, quote_literal,
 };
 
 /// With more pending keys than this the query costs less than asking for each.
@@ -115,12 +116,31 @@ pub(super) fn position(view: &FreshView<'_>) -> String {
             logs.len()
         );
     }
+    text.push_str(&noticed(view));
     text.push_str(&same_texts(view.changes));
     if view.changes.settings {
         let zones: Vec<String> = same_zones(view.timezone).iter().map(|zone| quote_literal(zone)).collect();
         let _ = write!(text, "\n  AND pg_catalog.current_setting('TimeZone') IN ({})", zones.join(", "));
     }
     text
+}
+
+/// Every write to a source is logged: nobody took a trigger away, or disabled it. They are looked up by names, as the source may be
+/// another table by then.
+fn noticed(view: &FreshView<'_>) -> String {
+    let sources = view.changes.sources.iter().map(|source| {
+        let log = log_name(view.registry, view.project, &source.table);
+        let names = LOG_EVENTS.map(|event| quote_literal(&log_trigger(view.registry, &log.name, event)));
+        let [schema, name] = [&source.table.schema, &source.table.name].map(|name| quote_literal(name));
+        format!(
+            "\n  AND (SELECT count(*) FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_class AS r ON r.oid = t.tgrelid\n      \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace\n      \
+             WHERE n.nspname = {schema} AND r.relname = {name} AND t.tgname IN ({}) AND t.tgenabled = 'A') = {}",
+            names.join(", "),
+            LOG_EVENTS.len()
+        )
+    });
+    sources.collect()
 }
 
 /// Whether texts of values are those that the rows were computed with. Drivers differ in what changes no text: digits of floats beyond

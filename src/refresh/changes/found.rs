@@ -104,10 +104,12 @@ impl<'a> Task<'a> {
     /// What the planner thinks of computing the rows of these keys.
     pub async fn costs(&mut self, found: &Found, standing: &Standing) -> Result<Costs, SqlError> {
         let sql = |shape: &Shape| build::write_within(self.live, &self.narrow_of(shape));
-        let some = sql(&found.keys.shape);
+        let narrow = self.narrow_of(&found.keys.shape);
+        let (some, rows) = (build::write_within(self.live, &narrow), build::compute_within(self.live, &narrow));
         let first = found.keys.first_range().map(|(shape, wide)| (sql(&shape), wide));
         let all = self.kept(&changes::whole(self.changes()));
-        let some = Part { sql: &some, keys: &found.keys, first, history: self.history(), own_costs: self.own_costs() };
+        let (history, own_costs) = (self.history(), self.own_costs());
+        let some = Part { sql: &some, rows: Some(&rows), keys: &found.keys, first, history, own_costs };
         let mut costs = gate::costs(self.conn, some, &all, (standing.cost, found.cost)).await?;
         if costs.ratio() < gate::PAYS
             && let Some(part) = self.part(&found.keys, standing.rows).await?

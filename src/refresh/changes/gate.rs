@@ -12,6 +12,10 @@ use crate::refresh::decision::Decision;
 pub(super) const PAYS: f64 = 0.7;
 /// From this on it is asked for more closely, and for the cost of all rows again, where that was known from before.
 const CLOSE: f64 = 0.1;
+/// Below this part of what all rows cost, computing the rows decides: writing them costs less than as much again, and …
+const CLEAR: f64 = 0.05;
+/// … below this cost. What cheaper runs took teaches nothing.
+const SMALL: f64 = 5_000.0;
 /// What a rebuild costs beside its query, in the planner's units: relations that are made, filled, indexed and exchanged.
 const REBUILD: f64 = 2_000.0;
 
@@ -30,6 +34,8 @@ pub(super) struct Costs {
 pub(super) struct Part<'a> {
     /// It.
     pub sql: &'a str,
+    /// One that only computes them.
+    pub rows: Option<&'a str>,
     /// Its parameters.
     pub keys: &'a Keys,
     /// The same for the first of several ranges, and how many times as wide all of them are.
@@ -65,6 +71,12 @@ pub(super) async fn costs(
     (known, before): (Option<f64>, f64),
 ) -> Result<Costs, SqlError> {
     let bind = |statement| part.keys.bind(statement);
+    if let (Some(whole), Some(rows)) = (known, part.rows) {
+        let costs = Costs { some: before + cost(conn, rows, bind).await?, whole, slower: 1.0 };
+        if costs.ratio() < CLEAR && costs.some < SMALL {
+            return Ok(costs);
+        }
+    }
     if let Some(whole) = known {
         let costs = Costs { some: before + cost(conn, part.sql, bind).await?, whole, slower: 1.0 };
         if costs.ratio() < CLOSE {

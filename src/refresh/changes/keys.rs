@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
@@ -15,6 +15,8 @@ use crate::state::{Changes, LoggedColumn, quote_ident, quote_literal};
 
 /// More keys are not looked at.
 pub(super) const MOST: u64 = 100_000;
+/// From this part of a column's values on, a condition that it is one of them lets nearly all rows through.
+const NEARLY_ALL: f64 = 0.9;
 
 /// Keys, as parameters of statements.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +62,8 @@ pub(super) struct Question<'a> {
     of: &'a Changes,
     sql: String,
     parameters: Vec<&'a Opaque>,
+    /// About how many values the mart has in each column of the key, where that matters.
+    values: Vec<Option<f64>>,
     /// More is read for it than what was logged.
     pub reads: bool,
 }
@@ -81,6 +85,7 @@ pub(super) fn question<'a>(of: &'a Changes, look: &'a Look, since: &str) -> Resu
     }
     let delta = |at: usize| deltas.get(at).cloned().unwrap_or_default();
     let since = format!("{}::timestamptz", quote_literal(since));
+    let values: Vec<Option<f64>> = of.key.iter().map(|key| look.values_of(&key.name)).collect();
     let parts = [changes::affected(of, &pending, delta), changes::moved(of, &since)];
     // Side by side they would be one set operation of several kinds; each is its own.
     let parts: Vec<String> =
@@ -89,10 +94,10 @@ pub(super) fn question<'a>(of: &'a Changes, look: &'a Look, since: &str) -> Resu
         true => String::new(),
         false => {
             let limited = format!("SELECT * FROM (\n{}\n) AS a LIMIT {}", parts.join("\nUNION\n"), MOST + 1);
-            with_ranges(of, &changes::gathered(of, &limited))
+            with_ranges(of, &changes::gathered(of, &limited), &values)
         }
     };
-    Ok(Question { of, sql, parameters, reads })
+    Ok(Question { of, sql, parameters, values, reads })
 }
 
 impl Question<'_> {
@@ -152,16 +157,27 @@ impl Question<'_> {
                 keys.wide.push(row.try_get(format!("wide{number}").as_str())?);
             }
             keys.shape.ranges.push(count);
+            keys.shape.nearly_all.push(self.has_nearly_all(&row, number)?);
         }
         Ok(keys)
+    }
+
+    /// Whether the keys have nearly all values of a column.
+    fn has_nearly_all(&self, row: &PgRow, number: usize) -> Result<bool, SqlError> {
+        let Some(all) = self.values.get(number - 1).copied().flatten() else { return Ok(false) };
+        let some: Option<i32> = row.try_get(format!("values{number}").as_str())?;
+        Ok(some.is_some_and(|some| f64::from(some) >= all * NEARLY_ALL))
     }
 }
 
 /// What was gathered, with the ranges of the sources' columns that the keys stand for: none where there are too many keys.
-fn with_ranges(of: &Changes, gathered: &str) -> String {
+fn with_ranges(of: &Changes, gathered: &str, counted: &[Option<f64>]) -> String {
     let (mut columns, mut joins) = (String::new(), String::new());
     for at in 0..of.key.len() {
         let number = at + 1;
+        if counted.get(at).is_some_and(Option::is_some) {
+            let _ = write!(columns, ", pg_catalog.cardinality(found.value{number}) AS values{number}");
+        }
         let values = format!("CASE WHEN found.keys <= {MOST} THEN found.value{number} END");
         if let Some(ranges) = changes::ranges(of, at, &values) {
             let _ = write!(

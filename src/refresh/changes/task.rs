@@ -151,6 +151,7 @@ impl<'a> Task<'a> {
                     let (known, history) = ((Some(costs.whole), found.cost), self.history());
                     let some = gate::Part {
                         sql: &some,
+                        rows: None,
                         keys: &Keys::default(),
                         first: None,
                         history,

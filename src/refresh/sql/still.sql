@@ -13,7 +13,10 @@ SELECT m.changed_at, c.oid::bigint AS oid, c.relkind::text AS relkind, pg_catalo
                                JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.number))
              FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
              WHERE i.indrelid = c.oid) AS indexes,
-       EXISTS (SELECT FROM pg_catalog.pg_class AS x WHERE x.relnamespace = n.oid AND x.relname = $6) AS leftover
+       EXISTS (SELECT FROM pg_catalog.pg_class AS x WHERE x.relnamespace = n.oid AND x.relname = $6) AS leftover,
+       -- By this name it is read, wherever its rows are.
+       EXISTS (SELECT FROM pg_catalog.pg_class AS x JOIN pg_catalog.pg_namespace AS s ON s.oid = x.relnamespace
+               WHERE s.nspname = $2 AND x.relname = $3) AS published
 FROM {registry}.marts AS m
 LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = $4
 LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = $5

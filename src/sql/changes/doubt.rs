@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::Known;
-use super::node::{Callee, callee, child, name};
+use super::node::{Callee, bare, callee, child, name};
 use crate::state::QName;
 
 /// Aggregates whose result depends on the order of the rows.
@@ -21,7 +21,7 @@ const RANKED: &str = "row_number ntile lag lead first_value last_value nth_value
 /// What may be other each time.
 pub(super) fn doubts(root: &SyntaxNode, output: &[(String, String)], sources: &[QName], known: &Known) -> Vec<String> {
     let among = |list: &str, name: &str| list.split_whitespace().any(|word| word == name);
-    let floats = output.iter().any(|(_, type_name)| matches!(type_name.as_str(), "double precision" | "real"));
+    let floats = output.iter().any(|(_, type_name)| is_float(type_name));
     let mut doubts = BTreeSet::new();
     for node in root.descendants() {
         if let Some(Callee::Own(function)) = callee(&node) {
@@ -30,7 +30,7 @@ pub(super) fn doubts(root: &SyntaxNode, output: &[(String, String)], sources: &[
             if among(ORDERED, &function) && over.is_none() && !sorted {
                 doubts.insert(format!("{function}() without ORDER BY puts its values in any order"));
             }
-            if among(ADDED, &function) && floats {
+            if among(ADDED, &function) && floats && !is_exact(&node, sources, known) {
                 doubts.insert(format!("{function}() of floats may differ in the last digits each time"));
             }
             if among(RANKED, &function) && over.is_some_and(|over| !is_unique(&over, sources, known)) {
@@ -49,6 +49,28 @@ pub(super) fn doubts(root: &SyntaxNode, output: &[(String, String)], sources: &[
         }
     }
     doubts.into_iter().collect()
+}
+
+/// Whether what a call adds up is a column that no table has as floats.
+fn is_exact(call: &SyntaxNode, sources: &[QName], known: &Known) -> bool {
+    let args = child(call, SyntaxKind::ARG_LIST);
+    let args: Vec<SyntaxNode> =
+        args.iter().flat_map(|list| list.children()).filter_map(|arg| arg.first_child()).collect();
+    let [arg] = &args[..] else { return false };
+    let column = match bare(arg) {
+        column if column.kind() == SyntaxKind::NAME_REF => Some(column),
+        field if field.kind() == SyntaxKind::FIELD_EXPR => field.last_child(),
+        _ => None,
+    };
+    let Some(column) = column.map(|column| name(&column)) else { return false };
+    let tables = sources.iter().filter_map(|source| known.tables.get(source));
+    let mut types =
+        tables.flat_map(|table| &table.columns).filter(|(name, _)| *name == column).map(|(_, of)| of).peekable();
+    types.peek().is_some() && types.all(|type_name| !is_float(type_name))
+}
+
+fn is_float(type_name: &str) -> bool {
+    matches!(type_name, "double precision" | "real")
 }
 
 /// Whether the columns of a clause tell the rows of one of the tables apart.

@@ -18,6 +18,9 @@ pub struct Shape {
     pub nulls: Vec<bool>,
     /// Of each key column, how many ranges its values stand for; 0 where there are none, or they are not used.
     pub ranges: Vec<usize>,
+    /// Of each key column, whether the keys have nearly all of its values: where ranges tell what is read, to ask each row for one of
+    /// them costs more than it saves.
+    pub nearly_all: Vec<bool>,
 }
 
 /// The distinct keys that changes of the sources of these numbers may affect, under the names of the key's columns. `delta` gives
@@ -155,12 +158,15 @@ pub fn restricted(changes: &Changes, shape: &Shape) -> String {
         query = query.replace(&place, &format!("({})", terms.join(" OR ")));
     }
     let mut terms: Vec<String> = Vec::new();
+    // With NULL in a key the exact check compares rows one by one: it gets few.
+    let by_ranges = shape.ranges.iter().any(|count| *count > 0) && !shape.nulls.contains(&true);
     for (at, key) in changes.key.iter().enumerate() {
         // What ranges let through is told apart behind the aggregates: a condition on an expression in front of them would make the
         // planner take its rows for few.
         let ranged = shape.ranges.get(at).is_some_and(|count| *count > 0);
         let array = format!("${}::{}[]", at + 1, key.type_name);
-        match (ranged, several) {
+        let nearly_all = by_ranges && shape.nearly_all.get(at).copied().unwrap_or_default();
+        match (ranged || nearly_all, several) {
             (true, true) => {}
             (true, false) => terms.push(one_of(key, &array, is_null_there(shape, at))),
             (false, _) => terms.push(among(key, &array, is_null_there(shape, at))),
@@ -268,7 +274,7 @@ fn side_by_side(names: &[String], arrays: &str, shape: &Shape) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::QName;
+    use crate::state::{KeyRange, QName};
 
     /// With what changed of the sources of these numbers.
     fn of(template: &str, pending: &[usize]) -> Vec<String> {
@@ -276,6 +282,21 @@ mod tests {
             |name: &str| ChangeSource { table: QName::new("public", name), columns: Vec::new(), affected: None };
         let sources = ["a", "b", "c"].map(source);
         filled(template, &sources, &pending.iter().copied().collect(), &|number| format!("logged_{number}"))
+    }
+
+    #[test]
+    fn of_a_column_s_values_nearly_all_are_not_asked_for_where_ranges_are() {
+        let key = |name: &str| KeyColumn { name: name.into(), type_name: "integer".into(), ..KeyColumn::default() };
+        let range = KeyRange { column: "t.at".into(), type_name: "date".into(), step: "1 day".into() };
+        let day = KeyColumn { range: Some(range), type_name: "date".into(), ..key("day") };
+        let query = "SELECT … WHERE {within:0} AND {within:1}".to_owned();
+        let changes = Changes { key: vec![day, key("kind")], query, ..Changes::default() };
+        let asks = |ranges: usize, null: bool| {
+            let (nulls, nearly_all) = (vec![false, null], vec![false, true]);
+            restricted(&changes, &Shape { nulls, ranges: vec![ranges, 0], nearly_all }).contains("q.kind = ANY")
+        };
+        assert!(!asks(1, false));
+        assert!(asks(0, false) && asks(1, true));
     }
 
     #[test]

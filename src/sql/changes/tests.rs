@@ -387,6 +387,8 @@ fn what_is_not_certain_is_said() {
     };
     let aggregated = " SELECT o.c_id, string_agg(o.id::text, ','::text) AS s, sum((o.amount)::double precision) AS f FROM public.orders o GROUP BY o.c_id";
     insta::assert_snapshot!(doubts(aggregated, "c_id integer, s text, f double precision"), @"string_agg() without ORDER BY puts its values in any order; sum() of floats may differ in the last digits each time");
+    let exact = " SELECT o.c_id, sum(o.amount) AS t, max((o.amount)::double precision) AS f FROM public.orders o GROUP BY o.c_id";
+    assert_eq!(doubts(exact, "c_id integer, t numeric, f double precision"), "");
     let ranked = " SELECT o.c_id, row_number() OVER (PARTITION BY o.c_id ORDER BY o.amount) AS n FROM public.orders o";
     insta::assert_snapshot!(doubts(ranked, "c_id integer, n bigint"), @"row_number() picks any row where the window's order has ties");
     let certain =

@@ -49,3 +49,24 @@ fn what_a_mart_s_session_says_holds() {
         assert_eq!(noted(&shop).await, "3 6MB");
     });
 }
+
+#[test]
+fn what_changed_of_nearly_all_kinds_is_computed_by_day() {
+    run(async {
+        let seed = "CREATE TABLE orders (id int PRIMARY KEY, placed timestamp NOT NULL, kind int, amount numeric NOT NULL);
+            CREATE INDEX ON orders (placed);
+            INSERT INTO orders SELECT n, timestamp '2026-01-01' + n % 30 * interval '1 day', n / 30 % 10, n FROM generate_series(1, 3000) AS n;";
+        let query = "SELECT date_trunc('day', placed) AS day, kind, count(*) AS n, sum(amount) AS total FROM orders GROUP BY 1, 2";
+        let shop = Shop::of(seed, query, "").await;
+        // Without a primary key what changed goes and comes.
+        for (change, written) in [
+            ("UPDATE orders SET amount = amount + 1 WHERE placed = '2026-01-05' AND kind < 9", [9, 0, 9]),
+            ("UPDATE orders SET kind = 9 WHERE placed = '2026-01-06' AND kind < 9", [1, 0, 10]),
+            ("UPDATE orders SET kind = NULL WHERE placed = '2026-01-07'", [1, 0, 10]),
+            ("DELETE FROM orders WHERE placed = '2026-01-08' AND kind < 2", [0, 0, 2]),
+        ] {
+            shop.script(change).await;
+            assert_eq!(shop.follows().await, written, "{change}");
+        }
+    });
+}

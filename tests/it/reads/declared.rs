@@ -1,7 +1,8 @@
 //! From a manifest that says `fresh = true` to the view, and back.
 
+use datamart::database::SqlError;
 use datamart::plan::{self, Heal, Options};
-use datamart::refresh::{Method, Run, RunStatus};
+use datamart::refresh::{self, Method, Run, RunStatus};
 use sqlx::AssertSqlSafe;
 
 use crate::support::database::{Database, run};
@@ -57,6 +58,14 @@ impl Shop {
 
     async fn refreshed(&self) -> Run {
         project::refresh(&self.database, self.folder.path(), &refresh_options()).await.remove(0)
+    }
+
+    /// Its rows, or what readers are given, beside its query.
+    async fn verified(&self) -> Result<refresh::Verified, SqlError> {
+        let desired = project::load(self.folder.path());
+        let mut conn = self.database.session().await;
+        let items = project::items(&mut conn, &desired).await;
+        refresh::verify(&mut conn, &items[0], &refresh_options(), "postgres", None).await
     }
 
     async fn north(&self) -> String {
@@ -283,5 +292,33 @@ fn what_cannot_be_followed_cannot_be_fresh() {
             format!("{error:?}").contains("calls public.half(numeric), and a view calls it with the rights"),
             "{error:?}"
         );
+    });
+}
+
+#[test]
+fn a_source_that_was_emptied_is_no_difference() {
+    run(async {
+        let shop = Shop::fresh().await;
+        shop.script("TRUNCATE orders; INSERT INTO orders VALUES (1, 'north', 7)").await;
+        let found = shop.verified().await.expect("it is there");
+        assert!(found.same && found.rows == 1 && found.pending_keys.is_none(), "{found:#?}");
+        shop.refreshed().await;
+        shop.script("UPDATE sales_v1 SET total = 8").await;
+        assert!(!shop.verified().await.expect("it is there").same);
+    });
+}
+
+#[test]
+fn rows_that_nobody_can_read_are_told() {
+    run(async {
+        let shop = Shop::fresh().await;
+        shop.script("DROP VIEW sales").await;
+        let told = "public.sales is not there, only its rows, public.sales_v1";
+        assert_eq!(shop.verified().await.expect_err("nobody reads it").message, told);
+        let run = shop.refreshed().await;
+        assert_eq!((run.status, run.error.map(|error| error.message)), (RunStatus::Failed, Some(told.to_owned())));
+        shop.applied().await;
+        assert_eq!(shop.refreshed().await.status, RunStatus::Noop);
+        assert!(shop.verified().await.expect("it is there").same);
     });
 }
