@@ -1,4 +1,4 @@
-//! Marts that several sessions fill before they are whole.
+//! Marts that several sessions fill, and complete, before they are published.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row};
 use super::execute::Worker;
 use super::units::frame;
 use super::{ApplyError, Event};
-use crate::build::{Needed, Together, remove_leftovers, together};
+use crate::build::{self, Halted, Needed, Together, remove_leftovers, together};
 use crate::database::SqlError;
 use crate::database::lock::still_held;
 use crate::plan::{Plan, Record, RecordRow, Step};
@@ -21,28 +21,55 @@ pub(super) async fn fill(
     events: &mut dyn FnMut(Event),
 ) -> Result<(), ApplyError> {
     let Some(first) = steps.first() else { return Ok(()) };
-    let before = worker.done.steps;
     let reads = of(worker.plan, first).map(reads).unwrap_or_default();
-    let what = Together {
-        statements: steps.iter().map(|step| step.sql.as_str()).collect(),
-        reads: &reads,
-        purpose: format!("fill {}", first.mart),
-        sessions: worker.by.sessions.as_ref().map(|(endpoint, number)| (endpoint, *number)),
-        holder: worker.by.holder,
+    let what = Together { reads: &reads, holder: worker.by.holder, ..what(worker, "fill", steps) };
+    let done = together(worker.conn, &what, &frame(first), &told(worker.done.steps, steps, events)).await;
+    done.map_err(|halted| stopped(worker, steps, first, halted))?;
+    worker.done.steps += steps.len();
+    Ok(())
+}
+
+/// Runs a statement that stands outside transactions; several of a mart side by side, none of which needs another to be done.
+pub(super) async fn alone(
+    worker: &mut Worker<'_>,
+    steps: &[&Step],
+    events: &mut dyn FnMut(Event),
+) -> Result<(), ApplyError> {
+    let first = match steps {
+        [] => return Ok(()),
+        [step] => return worker.step(step, None, events).await,
+        [first, ..] => first,
     };
+    let what = what(worker, "complete", steps);
+    let done = build::side_by_side(worker.conn, &what, &frame(first), &told(worker.done.steps, steps, events)).await;
+    done.map_err(|halted| stopped(worker, steps, first, halted))?;
+    worker.done.steps += steps.len();
+    Ok(())
+}
+
+fn what<'a>(worker: &Worker<'a>, purpose: &str, steps: &[&'a Step]) -> Together<'a> {
+    let mart = steps.first().map(|step| step.mart.as_str()).unwrap_or_default();
+    Together {
+        statements: steps.iter().map(|step| step.sql.as_str()).collect(),
+        reads: &[],
+        purpose: format!("{purpose} {mart}"),
+        sessions: worker.by.sessions.as_ref().map(|(endpoint, number)| (endpoint, *number)),
+        holder: None,
+    }
+}
+
+/// Tells of each step that begins; `before` were done.
+fn told<'a>(before: usize, steps: &'a [&'a Step], events: &'a mut dyn FnMut(Event)) -> impl Fn(usize) + 'a {
     let tell = RefCell::new(events);
-    let tell = |at: usize| {
+    move |at: usize| {
         if let (Some(step), Ok(mut events)) = (steps.get(at), tell.try_borrow_mut()) {
             events(Event::begins(before + at + 1, step));
         }
-    };
-    match together(worker.conn, &what, &frame(first), &tell).await {
-        Ok(_) => {
-            worker.done.steps += steps.len();
-            Ok(())
-        }
-        Err(halted) => Err(worker.failed(steps.get(halted.done).unwrap_or(first), halted.error)),
     }
+}
+
+fn stopped(worker: &Worker<'_>, steps: &[&Step], first: &Step, halted: Halted) -> ApplyError {
+    worker.failed(steps.get(halted.done).unwrap_or(&first), halted.error)
 }
 
 /// Removes what an apply that failed had begun to fill: nobody can go on with it. What cannot be removed now is by the next plan.

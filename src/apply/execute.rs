@@ -135,10 +135,10 @@ impl Worker<'_> {
             let whose = (self.registry, plan.project.as_str());
             self.positions.before(self.conn, whose, (unit.steps(), &plan.records)).await?;
             match unit {
-                Unit::Alone(step) => {
-                    self.undoable.extend(step.undo.is_some().then_some(step));
-                    self.step(step, None, events).await?;
-                    self.stays_aside(&[step]);
+                Unit::Alone(steps) => {
+                    self.undoable.extend(steps.iter().filter(|step| step.undo.is_some()));
+                    beside::alone(self, &steps, events).await?;
+                    self.stays_aside(&steps);
                     events(Event::Committed { marts: Vec::new() });
                 }
                 Unit::Transaction { steps, .. } if steps.first().is_some_and(|step| step.beside) => {
@@ -168,7 +168,8 @@ impl Worker<'_> {
     fn stays_aside(&mut self, steps: &[&Step]) {
         let aside = |mart: &String| steps.iter().any(|step| step.aside && step.mart == *mart);
         self.changed.extend(steps.iter().map(|step| &step.mart).filter(|mart| !aside(mart)).cloned());
-        for step in steps.iter().filter(|step| step.aside && !step.beside) {
+        let whole = |step: &&&Step| step.aside && !(step.beside && step.transaction.is_some());
+        for step in steps.iter().filter(whole) {
             if !self.aside.contains(&step.mart) {
                 self.aside.push(step.mart.clone());
             }
@@ -274,7 +275,7 @@ impl Worker<'_> {
         }
     }
 
-    async fn step(
+    pub(super) async fn step(
         &mut self,
         step: &Step,
         session: Option<&mut SessionState>,

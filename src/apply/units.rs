@@ -3,18 +3,17 @@
 use crate::build::Frame;
 use crate::plan::{Plan, Record, Step};
 
-/// A transaction of a plan, or a statement that runs alone.
+/// A transaction of a plan, or a statement that runs alone, perhaps beside others like it.
 pub(super) enum Unit<'a> {
     Transaction { steps: Vec<&'a Step>, records: Vec<&'a Record> },
-    Alone(&'a Step),
+    Alone(Vec<&'a Step>),
 }
 
 impl<'a> Unit<'a> {
     /// Its statements.
     pub fn steps(&self) -> &[&'a Step] {
         match self {
-            Self::Transaction { steps, .. } => steps,
-            Self::Alone(step) => std::slice::from_ref(step),
+            Self::Transaction { steps, .. } | Self::Alone(steps) => steps,
         }
     }
 }
@@ -25,8 +24,13 @@ pub(super) fn units(plan: &Plan) -> Vec<Unit<'_>> {
     let mut numbers: Vec<Option<u32>> = Vec::new();
     for step in &plan.steps {
         match (step.transaction, units.last_mut()) {
+            (None, Some(Unit::Alone(steps)))
+                if step.beside && steps.iter().all(|other| other.beside && other.mart == step.mart) =>
+            {
+                steps.push(step);
+            }
             (None, _) => {
-                units.push(Unit::Alone(step));
+                units.push(Unit::Alone(vec![step]));
                 numbers.push(None);
             }
             (number, Some(Unit::Transaction { steps, .. })) if numbers.last() == Some(&number) => steps.push(step),

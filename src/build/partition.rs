@@ -15,10 +15,10 @@ mod upkeep;
 
 pub use aside::{build_parts, fill_parts};
 pub use beside::Others;
-pub use differ::{Changed, changed};
+pub use differ::{Changed, changed, held};
 pub use exchange::{drop_parts, exchange_parts, merge_parts, obstacle};
 pub use home::make_homes;
 pub use next::{Cut, NextPart, NextParts, Which};
-pub use together::{Together, together};
+pub use together::{Together, side_by_side, together};
 pub use touched::{Division, Touched};
 pub use upkeep::{Kept, Upkept, upkeep};

@@ -133,9 +133,15 @@ impl<'a> Builder<'a> {
     fn vacuum(&mut self, members: &[&Decision<'_>], aside: &Aside) {
         for decision in members.iter().filter(|d| d.target.mart.kind != Kind::View) {
             let Some(name) = aside.get(&decision.target.mart.name) else { continue };
-            self.push_with_settings(decision, format!("VACUUM (ANALYZE) {name}"));
-            if let Some(step) = self.out.steps.last_mut() {
-                (step.transaction, step.aside) = (None, true);
+            let beside = decision.fills_beside(members);
+            // Of many rows in partitions each takes its time. They wait for one another only, and then as long as it takes.
+            let words: &[&str] = if beside { &["ANALYZE", "VACUUM"] } else { &["VACUUM (ANALYZE)"] };
+            for word in words {
+                self.push_with_settings(decision, format!("{word} {name}"));
+                if let Some(step) = self.out.steps.last_mut() {
+                    (step.transaction, step.aside, step.beside) = (None, true, beside);
+                    step.lock_timeout_ms = if beside { 0 } else { step.lock_timeout_ms };
+                }
             }
         }
     }

@@ -233,7 +233,8 @@ pub struct Step {
     /// What it marks or completes stays, built aside, until a later transaction publishes it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub aside: bool,
-    /// It fills a part of what is built aside; sessions that see one snapshot may run those of its transaction side by side.
+    /// It fills a part of what is built aside; sessions that see one snapshot may run those of its transaction side by side. Outside
+    /// transactions it is done beside its neighbours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beside: bool,
     /// The statement is the query of this check: what it returns decides whether the transaction goes on.

@@ -1,6 +1,6 @@
 //! A mart looked at again: while a run waits for the mart's lock or computes rows, others change the mart and what hangs on it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
@@ -15,24 +15,34 @@ use crate::state::{QName, quote_ident};
 pub(super) async fn again(conn: &mut PgConnection, item: &Item, options: &Options) -> Result<Item, SqlError> {
     match still(conn, item, options).await? {
         Some(item) => Ok(item),
-        None => whole(conn, item, options).await,
+        None => whole(conn, item, options, &BTreeSet::new()).await.map(|(item, _)| item),
     }
 }
 
-/// With all that hangs on it.
-async fn whole(conn: &mut PgConnection, item: &Item, options: &Options) -> Result<Item, SqlError> {
+/// With all that hangs on it; and `others`, as far as they are there.
+async fn whole(
+    conn: &mut PgConnection,
+    item: &Item,
+    options: &Options,
+    others: &BTreeSet<QName>,
+) -> Result<(Item, HashMap<QName, Relation>), SqlError> {
     // Definitions need a lock that somebody's ALTER TABLE, or LOCK, keeps from us.
     let begin = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}",
         options.lock_timeout_ms
     );
     sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *conn).await?;
-    let found = look(conn, item, options).await;
+    let found = look(conn, item, options, others).await;
     sqlx::raw_sql("ROLLBACK").execute(conn).await?;
     found
 }
 
-async fn look(conn: &mut PgConnection, item: &Item, options: &Options) -> Result<Item, SqlError> {
+async fn look(
+    conn: &mut PgConnection,
+    item: &Item,
+    options: &Options,
+    others: &BTreeSet<QName>,
+) -> Result<(Item, HashMap<QName, Relation>), SqlError> {
     let Some(changed_at) = changed_at(conn, &item.mart, options).await? else {
         return Err(changed(&item.mart, "was dropped or renamed"));
     };
@@ -45,21 +55,21 @@ async fn look(conn: &mut PgConnection, item: &Item, options: &Options) -> Result
         }
         Some(row) => row,
         None => {
-            let live = by_name(conn, [item.recorded.mart.name.clone()].into()).await?;
-            return Ok(Item { live: live.into_values().next(), ..item.clone() });
+            let (found, others) = by_name(conn, [item.recorded.mart.name.clone()].into(), others).await?;
+            return Ok((Item { live: found.into_values().next(), ..item.clone() }, others));
         }
     };
     let names = row.versions.iter().map(|version| version.mart.name.clone()).chain([row.mart.name.clone()]);
-    let found = by_name(conn, names.collect()).await?;
+    let (found, others) = by_name(conn, names.collect(), others).await?;
     let version_num = conn.server_version_num().and_then(|number| i32::try_from(number).ok()).unwrap_or_default();
     let actual = Actual {
         server: Server { version_num, ..Server::default() },
-        relations: found.into_iter().collect(),
+        relations: found,
         recorded: BTreeMap::from([(item.mart.clone(), row.clone())]),
         ..Actual::default()
     };
     let (asked, logged, feeds) = (item.asked.clone(), item.logged, item.feeds);
-    Ok(Item { asked, logged, feeds, ..Item::new(&row, &actual, item.upstream.clone()) })
+    Ok((Item { asked, logged, feeds, ..Item::new(&row, &actual, item.upstream.clone()) }, others))
 }
 
 /// The mart is there by the name that it is read by, wherever its rows are.
@@ -79,8 +89,15 @@ pub(super) async fn published(conn: &mut PgConnection, item: &Item) -> Result<()
         .hinted("`datamart apply` makes it again"))
 }
 
-async fn by_name(conn: &mut PgConnection, names: BTreeSet<QName>) -> Result<BTreeMap<QName, Relation>, SqlError> {
-    Ok(relations(conn, &names, &BTreeSet::new()).await.map_err(unreadable)?.into_iter().collect())
+/// What is there of `names`, and of `others`.
+async fn by_name(
+    conn: &mut PgConnection,
+    names: BTreeSet<QName>,
+    others: &BTreeSet<QName>,
+) -> Result<(HashMap<QName, Relation>, HashMap<QName, Relation>), SqlError> {
+    let all = names.union(others).cloned().collect();
+    let found = relations(conn, &all, &BTreeSet::new()).await.map_err(unreadable)?;
+    Ok(found.into_iter().partition(|(name, _)| names.contains(name)))
 }
 
 async fn changed_at(
@@ -105,11 +122,23 @@ pub(super) async fn before_publishing(
     live: &Relation,
     options: &Options,
 ) -> Result<(Item, Relation), SqlError> {
-    let now = whole(conn, item, options).await?;
+    let (now, is, _) = before_exchanging(conn, item, live, options, &BTreeSet::new()).await?;
+    Ok((now, is))
+}
+
+/// As [`before_publishing`], with some partitions of the mart.
+pub(super) async fn before_exchanging(
+    conn: &mut PgConnection,
+    item: &Item,
+    live: &Relation,
+    options: &Options,
+    partitions: &BTreeSet<QName>,
+) -> Result<(Item, Relation, HashMap<QName, Relation>), SqlError> {
+    let (now, partitions) = whole(conn, item, options, partitions).await?;
     let same = |is: &&Relation| is.oid == live.oid && is.signature() == live.signature() && is.owner == live.owner;
     let unmoved = |was: &Recorded, is: &Recorded| was.changed_at == is.changed_at;
     match now.live.as_ref().filter(same).cloned() {
-        Some(is) if unmoved(&item.recorded, &now.recorded) => Ok((now, is)),
+        Some(is) if unmoved(&item.recorded, &now.recorded) => Ok((now, is, partitions)),
         _ => Err(changed(&item.mart, "changed while its rows were computed; the old rows stay, refresh it again")),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{PgConnection, Row};
 
-use super::again::before_publishing;
+use super::again::before_exchanging;
 use super::changes::{self, Done, Filled};
 use super::cut::cut;
 use super::outcome::{Outcome, keep, measure};
@@ -204,8 +204,7 @@ async fn publish(
     frame: &Frame,
 ) -> Result<(Outcome, Changed), SqlError> {
     let changed = build::changed(conn, live, next, frame).await?;
-    let (_, now) = before_publishing(conn, item, live, options).await?;
-    let leaves = described(conn, changed.names()).await?;
+    let (_, now, leaves) = before_exchanging(conn, item, live, options, &changed.names()).await?;
     let words = format!("{} of {} partitions differ", changed.parts.len(), next.parts.len());
     let mut outcome = Outcome { row_count: rows(conn, live, next, &changed).await?, ..Outcome::default() };
     let mut why = build::obstacle(&now, &leaves);

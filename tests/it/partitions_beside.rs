@@ -55,6 +55,13 @@ fn the_first_rows_come_side_by_side() {
     assert_eq!(beside(&rig), 7);
     rig.run(APPLY).done();
     is_whole(&rig, "amount");
+    // So they are vacuumed and analysed, the mart itself, too.
+    let leaves = "FROM pg_class WHERE relkind = 'r' AND relname ~ '^sales_y'";
+    assert_eq!(rig.value(&format!("SELECT sum(reltuples) {leaves}")), "5400");
+    assert_eq!(rig.value("SELECT count(DISTINCT tablename) FROM pg_stats WHERE tablename ~ '^sales'"), "7");
+    let vacuumed =
+        format!("SELECT bool_and(pg_stat_get_vacuum_count(oid) > 0 AND pg_stat_get_analyze_count(oid) > 0) {leaves}");
+    rig.until(&vacuumed);
     assert_eq!(rig.value("SELECT n FROM above"), "5400");
     assert_eq!(rig.value("SELECT count(DISTINCT xmin::text) FROM sales"), "2");
     // And those of another query.

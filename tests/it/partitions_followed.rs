@@ -115,6 +115,30 @@ fn changes_are_written_within_partitions() {
     });
 }
 
+/// Of large partitions the rows that leave are counted while the next ones are computed.
+#[test]
+fn rows_of_large_partitions_are_counted() {
+    run(async {
+        let orders = "CREATE TABLE orders (id int PRIMARY KEY, day date NOT NULL, amount int NOT NULL);
+            INSERT INTO orders SELECT n, current_date - n % 120, n FROM generate_series(1, 120000) AS n; ANALYZE orders";
+        let query = "SELECT id, day, amount FROM orders";
+        let shop = Shop::of(orders, query, MONTHS, "primary_key = [\"id\", \"day\"]", "method = \"partition\"").await;
+        let less = shop.after("DELETE FROM orders WHERE day = current_date - 60 AND id > 1000").await;
+        went(&less, Method::Partition, "1 partition touched by ");
+        assert_eq!(less.row_count, Some(119_008));
+        shop.is_exact().await;
+        let more =
+            shop.after("INSERT INTO orders SELECT -n, current_date - 60, n FROM generate_series(1, 500) AS n").await;
+        assert_eq!(more.row_count, Some(119_508));
+        shop.is_exact().await;
+        // The bounds of what was built are those of its partition alone.
+        assert_eq!(
+            shop.database.value("SELECT count(*) FROM pg_constraint WHERE conname = 'datamart_bound'").await,
+            "0"
+        );
+    });
+}
+
 /// Rows without a partition get one, whatever the method.
 #[test]
 fn what_has_no_partition_gets_one() {

@@ -12,6 +12,20 @@ use crate::state::{Mart, QName};
 /// The constraint's name. It goes before anybody could miss it.
 pub(super) const BOUND: &str = "datamart_bound";
 
+/// What a partition takes, as the server prints it; `None`: whatever there is.
+///
+/// # Errors
+/// What PostgreSQL says.
+pub(super) async fn of(conn: &mut PgConnection, oid: i64) -> Result<Option<String>, SqlError> {
+    let sql = "SELECT pg_catalog.pg_get_partition_constraintdef($1::bigint::oid)";
+    Ok(sqlx::query(sql).bind(oid).fetch_one(conn).await?.try_get(0)?)
+}
+
+/// The statement that says it of one that nobody reads yet.
+pub(super) fn add(partition: &QName, condition: &str) -> String {
+    format!("ALTER TABLE {partition} ADD CONSTRAINT {BOUND} CHECK ({condition})")
+}
+
 /// Says it of a partition that is there, beside its readers: `brief` waits for their locks no longer than a publication does,
 /// and rows are looked at under a lock that lets them go on.
 pub(super) async fn say(

@@ -1,13 +1,18 @@
 //! Which partitions hold other rows than before.
 
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use std::collections::HashMap;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::next::{NextPart, NextParts};
 use crate::build::run::run;
 use crate::build::session::{Frame, SessionState};
-use crate::catalog::Relation;
-use crate::database::SqlError;
+use crate::catalog::{Attached, Relation};
+use crate::database::{Endpoint, SqlError};
 use crate::state::{QName, quote_idents};
+
+/// Fewer rows are counted before a session is open.
+const MANY: i64 = 20_000;
 
 /// The partitions whose rows changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,11 +54,15 @@ async fn compare(
     let mut changed = Changed::default();
     for part in &next.parts {
         session.enter(conn, frame).await?;
-        let rows = count(conn, &part.next).await?;
+        let rows = match part.rows {
+            Some(rows) => rows,
+            None => count(conn, &part.next).await?,
+        };
         changed.looked_at += rows;
-        let held = match &part.live {
-            None => None,
-            Some(attached) => Some(count(conn, &attached.name).await?),
+        let held = match (&part.live, part.held) {
+            (None, _) => None,
+            (Some(_), Some(held)) => Some(held),
+            (Some(attached), None) => Some(count(conn, &attached.name).await?),
         };
         changed.held += held.unwrap_or_default();
         let same = match &part.live {
@@ -72,6 +81,30 @@ async fn compare(
         }
     }
     Ok(changed)
+}
+
+/// How many rows those partitions hold, by their numbers: counted by another session while their next rows are computed. What it
+/// does not come to is counted later.
+pub async fn held(
+    endpoint: Option<&Endpoint>,
+    mart: &QName,
+    partitions: &[&Attached],
+    frame: &Frame,
+) -> HashMap<i64, u64> {
+    let mut held = HashMap::new();
+    let rows: i64 = partitions.iter().filter_map(|attached| attached.rows).sum();
+    let Some(endpoint) = endpoint.filter(|_| rows >= MANY) else { return held };
+    let Ok(mut conn) = endpoint.direct().session(&format!("count {mart}")).await else { return held };
+    let mut session = SessionState::alone();
+    if session.enter(&mut conn, frame).await.is_ok() {
+        for attached in partitions {
+            let Ok(rows) = count(&mut conn, &attached.name).await else { break };
+            held.insert(attached.oid, rows);
+        }
+    }
+    // Nothing depends on how it ends.
+    let _ = conn.close().await;
+    held
 }
 
 async fn count(conn: &mut PgConnection, table: &QName) -> Result<u64, SqlError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::bound::{BOUND, forget, say};
+use super::bound::{self, BOUND, forget, say};
 use super::differ::Changed;
 use super::next::{NextPart, NextParts};
 use crate::build::copy::{Built, close};
@@ -80,10 +80,11 @@ pub async fn exchange_parts(
     let mut made = complete(live, next);
     for part in &changed.parts {
         let condition = match (&part.live, &part.condition) {
-            (Some(attached), _) => bound(conn, attached.oid).await?,
+            _ if part.bounded => None,
+            (Some(attached), _) => bound::of(conn, attached.oid).await?,
             (None, condition) => condition.clone(),
         };
-        made.extend(condition.map(|c| format!("ALTER TABLE {} ADD CONSTRAINT {BOUND} CHECK ({c})", part.next)));
+        made.extend(condition.map(|condition| bound::add(&part.next, &condition)));
         made.extend(leaves.get(&part.name).into_iter().flat_map(|leaf| words(leaf, &part.next)));
     }
     // What is built is analysed by itself: of the relation around it nobody will know.
@@ -104,7 +105,7 @@ pub async fn exchange_parts(
     let brief = Frame { lock_timeout_ms: publish_lock_timeout_ms, ..plain.clone() };
     let waits = match default {
         Some(attached) if !is_empty(conn, attached, frame).await? => {
-            if let Some(condition) = bound(conn, attached.oid).await? {
+            if let Some(condition) = bound::of(conn, attached.oid).await? {
                 say(conn, &attached.name, &condition, &plain, &brief).await?;
             }
             Some(attached)
@@ -163,11 +164,6 @@ fn words(leaf: &Relation, next: &QName) -> Vec<String> {
     let of_columns: Vec<_> = leaf.grants.iter().filter(|grant| !grant.columns.is_empty()).cloned().collect();
     // The server has each privilege by its own word, so that no version matters.
     comment.into_iter().chain(columns).chain(rights(next, std::iter::empty(), &of_columns, 0)).collect()
-}
-
-async fn bound(conn: &mut PgConnection, oid: i64) -> Result<Option<String>, SqlError> {
-    let sql = "SELECT pg_catalog.pg_get_partition_constraintdef($1::bigint::oid)";
-    Ok(sqlx::query(sql).bind(oid).fetch_one(conn).await?.try_get(0)?)
 }
 
 async fn is_empty(conn: &mut PgConnection, attached: &Attached, frame: &Frame) -> Result<bool, SqlError> {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::bound;
 use super::next::{Cut, NextPart, NextParts, Which};
 use crate::build::copy::{close, same_columns};
 use crate::build::run::run;
@@ -37,6 +38,9 @@ impl Filling<'_> {
     ) -> Result<NextParts, SqlError> {
         let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *conn).await?;
         let mut parts = self.make(conn, session, frame).await?;
+        if self.is_told() {
+            self.say_bounds(conn, session, &mut parts, frame).await?;
+        }
         let columns = self.columns();
         let mut conditions: Vec<String> = self.which.touched.iter().map(|(_, condition)| condition.clone()).collect();
         if let Some(cut) = &self.which.cut {
@@ -60,7 +64,13 @@ impl Filling<'_> {
             _ => &self.name,
         };
         let insert = self.insert(into, query, condition.as_deref());
-        run(conn, session, frame, &insert).await?;
+        let written = run(conn, session, frame, &insert).await?;
+        if let [only] = parts.as_mut_slice()
+            && self.is_told()
+            && self.which.cut.is_none()
+        {
+            only.rows = Some(written);
+        }
         self.rest(conn, session, &mut parts, frame).await?;
         session.leave(conn).await?;
         // Of what is frozen the log says nothing that is seen.
@@ -81,6 +91,29 @@ impl Filling<'_> {
             run(conn, session, frame, &sql).await?;
         }
         Ok(parts)
+    }
+
+    /// What each partition takes, said before there are rows: each is looked at as it comes, and not all of them again.
+    async fn say_bounds(
+        &self,
+        conn: &mut PgConnection,
+        session: &mut SessionState,
+        parts: &mut [NextPart],
+        frame: &Frame,
+    ) -> Result<(), SqlError> {
+        session.leave(conn).await?;
+        // As the server prints names it means, whatever the mart's own search path is.
+        let plain = Frame { settings: Vec::new(), ..frame.clone() };
+        let mut statements = Vec::new();
+        for part in parts {
+            let Some(live) = &part.live else { continue };
+            statements.extend(bound::of(conn, live.oid).await?.map(|condition| bound::add(&part.next, &condition)));
+            part.bounded = true;
+        }
+        for sql in statements {
+            run(conn, session, &plain, &sql).await?;
+        }
+        Ok(())
     }
 
     /// A query without the rows that are too old to be kept.
@@ -141,6 +174,9 @@ impl Filling<'_> {
                     next: attached.name.sibling(next_name(&attached.name.name)),
                     bound: attached.bound.clone(),
                     condition: None,
+                    bounded: false,
+                    rows: None,
+                    held: None,
                 }),
                 other => {
                     let what =
@@ -281,6 +317,9 @@ impl Filling<'_> {
                 next,
                 bound: piece.bound.clone(),
                 condition: Some(format!("{column} IS NOT NULL AND {condition}")),
+                bounded: false,
+                rows: None,
+                held: None,
             });
         }
         let left = sqlx::query(AssertSqlSafe(format!("SELECT count(*) FROM {rest}"))).fetch_one(&mut *conn).await?;

@@ -50,6 +50,12 @@ pub struct NextPart {
     pub bound: String,
     /// The same as a condition, of a new one.
     pub condition: Option<String>,
+    /// A constraint says that, and was there before the rows.
+    pub bounded: bool,
+    /// How many rows it has, where that was told as they were written.
+    pub rows: Option<u64>,
+    /// How many the partition there is has, where they were counted meanwhile.
+    pub held: Option<u64>,
 }
 
 impl NextPart {

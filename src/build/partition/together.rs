@@ -1,4 +1,4 @@
-//! Statements that write, run by several sessions that see one snapshot.
+//! Statements run by several sessions: those that write see one snapshot.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -46,7 +46,8 @@ pub async fn together(
         let snapshot = helped(conn, what, (&mut helpers, &mut pids)).await.map_err(at(0))?;
         let next = AtomicUsize::new(0);
         let all = helpers.iter_mut().chain([&mut *conn]);
-        try_join_all(all.map(|conn| work(conn, what, &next, frame, begins))).await?;
+        let session = SessionState::in_transaction;
+        try_join_all(all.map(|conn| work(conn, session(), what, &next, (frame, begins)))).await?;
         if let Some(pid) = what.holder
             && !still_held(&mut *conn, pid).await.map_err(at(0))?
         {
@@ -61,8 +62,7 @@ pub async fn together(
     if outcome.is_err() && !pids.is_empty() {
         // What is being written would keep what was built from being removed.
         let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await;
-        let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM unnest($1::int[]) AS p (pid)";
-        let _ = sqlx::query(sql).bind(&pids).execute(&mut *conn).await;
+        stop(conn, &pids).await;
     }
     match outcome {
         Ok(snapshot) => close(conn, Ok(snapshot)).await.map_err(at(0)),
@@ -73,6 +73,31 @@ pub async fn together(
     }
 }
 
+/// Runs statements outside transactions, each in whichever session is free. `begins` is told of each before it begins.
+///
+/// # Errors
+/// What the server says of one of them, which is told; others may have been done.
+pub async fn side_by_side(
+    conn: &mut PgConnection,
+    what: &Together<'_>,
+    frame: &Frame,
+    begins: &dyn Fn(usize),
+) -> Result<(), Halted> {
+    let (mut helpers, mut pids) = (Vec::new(), Vec::new());
+    let outcome = async {
+        others(what, "", (&mut helpers, &mut pids)).await.map_err(at(0))?;
+        let next = AtomicUsize::new(0);
+        let all = helpers.iter_mut().chain([&mut *conn]);
+        try_join_all(all.map(|conn| work(conn, SessionState::alone(), what, &next, (frame, begins)))).await?;
+        Ok(())
+    };
+    let outcome: Result<(), Halted> = outcome.await;
+    if outcome.is_err() {
+        stop(conn, &pids).await;
+    }
+    outcome
+}
+
 /// Opens the other sessions, in the snapshot of the first.
 async fn helped(
     conn: &mut PgConnection,
@@ -81,38 +106,58 @@ async fn helped(
 ) -> Result<String, SqlError> {
     let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *conn).await?;
     let snapshot = row.try_get(0)?;
-    let Some((endpoint, sessions)) = what.sessions else { return Ok(snapshot) };
-    let row = sqlx::query("SELECT pg_catalog.pg_export_snapshot()").fetch_one(&mut *conn).await?;
-    let exported: String = row.try_get(0)?;
+    if what.sessions.is_some() {
+        let row = sqlx::query("SELECT pg_catalog.pg_export_snapshot()").fetch_one(&mut *conn).await?;
+        let exported = quote_literal(row.try_get(0)?);
+        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT {exported}");
+        others(what, &begin, (helpers, pids)).await?;
+    }
+    Ok(snapshot)
+}
+
+/// Opens as many sessions as there is work for, beside the one that is there, each of which begins with `begin`.
+async fn others(
+    what: &Together<'_>,
+    begin: &str,
+    (helpers, pids): (&mut Vec<PgConnection>, &mut Vec<i32>),
+) -> Result<(), SqlError> {
+    let Some((endpoint, sessions)) = what.sessions else { return Ok(()) };
     for _ in 1..sessions.min(what.statements.len()) {
         // Those that are there do it as well, in more time.
         let Ok(mut helper) = endpoint.direct().session(&what.purpose).await else { break };
-        let begin =
-            format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT {}", quote_literal(&exported));
-        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut helper).await?;
+        sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).execute(&mut helper).await?;
         let row = sqlx::query("SELECT pg_catalog.pg_backend_pid()").fetch_one(&mut helper).await?;
         pids.push(row.try_get(0)?);
         helpers.push(helper);
     }
-    Ok(snapshot)
+    Ok(())
+}
+
+/// Ends sessions, whatever they do.
+async fn stop(conn: &mut PgConnection, pids: &[i32]) {
+    let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM unnest($1::int[]) AS p (pid)";
+    let _ = sqlx::query(sql).bind(pids).execute(conn).await;
 }
 
 /// Does what nobody else has begun, until there is no more of it.
 async fn work(
     conn: &mut PgConnection,
+    mut session: SessionState,
     what: &Together<'_>,
     next: &AtomicUsize,
-    frame: &Frame,
-    begins: &dyn Fn(usize),
+    (frame, begins): (&Frame, &dyn Fn(usize)),
 ) -> Result<(), Halted> {
-    let mut session = SessionState::in_transaction();
-    loop {
+    let outcome = loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let Some(statement) = what.statements.get(number) else { break };
+        let Some(statement) = what.statements.get(number) else { break Ok(()) };
         begins(number);
-        run(conn, &mut session, frame, statement).await.map_err(at(number))?;
-    }
-    session.leave(conn).await.map_err(at(0))
+        if let Err(error) = run(conn, &mut session, frame, statement).await {
+            break Err(at(number)(error));
+        }
+    };
+    // Of a transaction that failed nothing is left to undo.
+    let left = session.leave(conn).await.map_err(at(0));
+    outcome.and(left)
 }
 
 fn at(number: usize) -> impl Fn(SqlError) -> Halted {

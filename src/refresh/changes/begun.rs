@@ -21,7 +21,9 @@ impl<'a> Task<'a> {
         checks: &'a mut Vec<CheckResult>,
     ) -> Option<Self> {
         let watched = watched(item, options)?;
-        Some(Self { conn, item, live, watched, frame, holder, checks, apart: false, kept: None, within: false })
+        let beside = options.beside.as_ref().filter(|_| options.parallel > 1);
+        let (apart, kept, within) = (false, None, false);
+        Some(Self { conn, item, live, watched, frame, holder, checks, beside, apart, kept, within })
     }
 
     /// Begins the transaction, where nobody has, and looks where the mart stands; in words, why that cannot be told.

@@ -1,5 +1,6 @@
 //! The partitions in which rows of the keys stand, built aside in the transaction that found them.
 
+use futures_util::future::join;
 use sqlx::{PgConnection, Row};
 
 use super::done::{Done, Filled, whole};
@@ -9,7 +10,7 @@ use super::words::{of_changes, of_partitions};
 use crate::build::position::{Look, Standing};
 use crate::build::{self, CheckResult, Division, Frame, SessionState, Touched, Which};
 use crate::catalog::Relation;
-use crate::database::SqlError;
+use crate::database::{Endpoint, SqlError};
 use crate::refresh::Method;
 use crate::refresh::cut::cut;
 use crate::refresh::decision::Decision;
@@ -103,7 +104,7 @@ impl<'a> Parts<'a> {
         self,
         conn: &mut PgConnection,
         mut session: SessionState,
-        (frame, checks): (&Frame, &mut Vec<CheckResult>),
+        (frame, checks, beside): (&Frame, &mut Vec<CheckResult>, Option<&Endpoint>),
         look: &Look,
         (all, unfrozen): (&str, impl Fn(&str) -> Option<String>),
         (mut standing, mut decision): (Standing, Decision),
@@ -127,9 +128,19 @@ impl<'a> Parts<'a> {
         let cut = cut(conn, self.mart, self.live, None, frame).await?;
         let reason =
             format!("{} touched by {}", of_partitions(self.count()), of_changes(decision.pending.unwrap_or_default()));
+        let touched = self.touched.parts.clone();
         let which =
             Which { cut, touched: Some((self.touched, self.condition)), query: Some(self.query), ..Which::default() };
-        let next = build::fill_parts(conn, self.mart, self.live, &which, frame, checks).await?;
+        let there = self.live.partitions.iter().filter(|attached| touched.contains(&attached.oid)).collect::<Vec<_>>();
+        let (next, held) = join(
+            build::fill_parts(conn, self.mart, self.live, &which, frame, checks),
+            build::held(beside, &self.mart.name, &there, frame),
+        )
+        .await;
+        let mut next = next?;
+        for part in &mut next.parts {
+            part.held = part.live.as_ref().and_then(|attached| held.get(&attached.oid)).copied();
+        }
         standing.refreshes += 1;
         Ok(Done::Filled(Box::new(Filled { next, look: look.clone(), standing, reason, decision })))
     }

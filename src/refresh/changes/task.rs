@@ -13,7 +13,7 @@ use super::{gate, proof};
 use crate::build::position::{self, Look, Position, Standing, Watched, moved};
 use crate::build::{self, CheckResult, Frame, Narrow, SessionState};
 use crate::catalog::Relation;
-use crate::database::SqlError;
+use crate::database::{Endpoint, SqlError};
 use crate::refresh::decision::Decision;
 use crate::refresh::outcome::{Outcome, figures, not_kept};
 use crate::refresh::part::{VACUUM_ABOVE, type_of};
@@ -31,6 +31,8 @@ pub(super) struct Task<'a> {
     pub frame: &'a Frame,
     pub holder: i32,
     pub checks: &'a mut Vec<CheckResult>,
+    /// How to get another session, where there may be several.
+    pub beside: Option<&'a Endpoint>,
     /// What differs is taken out before anything comes.
     pub apart: bool,
     /// Writers keep its rows as they commit.
@@ -241,7 +243,8 @@ impl<'a> Task<'a> {
     ) -> Result<Done, SqlError> {
         let (mart, live) = (self.mart(), self.live);
         let unfrozen = |alias: &str| unfrozen(mart, alias, |name| type_of(live, name));
-        parts.fill(self.conn, session, (self.frame, self.checks), look, (all, unfrozen), held).await
+        let with = (self.frame, &mut *self.checks, self.beside);
+        parts.fill(self.conn, session, with, look, (all, unfrozen), held).await
     }
 
     /// How many rows were inserted, updated and deleted.
