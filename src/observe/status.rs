@@ -178,7 +178,7 @@ fn stalled(mart: &QName, looked: &Looked<'_>) -> Option<Condition> {
 }
 
 fn indexes(relation: &Relation) -> Vec<IndexStatus> {
-    let one = |(name, index): (&String, &catalog::Index)| IndexStatus {
+    let one = |(name, index): (&String, &Box<catalog::Index>)| IndexStatus {
         name: name.clone(),
         definition: index.definition.clone(),
         unique: index.unique,

@@ -93,7 +93,7 @@ fn index_comments(
             || carried.iter().any(|(name, _)| *name == index)
     };
     let commented = live.into_iter().flat_map(|live| &live.indexes).filter(|(index, _)| again(index));
-    let comment = |(index, is): (&String, &crate::catalog::Index)| {
+    let comment = |(index, is): (&String, &Box<crate::catalog::Index>)| {
         let comment = is.comment.as_ref()?;
         Some(format!("COMMENT ON INDEX {} IS {}", name.sibling(new_name(index)), quote_literal(comment)))
     };
@@ -109,8 +109,8 @@ pub(crate) fn carried_indexes<'a>(
         return Vec::new();
     };
     let applied = target.recorded.map(|r| &r.applied.indexes);
-    live.indexes
-        .iter()
+    let indexes = live.indexes.iter().map(|(name, index)| (name, &**index));
+    indexes
         .filter(|(name, index)| {
             let declared = target.indexes.contains_key(*name);
             let was_ours = applied.is_some_and(|applied| applied.contains_key(*name));

@@ -73,7 +73,7 @@ fn columns(live: &Relation) -> Vec<String> {
 }
 
 fn indexes(live: &Relation) -> BTreeSet<String> {
-    let index = |(name, index): (&String, &Index)| {
+    let index = |(name, index): (&String, &Box<Index>)| {
         let flags = [
             (index.valid, "valid"),
             (index.unique, "unique"),
