@@ -178,7 +178,7 @@ fn stalled(mart: &QName, looked: &Looked<'_>) -> Option<Condition> {
 }
 
 fn indexes(relation: &Relation) -> Vec<IndexStatus> {
-    let one = |(name, index): (&String, &Box<catalog::Index>)| IndexStatus {
+    let one = |(name, index): (&String, &catalog::Index)| IndexStatus {
         name: name.clone(),
         definition: index.definition.clone(),
         unique: index.unique,
@@ -186,7 +186,7 @@ fn indexes(relation: &Relation) -> Vec<IndexStatus> {
         size: None,
         scans: None,
     };
-    relation.indexes.iter().map(one).collect()
+    relation.indexes.iter().map(|(name, index)| one((name, index))).collect()
 }
 
 /// Rows: counted by the last run where nothing was built since, else the planner's estimate.

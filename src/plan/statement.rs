@@ -93,11 +93,11 @@ fn index_comments(
             || carried.iter().any(|(name, _)| *name == index)
     };
     let commented = live.into_iter().flat_map(|live| &live.indexes).filter(|(index, _)| again(index));
-    let comment = |(index, is): (&String, &Box<crate::catalog::Index>)| {
+    let comment = |(index, is): (&String, &crate::catalog::Index)| {
         let comment = is.comment.as_ref()?;
         Some(format!("COMMENT ON INDEX {} IS {}", name.sibling(new_name(index)), quote_literal(comment)))
     };
-    commented.filter_map(comment).collect()
+    commented.filter_map(|(index, is)| comment((index, is))).collect()
 }
 
 /// Indexes that nobody declared and that go along with a relation that is exchanged.

@@ -73,7 +73,7 @@ fn columns(live: &Relation) -> Vec<String> {
 }
 
 fn indexes(live: &Relation) -> BTreeSet<String> {
-    let index = |(name, index): (&String, &Box<Index>)| {
+    let index = |(name, index): (&String, &Index)| {
         let flags = [
             (index.valid, "valid"),
             (index.unique, "unique"),
@@ -85,5 +85,5 @@ fn indexes(live: &Relation) -> BTreeSet<String> {
         let words = [name.as_str()].into_iter().chain(flags).chain(index.keys.iter().map(String::as_str));
         words.collect::<Vec<_>>().join(" ")
     };
-    live.indexes.iter().map(index).collect()
+    live.indexes.iter().map(|(name, is)| index((name, is))).collect()
 }
