@@ -18,7 +18,7 @@ struct Entry<'a> {
     file: &'a str,
     definition: &'a str,
     changes: Option<&'a Changes>,
-    reads: &'a BTreeMap<String, ReadSignature>,
+    reads: &'a BTreeMap<String, Box<ReadSignature>>,
     drifted: &'a [String],
     adopted: Option<Adopted>,
     part: Option<&'a PartRow>,
@@ -196,7 +196,7 @@ fn state(
         .iter()
         .map(|(address, read)| {
             let signature = live.get(&read.name).map_or_else(|| read.signature.clone(), Relation::signature);
-            (address.clone(), ReadSignature { name: read.name.clone(), signature })
+            (address.clone(), Box::new(ReadSignature { name: read.name.clone(), signature }))
         })
         .collect();
     let mut applied = Applied {

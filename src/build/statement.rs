@@ -59,7 +59,8 @@ pub(crate) fn indexes(live: &Relation, name: &QName) -> Vec<String> {
 
 /// The indexes that are not those of constraints, but for the primary key's.
 fn own_indexes(live: &Relation) -> impl Iterator<Item = (&String, &Index)> {
-    live.indexes.iter().filter(|(_, index)| index.valid && (index.primary || index.constraint.is_none()))
+    let indexes = live.indexes.iter().map(|(name, index)| (name, &**index));
+    indexes.filter(|(_, index)| index.valid && (index.primary || index.constraint.is_none()))
 }
 
 /// Comments and grants of the live table, exactly: what default privileges gave the new one goes first.

@@ -207,8 +207,8 @@ pub struct Relation {
     pub extras: Vec<Extra>,
     /// Its columns, in order.
     pub columns: Vec<Column>,
-    /// Its indexes by name.
-    pub indexes: BTreeMap<String, Index>,
+    /// Its indexes by name. A map makes room for eleven at once, and most relations have one or two.
+    pub indexes: BTreeMap<String, Box<Index>>,
     /// Who may do what, beside the owner; one entry per role, column set and grant option.
     pub grants: Vec<GrantDecl>,
     /// What depends on it.
@@ -235,12 +235,12 @@ impl Relation {
 
     /// An index REFRESH … CONCURRENTLY can use.
     pub fn concurrent_index(&self) -> Option<&Index> {
-        self.indexes.values().find(|i| i.unique && i.valid && !i.partial && !i.expressions)
+        self.indexes.values().map(|index| &**index).find(|i| i.unique && i.valid && !i.partial && !i.expressions)
     }
 
     /// The primary key's index.
     pub fn primary_key(&self) -> Option<(&String, &Index)> {
-        self.indexes.iter().find(|(_, index)| index.primary)
+        self.indexes.iter().map(|(name, index)| (name, &**index)).find(|(_, index)| index.primary)
     }
 }
 

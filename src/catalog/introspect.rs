@@ -310,7 +310,7 @@ async fn indexes(
                 comment: row.try_get("comment")?,
                 keys: row.try_get::<Vec<i16>, _>("keys")?.iter().filter_map(name).collect(),
             };
-            relation.indexes.insert(row.try_get("name")?, index);
+            relation.indexes.insert(row.try_get("name")?, Box::new(index));
         }
     }
     Ok(())

@@ -84,9 +84,9 @@ pub struct Applied {
     /// Columns.
     pub columns: Vec<Column>,
     /// Indexes by name.
-    pub indexes: BTreeMap<String, Index>,
+    pub indexes: BTreeMap<String, Box<Index>>,
     /// Relations it reads, with the signature each had.
-    pub reads: BTreeMap<String, ReadSignature>,
+    pub reads: BTreeMap<String, Box<ReadSignature>>,
     /// Owner.
     pub owner: String,
     /// Comment.

@@ -67,6 +67,7 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
         Event::Slow { mart, seconds, limit } => {
             print::note(style, &format!("warning: {mart} took {seconds:.1} s; its warn_duration is {limit} s"));
         }
+        Event::Closing { .. } => {}
     };
     let stopped = || interrupt.stopped();
     let work = refresh::refresh(&endpoint, &items, &options, &stopped, &mut tell);

@@ -186,7 +186,7 @@ fn indexes(relation: &Relation) -> Vec<IndexStatus> {
         size: None,
         scans: None,
     };
-    relation.indexes.iter().map(one).collect()
+    relation.indexes.iter().map(|(name, index)| one((name, index))).collect()
 }
 
 /// Rows: counted by the last run where nothing was built since, else the planner's estimate.

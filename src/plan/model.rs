@@ -292,7 +292,7 @@ pub enum RecordRow {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         changes: Option<Box<Changes>>,
         /// What it reads, by address; signatures are taken anew at apply.
-        reads: BTreeMap<String, ReadSignature>,
+        reads: BTreeMap<String, Box<ReadSignature>>,
         /// The name its row had before.
         renamed_from: Option<QName>,
         /// What `action` this belongs to.

@@ -97,7 +97,7 @@ fn index_comments(
         let comment = is.comment.as_ref()?;
         Some(format!("COMMENT ON INDEX {} IS {}", name.sibling(new_name(index)), quote_literal(comment)))
     };
-    commented.filter_map(comment).collect()
+    commented.filter_map(|(index, is)| comment((index, is))).collect()
 }
 
 /// Indexes that nobody declared and that go along with a relation that is exchanged.
@@ -109,8 +109,8 @@ pub(crate) fn carried_indexes<'a>(
         return Vec::new();
     };
     let applied = target.recorded.map(|r| &r.applied.indexes);
-    live.indexes
-        .iter()
+    let indexes = live.indexes.iter().map(|(name, index)| (name, &**index));
+    indexes
         .filter(|(name, index)| {
             let declared = target.indexes.contains_key(*name);
             let was_ours = applied.is_some_and(|applied| applied.contains_key(*name));

@@ -172,7 +172,7 @@ impl<'a> Target<'a> {
     }
 
     /// The rows of `reads` for the registry; `apply` fills in the signatures.
-    pub(crate) fn read_signatures(&self, actual: &Actual) -> BTreeMap<String, ReadSignature> {
+    pub(crate) fn read_signatures(&self, actual: &Actual) -> BTreeMap<String, Box<ReadSignature>> {
         self.reads
             .iter()
             .map(|name| {
@@ -181,7 +181,7 @@ impl<'a> Target<'a> {
                     None => crate::state::Fingerprint(String::new()),
                 };
                 let name = name.clone();
-                (name.to_string(), ReadSignature { name, signature })
+                (name.to_string(), Box::new(ReadSignature { name, signature }))
             })
             .collect()
     }

@@ -85,9 +85,18 @@ impl Agenda {
         self.ground.is_some()
     }
 
-    /// The project's options for runs.
-    pub fn parallel(&self) -> usize {
+    /// How many more runs may begin, where so many are at work and so many of these compute something still.
+    pub fn places(&self, running: usize, computing: usize) -> usize {
+        self.parallel().saturating_sub(computing).min(self.most().saturating_sub(running))
+    }
+
+    fn parallel(&self) -> usize {
         self.ground.as_ref().map_or(0, |ground| ground.options.parallel.max(1))
+    }
+
+    /// Those included that only wait for their commit.
+    fn most(&self) -> usize {
+        self.ground.as_ref().map_or(0, |ground| ground.options.most).max(self.parallel())
     }
 
     /// The marts are like this now.
@@ -320,7 +329,7 @@ impl Agenda {
 
     /// How many runs may begin within a moment.
     pub fn soon(&self) -> usize {
-        if self.pass.is_some() { 0 } else { self.queue.due_by(Utc::now() + AHEAD).min(self.parallel()) }
+        if self.pass.is_some() { 0 } else { self.queue.due_by(Utc::now() + AHEAD).min(self.most()) }
     }
 
     /// How many wait.

@@ -1,12 +1,47 @@
 //! What a look at a thousand marts needs for a moment is not kept for ever.
 
 /// Gives memory that is free back to the system. The allocator of glibc keeps most of it by itself, because what lives on lies
-/// between what is gone; elsewhere there is nothing to do.
+/// between what is gone, and nobody takes back what a stack grew by; elsewhere there is nothing to do.
 pub(super) fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: it takes no pointer, touches only what is free, and may be called at any time.
+    {
+        // SAFETY: it takes no pointer, touches only what is free, and may be called at any time.
+        unsafe {
+            nix::libc::malloc_trim(0);
+        }
+        stack();
+    }
+}
+
+/// What a stack may use below the frame that gives it back.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const FRAMES: usize = 64 * 1_024;
+
+/// Gives back the pages of this thread's stack that lie below what is in use: a plan of a thousand marts needs two MB of them once.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[inline(never)]
+fn stack() {
+    use nix::libc;
+    let here = 0_u8;
+    // Of any system.
+    let page = 64 * 1_024;
+    // SAFETY: the attributes are filled by the first call before they are read, and destroyed; the pages are of this thread's own
+    // stack, which grows downwards, below every frame in use and what a signal may put there: nobody reads them before they are
+    // written again.
     unsafe {
-        nix::libc::malloc_trim(0);
+        let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+        if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
+            return;
+        }
+        let (mut lowest, mut size) = (std::ptr::null_mut(), 0);
+        let known = libc::pthread_attr_getstack(attributes.as_ptr(), &mut lowest, &mut size) == 0;
+        libc::pthread_attr_destroy(attributes.as_mut_ptr());
+        let begin = (lowest as usize).next_multiple_of(page);
+        let end = (&raw const here as usize).saturating_sub(FRAMES) / page * page;
+        if known && begin < end {
+            // Of the main thread most of it may not be mapped yet, which is said, and no failure.
+            libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED);
+        }
     }
 }
 

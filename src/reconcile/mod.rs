@@ -6,6 +6,7 @@ mod attempt;
 mod board;
 mod change;
 mod clerk;
+mod closing;
 mod desk;
 mod drift;
 mod errands;

@@ -10,6 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tracing::Instrument;
 
+use super::closing::{Closing, Watched};
 use super::log::{self, told};
 use super::queue::{Cause, Start};
 use crate::database::Endpoint;
@@ -57,6 +58,7 @@ pub(super) struct Runs {
     ended: VecDeque<Finished>,
     hear: Hear,
     running: usize,
+    closing: Rc<Closing>,
 }
 
 impl Runs {
@@ -68,22 +70,25 @@ impl Runs {
             ended: VecDeque::new(),
             hear,
             running: 0,
+            closing: Rc::default(),
         }
     }
 
     /// Begins a run, and those that go `along` with it.
     pub fn start(&mut self, start: Start, item: Item, along: Vec<Item>, options: Rc<Options>) {
-        let (workers, hear) = (Rc::clone(&self.workers), Rc::clone(&self.hear));
+        let workers = Rc::clone(&self.workers);
+        let watched = Watched::new(Rc::clone(&self.closing), Rc::clone(&self.hear));
         let span =
             tracing::info_span!("run", mart = %start.mart, cause = start.cause.as_str(), run = tracing::field::Empty);
         let within = span.clone();
         self.running += 1;
         let work = async move {
             let began = Utc::now();
+            let hear = |event| watched.hear(event);
             let (mut result, mut others) = (None, Vec::new());
             if !along.is_empty() {
                 let items: Vec<&Item> = [&item].into_iter().chain(&along).collect();
-                match workers.run_together(&items, &options, (&|| false, &*hear)).await {
+                match workers.run_together(&items, &options, (&|| false, &hear)).await {
                     Ok(runs) => {
                         let mut runs = runs.into_iter();
                         if let Some(Along::Ran(run)) = runs.next() {
@@ -96,12 +101,12 @@ impl Runs {
             }
             let result = match result {
                 Some(result) => result,
-                None => workers.run(&item, &options, &*hear).await,
+                None => workers.run(&item, &options, &hear).await,
             };
             if let Ok(run) = &result {
                 within.record("run", run.run);
             }
-            heard(&result, &*hear);
+            heard(&result, &hear);
             let Start { mart, cause, joined, .. } = start;
             let (mut apart, mut finished) = (Vec::new(), Vec::new());
             others.resize(along.len(), Along::Alone);
@@ -114,7 +119,7 @@ impl Runs {
                     }
                 };
                 let (cause, result) = (Some(Cause::After), Ok(run));
-                heard(&result, &*hear);
+                heard(&result, &hear);
                 let (mart, apart) = (item.mart, Vec::new());
                 finished.push(Finished {
                     mart,
@@ -178,6 +183,16 @@ impl Runs {
     /// How many run.
     pub fn running(&self) -> usize {
         self.running
+    }
+
+    /// How many of them the server computes something for.
+    pub fn computing(&self) -> usize {
+        self.running.saturating_sub(self.closing.count())
+    }
+
+    /// Those that only wait for their commit.
+    pub fn closing(&self) -> Rc<Closing> {
+        Rc::clone(&self.closing)
     }
 
     /// Whether nothing is at work, not even a note in the history.

@@ -32,7 +32,6 @@ use crate::state::Mart;
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// What could not be seen is looked at again after this.
 const SOON: Duration = Duration::from_secs(1);
-
 /// What was to be told has this long to go out once the daemon ends.
 const TOLD: Duration = Duration::from_secs(5);
 
@@ -112,11 +111,12 @@ impl<'a> Term<'a> {
                 self.teller.finish(TOLD).await;
                 return End::Stopped(verdict);
             }
-            let (wake, ready) = (self.wake_at(), self.clerk.is_open());
+            let (wake, ready, closing) = (self.wake_at(), self.clerk.is_open(), self.runs.closing());
             let happened = tokio::select! {
                 error = &mut beat => Happened::Lost(error),
                 Some(command) = commands.recv() => Happened::Told(command),
                 finished = self.runs.next() => Happened::Finished(Box::new(finished)),
+                () = closing.one_more() => Happened::Heard(Heard::Nothing),
                 errand = self.errands.next(ready) => Happened::Errand(errand),
                 heard = self.clerk.hear() => Happened::Heard(heard),
                 () = tokio::time::sleep_until(wake) => Happened::Time,
@@ -169,7 +169,7 @@ impl<'a> Term<'a> {
         if self.stopping.has_begun() {
             return;
         }
-        let free = self.clerk.agenda.parallel().saturating_sub(self.runs.running());
+        let free = self.clerk.agenda.places(self.runs.running(), self.runs.computing());
         for Begin { start, item, along, options } in self.clerk.agenda.begin(free) {
             self.board.began((Utc::now() - start.due_at).to_std().unwrap_or_default());
             self.board.moved();
@@ -180,7 +180,7 @@ impl<'a> Term<'a> {
 
     fn show(&mut self) {
         let agenda = &self.clerk.agenda;
-        self.board.load(self.runs.running(), || agenda.waiting());
+        self.board.load(self.runs.computing(), || agenda.waiting());
         self.board.show(|| agenda.all_next());
     }
 

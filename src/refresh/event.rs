@@ -20,6 +20,11 @@ pub enum Event {
         /// Why so.
         reason: String,
     },
+    /// All that is left of a run is to commit it: the server computes nothing for it any more.
+    Closing {
+        /// The mart.
+        mart: QName,
+    },
     /// A run ended, however.
     Ended {
         /// The run.

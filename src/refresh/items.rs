@@ -60,10 +60,12 @@ impl Options {
         // Each worker has two sessions: one works, one holds the lock. A third one watches what it may add to the database.
         let max_size = project.max_size().map(|(bytes, origin)| SizeLimit { bytes, origin });
         let sessions = if max_size.is_some() { 3 } else { 2 };
-        let parallel = project.limits.parallel_refreshes.min((project.database.connections / sessions).max(1));
+        let most = (project.database.connections / sessions).max(1);
+        let parallel = project.limits.parallel_refreshes.min(most);
         Self {
             concurrent: None,
             parallel: usize::try_from(parallel).unwrap_or(1),
+            most: usize::try_from(most.min(parallel.saturating_mul(2))).unwrap_or(1),
             wait: std::time::Duration::ZERO,
             lock_timeout_ms: project.database.lock_timeout_ms,
             publish_lock_timeout_ms: project.database.publish_lock_timeout_ms,

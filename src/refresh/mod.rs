@@ -266,6 +266,8 @@ pub struct Options {
     pub concurrent: Option<bool>,
     /// How many at once.
     pub parallel: usize,
+    /// How many there are sessions for: beyond `parallel`, those of runs that only wait for their commit.
+    pub most: usize,
     /// How long to wait for another refresh of the same mart.
     pub wait: std::time::Duration,
     /// Milliseconds, for locks that queue others.

@@ -86,5 +86,5 @@ fn indexes(live: &Relation) -> BTreeSet<String> {
         let words = [name.as_str()].into_iter().chain(flags).chain(index.keys.iter().map(String::as_str));
         words.collect::<Vec<_>>().join(" ")
     };
-    live.indexes.iter().map(index).collect()
+    live.indexes.iter().map(|(name, is)| index((name, is))).collect()
 }

@@ -193,7 +193,7 @@ impl Publication<'_> {
         let (old, new) = (&before.mart.name, &self.version.name);
         let reads = |read: &QName| {
             let signature = self.live.signature();
-            BTreeMap::from([(read.to_string(), ReadSignature { name: read.clone(), signature })])
+            BTreeMap::from([(read.to_string(), Box::new(ReadSignature { name: read.clone(), signature }))])
         };
         let upsert = |mart: &Mart, definition: String, reads, part| RecordRow::Upsert {
             declared: Box::new(mart.clone()),

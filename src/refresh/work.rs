@@ -253,6 +253,7 @@ pub(super) async fn carry_out(
         Ok(outcome) if outcome.open => {
             let before = run.clone();
             complete(&mut run, Ok(outcome), took, &chosen);
+            tell(Event::Closing { mart: item.mart.clone() });
             if let Err(error) =
                 history::finish_with_rows(&mut worker.conn, options, &run, (counted, worker.keeps == Some(true))).await
             {

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod along;
+mod closing;
 mod committed;
 mod faults;
 mod fresh;
