@@ -17,6 +17,10 @@ pub(super) fn give_back() {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const FRAMES: usize = 64 * 1_024;
 
+/// So far below it is looked: where a stack may grow without a limit, what lies far below is somebody else's.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const FARTHEST: usize = 8 * 1_024 * 1_024;
+
 /// Gives back the pages of this thread's stack that lie below what is in use: a plan of a thousand marts needs two MB of them once.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[inline(never)]
@@ -36,8 +40,9 @@ fn stack() {
         let (mut lowest, mut size) = (std::ptr::null_mut(), 0);
         let known = libc::pthread_attr_getstack(attributes.as_ptr(), &mut lowest, &mut size) == 0;
         libc::pthread_attr_destroy(attributes.as_mut_ptr());
-        let begin = (lowest as usize).next_multiple_of(page);
-        let end = (&raw const here as usize).saturating_sub(FRAMES) / page * page;
+        let here = &raw const here as usize;
+        let begin = (lowest as usize).max(here.saturating_sub(FARTHEST)).next_multiple_of(page);
+        let end = here.saturating_sub(FRAMES) / page * page;
         if known && begin < end {
             // Of the main thread most of it may not be mapped yet, which is said, and no failure.
             libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED);
