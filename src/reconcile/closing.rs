@@ -6,8 +6,10 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-use super::runs::Hear;
 use crate::refresh::Event;
+
+/// Who hears what happens in a run.
+pub(super) type Hear = Rc<dyn Fn(Event)>;
 
 /// How many there are.
 #[derive(Default)]

@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tracing::Instrument;
 
-use super::closing::{Closing, Watched};
+use super::closing::{Closing, Hear, Watched};
 use super::log::{self, told};
 use super::queue::{Cause, Start};
 use crate::database::Endpoint;
@@ -45,9 +45,6 @@ impl Finished {
         matches!(self.result, Err(RefreshError::Superseded { .. }))
     }
 }
-
-/// Who hears what happens in a run.
-pub(super) type Hear = Rc<dyn Fn(Event)>;
 
 /// The runs at work.
 pub(super) struct Runs {
