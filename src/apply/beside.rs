@@ -10,7 +10,6 @@ use super::units::frame;
 use super::{ApplyError, Event};
 use crate::build::{self, Halted, Needed, Together, remove_leftovers, together};
 use crate::database::SqlError;
-use crate::database::lock::still_held;
 use crate::plan::{Plan, Record, RecordRow, Step};
 use crate::state::{Fingerprint, NOT_FILLED, QName, aside_mark, next_name};
 
@@ -73,13 +72,8 @@ fn stopped(worker: &Worker<'_>, steps: &[&Step], first: &Step, halted: Halted) -
 }
 
 /// Removes what an apply that failed had begun to fill: nobody can go on with it. What cannot be removed now is by the next plan.
-pub(super) async fn clear(conn: &mut PgConnection, plan: &Plan, holder: Option<i32>) {
-    // Without our locks it may be another's.
-    if let Some(pid) = holder
-        && !still_held(&mut *conn, pid).await.unwrap_or_default()
-    {
-        return;
-    }
+/// The caller holds the locks still.
+pub(super) async fn clear(conn: &mut PgConnection, plan: &Plan) {
     let begun: BTreeSet<&str> = plan.steps.iter().filter(|s| s.beside).map(|s| s.mart.as_str()).collect();
     for record in plan.records.iter().filter(|record| begun.contains(record.mart.to_string().as_str())) {
         let name = record.mart.sibling(next_name(&record.mart.name));

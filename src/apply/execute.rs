@@ -47,7 +47,6 @@ pub async fn apply(
     };
     events(Event::Started { steps: plan.steps.len() });
     let done = Applied { id, ..Applied::default() };
-    let changed = BTreeSet::new();
     let mut worker = Worker {
         conn,
         plan,
@@ -59,15 +58,18 @@ pub async fn apply(
         logs: BTreeSet::new(),
         aside: Vec::new(),
         was,
-        changed,
+        changed: BTreeSet::new(),
         positions: Positions::default(),
         undoable: Vec::new(),
     };
     let outcome = worker.run(events).await;
     let done = std::mem::take(&mut worker.done);
-    if let Err(error) = &outcome {
+    // Without our locks what is there may be another's.
+    if let Err(error) = &outcome
+        && worker.still_locked().await.is_ok()
+    {
         undo(worker.conn, &worker.undoable, error).await;
-        beside::clear(conn, plan, by.holder).await;
+        beside::clear(conn, plan).await;
     }
     if let Some(id) = id {
         let closed = ledger::finish(conn, registry, id, &done, outcome.as_ref().err()).await;

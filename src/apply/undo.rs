@@ -7,17 +7,20 @@ use super::units::frame;
 use crate::build::{self, Frame, SessionState, Tries};
 use crate::plan::Step;
 
+/// There is a relation of that name.
+const DUPLICATE: &str = "42P07";
 /// Readers and writers wait behind it for no longer, a try.
 const LOCK_TIMEOUT_MS: u64 = 100;
 
-/// Takes back what `steps` made, the last one first. What cannot be is left to the next apply.
+/// Takes back what `steps` made, the last one first. The caller holds the locks still. What cannot be is left to the next apply.
 pub(super) async fn undo(conn: &mut PgConnection, steps: &[&Step], error: &ApplyError) {
-    // Somebody else may be at it.
-    if matches!(error, ApplyError::LockLost { .. }) {
-        return;
-    }
     for step in steps.iter().rev() {
-        let failed = matches!(error, ApplyError::Step { sql, .. } if *sql == step.sql);
+        let failed = match error {
+            // What had the name already is not what it made.
+            ApplyError::Step { sql, source, .. } if *sql == step.sql && source.is(DUPLICATE) => continue,
+            ApplyError::Step { sql, .. } => *sql == step.sql,
+            _ => false,
+        };
         let Some(undo) = step.undo.as_ref().filter(|undo| failed || !undo.failed) else { continue };
         let frame = Frame { lock_timeout_ms: LOCK_TIMEOUT_MS, ..frame(step) };
         let mut tries = Tries::default();

@@ -45,6 +45,27 @@ fn of_a_unique_index() {
     rig.run(&["drift"]).done();
 }
 
+/// An index of that name that somebody made meanwhile is theirs.
+#[test]
+fn but_not_what_had_the_name_already() {
+    let rig = Rig::of(&[("m.toml", &mart(""))]);
+    rig.sql("CREATE TABLE t (a int, b int); INSERT INTO t VALUES (1, 1)");
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    rig.write("m.toml", &format!("{}[[indexes]]\ncolumns = [\"a\"]\nunique = true\n", mart("")));
+    // It comes after the plan was checked, before the plan's first statement.
+    rig.sql(
+        "CREATE FUNCTION first() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN CREATE INDEX m_a_idx ON public.m (b); RETURN NULL; END $$;
+         CREATE TRIGGER first AFTER INSERT ON datamart.applies FOR EACH ROW EXECUTE FUNCTION first()",
+    );
+    let failed = rig.run(&["apply", "--auto-approve", "-q"]).ended(1);
+    assert!(failed.err().contains("relation \"m_a_idx\" already exists"), "{}", failed.err());
+    assert_eq!(
+        rig.value("SELECT pg_get_indexdef('m_a_idx'::regclass)"),
+        "CREATE INDEX m_a_idx ON public.m USING btree (b)"
+    );
+}
+
 /// What was built for the partitions before it is not built again.
 #[test]
 fn of_an_index_of_one_partition() {
