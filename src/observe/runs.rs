@@ -97,6 +97,8 @@ impl PastRun {
 pub(super) struct Last {
     pub any: Option<PastRun>,
     pub good: Option<PastRun>,
+    /// One that was not done, after all others.
+    pub skipped: Option<PastRun>,
 }
 
 /// The last runs of all marts, in one query.
@@ -113,6 +115,7 @@ pub(super) async fn last(
         let last = found.entry(name).or_default();
         match row.try_get("which")? {
             "good" => last.good = Some(run),
+            "skipped" => last.skipped = Some(run),
             _ => last.any = Some(run),
         }
     }

@@ -229,6 +229,17 @@ fn judge(subject: &Subject<'_>, last: &Last, freshness: Option<Freshness>) -> (M
     if running {
         conditions.push(condition("Reconciling", "True", "Refreshing", "a refresh is at work"));
     }
+    // What an apply built since then was not left as it was.
+    let skipped =
+        last.skipped.as_ref().filter(|run| !subject.recorded.is_some_and(|row| row.changed_at > run.started_at));
+    if let Some(reason) = skipped.filter(|_| !running).and_then(|run| run.reason.as_deref()) {
+        conditions.push(condition(
+            "Reconciling",
+            "False",
+            "Skipped",
+            &format!("its last refresh was skipped: {reason}"),
+        ));
+    }
     if let Some(run) = failed {
         let message = run.error_message().unwrap_or("its last refresh failed");
         conditions.push(condition("Stalled", "True", "RefreshFailed", message));

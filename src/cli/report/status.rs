@@ -69,7 +69,11 @@ fn told(mart: &MartStatus) -> Vec<String> {
 
 fn matters(mart: &MartStatus, condition: &Condition) -> bool {
     let creating = mart.status == MartState::Creating;
-    (condition.kind == "Ready" && condition.status == "False" && !creating) || condition.kind == "Stalled"
+    match condition.kind {
+        "Ready" => condition.status == "False" && !creating,
+        "Reconciling" => condition.status == "False",
+        kind => kind == "Stalled",
+    }
 }
 
 /// How the project stands to its manifests.

@@ -97,6 +97,36 @@ fn status_and_suspend_wait_for_nobodys_refresh() {
 }
 
 #[test]
+fn status_says_why_a_refresh_waits() {
+    let rig = Rig::applied();
+    let limits = |limits: &str| rig.write("project.toml", &format!("[project]\nname = \"shop\"\n[limits]\n{limits}\n"));
+    let told = || rig.run(&["status"]).done().out().lines().find(|line| line.contains("skipped:")).map(str::to_owned);
+    let held = rig.hold("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT pg_catalog.pg_current_xact_id()");
+    for kind in ["k7", "k8", "k9"] {
+        rig.sql(&format!("INSERT INTO events VALUES (now(), '{kind}')"));
+    }
+    limits("pause_when = { xmin_age = 1 }");
+    assert_eq!(told(), None);
+    rig.run(&["refresh", "event_counts"]).done();
+    let reason = told().expect("the reason");
+    assert!(
+        reason.starts_with("public.event_counts: its last refresh was skipped: paused: the oldest snapshot"),
+        "{reason}"
+    );
+    let json = rig.run(&["status", "--format", "json"]).done().json();
+    let mart = json["marts"].as_array().and_then(|marts| marts.iter().find(|mart| mart["name"] == "event_counts"));
+    let mut conditions = mart.expect("the mart")["conditions"].as_array().expect("conditions").iter();
+    assert!(
+        conditions.any(|one| (&one["type"], &one["status"]) == (&"Reconciling".into(), &"False".into())),
+        "{json:#}"
+    );
+    held.commit();
+    limits("parallel_refreshes = 1");
+    rig.run(&["refresh", "event_counts"]).done();
+    assert_eq!(told(), None);
+}
+
+#[test]
 fn a_plan_that_waits_is_shown_and_approved() {
     let rig = Rig::shop();
     insta::assert_snapshot!(rig.run(&["approve", "0123456789"]).ended(1).err(), @"

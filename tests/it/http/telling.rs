@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use datamart::reconcile::{Leadership, Vitals};
 use datamart::state::QName;
 use serde_json::{Value, json};
@@ -271,6 +271,8 @@ fn the_scheduler_tells_who_leads_and_what_is_due() {
             .await;
         let told = rig.get("/api/v1/scheduler").await.of(200);
         assert_eq!((&told["leader"]["epoch"], &told["leader"]["alive"]), (&json!(7), &json!(false)));
+        let since = told["leader"]["since"].as_str().unwrap_or_default();
+        assert!(since.ends_with('Z') && DateTime::parse_from_rfc3339(since).is_ok(), "{since}");
         assert_eq!((&told["leadership"], &told["paused"]), (&json!("leading"), &json!("a replica is 7 min behind")));
         assert_eq!(told["next"], json!([{ "mart": "public.sales", "at": at }]));
         assert!(!rig.get("/api/v1/scheduler").await.text().contains(TOKEN));
