@@ -24,6 +24,7 @@ pub use self::pending::Pending;
 use self::planner::Planner;
 use crate::database::registry::in_schema;
 use crate::database::{ErrorKind, SqlError};
+use crate::sql::{MEMBERS, TRIGGERS, TRIGGERS_OF};
 use crate::state::{Changes, Fingerprint, Mart, QName, log_name, log_segments, quote_ident, quote_literal};
 
 /// What is needed to tell where a mart stands.
@@ -231,6 +232,9 @@ fn statement(watched: &Watched<'_>, logs: &[QName], pending: bool) -> String {
         .replace("{schema}", &quote_literal(watched.registry))
         .replace("{functions}", if watched.changes.functions.is_empty() { "''" } else { FUNCTIONS })
         .replace("{views}", if watched.changes.views.is_empty() { "''" } else { VIEWS })
+        .replace("{members}", MEMBERS)
+        .replace("{triggers}", TRIGGERS)
+        .replace("{triggers_of}", TRIGGERS_OF)
         .replace("{planner}", &planner::columns(watched.changes))
         .replace("{pending}", &ctes)
         .replace("{columns}", &columns)

@@ -17,6 +17,16 @@ const MOST_KEYS: usize = 1_000;
 /// Queries that one table's changes are looked up by, where each is a join of its own.
 const MOST_JOINS: usize = 8;
 
+/// A table's parts and their bounds, in a text that a position keeps.
+pub const MEMBERS: &str = "coalesce(pg_catalog.string_agg(pg_catalog.concat_ws(':', m.relation, m.going, pg_catalog.md5(c.relpartbound::text)), ' ' ORDER BY m.relation), '')";
+
+/// The triggers of all of them, from [`TRIGGERS_OF`] each.
+pub const TRIGGERS: &str = "coalesce(pg_catalog.string_agg(t.triggers, ' ' ORDER BY m.relation), '')";
+
+/// The triggers of one of them: who disables one and enables it again leaves a trace.
+pub const TRIGGERS_OF: &str =
+    "pg_catalog.string_agg(pg_catalog.concat_ws(':', t.oid, t.xmin, t.tgenabled), ' ' ORDER BY t.oid)";
+
 /// A fresh mart.
 #[derive(Debug, Clone, Copy)]
 pub struct FreshView<'a> {
@@ -125,19 +135,26 @@ pub(super) fn position(view: &FreshView<'_>) -> String {
     text
 }
 
-/// Every write to a source is logged: nobody took a trigger away, or disabled it. They are looked up by names, as the source may be
-/// another table by then.
+/// Every write to a source was logged since: nobody took a trigger away, or disabled it for a while, of the table or of one of its
+/// parts, and its parts are those that the rows were computed from. All are looked up by names: the source may be another table by then.
 fn noticed(view: &FreshView<'_>) -> String {
     let sources = view.changes.sources.iter().map(|source| {
         let log = log_name(view.registry, view.project, &source.table);
         let names = LOG_EVENTS.map(|event| quote_literal(&log_trigger(view.registry, &log.name, event)));
         let [schema, name] = [&source.table.schema, &source.table.name].map(|name| quote_literal(name));
         format!(
-            "\n  AND (SELECT count(*) FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_class AS r ON r.oid = t.tgrelid\n      \
-             JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace\n      \
-             WHERE n.nspname = {schema} AND r.relname = {name} AND t.tgname IN ({}) AND t.tgenabled = 'A') = {}",
+            "\n  AND (\n      WITH RECURSIVE member (relation, going) AS (\n        \
+             SELECT r.oid, false FROM pg_catalog.pg_class AS r JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace\n        \
+             WHERE n.nspname = {schema} AND r.relname = {name}\n        UNION ALL\n        \
+             SELECT i.inhrelid, m.going OR i.inhdetachpending FROM member AS m JOIN pg_catalog.pg_inherits AS i ON i.inhparent = m.relation)\n      \
+             SELECT p.fingerprint::jsonb -> 'sources' @> pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object(\n        \
+             'table', pg_catalog.format('%I.%I', {schema}, {name}), 'members', {MEMBERS}, 'triggers', {TRIGGERS}))\n        \
+             AND pg_catalog.bool_and(t.enabled = {})\n      \
+             FROM member AS m JOIN pg_catalog.pg_class AS c ON c.oid = m.relation\n      CROSS JOIN LATERAL (\n        \
+             SELECT {TRIGGERS_OF} AS triggers, count(*) FILTER (WHERE t.tgenabled = 'A') AS enabled\n        \
+             FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = m.relation AND t.tgname IN ({})) AS t)",
+            LOG_EVENTS.len(),
             names.join(", "),
-            LOG_EVENTS.len()
         )
     });
     sources.collect()

@@ -25,7 +25,7 @@ mod tests;
 pub use check::{CheckQuery, check_query};
 pub use cut::cut_at_name;
 pub use expression::Expression;
-pub use fresh::{FreshView, asked_by, fresh_view};
+pub use fresh::{FreshView, MEMBERS, TRIGGERS, TRIGGERS_OF, asked_by, fresh_view};
 pub use grouping::{Grouping, grouping};
 pub use identifier::{fold_identifier, parse_name_list, parse_qualified_name};
 pub use index::{canonical_index, create_index, index_body, operator_class, option_name, option_value, with_options};

@@ -55,10 +55,9 @@ stand AS (
               FROM generate_series(0, 2) AS i (number) ORDER BY i.number))) ORDER BY s.nth), '[]')
       FROM source AS s
       CROSS JOIN LATERAL (
-        SELECT coalesce(pg_catalog.string_agg(
-                 pg_catalog.concat_ws(':', m.relation, m.going, pg_catalog.md5(c.relpartbound::text)), ' ' ORDER BY m.relation), '') AS members,
+        SELECT {members} AS members,
                coalesce(pg_catalog.string_agg(pg_catalog.pg_relation_filenode(m.relation)::text, ' ' ORDER BY m.relation), '') AS files,
-               coalesce(pg_catalog.string_agg(t.triggers, ' ' ORDER BY m.relation), '') AS triggers,
+               {triggers} AS triggers,
                -- Writes through what it is part of fire the triggers of that; those of a subscription fire none.
                coalesce(pg_catalog.bool_and(t.noticed AND NOT c.relrowsecurity), false)
                AND NOT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel AS u JOIN member AS x ON x.relation = u.srrelid WHERE x.nth = s.nth)
@@ -70,7 +69,7 @@ stand AS (
         FROM member AS m
         JOIN pg_catalog.pg_class AS c ON c.oid = m.relation
         CROSS JOIN LATERAL (
-          SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', t.oid, t.xmin, t.tgenabled), ' ' ORDER BY t.oid) AS triggers,
+          SELECT {triggers_of} AS triggers,
                  -- INSERT, DELETE, UPDATE and TRUNCATE, whoever writes.
                  coalesce(pg_catalog.bit_or(t.tgtype) FILTER (WHERE t.tgenabled = 'A'), 0) & 60 = 60 AS noticed
           FROM pg_catalog.pg_trigger AS t

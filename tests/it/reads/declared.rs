@@ -26,8 +26,12 @@ struct Shop {
 
 impl Shop {
     async fn of(manifest: &str) -> Self {
+        Self::on(SEED, manifest).await
+    }
+
+    async fn on(seed: &str, manifest: &str) -> Self {
         let database = Database::new().await;
-        database.script(SEED).await;
+        database.script(seed).await;
         let shop = Self { database, folder: Folder::of(&[("sales.toml", manifest)]) };
         shop.applied().await;
         shop
@@ -305,6 +309,58 @@ fn a_source_that_was_emptied_is_no_difference() {
         shop.refreshed().await;
         shop.script("UPDATE sales_v1 SET total = 8").await;
         assert!(!shop.verified().await.expect("it is there").same);
+    });
+}
+
+/// What happens to the parts of a source, and whether nobody but an apply makes the rows readable again.
+const PARTS: &[(&str, &str, bool)] = &[
+    ("one comes with rows", "ALTER TABLE orders ATTACH PARTITION more FOR VALUES FROM (100) TO (200)", true),
+    ("one leaves", "ALTER TABLE orders DETACH PARTITION second", false),
+    (
+        "one has another bound",
+        "ALTER TABLE orders DETACH PARTITION second; ALTER TABLE orders ATTACH PARTITION second FOR VALUES FROM (5) TO (90)",
+        false,
+    ),
+    ("one is not logged", "ALTER TABLE second DISABLE TRIGGER USER; UPDATE second SET amount = 5", true),
+    (
+        "one logs again what it did not",
+        "ALTER TABLE second DISABLE TRIGGER USER; DELETE FROM second;
+         ALTER TABLE second ENABLE ALWAYS TRIGGER datamart_changes_default_public_orders_insert,
+           ENABLE ALWAYS TRIGGER datamart_changes_default_public_orders_update,
+           ENABLE ALWAYS TRIGGER datamart_changes_default_public_orders_delete,
+           ENABLE ALWAYS TRIGGER datamart_changes_default_public_orders_truncate",
+        false,
+    ),
+];
+
+#[test]
+fn parts_that_came_or_went_or_are_not_logged_are_read() {
+    let seed = "CREATE TABLE orders (id int, region text, amount numeric NOT NULL, placed timestamptz) PARTITION BY RANGE (id);
+        CREATE TABLE first PARTITION OF orders FOR VALUES FROM (0) TO (5);
+        CREATE TABLE second PARTITION OF orders FOR VALUES FROM (5) TO (100);
+        CREATE TABLE more (LIKE orders);
+        INSERT INTO more VALUES (100, 'north', 9), (101, 'east', 10);
+        INSERT INTO orders SELECT n, (ARRAY['north', 'south', 'west', NULL])[n % 4 + 1], n FROM generate_series(1, 8) AS n;";
+    run(async {
+        for (what, happens, applies) in PARTS {
+            let shop = Shop::on(seed, &manifest(QUERY, "", "fresh = true")).await;
+            shop.script("UPDATE second SET amount = 1").await;
+            assert!(shop.reads_rows().await, "{what}");
+            shop.script(happens).await;
+            shop.is_exact().await;
+            if *applies {
+                shop.refreshed().await;
+                assert!(!shop.reads_rows().await, "{what}");
+                converge(&shop.database, shop.folder.path(), &Options { heal: Heal::All, ..Options::default() }).await;
+            }
+            shop.refreshed().await;
+            assert!(shop.reads_rows().await, "{what}");
+            shop.is_exact().await;
+        }
+        let shop = Shop::fresh().await;
+        shop.script("CREATE TABLE heirs () INHERITS (orders); INSERT INTO heirs VALUES (9, 'north', 5)").await;
+        assert!(!shop.reads_rows().await);
+        shop.is_exact().await;
     });
 }
 

@@ -125,7 +125,9 @@ impl Shop {
              SELECT 'shop', 'public', 'mart_v1', pg_current_snapshot(), now(), jsonb_build_object(
                'system', (SELECT system_identifier::text FROM pg_control_system()),
                'server', concat_ws(' ', current_setting('DateStyle'), current_setting('IntervalStyle'), current_setting('extra_float_digits'), current_setting('bytea_output')),
-               'sources', (SELECT jsonb_agg(jsonb_build_object('table', format('%I.%I', schema, name), 'generation', generation, 'files', 'x'))
+               'sources', (SELECT jsonb_agg(jsonb_build_object('table', format('%I.%I', schema, name), 'generation', generation, 'members', relation::oid || ':f',
+                             'triggers', (SELECT string_agg(concat_ws(':', t.oid, t.xmin, t.tgenabled), ' ' ORDER BY t.oid)
+                                          FROM pg_trigger AS t WHERE t.tgrelid = relation AND NOT t.tgisinternal)))
                            FROM datamart.captures))::text;
              DELETE FROM mart_v1;
              INSERT INTO mart_v1 {};
