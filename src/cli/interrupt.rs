@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 
-use datamart::database::Endpoint;
+use datamart::database::{self, Endpoint};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::error::CommandError;
@@ -60,10 +60,7 @@ impl Interrupt {
         let pids: Vec<i32> = self.pids.borrow().iter().copied().collect();
         // Without a session there is nothing to cancel with; the server notices our end by itself.
         if let Ok(mut conn) = self.endpoint.direct().session("cancel").await {
-            let _ = sqlx::query("SELECT pg_catalog.pg_cancel_backend(pid) FROM unnest($1::int[]) AS p (pid)")
-                .bind(&pids)
-                .execute(&mut conn)
-                .await;
+            let _ = database::cancel(&mut conn, &pids).await;
         }
     }
 }

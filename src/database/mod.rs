@@ -1,5 +1,6 @@
 //! Reaching PostgreSQL: addresses, sessions, locks, retries, the embedded server, our own schema and its migrations.
 
+mod cancel;
 pub mod embedded;
 mod endpoint;
 mod error;
@@ -10,6 +11,7 @@ pub mod retry;
 mod session;
 mod sql_error;
 
+pub use cancel::{cancel, helps};
 pub use endpoint::Endpoint;
 pub use error::DatabaseError;
 pub use lock::{LockError, LockSession};

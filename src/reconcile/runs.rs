@@ -13,7 +13,7 @@ use tracing::Instrument;
 use super::closing::{Closing, Hear, Watched};
 use super::log::{self, told};
 use super::queue::{Cause, Start};
-use crate::database::Endpoint;
+use crate::database::{Endpoint, cancel};
 use crate::refresh::{Along, Event, Item, Options, RefreshError, Run, RunStatus, Workers};
 use crate::state::QName;
 
@@ -221,10 +221,7 @@ impl Runs {
         }
         let cancelled = async {
             let Ok(mut conn) = self.endpoint.direct().session("daemon cancel").await else { return };
-            let _ = sqlx::query("SELECT pg_catalog.pg_cancel_backend(pid) FROM unnest($1::int[]) AS p (pid)")
-                .bind(&pids)
-                .execute(&mut conn)
-                .await;
+            let _ = cancel(&mut conn, &pids).await;
         };
         // Without a session there is nothing to cancel with; the server notices our end by itself.
         let _ = tokio::time::timeout(CANCEL, cancelled).await;

@@ -178,3 +178,46 @@ fn what_is_emptied_behind_a_view_is_not_missed() {
     refresh.finish().done();
     assert_eq!(rig.value("SELECT count(*) FROM sales"), "5400");
 }
+
+/// A mart whose rows some session does not get on with.
+fn slow(rig: &Rig, does: &str) {
+    rig.sql(ORDERS);
+    rig.sql(&format!(
+        "CREATE FUNCTION slow(amount int) RETURNS int LANGUAGE plpgsql IMMUTABLE COST 1 AS $$
+         DECLARE helps bool := current_setting('application_name') LIKE '% fill %'; BEGIN {does} RETURN amount; END $$"
+    ));
+    rig.write("sales.toml", &sales("slow(amount)", ""));
+    assert_eq!(beside(rig), 7);
+}
+
+/// Nothing of an apply that was stopped, and none of its sessions, is left.
+fn is_gone(rig: &Rig) {
+    rig.until("SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ '^datamart: (apply|fill)'");
+    assert_eq!(rig.value("SELECT count(*) FROM pg_class WHERE relname ~ '^sales|__next'"), "0");
+}
+
+#[test]
+fn ctrl_c_is_heard_by_those_that_help() {
+    let rig = Rig::of(&[("project.toml", PROJECT)]);
+    slow(&rig, "IF helps THEN PERFORM pg_sleep(300); END IF;");
+    let apply = rig.start(APPLY);
+    let idle = "application_name = 'datamart: apply' AND state = 'idle in transaction'";
+    let helps = "application_name LIKE '% fill %' AND wait_event = 'PgSleep'";
+    // The first session has done all the rest, and has nothing that could be cancelled.
+    rig.until(&format!(
+        "SELECT count(*) = 2 FROM pg_stat_activity WHERE datname = current_database() AND ({idle} AND state_change < now() - interval '2 s' OR {helps})"
+    ));
+    apply.signal(Signal::SIGINT);
+    let out = apply.finish().ended(1);
+    assert!(out.err().contains("canceling statement due to user request"), "{out}");
+    is_gone(&rig);
+}
+
+#[test]
+fn where_a_helper_fails_nobody_goes_on() {
+    let rig = Rig::of(&[("project.toml", PROJECT)]);
+    slow(&rig, "IF helps THEN PERFORM pg_sleep(1); RAISE 'no more'; ELSE PERFORM pg_sleep(300); END IF;");
+    let out = rig.run(APPLY).ended(1);
+    assert!(out.err().contains("no more"), "{out}");
+    is_gone(&rig);
+}

@@ -10,7 +10,7 @@ use crate::build::copy::close;
 use crate::build::run::{Halted, run};
 use crate::build::session::{Frame, SessionState};
 use crate::database::lock::still_held;
-use crate::database::{Endpoint, ErrorKind, SqlError};
+use crate::database::{Endpoint, ErrorKind, SqlError, cancel, helps};
 use crate::state::{QName, quote_literal};
 
 /// What is run.
@@ -41,9 +41,9 @@ pub async fn together(
 ) -> Result<String, Halted> {
     begin(conn, what.reads, frame).await.map_err(at(0))?;
     let mut helpers = Vec::new();
-    let mut pids: Vec<i32> = Vec::new();
+    let mut leads = None;
     let outcome = async {
-        let snapshot = helped(conn, what, (&mut helpers, &mut pids)).await.map_err(at(0))?;
+        let snapshot = helped(conn, what, (&mut helpers, &mut leads)).await.map_err(at(0))?;
         let next = AtomicUsize::new(0);
         let all = helpers.iter_mut().chain([&mut *conn]);
         let session = SessionState::in_transaction;
@@ -59,10 +59,10 @@ pub async fn together(
         Ok(snapshot)
     };
     let outcome: Result<String, Halted> = outcome.await;
-    if outcome.is_err() && !pids.is_empty() {
+    if outcome.is_err() && leads.is_some() {
         // What is being written would keep what was built from being removed.
+        stop(what, leads).await;
         let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await;
-        stop(conn, &pids).await;
     }
     match outcome {
         Ok(snapshot) => close(conn, Ok(snapshot)).await.map_err(at(0)),
@@ -83,9 +83,9 @@ pub async fn side_by_side(
     frame: &Frame,
     begins: &dyn Fn(usize),
 ) -> Result<(), Halted> {
-    let (mut helpers, mut pids) = (Vec::new(), Vec::new());
+    let (mut helpers, mut leads) = (Vec::new(), None);
     let outcome = async {
-        others(what, "", (&mut helpers, &mut pids)).await.map_err(at(0))?;
+        others(conn, what, "", (&mut helpers, &mut leads)).await.map_err(at(0))?;
         let next = AtomicUsize::new(0);
         let all = helpers.iter_mut().chain([&mut *conn]);
         try_join_all(all.map(|conn| work(conn, SessionState::alone(), what, &next, (frame, begins)))).await?;
@@ -93,7 +93,7 @@ pub async fn side_by_side(
     };
     let outcome: Result<(), Halted> = outcome.await;
     if outcome.is_err() {
-        stop(conn, &pids).await;
+        stop(what, leads).await;
     }
     outcome
 }
@@ -102,7 +102,7 @@ pub async fn side_by_side(
 async fn helped(
     conn: &mut PgConnection,
     what: &Together<'_>,
-    (helpers, pids): (&mut Vec<PgConnection>, &mut Vec<i32>),
+    (helpers, leads): (&mut Vec<PgConnection>, &mut Option<i32>),
 ) -> Result<String, SqlError> {
     let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *conn).await?;
     let snapshot = row.try_get(0)?;
@@ -110,33 +110,42 @@ async fn helped(
         let row = sqlx::query("SELECT pg_catalog.pg_export_snapshot()").fetch_one(&mut *conn).await?;
         let exported = quote_literal(row.try_get(0)?);
         let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT {exported}");
-        others(what, &begin, (helpers, pids)).await?;
+        others(conn, what, &begin, (helpers, leads)).await?;
     }
     Ok(snapshot)
 }
 
-/// Opens as many sessions as there is work for, beside the one that is there, each of which begins with `begin`.
+/// Opens as many sessions as there is work for, beside the one that is there, which `leads`; each begins with `begin`.
 async fn others(
+    conn: &mut PgConnection,
     what: &Together<'_>,
     begin: &str,
-    (helpers, pids): (&mut Vec<PgConnection>, &mut Vec<i32>),
+    (helpers, leads): (&mut Vec<PgConnection>, &mut Option<i32>),
 ) -> Result<(), SqlError> {
     let Some((endpoint, sessions)) = what.sessions else { return Ok(()) };
-    for _ in 1..sessions.min(what.statements.len()) {
+    let wanted = sessions.min(what.statements.len());
+    if wanted < 2 {
+        return Ok(());
+    }
+    let first = sqlx::query("SELECT pg_catalog.pg_backend_pid()").fetch_one(conn).await?.try_get(0)?;
+    *leads = Some(first);
+    for _ in 1..wanted {
         // Those that are there do it as well, in more time.
         let Ok(mut helper) = endpoint.direct().session(&what.purpose).await else { break };
-        sqlx::raw_sql(AssertSqlSafe(begin.to_owned())).execute(&mut helper).await?;
-        let row = sqlx::query("SELECT pg_catalog.pg_backend_pid()").fetch_one(&mut helper).await?;
-        pids.push(row.try_get(0)?);
+        let sql = format!("{begin};{}", helps(first));
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut helper).await?;
         helpers.push(helper);
     }
     Ok(())
 }
 
-/// Ends sessions, whatever they do.
-async fn stop(conn: &mut PgConnection, pids: &[i32]) {
-    let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM unnest($1::int[]) AS p (pid)";
-    let _ = sqlx::query(sql).bind(pids).execute(conn).await;
+/// Cancels what a session and those that help it do; the helpers' transactions end with them.
+async fn stop(what: &Together<'_>, leads: Option<i32>) {
+    let (Some((endpoint, _)), Some(pid)) = (what.sessions, leads) else { return };
+    // Without a session there is nothing to cancel them with; their statements end by themselves.
+    if let Ok(mut conn) = endpoint.direct().session("cancel").await {
+        let _ = cancel(&mut conn, &[pid]).await;
+    }
 }
 
 /// Does what nobody else has begun, until there is no more of it.
