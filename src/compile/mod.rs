@@ -8,6 +8,7 @@ mod checks;
 mod follow;
 mod needed;
 mod place;
+mod readable;
 mod respelled;
 mod restate;
 mod said;

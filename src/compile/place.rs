@@ -77,10 +77,15 @@ impl Scratch {
             let (key, value) = (quote_literal(&key), quote_literal(&value));
             sql.push_str(&format!("SELECT pg_catalog.set_config({key}, {value}, true);"));
         }
-        if let Some(owner) = mart.owner.as_ref().filter(|owner| self.roles.contains(*owner)) {
+        if let Some(owner) = self.role(mart) {
             sql.push_str(&format!("SET LOCAL ROLE {};", quote_ident(owner)));
         }
         sql
+    }
+
+    /// The role that a mart's SQL runs as, where that is another than the session's.
+    pub(super) fn role<'a>(&self, mart: &'a Mart) -> Option<&'a String> {
+        mart.owner.as_ref().filter(|owner| self.roles.contains(*owner))
     }
 
     /// The scratch table of a mart, and the indexes that need one.

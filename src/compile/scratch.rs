@@ -6,7 +6,9 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::place::Scratch;
 use super::savepoint::{MARTS_PER_MESSAGE, savepoint};
-use super::{CompileError, Compiled, CompiledMart, Failure, Tried, canonical, changes, checks, said, span, weight};
+use super::{
+    CompileError, Compiled, CompiledMart, Failure, Tried, canonical, changes, checks, readable, said, span, weight,
+};
 use crate::catalog::Column;
 use crate::manifest::DesiredMart;
 use crate::sql::{Query, RelationRef};
@@ -98,6 +100,7 @@ async fn in_transaction(
         false => each(conn, marts, &mut scratch, &known).await?,
     };
     let mut compiled = read(conn, &scratch).await?;
+    failures.extend(readable::unreadable(conn, marts, &scratch, &compiled).await?);
     failures.extend(changes::derived(conn, marts, &scratch, &mut compiled).await?);
     failures.extend(checks::refused(conn, marts, &scratch, &compiled).await?);
     failures.extend(span::spans(conn, marts, &scratch, &mut compiled).await?);

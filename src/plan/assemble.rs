@@ -56,6 +56,11 @@ impl Builder<'_> {
     /// publication are held for catalog work alone, and a publication that fails leaves it to the next apply. Where nothing
     /// but new marts comes, there is nobody to wait for, and one transaction does.
     fn transaction(&mut self, members: &[&Decision<'_>]) {
+        let (lets, rest): (Vec<_>, Vec<_>) = members.iter().copied().partition(|decision| lets_read(decision, members));
+        if !lets.is_empty() {
+            self.transaction(&lets);
+            return self.transaction(&rest);
+        }
         let exchanges = aside::exchanges(members);
         let (altered, together): (Vec<_>, Vec<_>) = members.iter().copied().partition(|d| d.mode == Mode::Alter);
         if exchanges && !altered.is_empty() {
@@ -176,4 +181,12 @@ impl Builder<'_> {
             }
         }
     }
+}
+
+/// Whether others among them are built from a mart whose rights change: whoever builds them may need these.
+fn lets_read(decision: &Decision<'_>, members: &[&Decision<'_>]) -> bool {
+    let name = &decision.target.mart.name;
+    decision.mode == Mode::Alter
+        && decision.differences.iter().any(|difference| difference.aspect.starts_with("grants:"))
+        && members.iter().any(|other| other.builds() && other.target.desired.upstream.contains(name))
 }

@@ -668,21 +668,35 @@ fn every_missing_privilege_is_printed_as_a_grant() {
       caused by: permission denied for database DB
     help: GRANT CREATE ON DATABASE DB TO POOR;
 
-    error: public."Sales 2024": CREATE TABLE public."Sales 2024" AS
-      caused by: permission denied for table orders
-    help: GRANT SELECT ON orders TO POOR;
-    help: done: nothing; not done: public."Sales 2024", public.event_counts, public.sales, public.top
-    help: grant what is missing, and apply again: what is committed stays
+    error: POOR may not read public.orders
+     --> datamarts/archive/sales_2024.toml:4:1
+      |
+    4 | query = "SELECT id, day, amount FROM orders WHERE day < '2025-01-01'"
+      | ^^^^^
+      |
+      = help: GRANT SELECT ON public.orders TO POOR;
+
+    error: POOR may not read public.events
+     --> datamarts/event_counts.toml:3:1
+      |
+    3 | query = "SELECT kind, count(*) AS events FROM events GROUP BY kind"
+      | ^^^^^
+      |
+      = help: GRANT SELECT ON public.events TO POOR;
+
+    error: POOR may not read public.orders
+     --> datamarts/dashboard/sales.toml:4:1
+      |
+    4 | query = """
+      | ^^^^^
+      |
+      = help: GRANT SELECT ON public.orders TO POOR;
+
+    error: PostgreSQL refuses 3 declarations
 
     error: public."Sales 2024": CREATE TABLE public."Sales 2024" AS
       caused by: permission denied for schema public
     help: GRANT USAGE ON SCHEMA public TO POOR; to build marts in it: GRANT USAGE, CREATE ON SCHEMA public TO POOR;
-    help: done: nothing; not done: public."Sales 2024", public.event_counts, public.sales, public.top
-    help: grant what is missing, and apply again: what is committed stays
-
-    error: public.event_counts: CREATE TABLE public.event_counts AS
-      caused by: permission denied for table events
-    help: GRANT SELECT ON events TO POOR;
     help: done: nothing; not done: public."Sales 2024", public.event_counts, public.sales, public.top
     help: grant what is missing, and apply again: what is committed stays
     "#);
