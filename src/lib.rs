@@ -41,6 +41,10 @@
 //!   premises moved.
 //! - **Events flow out, nothing flows back.** Executors take a callback; who listens is the caller's business.
 #![warn(missing_docs)]
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)
+)]
 
 pub mod state;
 pub mod sql;

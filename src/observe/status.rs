@@ -231,7 +231,7 @@ fn judge(subject: &Subject<'_>, last: &Last, freshness: Option<Freshness>) -> (M
     }
     // What an apply built since then was not left as it was.
     let skipped =
-        last.skipped.as_ref().filter(|run| !subject.recorded.is_some_and(|row| row.changed_at > run.started_at));
+        last.skipped.as_ref().filter(|run| subject.recorded.is_none_or(|row| row.changed_at <= run.started_at));
     if let Some(reason) = skipped.filter(|_| !running).and_then(|run| run.reason.as_deref()) {
         conditions.push(condition(
             "Reconciling",
