@@ -34,6 +34,7 @@ impl<'a> Task<'a> {
         if let Some(refused) = self.refused(decision.pending.unwrap_or_default(), decision).await? {
             return Ok(Err(refused));
         }
+        look.count_values(self.conn, &self.watched).await?;
         self.enter(session, look).await?;
         let found = self.keys(look, since, decision).await?;
         let found = match found {
