@@ -4,6 +4,7 @@
 //! before rows are computed, and noted once they are published.
 
 mod confirm;
+mod figures;
 mod moved;
 mod pending;
 mod planner;
@@ -19,6 +20,7 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
 pub use self::confirm::confirm;
+pub use self::figures::Figures;
 pub use self::moved::moved;
 pub use self::pending::Pending;
 use self::planner::Planner;
@@ -36,6 +38,8 @@ pub struct Watched<'a> {
     pub project: &'a str,
     /// The relation that stores the rows.
     pub name: &'a QName,
+    /// The name that its runs have in the history, which may be another one.
+    pub mart: &'a QName,
     /// What its query reads, and how.
     pub changes: &'a Changes,
     /// What the query means.
@@ -54,6 +58,7 @@ impl<'a> Watched<'a> {
             registry,
             project,
             name: &mart.name,
+            mart: &mart.name,
             changes,
             definition: Fingerprint::of(&(compiled, &definition)).0,
             settings: Fingerprint::of(&mart.settings()).0,
@@ -129,6 +134,8 @@ pub struct Look {
     pub pending: Vec<Pending>,
     /// How many rows this transaction itself had logged by then, as the server counts them.
     pub own: i64,
+    /// What is told again, where pending changes were asked for and there are none.
+    pub figures: Option<Figures>,
     /// The files of the logs: others, once one was emptied.
     files: String,
     /// What the planner is told.
@@ -178,6 +185,7 @@ pub async fn look(conn: &mut PgConnection, watched: &Watched<'_>, pending: bool)
         before: before(&row)?,
         standing: Standing::default(),
         pending: Vec::new(),
+        figures: None,
         planner: Planner::default(),
     };
     if look.before.is_some() {
@@ -191,6 +199,9 @@ pub async fn look(conn: &mut PgConnection, watched: &Watched<'_>, pending: bool)
     }
     for (at, source) in sources.iter().enumerate().filter(|_| pending) {
         look.pending.push(Pending::of(&row, at, source.columns.len())?);
+    }
+    if pending && look.pending.iter().all(|pending| pending.rows == 0) {
+        look.figures = Some(Figures::told(&row)?);
     }
     look.planner = Planner::of(&row, look.pending.iter().map(|pending| pending.pages).sum())?;
     Ok(look)
@@ -228,6 +239,9 @@ fn statement(watched: &Watched<'_>, logs: &[QName], pending: bool) -> String {
         let _ = write!(columns, "{}", pending::columns(at, source));
         let _ = write!(joins, " CROSS JOIN d{at}");
     }
+    if pending {
+        columns.push_str(&figures::columns(watched, logs.len()));
+    }
     in_schema(include_str!("sql/stand.sql"), watched.registry)
         .replace("{schema}", &quote_literal(watched.registry))
         .replace("{functions}", if watched.changes.functions.is_empty() { "''" } else { FUNCTIONS })
@@ -235,10 +249,10 @@ fn statement(watched: &Watched<'_>, logs: &[QName], pending: bool) -> String {
         .replace("{members}", MEMBERS)
         .replace("{triggers}", TRIGGERS)
         .replace("{triggers_of}", TRIGGERS_OF)
-        .replace("{planner}", &planner::columns(watched.changes))
+        .replace("{planner}", &planner::columns())
         .replace("{pending}", &ctes)
-        .replace("{columns}", &columns)
         .replace("{joins}", &joins)
+        .replace("{columns}", &columns)
 }
 
 /// The functions that the query calls, which may be changed in place.

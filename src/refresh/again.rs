@@ -26,9 +26,11 @@ async fn whole(
     options: &Options,
     others: &BTreeSet<QName>,
 ) -> Result<(Item, HashMap<QName, Relation>), SqlError> {
-    // Definitions need a lock that somebody's ALTER TABLE, or LOCK, keeps from us.
+    // Definitions need a lock that somebody's ALTER TABLE, or LOCK, keeps from us. The statements are planned once in a session: that takes
+    // much longer than to run them for a few names.
     let begin = format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}; \
+         SET LOCAL plan_cache_mode = force_generic_plan",
         options.lock_timeout_ms
     );
     sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *conn).await?;

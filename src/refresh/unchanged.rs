@@ -110,7 +110,7 @@ async fn attempt(
     let same = changes::since(&changes, &look).is_ok() && new == 0;
     if same && rows_are_there && item.asked.how != How::Full {
         let decision = Decision { rung: "none", pending: Some(0), ..Decision::default() };
-        let outcome = nothing(conn, (item, live), (&watched, &look), None, ("nothing changed", decision)).await?;
+        let outcome = nothing(conn, item, (&watched, &look), None, ("nothing changed", decision)).await?;
         return Ok(Attempt::Unchanged(outcome));
     }
     Ok(Attempt::Changed(Box::new(Stand { changes, look })))
@@ -135,5 +135,7 @@ pub(super) async fn note(
 
 fn watched<'a>(item: &'a Item, options: &'a Options, changes: &'a Changes) -> Watched<'a> {
     let recorded = &item.recorded;
-    Watched::new(&options.registry, &options.project, &recorded.mart, &recorded.applied.compiled, changes)
+    let compiled = &recorded.applied.compiled;
+    let watched = Watched::new(&options.registry, &options.project, &recorded.mart, compiled, changes);
+    Watched { mart: &item.mart, ..watched }
 }

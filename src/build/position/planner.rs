@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
 
-use super::Look;
+use super::{Look, Watched};
 use crate::database::SqlError;
-use crate::state::Changes;
 
 /// What a page costs that is not the next one, where what is read is in memory; for many rows a scan stays the cheaper one.
 const RANDOM_PAGE: &str = "1.5";
@@ -28,20 +27,16 @@ pub(super) struct Planner {
     values: BTreeMap<String, f64>,
 }
 
-/// Where ranges tell what is read, it depends on them whether the other columns are asked for at all.
-const VALUES: &str = "(SELECT pg_catalog.jsonb_object_agg(s.attname, s.n_distinct ORDER BY s.inherited) FROM pg_catalog.pg_stats AS s \
-                      WHERE s.schemaname = $2 AND s.tablename = $3)";
+/// Fewer changes are not of nearly all values of a column that has some.
+const FEW: u64 = 10;
 
 /// What a look asks for; what an earlier mart of the transaction has set counts as nobody's wish.
-pub(super) fn columns(changes: &Changes) -> String {
-    let ranged = changes.key.len() > 1 && changes.key.iter().any(|key| key.range.is_some());
-    let values = if ranged { VALUES } else { "NULL::jsonb" };
+pub(super) fn columns() -> String {
     format!(
         "CASE WHEN pg_catalog.current_setting('random_page_cost') IN ('4', '{RANDOM_PAGE}') \
          THEN pg_catalog.pg_size_bytes(pg_catalog.current_setting('effective_cache_size')) \
               / pg_catalog.current_setting('block_size')::bigint END AS cache,\n       \
-         pg_catalog.current_setting('work_mem') IN ('4MB', '{WORK_MEM}') AS frugal,\n       \
-         {values} AS distinct_values"
+         pg_catalog.current_setting('work_mem') IN ('4MB', '{WORK_MEM}') AS frugal"
     )
 }
 
@@ -50,13 +45,30 @@ impl Planner {
     pub(super) fn of(row: &PgRow, pages: Option<i64>) -> Result<Self, SqlError> {
         let cache: Option<i64> = row.try_get("cache")?;
         let cached = cache.zip(pages).is_some_and(|(cache, pages)| pages.saturating_mul(TABLES) <= cache);
-        let values: Option<serde_json::Value> = row.try_get("distinct_values")?;
-        let values = values.and_then(|values| serde_json::from_value(values).ok()).unwrap_or_default();
-        Ok(Self { cached, frugal: row.try_get("frugal")?, values })
+        Ok(Self { cached, frugal: row.try_get("frugal")?, values: BTreeMap::new() })
     }
 }
 
 impl Look {
+    /// Looks how many values the mart's columns have, where ranges tell what is read: then it depends on them whether the other columns
+    /// are asked for at all. Where nothing changed, or little, nobody needs to know.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn count_values(&mut self, conn: &mut PgConnection, watched: &Watched<'_>) -> Result<(), SqlError> {
+        let key = &watched.changes.key;
+        let changed: u64 = self.pending.iter().map(|pending| pending.rows).sum();
+        if key.len() < 2 || changed < FEW || !key.iter().any(|key| key.range.is_some()) {
+            return Ok(());
+        }
+        let sql = "SELECT s.attname::text, s.n_distinct::float8 FROM pg_catalog.pg_stats AS s \
+                   WHERE s.schemaname = $1 AND s.tablename = $2 ORDER BY s.inherited";
+        let rows = sqlx::query(sql).bind(&watched.name.schema).bind(&watched.name.name).fetch_all(conn).await?;
+        let values = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        self.planner.values = values.collect::<Result<_, sqlx::Error>>()?;
+        Ok(())
+    }
+
     /// About how many values a column of the mart has.
     pub fn values_of(&self, column: &str) -> Option<f64> {
         let values = *self.planner.values.get(column)?;

@@ -4,10 +4,12 @@
 WITH RECURSIVE p AS MATERIALIZED (
   SELECT * FROM {registry}.positions AS p WHERE p.project = $1 AND p.schema = $2 AND p.name = $3),
 source AS MATERIALIZED (
-  SELECT s.nth, s.schema, s.name, s.log, c.oid, pg_catalog.to_regprocedure(pg_catalog.format('%I.%I()', {schema}::text, s.log))::oid AS function
-  FROM unnest($4::text[], $5::text[], $6::text[]) WITH ORDINALITY AS s (schema, name, log, nth)
-  LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.schema
-  LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = s.name),
+  -- One by one: joined, all relations of the database would be read for a few names.
+  SELECT s.nth, s.schema, s.name, s.log,
+         (SELECT c.oid FROM pg_catalog.pg_class AS c
+          WHERE c.relname = s.name AND c.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = s.schema)) AS oid,
+         pg_catalog.to_regprocedure(pg_catalog.format('%I.%I()', {schema}::text, s.log))::oid AS function
+  FROM unnest($4::text[], $5::text[], $6::text[]) WITH ORDINALITY AS s (schema, name, log, nth)),
 member AS (
   SELECT s.nth, s.oid AS relation, false AS going FROM source AS s WHERE s.oid IS NOT NULL
   UNION ALL

@@ -31,9 +31,12 @@ impl<'a> Task<'a> {
         since: &str,
         decision: &Decision,
     ) -> Result<Result<Found, (String, Decision)>, SqlError> {
-        if let Some(refused) = self.refused(decision.pending.unwrap_or_default(), decision).await? {
+        // Since all rows were computed some were: the last time they were not cheaper.
+        let by_keys = look.standing.refreshes > 0;
+        if !by_keys && let Some(refused) = self.refused(decision.pending.unwrap_or_default(), decision).await? {
             return Ok(Err(refused));
         }
+        look.count_values(self.conn, &self.watched).await?;
         self.enter(session, look).await?;
         let found = self.keys(look, since, decision).await?;
         let found = match found {

@@ -71,13 +71,16 @@ pub(super) async fn costs(
     (known, before): (Option<f64>, f64),
 ) -> Result<Costs, SqlError> {
     let bind = |statement| part.keys.bind(statement);
+    let mut clear = true;
     if let (Some(whole), Some(rows)) = (known, part.rows) {
         let costs = Costs { some: before + cost(conn, rows, bind).await?, whole, slower: 1.0 };
         if costs.ratio() < CLEAR && costs.some < SMALL {
             return Ok(costs);
         }
+        // Writing them, too, costs no less.
+        clear = costs.ratio() < CLOSE;
     }
-    if let Some(whole) = known {
+    if let Some(whole) = known.filter(|_| clear) {
         let costs = Costs { some: before + cost(conn, part.sql, bind).await?, whole, slower: 1.0 };
         if costs.ratio() < CLOSE {
             return Ok(costs);

@@ -47,7 +47,9 @@ const TRIES: u32 = 5;
 pub(super) fn watched<'a>(item: &'a Item, options: &'a Options) -> Option<Watched<'a>> {
     let recorded = &item.recorded;
     let changes = recorded.applied.changes.as_ref()?;
-    Some(Watched::new(&options.registry, &options.project, &recorded.mart, &recorded.applied.compiled, changes))
+    let compiled = &recorded.applied.compiled;
+    let watched = Watched::new(&options.registry, &options.project, &recorded.mart, compiled, changes);
+    Some(Watched { mart: &item.mart, ..watched })
 }
 
 /// Refreshes by changes, if that can be and pays.

@@ -1,12 +1,10 @@
 //! What is told of a refresh that had nothing to do.
 
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::keeping::counted;
-use crate::build::position::{Look, Watched};
-use crate::catalog::Relation;
+use crate::build::position::{Figures, Look, Watched};
 use crate::database::SqlError;
-use crate::database::registry::in_schema;
 use crate::refresh::decision::Decision;
 use crate::refresh::outcome::Outcome;
 use crate::refresh::{Item, Method, RunStatus};
@@ -17,19 +15,15 @@ use crate::refresh::{Item, Method, RunStatus};
 /// What the server says.
 pub(in crate::refresh) async fn nothing(
     conn: &mut PgConnection,
-    (item, live): (&Item, &Relation),
+    item: &Item,
     (watched, look): (&Watched<'_>, &Look),
     method: Option<Method>,
     (reason, decision): (&str, Decision),
 ) -> Result<Box<Outcome>, SqlError> {
-    let sql = in_schema(include_str!("../sql/figures_again.sql"), watched.registry);
-    let row = sqlx::query(AssertSqlSafe(sql))
-        .bind(watched.project)
-        .bind(&item.mart.schema)
-        .bind(&item.mart.name)
-        .bind(live.name.to_string())
-        .fetch_one(conn)
-        .await?;
+    let figures = match &look.figures {
+        Some(figures) => figures.clone(),
+        None => Figures::of(conn, watched).await?,
+    };
     Ok(Box::new(Outcome {
         method,
         reason: Some(reason.to_owned()),
@@ -38,8 +32,8 @@ pub(in crate::refresh) async fn nothing(
         updated: Some(0),
         deleted: Some(0),
         row_count: counted(item, &look.standing),
-        newest: row.try_get("newest")?,
-        size_bytes: row.try_get("bytes")?,
+        newest: figures.newest,
+        size_bytes: figures.bytes,
         snapshot: Some(look.now.snapshot.clone()),
         own: look.own,
         decision: Some(decision),

@@ -228,8 +228,8 @@ impl<'a> Task<'a> {
     }
 
     pub(super) async fn nothing(&mut self, reason: &str, decision: Decision, look: &Look) -> Result<Done, SqlError> {
-        let (of, at) = ((self.item, self.live), (&self.watched, look));
-        Ok(Done::Written(nothing(self.conn, of, at, Some(parts::method(self.mart())), (reason, decision)).await?))
+        let (at, method) = ((&self.watched, look), Some(parts::method(self.mart())));
+        Ok(Done::Written(nothing(self.conn, self.item, at, method, (reason, decision)).await?))
     }
 
     /// Computes partitions.

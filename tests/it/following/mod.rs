@@ -15,10 +15,13 @@ mod together;
 mod unchanged;
 mod views;
 
+use datamart::plan;
 use datamart::refresh::{Method, RunStatus};
 
 use self::shop::Shop;
-use crate::support::database::run;
+use crate::support::database::{Database, run};
+use crate::support::folder::Folder;
+use crate::support::project::converge;
 
 #[test]
 fn a_refresh_writes_what_changed() {
@@ -39,6 +42,33 @@ fn a_refresh_writes_what_changed() {
         assert_eq!((nothing.reason.as_str(), nothing.row_count), ("nothing changed", Some(3)));
         let kept = shop.value("SELECT decision ->> 'rung' FROM datamart.refreshes ORDER BY run DESC LIMIT 1").await;
         assert_eq!(kept, "none");
+    });
+}
+
+/// Also where the rows are stored under another name than the mart's.
+#[test]
+fn a_refresh_with_nothing_to_do_tells_the_figures_of_the_last_one() {
+    run(async {
+        let manifest = "type = \"table\"\nprimary_key = [\"id\"]
+            query = \"SELECT id, placed, amount FROM orders WHERE amount > 0\"
+            [freshness]\ncolumn = \"placed\"\nwarn_after = \"1 day\"
+            [refresh]\nstrategy = \"incremental\"\nfresh = true\n[refresh.incremental]\nmethod = \"changes\"\n";
+        let shop = Shop { database: Database::new().await, folder: Folder::of(&[("mart.toml", manifest)]) };
+        shop.script("CREATE TABLE orders (id int PRIMARY KEY, placed timestamptz NOT NULL, amount numeric NOT NULL)")
+            .await;
+        converge(&shop.database, shop.folder.path(), &plan::Options::default()).await;
+        shop.script("INSERT INTO orders SELECT n, '2026-05-05 10:00+00', 1 FROM generate_series(1, 9) AS n").await;
+        let written = shop.refreshed().await;
+        assert_eq!((written.status, written.rows_inserted), (RunStatus::Success, Some(9)), "{written:#?}");
+        assert!(written.newest.is_some(), "{written:#?}");
+        let nothing = shop.nothing().await;
+        assert_eq!((&nothing.newest, nothing.row_count), (&written.newest, Some(9)));
+        let bytes = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'orders'";
+        assert_eq!(nothing.size_bytes.map(|bytes| bytes.to_string()), Some(shop.value(bytes).await));
+        // Something is new, yet it affects no row.
+        shop.script("INSERT INTO orders VALUES (10, '2026-05-06 10:00+00', 0)").await;
+        assert_eq!(shop.refreshed().await.newest, written.newest);
+        assert_eq!(shop.nothing().await.newest, written.newest);
     });
 }
 
