@@ -24,7 +24,7 @@ const HELD: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(1
 /// What has to wait for quieter times, or for the maintenance window, after these.
 const LATER: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(5), longest: Duration::from_secs(300) };
 /// Sessions are opened so long before they are needed.
-const AHEAD: TimeDelta = TimeDelta::milliseconds(250);
+const AHEAD: TimeDelta = TimeDelta::milliseconds(400);
 
 /// A run that begins, and all that it needs.
 pub(super) struct Begin {

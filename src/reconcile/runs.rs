@@ -139,8 +139,9 @@ impl Runs {
 
     /// So many will be needed at once, soon: opening a session takes as long as refreshing a small mart.
     pub fn expect(&mut self, workers: usize) {
-        for _ in self.workers.count()..workers {
-            let warm = Rc::clone(&self.workers).warm(Rc::clone(&self.hear));
+        let more = workers.saturating_sub(self.workers.count());
+        if more > 0 {
+            let warm = Rc::clone(&self.workers).warm(more, Rc::clone(&self.hear));
             let work = async move {
                 warm.await;
                 Vec::new()

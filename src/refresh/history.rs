@@ -1,6 +1,7 @@
 //! The history: one row per run, what is counted of it, and who is told.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use futures_util::StreamExt;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
@@ -129,21 +130,22 @@ fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-/// Closes it, counts it and tells who listens, in one statement and transaction.
+/// Closes it, counts it and tells who listens.
 pub(super) async fn finish(conn: &mut PgConnection, options: &Options, run: &Run) -> Result<(), SqlError> {
     match finishing(options, run).execute(&mut *conn).await.map_err(SqlError::from) {
         Err(error) if before_totals::is(&error) => before_totals::finish(conn, options, run).await,
-        finished => finished.map(drop),
+        Err(error) => Err(error),
+        Ok(closed) if closed.rows_affected() == 0 => Ok(()),
+        Ok(_) => told(conn, "", 0, [run].into_iter()).await,
     }
 }
 
 fn finishing<'q>(options: &Options, run: &'q Run) -> Query<'q, Postgres, PgArguments> {
     // A mart follows changes only where an apply brought the registry up to date for them.
-    let decided = if run.decision.is_some() { ", decision = $17" } else { "" };
+    let decided = if run.decision.is_some() { ", decision = $16" } else { "" };
     let text = include_str!("sql/finish.sql").replace("{decided}", decided);
     let statement = ended(sqlx::query(AssertSqlSafe(sql(&text, &options.registry))), run)
-        .bind((!run.checks.is_empty()).then(|| serde_json::to_value(&run.checks).ok()).flatten())
-        .bind(&run.mart);
+        .bind((!run.checks.is_empty()).then(|| serde_json::to_value(&run.checks).ok()).flatten());
     match &run.decision {
         Some(decision) => statement.bind(decision),
         None => statement,
@@ -152,9 +154,38 @@ fn finishing<'q>(options: &Options, run: &'q Run) -> Query<'q, Postgres, PgArgum
 
 /// Keeps the statement that closes a row, for [`finish_with_rows`].
 pub(super) fn keep_finishing(registry: &str) -> String {
-    let types = "bigint, text, text, text, timestamptz, float8, bigint, bigint, bigint, bigint, bigint, text, text, jsonb, jsonb, text";
+    let types = "bigint, text, text, text, timestamptz, float8, bigint, bigint, bigint, bigint, bigint, text, text, jsonb, jsonb";
     let text = include_str!("sql/finish.sql").replace("{decided}", "");
     format!("PREPARE datamart_finish ({types}) AS {}", sql(&text, registry))
+}
+
+/// Says `sql`, whose first `needed` statements have to go well, and tells in the same message, in a transaction of its own, how these runs
+/// ended. Who tells something keeps everybody else who does from committing until its own commit is on the disk: one that writes nothing
+/// holds nobody up. What stands against telling changes nothing about the runs.
+async fn told(
+    conn: &mut PgConnection,
+    sql: &str,
+    needed: usize,
+    runs: impl Iterator<Item = &Run>,
+) -> Result<(), SqlError> {
+    let tell = |run: &Run| {
+        let channel = match run.status {
+            RunStatus::Success | RunStatus::Noop => "datamart_refreshed",
+            RunStatus::Failed | RunStatus::Skipped | RunStatus::Cancelled => "datamart_not_refreshed",
+        };
+        format!("SELECT pg_catalog.pg_notify('{channel}', {});", quote_literal(&run.mart))
+    };
+    let sql = format!("{sql}{}", runs.map(tell).collect::<String>());
+    let mut told = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(conn);
+    let mut done = 0;
+    while let Some(one) = told.next().await {
+        match one {
+            Ok(one) => done += usize::from(one.is_left()),
+            Err(error) if done < needed => return Err(error.into()),
+            Err(_) => break,
+        }
+    }
+    Ok(())
 }
 
 /// Keeps a statement; `false` where that cannot be, as in a registry of another format.
@@ -182,7 +213,6 @@ fn finishing_kept(run: &Run) -> String {
         literal(run.snapshot.as_ref()),
         json(run.error.as_ref().and_then(|error| serde_json::to_value(error).ok())),
         json((!run.checks.is_empty()).then(|| serde_json::to_value(&run.checks).ok()).flatten()),
-        literal(Some(&run.mart)),
     ];
     format!("EXECUTE datamart_finish ({})", values.join(", "))
 }
@@ -211,27 +241,27 @@ pub(super) async fn finish_with_rows(
         return finish(conn, options, run).await;
     }
     if keeps && run.decision.is_none() {
-        let finished =
-            sqlx::raw_sql(AssertSqlSafe(format!("{};COMMIT", finishing_kept(run)))).execute(&mut *conn).await;
-        return match finished {
-            Ok(_) => Ok(()),
-            Err(error) => build::close(conn, Err(error.into())).await,
+        let sql = format!("{};COMMIT;", finishing_kept(run));
+        return match told(&mut *conn, &sql, 2, [run].into_iter()).await {
+            Ok(()) => Ok(()),
+            Err(error) => build::close(conn, Err(error)).await,
         };
     }
-    let finished = finishing(options, run).execute(&mut *conn).await.map(drop);
-    build::close(conn, finished.map_err(SqlError::from)).await
+    finish_all(conn, options, [run].into_iter()).await
 }
 
-/// As [`finish`] of several runs, in the transaction of their rows, which stays open.
+/// As [`finish`] of several runs, in the transaction of their rows, which is committed.
 pub(super) async fn finish_all<'r>(
     conn: &mut PgConnection,
     options: &Options,
-    runs: impl Iterator<Item = &'r Run>,
+    runs: impl Iterator<Item = &'r Run> + Clone,
 ) -> Result<(), SqlError> {
-    for run in runs {
-        finishing(options, run).execute(&mut *conn).await?;
+    for run in runs.clone() {
+        if let Err(error) = finishing(options, run).execute(&mut *conn).await {
+            return build::close(conn, Err(error.into())).await;
+        }
     }
-    Ok(())
+    told(conn, "COMMIT;", 1, runs).await
 }
 
 /// Writes a run that did not begin.

@@ -245,13 +245,13 @@ async fn ended(
         done.push((member, run, many, took));
     }
     let committed = match broken {
-        Some(error) => Err(error),
+        Some(error) => build::close(&mut worker.conn, Err(error)).await,
         None => {
             let runs = done.iter().filter(|(member, ..)| member.started.counted).map(|(_, run, ..)| run);
             history::finish_all(&mut worker.conn, options, runs).await
         }
     };
-    let error = build::close(&mut worker.conn, committed).await.err();
+    let error = committed.err();
     if error.is_some() {
         // Rows that were opened in the transaction are gone with it.
         left.iter_mut().for_each(|member| member.begun &= !member.started.item.asked.along);

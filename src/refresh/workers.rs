@@ -11,10 +11,16 @@ use tokio::sync::Notify;
 use super::together::together;
 use super::worker::{Lease, Numbers, Worker, session};
 use super::{Along, Event, Item, Options, RefreshError, Run, RunStatus, at_once, one, tidy_logs, work};
-use crate::database::{Endpoint, ErrorKind, LockSession, SqlError};
+use crate::database::{DatabaseError, Endpoint, ErrorKind, LockSession, SqlError};
 
 /// What broke within it is found out by the run, which is tried again.
-const MOMENT: Duration = Duration::from_millis(500);
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// Whether a pooler stands before the server is looked for again after this: it takes a session more.
+const LOOKED: Duration = Duration::from_secs(60);
+
+/// What the sessions do that hold locks.
+const LOCK: &str = "refresh lock";
 
 /// Workers on one database: each refreshes a mart at a time, and rests between two.
 pub struct Workers {
@@ -27,6 +33,8 @@ pub struct Workers {
     warming: Cell<usize>,
     /// One of these is there, or did not come.
     warmed: Notify,
+    /// Since when it is known that no pooler stands before the server.
+    looked: Cell<Option<Instant>>,
     closed: Cell<bool>,
     stopping: Rc<Cell<bool>>,
 }
@@ -48,6 +56,7 @@ impl Workers {
             numbers: Numbers::default(),
             warming: Cell::new(0),
             warmed: Notify::new(),
+            looked: Cell::new(None),
             closed: Cell::new(false),
             stopping: Rc::default(),
         }
@@ -156,19 +165,28 @@ impl Workers {
         self.numbers.borrow().len()
     }
 
-    /// Opens one more, which rests until it is needed. It counts from now on, and whoever needs one meanwhile waits for it.
-    pub fn warm(self: Rc<Self>, tell: Rc<dyn Fn(Event)>) -> impl Future<Output = ()> {
-        let lease = self.lease();
-        self.warming.set(self.warming.get() + 1);
+    /// Opens so many more, which rest until they are needed. They count from now on, and whoever needs one meanwhile waits for it. One
+    /// after another: the first is there sooner than where all of them share the server's processors.
+    pub fn warm(self: Rc<Self>, many: usize, tell: Rc<dyn Fn(Event)>) -> impl Future<Output = ()> {
+        let leases: Vec<Lease> = (0..many).map(|_| self.lease()).collect();
+        self.warming.set(self.warming.get() + many);
         async move {
-            // What stands against it is told to whoever needs it.
-            let opened = self.open(lease, &*tell).await;
-            self.warming.set(self.warming.get().saturating_sub(1));
-            if let Ok(mut worker) = opened {
-                at_once::keep(&mut worker, &self.registry).await;
-                self.rest(worker);
+            let mut leases = leases.into_iter();
+            while let Some(lease) = leases.next() {
+                // What stands against it is told to whoever needs it.
+                let opened = self.open(lease, &*tell).await;
+                let goes_on = opened.is_ok() && !self.closed.get();
+                if let Ok(mut worker) = opened {
+                    at_once::keep(&mut worker, &self.registry).await;
+                    self.rest(worker);
+                }
+                let done = if goes_on { 1 } else { 1 + leases.len() };
+                self.warming.set(self.warming.get().saturating_sub(done));
+                self.warmed.notify_waiters();
+                if !goes_on {
+                    break;
+                }
             }
-            self.warmed.notify_waiters();
         }
     }
 
@@ -197,12 +215,21 @@ impl Workers {
     }
 
     async fn open(&self, lease: Lease, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
-        let locks = LockSession::open(&self.endpoint, &self.registry, &self.project, "refresh lock");
-        let locks = Box::pin(async { locks.await.map_err(RefreshError::from) });
+        let locks = Box::pin(async { self.locks().await.map_err(RefreshError::from) });
         let (locks, (conn, pid, user)) = try_join(locks, Box::pin(session(&self.endpoint, lease.number))).await?;
         tell(Event::Session { pid });
         let stopping = Rc::clone(&self.stopping);
         Ok(Worker { conn, locks, user, pid, rested: false, fresh: true, keeps: None, stopping, lease })
+    }
+
+    async fn locks(&self) -> Result<LockSession, DatabaseError> {
+        let (endpoint, registry, project) = (&self.endpoint, &self.registry, &self.project);
+        if self.looked.get().is_some_and(|looked| looked.elapsed() < LOOKED) {
+            return LockSession::open_another(endpoint, registry, project, LOCK).await;
+        }
+        let locks = LockSession::open(endpoint, registry, project, LOCK).await?;
+        self.looked.set(Some(Instant::now()));
+        Ok(locks)
     }
 
     /// The smallest number that nobody has.

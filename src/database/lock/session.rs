@@ -70,9 +70,33 @@ impl LockSession {
         project: &str,
         purpose: &str,
     ) -> Result<Self, DatabaseError> {
+        // Our own server has no pooler before it.
+        Self::opened(endpoint, registry_schema, project, purpose, !endpoint.direct().is_ours()).await
+    }
+
+    /// One more, for who opened one just now, and so knows that there is no pooler.
+    ///
+    /// # Errors
+    /// As [`LockSession::open`].
+    pub async fn open_another(
+        endpoint: &Endpoint,
+        registry_schema: &str,
+        project: &str,
+        purpose: &str,
+    ) -> Result<Self, DatabaseError> {
+        Self::opened(endpoint, registry_schema, project, purpose, false).await
+    }
+
+    async fn opened(
+        endpoint: &Endpoint,
+        registry_schema: &str,
+        project: &str,
+        purpose: &str,
+        looks: bool,
+    ) -> Result<Self, DatabaseError> {
         let target = endpoint.direct();
-        // Our own server has no pooler before it. Elsewhere a second session shows whether the first has its backend for itself.
-        let second = async { if target.is_ours() { Ok(None) } else { target.session(purpose).await.map(Some) } };
+        // A second session shows whether the first has its backend for itself.
+        let second = async { if looks { target.session(purpose).await.map(Some) } else { Ok(None) } };
         let (mut conn, second) = try_join(Box::pin(target.session(purpose)), Box::pin(second)).await?;
         let row = sqlx::raw_sql(PLANNED_ONCE).fetch_one(&mut conn).await.map_err(SqlError::from)?;
         let pid: i32 = row.try_get("pid").map_err(SqlError::from)?;

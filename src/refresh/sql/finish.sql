@@ -1,4 +1,4 @@
--- Closes a run's row, counts the run and tells whoever listens. One whose commit went well while the connection broke is closed.
+-- Closes a run's row and counts the run. One whose commit went well while the connection broke is closed.
 WITH ended AS (
   UPDATE {registry}.refreshes
   SET status = $2, method = $3, reason = $4, finished_at = $5, duration_ms = $6, rows_inserted = $7, rows_updated = $8,
@@ -8,4 +8,4 @@ WITH ended AS (
             run, started_at, finished_at, row_count, size_bytes, newest),
 counted AS (
   {count ended})
-SELECT pg_catalog.pg_notify({channel}, $16) FROM ended
+SELECT FROM ended

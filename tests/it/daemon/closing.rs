@@ -27,7 +27,7 @@ fn rig(connections: u32) -> Rig {
 
 const HELD: &str = "EXISTS (SELECT FROM datamart.refreshes WHERE mart = 'held' AND status = 'running') \
                     AND EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep' \
-                                AND application_name LIKE 'datamart: refresh _' AND query LIKE '%COMMIT')";
+                                AND application_name LIKE 'datamart: refresh _' AND query LIKE '%COMMIT;%')";
 
 /// The one whose commit is held back is recorded all the same, and everything goes on.
 fn goes_on(rig: &Rig, daemon: Daemon) {

@@ -96,6 +96,23 @@ fn ends_are_counted_and_told() {
     });
 }
 
+/// It is told once the rows are there for everybody, and what stands against that takes no rows back.
+#[test]
+fn a_run_of_which_nobody_can_be_told_went_well() {
+    run(async {
+        let marts = Marts::new().await;
+        marts.database.script("ALTER FUNCTION pg_catalog.pg_notify(text, text) RENAME TO pg_notify_no_more").await;
+        marts.database.script("INSERT INTO source VALUES (3, 3)").await;
+        for name in ["plain", "Odd one"] {
+            let run = marts.by_hand(name).await;
+            assert_eq!((run.status, run.row_count), (RunStatus::Success, Some(3)), "{:?}", run.error);
+        }
+        let rows =
+            "SELECT string_agg(concat_ws(' ', mart, status, row_count), ', ' ORDER BY run) FROM datamart.refreshes";
+        assert_eq!(marts.database.value(rows).await, "plain success 3, Odd one success 3");
+    });
+}
+
 #[test]
 fn a_row_that_waits_becomes_the_run() {
     run(async {
