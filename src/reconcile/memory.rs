@@ -10,6 +10,7 @@ pub(super) fn give_back() {
             nix::libc::malloc_trim(0);
         }
         stack();
+        program();
     }
 }
 
@@ -50,6 +51,31 @@ fn stack() {
     }
 }
 
+/// Gives back the pages of the program itself: reading manifests and planning takes most of its code, waiting little of it. What is
+/// needed is there again from the file, which the system keeps in memory.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn program() {
+    let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
+    let here = program as *const () as usize;
+    let Some((begin, end)) = maps.lines().filter_map(code).find(|(begin, end)| (*begin..*end).contains(&here)) else {
+        return;
+    };
+    // SAFETY: nobody may write to these pages, so that each is what the file says, and is read from there again.
+    unsafe {
+        nix::libc::madvise(begin as *mut nix::libc::c_void, end - begin, nix::libc::MADV_DONTNEED);
+    }
+}
+
+/// From where to where code lies that is mapped from a file, of a line such as `55d0-55f0 r-xp 00001000 fe:00 12 /usr/bin/datamart`.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn code(line: &str) -> Option<(usize, usize)> {
+    let mut fields = line.split_whitespace();
+    let (begin, end) = fields.next()?.split_once('-')?;
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    let mapped = fields.next()? == "r-xp" && fields.nth(3)?.starts_with('/');
+    mapped.then_some((address(begin)?, address(end)?))
+}
+
 /// What is kept for long, once more and close together: where it was made it lies scattered among what was needed for a moment, and
 /// each page that holds a little of it stays. A thread has memory of its own to begin with, without gaps.
 pub(super) fn compacted<T: Clone + Send + Sync>(kept: T) -> T {
@@ -64,6 +90,21 @@ pub(super) fn compacted<T: Clone + Send + Sync>(kept: T) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn only_code_of_a_file_is_given_back() {
+        let line = "55d0-55f0 r-xp 00001000 fe:00 12                         /usr/bin/datamart";
+        assert_eq!(code(line), Some((0x55d0, 0x55f0)));
+        for other in
+            ["55d0-55f0 r--p 00001000 fe:00 12 /usr/bin/datamart", "7ffc-7ffd r-xp 00000000 00:00 0 [vdso]", ""]
+        {
+            assert_eq!(code(other), None, "{other}");
+        }
+        // It goes on.
+        give_back();
+        assert_eq!(code(line), Some((0x55d0, 0x55f0)));
+    }
 
     #[test]
     fn what_is_compacted_is_what_it_was() {
