@@ -144,7 +144,7 @@ fn noticed(view: &FreshView<'_>) -> String {
         let [schema, name] = [&source.table.schema, &source.table.name].map(|name| quote_literal(name));
         format!(
             "\n  AND (\n      WITH RECURSIVE member (relation, going) AS (\n        \
-             SELECT r.oid, false FROM pg_catalog.pg_class AS r JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace\n        \
+             SELECT r.oid, false AS going FROM pg_catalog.pg_class AS r JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace\n        \
              WHERE n.nspname = {schema} AND r.relname = {name}\n        UNION ALL\n        \
              SELECT i.inhrelid, m.going OR i.inhdetachpending FROM member AS m JOIN pg_catalog.pg_inherits AS i ON i.inhparent = m.relation)\n      \
              SELECT p.fingerprint::jsonb -> 'sources' @> pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object(\n        \
