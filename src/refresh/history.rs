@@ -168,13 +168,8 @@ async fn told(
     needed: usize,
     runs: impl Iterator<Item = &Run>,
 ) -> Result<(), SqlError> {
-    let tell = |run: &Run| {
-        let channel = match run.status {
-            RunStatus::Success | RunStatus::Noop => "datamart_refreshed",
-            RunStatus::Failed | RunStatus::Skipped | RunStatus::Cancelled => "datamart_not_refreshed",
-        };
-        format!("SELECT pg_catalog.pg_notify('{channel}', {});", quote_literal(&run.mart))
-    };
+    let tell =
+        |run: &Run| format!("SELECT pg_catalog.pg_notify('{}', {});", channel(run.status), quote_literal(&run.mart));
     let sql = format!("{sql}{}", runs.map(tell).collect::<String>());
     let mut told = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(conn);
     let mut done = 0;
@@ -186,6 +181,14 @@ async fn told(
         }
     }
     Ok(())
+}
+
+/// Who listens to it is told how a run ended.
+fn channel(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Success | RunStatus::Noop => "datamart_refreshed",
+        RunStatus::Failed | RunStatus::Skipped | RunStatus::Cancelled => "datamart_not_refreshed",
+    }
 }
 
 /// Keeps a statement; `false` where that cannot be, as in a registry of another format.
@@ -288,6 +291,7 @@ pub(super) async fn not_begun(
         .bind(item.asked.due_at)
         .bind(item.asked.run)
         .bind(&run.mart)
+        .bind(channel(run.status))
         .fetch_optional(&mut *conn)
         .await
         .map_err(SqlError::from);
@@ -303,16 +307,13 @@ fn number(row: &PgRow) -> Result<i64, sqlx::Error> {
     row.try_get("run")
 }
 
-/// A statement of the history, with what counts runs and what names the channel in it.
+/// A statement of the history, with what counts runs in it.
 fn sql(text: &str, registry: &str) -> String {
     let bounds: Vec<String> = DURATION_BOUNDS.iter().map(ToString::to_string).collect();
     let bounds = format!("'{{{}}}'::float8[]", bounds.join(","));
     let count =
         |from: &str| include_str!("sql/count.sql").trim_end().replace("{ended}", from).replace("{bounds}", &bounds);
-    let text = text
-        .replace("{count ended}", &count("ended"))
-        .replace("{count abandoned}", &count("abandoned"))
-        .replace("{channel}", include_str!("sql/channel.sql").trim_end());
+    let text = text.replace("{count ended}", &count("ended")).replace("{count abandoned}", &count("abandoned"));
     in_schema(&text, registry)
 }
 

@@ -10,7 +10,7 @@ use super::decision::Decision;
 use super::outcome::Outcome;
 use super::{How, Item, Options};
 use crate::build::Frame;
-use crate::build::position::{self, Look, Standing, Watched};
+use crate::build::position::{self, Look, Standing};
 use crate::catalog::{Actual, Recorded, Relation};
 use crate::compile::settled;
 use crate::database::{ErrorKind, SqlError};
@@ -67,7 +67,7 @@ pub(super) async fn look(
     match found {
         Ok(Attempt::Changed(stand)) => {
             let Stand { changes, look } = *stand;
-            let look = changes::counting(conn, options, &watched(item, options, &changes), look).await?;
+            let look = changes::counting(conn, options, &changes::watched_by(item, options, &changes), look).await?;
             Ok(Found::Changed(look.map(|look| Box::new(Stand { changes, look }))))
         }
         Err(error) if matches!(error.kind, ErrorKind::Connection | ErrorKind::Cancelled) => Err(error),
@@ -97,7 +97,7 @@ async fn attempt(
     let Some(changes) = settled(conn, &recorded.applied.compiled, &reads).await? else {
         return Ok(Attempt::Unknown);
     };
-    let watched = watched(item, options, &changes);
+    let watched = changes::watched_by(item, options, &changes);
     let begin = position::begin(&watched, frame.role.as_deref(), frame.lock_timeout_ms);
     sqlx::raw_sql(AssertSqlSafe(format!("ROLLBACK; {begin}"))).execute(&mut *conn).await?;
     let look = position::look(conn, &watched, true).await?;
@@ -130,12 +130,5 @@ pub(super) async fn note(
     let Some(stand) = stand else { return Ok(()) };
     let Stand { changes, look } = *stand;
     let standing = Standing { rows, ..Standing::default() };
-    position::published(conn, &watched(item, options, &changes), &look, &standing).await
-}
-
-fn watched<'a>(item: &'a Item, options: &'a Options, changes: &'a Changes) -> Watched<'a> {
-    let recorded = &item.recorded;
-    let compiled = &recorded.applied.compiled;
-    let watched = Watched::new(&options.registry, &options.project, &recorded.mart, compiled, changes);
-    Watched { mart: &item.mart, ..watched }
+    position::published(conn, &changes::watched_by(item, options, &changes), &look, &standing).await
 }

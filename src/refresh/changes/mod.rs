@@ -39,17 +39,22 @@ use crate::build::position::{self, Look, Standing, Watched};
 use crate::build::{self, CheckResult, Frame};
 use crate::catalog::Relation;
 use crate::database::SqlError;
+use crate::state::Changes;
 
 /// How often a refresh begins again that met others' commits.
 const TRIES: u32 = 5;
 
 /// What tells where the mart's rows stand; `None` where they do not follow changes.
 pub(super) fn watched<'a>(item: &'a Item, options: &'a Options) -> Option<Watched<'a>> {
+    Some(watched_by(item, options, item.recorded.applied.changes.as_ref()?))
+}
+
+/// The same, by what is known of the query otherwise.
+pub(super) fn watched_by<'a>(item: &'a Item, options: &'a Options, changes: &'a Changes) -> Watched<'a> {
     let recorded = &item.recorded;
-    let changes = recorded.applied.changes.as_ref()?;
     let compiled = &recorded.applied.compiled;
     let watched = Watched::new(&options.registry, &options.project, &recorded.mart, compiled, changes);
-    Some(Watched { mart: &item.mart, ..watched })
+    Watched { mart: &item.mart, ..watched }
 }
 
 /// Refreshes by changes, if that can be and pays.

@@ -16,4 +16,4 @@ ended AS (
   SELECT *, NULL::float8 AS seconds FROM taken UNION ALL SELECT *, NULL FROM added),
 counted AS (
   {count ended})
-SELECT run, pg_catalog.pg_notify({channel}, $15) FROM ended
+SELECT run, pg_catalog.pg_notify($16, $15) FROM ended
