@@ -100,8 +100,11 @@ async fn in_transaction(
         false => each(conn, marts, &mut scratch, &known).await?,
     };
     let mut compiled = read(conn, &scratch).await?;
-    failures.extend(readable::unreadable(conn, marts, &scratch, &compiled).await?);
-    failures.extend(changes::derived(conn, marts, &scratch, &mut compiled).await?);
+    let unreadable = readable::unreadable(conn, marts, &scratch, &compiled).await?;
+    let derived = changes::derived(conn, marts, &scratch, &mut compiled).await?;
+    // What may not be read cannot be followed either, which nobody has to be told.
+    failures.extend(derived.into_iter().filter(|failure| unreadable.iter().all(|other| other.mart != failure.mart)));
+    failures.extend(unreadable);
     failures.extend(checks::refused(conn, marts, &scratch, &compiled).await?);
     failures.extend(span::spans(conn, marts, &scratch, &mut compiled).await?);
     weight::weigh(conn, marts, &scratch, &mut compiled).await?;

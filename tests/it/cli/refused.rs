@@ -110,6 +110,14 @@ fn what_a_role_may_not_read_is_told_before_anything_is_built() {
     mart("b.toml", &owner, "SELECT day, sum(amount) AS amount, count(product) AS n FROM orders GROUP BY day");
     mart("c.toml", &owner, "SELECT day, count(*) AS n FROM orders GROUP BY day");
     mart("d.toml", &owner, "SELECT e.kind FROM events AS e JOIN closed.prices AS p ON p.price = 1");
+    // What cannot be followed for that reason is told once.
+    rig.write(
+        "f.toml",
+        &format!(
+            "type = \"table\"\nquery = \"SELECT kind, count(*) AS n FROM events GROUP BY kind\"\nowner = \"{owner}\"\n\
+             [refresh]\nstrategy = \"incremental\"\n[refresh.incremental]\nmethod = \"changes\"\n"
+        ),
+    );
     // What a mart lets others read is applied along.
     mart("e.toml", &owner, "SELECT x FROM a");
     rig.write(
@@ -123,6 +131,7 @@ fn what_a_role_may_not_read_is_told_before_anything_is_built() {
     b.toml:2 query OWNER may not read amount, product of public.orders
     d.toml:2 query OWNER may not read closed.prices
     d.toml:2 query OWNER may not read public.events
+    f.toml:2 query OWNER may not read public.events
     ");
     let text = rig.run(&["apply", "--auto-approve"]).ended(1).err().replace("DB_owner", "OWNER");
     assert!(text.contains("GRANT SELECT (amount, product) ON public.orders TO OWNER;"), "{text}");
