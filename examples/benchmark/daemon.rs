@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::Result;
 use crate::database::{Durability, Server};
+use crate::processors;
 use crate::program::Program;
 use crate::report::{Spread, table, verdict};
 
@@ -75,13 +76,26 @@ pub async fn measure(program: &Program, runs: usize) -> Result<()> {
     due(&folder)?;
     program.run(["--dir", &dir, "--database-url", database.url(), "apply", "--auto-approve", "-q"])?;
     let daemon = Daemon::start(program, &dir, &database).await?;
+    let backend: i32 = sqlx::query("SELECT pg_backend_pid()").fetch_one(&mut conn).await?.try_get(0)?;
+    let used = || -> Result<(f64, f64)> { Ok((processors::of_server(backend.unsigned_abs())?, daemon.cpu()?)) };
+    let earlier = used()?;
     let burst = burst(&mut conn).await?;
+    let later = used()?;
+    let (theirs, ours) = (later.0 - earlier.0, later.1 - earlier.1);
     drop(daemon);
     let after = bare(&database).await?;
     let bare: Vec<f64> = before.iter().zip(&after).map(|(before, after)| (before + after) / 2.0).collect();
     let late = lateness(&burst, &bare);
+    // So late each would be if nothing but the server's own work kept it waiting.
+    let at_once = std::thread::available_parallelism()?.get().min(PARALLEL) as f64;
+    let needed: Vec<f64> = (0..DUE).map(|number| number as f64 * theirs / DUE as f64 / at_once).collect();
     let each = |starts: &[f64]| starts.last().copied().unwrap_or_default() * 1e3 * PARALLEL as f64 / DUE as f64;
     rows.push(row(&format!("{DUE} due at once: p99 beyond the bare statements, ms"), &Spread::of([late.p99]), 1, 50.0));
+    let what = format!("{DUE} due at once: p99 beyond what the server worked for them, ms");
+    rows.push(row(&what, &Spread::of([lateness(&burst, &needed).p99]), 1, 50.0));
+    let each_of = |seconds: f64| Spread::of([seconds * 1e3 / DUE as f64]);
+    rows.push(row("… one run, ms of a processor: the server", &each_of(theirs), 2, f64::INFINITY));
+    rows.push(row("… one run, ms of a processor: the daemon", &each_of(ours), 2, f64::INFINITY));
     let bare_each = Spread::of([each(&before), each(&after)]);
     rows.push(row("… one run, ms, bare (before, after)", &bare_each, 2, f64::INFINITY));
     rows.push(row("… one run, ms, beyond the bare statement", &Spread::of([late.each - each(&bare)]), 2, 3.0));
@@ -266,13 +280,7 @@ impl Daemon {
 
     /// Seconds of a core it has had.
     fn cpu(&self) -> Result<f64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The second field is a name in parentheses, which may hold anything.
-        let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: f64 = fields.iter().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-        // SAFETY: it reads a number of the system.
-        let each = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-        Ok(ticks / each as f64)
+        processors::of(self.child.id())
     }
 
     /// What it has in memory, in MB.

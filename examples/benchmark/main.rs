@@ -13,6 +13,7 @@ mod import;
 mod marts;
 mod partitions;
 mod plan;
+mod processors;
 mod program;
 mod readers;
 mod refresh;

@@ -3,8 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures_util::future::try_join;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgSslMode};
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::session::{self, Opened};
 use super::{DatabaseError, ErrorKind, SqlError};
@@ -162,6 +163,27 @@ impl Endpoint {
     /// As there.
     pub async fn worker(&self, purpose: &str) -> Result<PgConnection, DatabaseError> {
         self.opened(self.direct().named(purpose).statement_cache_capacity(STATEMENTS_OF_A_WORKER)).await
+    }
+
+    /// What `open` gives, where no pooler gives its backend to other sessions: a second one shows that. Our own server has none before it.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Pooler`] where a pooler hands out backends per transaction; what `open` says.
+    pub async fn unshared(
+        &self,
+        open: impl Future<Output = Result<PgConnection, DatabaseError>>,
+    ) -> Result<PgConnection, DatabaseError> {
+        let target = self.direct();
+        if target.ours {
+            return open.await;
+        }
+        let (mut conn, mut other) = try_join(Box::pin(open), Box::pin(target.session("pooler look"))).await?;
+        let shared = session::is_shared(&mut conn, &mut other).await?;
+        other.close().await?;
+        match shared {
+            true => Err(DatabaseError::Pooler { target: target.label.clone() }),
+            false => Ok(conn),
+        }
     }
 
     async fn opened(&self, options: PgConnectOptions) -> Result<PgConnection, DatabaseError> {

@@ -14,7 +14,7 @@ mod sql_error;
 pub use cancel::{cancel, helps};
 pub use endpoint::Endpoint;
 pub use error::DatabaseError;
-pub use lock::{LockError, LockSession};
+pub use lock::{LockError, LockSession, Locks};
 pub use reach::{Origin, Reach, resolve};
 pub use registry::RegistryState;
 pub use sql_error::{ErrorKind, SqlError, SqlFacts};

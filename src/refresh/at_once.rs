@@ -5,7 +5,6 @@
 //! against it, nothing was done, and the run begins step by step.
 
 use chrono::{DateTime, Utc};
-use futures_util::future::join;
 use sqlx::Row;
 
 use super::still::same;
@@ -16,14 +15,14 @@ use crate::database::registry::in_schema;
 use crate::manifest::PauseWhen;
 use crate::state::{Kind, next_name, quote_literal};
 
-/// Lets the sessions of a worker keep the statements of a run. For a single run that would take as long as it saves.
+/// Lets the session of a worker keep the statements of a run. For a single run that would take as long as it saves.
 pub(super) async fn keep(worker: &mut Worker, registry: &str) {
     let still = in_schema(include_str!("sql/still.sql"), registry);
     let types = "text, text, text, text, text, text";
-    let begin = format!("PREPARE datamart_still ({types}) AS {still}\n;{}", history::keep_beginning(registry));
-    let finish = history::keep_finishing(registry);
-    let ((), keeps) = join(worker.locks.keep(&begin), history::keep(&mut worker.conn, &finish)).await;
-    worker.keeps = Some(keeps);
+    let (begin, finish) = (history::keep_beginning(registry), history::keep_finishing(registry));
+    let all = format!("PREPARE datamart_still ({types}) AS {still}\n;{begin}{finish}");
+    worker.locks.keep(&mut worker.conn, &all).await;
+    worker.kept = true;
 }
 
 /// Begins a run; `None`: it has to begin step by step.
@@ -44,7 +43,7 @@ pub(super) async fn begin(
         && options.pause_when == PauseWhen::default();
     let live = item.live.as_ref().filter(|live| live.kind.is(item.recorded.mart.kind));
     let Some(live) = live.filter(|_| foreseen && worker.fresh) else { return Ok(None) };
-    if worker.keeps.is_none() && worker.rested {
+    if !worker.kept && worker.rested {
         keep(worker, &options.registry).await;
     }
     if !worker.locks.keeps() {
@@ -66,8 +65,9 @@ pub(super) async fn begin(
         &next_name(&live.name.name),
     ];
     let names = names.map(|name| quote_literal(name)).join(", ");
-    let begin = history::beginning_kept(options, item, *method, &run, worker.pid);
-    let told = worker.locks.try_acquire_then(lock, &format!("EXECUTE datamart_still ({names});{begin}")).await;
+    let begin = history::beginning_kept(options, item, *method, &run, worker.locks.pid());
+    let then = format!("EXECUTE datamart_still ({names});{begin}");
+    let told = worker.locks.try_acquire_then(&mut worker.conn, lock, &then).await;
     // Who holds it, and what went wrong, is found out step by step.
     let Ok(Some(told)) = told else { return Ok(None) };
     let Some(number) = history::begun_kept(&told).map_err(RefreshError::History)? else { return Ok(None) };
@@ -81,7 +81,7 @@ pub(super) async fn begin(
         }
         // It is chosen anew.
         _ => {
-            history::withdraw(worker.locks.connection(), options, &run).await.map_err(RefreshError::History)?;
+            history::withdraw(&mut worker.conn, options, &run).await.map_err(RefreshError::History)?;
             Ok(None)
         }
     }

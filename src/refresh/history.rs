@@ -10,6 +10,7 @@ use super::ended::ended;
 use super::{Item, Method, Options, Run, RunStatus, before_totals};
 use crate::build;
 use crate::database::SqlError;
+use crate::database::lock::PLANNED_ONCE;
 use crate::database::registry::in_schema;
 use crate::state::{QName, quote_literal};
 
@@ -136,7 +137,7 @@ pub(super) async fn finish(conn: &mut PgConnection, options: &Options, run: &Run
         Err(error) if before_totals::is(&error) => before_totals::finish(conn, options, run).await,
         Err(error) => Err(error),
         Ok(closed) if closed.rows_affected() == 0 => Ok(()),
-        Ok(_) => told(conn, "", 0, [run].into_iter()).await,
+        Ok(_) => told(conn, ("", 0), [run].into_iter(), "").await.map(drop),
     }
 }
 
@@ -156,31 +157,32 @@ fn finishing<'q>(options: &Options, run: &'q Run) -> Query<'q, Postgres, PgArgum
 pub(super) fn keep_finishing(registry: &str) -> String {
     let types = "bigint, text, text, text, timestamptz, float8, bigint, bigint, bigint, bigint, bigint, text, text, jsonb, jsonb";
     let text = include_str!("sql/finish.sql").replace("{decided}", "");
-    format!("PREPARE datamart_finish ({types}) AS {}", sql(&text, registry))
+    format!("PREPARE datamart_finish ({types}) AS {}\n;", sql(&text, registry))
 }
 
 /// Says `sql`, whose first `needed` statements have to go well, and tells in the same message, in a transaction of its own, how these runs
-/// ended. Who tells something keeps everybody else who does from committing until its own commit is on the disk: one that writes nothing
-/// holds nobody up. What stands against telling changes nothing about the runs.
+/// ended; then it says `then`. Whether all of that went well. Who tells something keeps everybody else who does from committing until its
+/// own commit is on the disk: one that writes nothing that is to last holds nobody up. What stands against telling changes nothing about
+/// the runs.
 async fn told(
     conn: &mut PgConnection,
-    sql: &str,
-    needed: usize,
+    (sql, needed): (&str, usize),
     runs: impl Iterator<Item = &Run>,
-) -> Result<(), SqlError> {
+    then: &str,
+) -> Result<bool, SqlError> {
     let tell =
         |run: &Run| format!("SELECT pg_catalog.pg_notify('{}', {});", channel(run.status), quote_literal(&run.mart));
-    let sql = format!("{sql}{}", runs.map(tell).collect::<String>());
+    let sql = format!("{sql}{}{then}", runs.map(tell).collect::<String>());
     let mut told = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(conn);
     let mut done = 0;
     while let Some(one) = told.next().await {
         match one {
             Ok(one) => done += usize::from(one.is_left()),
             Err(error) if done < needed => return Err(error.into()),
-            Err(_) => break,
+            Err(_) => return Ok(false),
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Who listens to it is told how a run ended.
@@ -189,11 +191,6 @@ fn channel(status: RunStatus) -> &'static str {
         RunStatus::Success | RunStatus::Noop => "datamart_refreshed",
         RunStatus::Failed | RunStatus::Skipped | RunStatus::Cancelled => "datamart_not_refreshed",
     }
-}
-
-/// Keeps a statement; `false` where that cannot be, as in a registry of another format.
-pub(super) async fn keep(conn: &mut PgConnection, statement: &str) -> bool {
-    sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(conn).await.is_ok()
 }
 
 /// As [`finish`] of a run about which nothing was decided, by the statement that is kept.
@@ -231,40 +228,55 @@ pub(super) async fn withdraw(conn: &mut PgConnection, options: &Options, run: &R
     Ok(())
 }
 
-/// As [`finish`], in the transaction of the run's rows, which is committed: both are there, or neither. `counted` is whether the
-/// registry counts, `keeps` whether the session keeps the statement for it.
+/// How a run's row is closed in the transaction of its rows.
+pub(super) struct Closing {
+    /// The registry counts.
+    pub counted: bool,
+    /// The session keeps the statement for it.
+    pub keeps: bool,
+    /// What is said last.
+    pub then: Option<String>,
+}
+
+/// As [`finish`], in the transaction of the run's rows, which is committed: both are there, or neither. Whether what was to be said last
+/// was said, and went well.
 pub(super) async fn finish_with_rows(
     conn: &mut PgConnection,
     options: &Options,
     run: &Run,
-    (counted, keeps): (bool, bool),
-) -> Result<(), SqlError> {
+    closing: Closing,
+) -> Result<bool, SqlError> {
+    let Closing { counted, keeps, then } = closing;
     if !counted {
         sqlx::raw_sql("COMMIT").execute(&mut *conn).await?;
-        return finish(conn, options, run).await;
+        return finish(conn, options, run).await.map(|()| false);
     }
+    let said = then.is_some();
+    let then = then.unwrap_or_default();
     if keeps && run.decision.is_none() {
-        let sql = format!("{};COMMIT;", finishing_kept(run));
-        return match told(&mut *conn, &sql, 2, [run].into_iter()).await {
-            Ok(()) => Ok(()),
+        let sql = format!("{PLANNED_ONCE}{};COMMIT;", finishing_kept(run));
+        return match told(&mut *conn, (&sql, 3), [run].into_iter(), &then).await {
+            Ok(all) => Ok(all && said),
             Err(error) => build::close(conn, Err(error)).await,
         };
     }
-    finish_all(conn, options, [run].into_iter()).await
+    finish_all(conn, options, [run].into_iter(), &then).await.map(|all| all && said)
 }
 
-/// As [`finish`] of several runs, in the transaction of their rows, which is committed.
+/// As [`finish`] of several runs, in the transaction of their rows, which is committed; `then` is said last. Whether all that is not
+/// needed went well, too.
 pub(super) async fn finish_all<'r>(
     conn: &mut PgConnection,
     options: &Options,
     runs: impl Iterator<Item = &'r Run> + Clone,
-) -> Result<(), SqlError> {
+    then: &str,
+) -> Result<bool, SqlError> {
     for run in runs.clone() {
         if let Err(error) = finishing(options, run).execute(&mut *conn).await {
             return build::close(conn, Err(error.into())).await;
         }
     }
-    told(conn, "COMMIT;", 1, runs).await
+    told(conn, ("COMMIT;", 1), runs, then).await
 }
 
 /// Writes a run that did not begin.

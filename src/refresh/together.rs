@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::again::again;
 use super::changes::{self, Done};
 use super::outcome::Outcome;
-use super::work::{Begun, Started, begin, carry_out, complete, finish, not_run, slow, unopened};
+use super::work::{Begun, Started, begin, carry_out, complete, finish, lock_of, not_run, slow, unopened};
 use super::worker::Worker;
 use super::{Along, Choice, Event, Item, Method, Options, RefreshError, Run, RunStatus, history, one};
 use crate::build::{self, Frame, position};
@@ -61,10 +61,10 @@ pub(super) async fn together(
     (stopped, tell): (&dyn Fn() -> bool, &dyn Fn(Event)),
 ) -> Result<Vec<Along>, RefreshError> {
     let mut runs = vec![Along::Alone; items.len()];
-    let locks: Vec<String> = items.iter().map(|item| format!("mart:{}", item.mart)).collect();
+    let locks: Vec<String> = items.iter().map(|item| lock_of(item)).collect();
     let locks: Vec<&str> = locks.iter().map(String::as_str).collect();
     // Who is held up is so alone.
-    if worker.locks.acquire_all(&locks, Duration::ZERO).await.is_err() {
+    if worker.locks.acquire_all(&mut worker.conn, &locks, Duration::ZERO).await.is_err() {
         return Ok(runs);
     }
     let mut members: Vec<Member> = Vec::new();
@@ -107,12 +107,19 @@ pub(super) async fn together(
         } else if stopped() {
             let reason = "stopped before it began".to_owned();
             not_run(worker, endpoint, started.run, (RunStatus::Cancelled, reason), options).await?
+        } else if !worker.locks.holds(&lock_of(&started.item)) {
+            // Its session broke, and somebody else may have the mart by now.
+            let error = SqlError::new(ErrorKind::Connection, "the session that held its lock ended");
+            let mut run = started.run;
+            complete(&mut run, Err(error), Duration::ZERO, &started.chosen);
+            finish(worker, endpoint, options, &run).await?;
+            run
         } else {
-            carry_out(worker, endpoint, started, options, tell).await?
+            carry_out(worker, endpoint, started, (options, None), tell).await?
         };
         runs[at] = Along::Ran(Box::new(run));
     }
-    worker.unlock(endpoint, &locks, options).await?;
+    worker.unlock(endpoint, &locks).await?;
     Ok(runs)
 }
 
@@ -123,12 +130,12 @@ async fn shared(
     members: Vec<Member>,
     options: &Options,
 ) -> Result<Attempt, RefreshError> {
-    let (pid, holder) = (worker.pid, worker.locks.pid());
     let Some(limit) = &options.max_size else {
-        return Ok(attempt(&mut worker.conn, holder, members, options).await);
+        return Ok(attempt(worker, members, options).await);
     };
     let mut watcher = endpoint.direct().session("refresh size").await?;
-    let work = attempt(&mut worker.conn, holder, members, options);
+    let pid = worker.locks.pid();
+    let work = attempt(worker, members, options);
     let watched = build::within(&mut watcher, pid, limit, &Cell::new(false), work).await;
     let (mut attempt, exceeded) = watched.map_err(RefreshError::History)?;
     if exceeded.is_some() && attempt.broken.is_some() {
@@ -137,7 +144,8 @@ async fn shared(
     Ok(attempt)
 }
 
-async fn attempt(conn: &mut PgConnection, holder: i32, members: Vec<Member>, options: &Options) -> Attempt {
+async fn attempt(worker: &mut Worker, members: Vec<Member>, options: &Options) -> Attempt {
+    let (holder, conn) = (worker.locks.pid(), &mut worker.conn);
     let mut all = Attempt::default();
     let begun = sqlx::raw_sql(AssertSqlSafe(beginning(&members, options))).execute(&mut *conn).await;
     if begun.is_err() {
@@ -248,7 +256,7 @@ async fn ended(
         Some(error) => build::close(&mut worker.conn, Err(error)).await,
         None => {
             let runs = done.iter().filter(|(member, ..)| member.started.counted).map(|(_, run, ..)| run);
-            history::finish_all(&mut worker.conn, options, runs).await
+            history::finish_all(&mut worker.conn, options, runs, "").await.map(drop)
         }
     };
     let error = committed.err();

@@ -12,7 +12,12 @@ use super::{
     changes, choose, facts, history, one, outcome, paused,
 };
 use crate::catalog::Relation;
-use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
+use crate::database::{Endpoint, ErrorKind, LockError, SqlError};
+
+/// The name of a mart's lock.
+pub(super) fn lock_of(item: &Item) -> String {
+    format!("mart:{}", item.mart)
+}
 
 /// Writes a run that did not begin.
 ///
@@ -39,18 +44,17 @@ pub(super) async fn work(
     options: &Options,
     tell: &dyn Fn(Event),
 ) -> Result<Run, RefreshError> {
-    let name = &item.mart;
-    let lock = format!("mart:{name}");
+    let lock = lock_of(item);
     if let Some(begun) = at_once::begin(worker, item, &lock, options, Utc::now()).await? {
         tell(begun.event());
-        let run = carry_out(worker, endpoint, begun, options, tell).await?;
-        worker.unlock(endpoint, &[&lock], options).await?;
+        let run = carry_out(worker, endpoint, begun, (options, Some(&lock)), tell).await?;
+        worker.unlock(endpoint, &[&lock]).await?;
         return Ok(run);
     }
-    let mut taken = worker.locks.acquire(&lock, options.wait).await;
+    let mut taken = worker.acquire(&lock, options.wait).await;
     if worker.rested && taken.as_ref().is_err_and(|error| error.kind() == ErrorKind::Connection.as_str()) {
-        worker.locks = LockSession::open(endpoint, &options.registry, &options.project, "refresh lock").await?;
-        taken = worker.locks.acquire(&lock, options.wait).await;
+        worker.reconnect(endpoint).await?;
+        taken = worker.acquire(&lock, options.wait).await;
     }
     match taken {
         Ok(()) => {}
@@ -74,24 +78,22 @@ pub(super) async fn work(
         Err(error) => return Err(error.into()),
     }
     // Who had the lock until now may have changed the mart.
-    let mut found = again(&mut worker.conn, item, options).await;
-    if worker.rested && found.as_ref().is_err_and(|error| error.kind == ErrorKind::Connection) {
-        worker.reconnect(endpoint).await?;
-        found = again(&mut worker.conn, item, options).await;
-    }
-    let run = match found {
+    let run = match again(&mut worker.conn, item, options).await {
         Ok(item) => match begin(worker, endpoint, item, options, tell).await? {
             Begun::Ended(run) => *run,
-            Begun::Started(started) => carry_out(worker, endpoint, *started, options, tell).await?,
+            Begun::Started(started) => carry_out(worker, endpoint, *started, (options, Some(&lock)), tell).await?,
         },
         Err(error) => {
+            if error.kind == ErrorKind::Connection {
+                worker.reconnect(endpoint).await?;
+            }
             let mut run = one::beginning(item, "it is not what it was", Utc::now());
             run.status = RunStatus::Failed;
             run.error = Some(RunError::of(&error));
             record(&mut worker.conn, item, options, run).await?
         }
     };
-    worker.unlock(endpoint, &[&lock], options).await?;
+    worker.unlock(endpoint, &[&lock]).await?;
     Ok(run)
 }
 
@@ -221,7 +223,7 @@ pub(super) fn unopened(item: Item) -> Option<Begun> {
     Some(Begun::Started(Box::new(Started { item, live, chosen, run, counted: true })))
 }
 
-/// Refreshes the mart of a run that has begun, and closes its row.
+/// Refreshes the mart of a run that has begun, and closes its row; `lock` is given back in the message that closes it, where that can be.
 ///
 /// # Errors
 /// Where nothing could be written about it.
@@ -229,7 +231,7 @@ pub(super) async fn carry_out(
     worker: &mut Worker,
     endpoint: &Endpoint,
     started: Started,
-    options: &Options,
+    (options, lock): (&Options, Option<&str>),
     tell: &dyn Fn(Event),
 ) -> Result<Run, RefreshError> {
     let Started { item, live, chosen, mut run, counted } = started;
@@ -243,7 +245,7 @@ pub(super) async fn carry_out(
         None => work.await,
         Some(limit) => {
             let mut watcher = endpoint.direct().session("refresh size").await?;
-            one::limited(&mut watcher, worker.pid, limit, work).await
+            one::limited(&mut watcher, worker.locks.pid(), limit, work).await
         }
     };
     let took = clock.elapsed();
@@ -254,12 +256,17 @@ pub(super) async fn carry_out(
             let before = run.clone();
             complete(&mut run, Ok(outcome), took, &chosen);
             tell(Event::Closing { mart: item.mart.clone() });
-            if let Err(error) =
-                history::finish_with_rows(&mut worker.conn, options, &run, (counted, worker.keeps == Some(true))).await
-            {
-                run = before;
-                complete(&mut run, Err(error), took, &chosen);
-                finish(worker, endpoint, options, &run).await?;
+            let giving_back = lock.and_then(|lock| worker.locks.giving_back(lock));
+            let closing = history::Closing { counted, keeps: worker.locks.keeps(), then: giving_back };
+            match history::finish_with_rows(&mut worker.conn, options, &run, closing).await {
+                Ok(given_back) => {
+                    worker.locks.gave_back(lock.filter(|_| given_back).as_slice());
+                }
+                Err(error) => {
+                    run = before;
+                    complete(&mut run, Err(error), took, &chosen);
+                    finish(worker, endpoint, options, &run).await?;
+                }
             }
         }
         Ok(outcome) if outcome.status == Some(RunStatus::Skipped) && item.asked.waits => {

@@ -1,4 +1,4 @@
-//! One worker: a session that refreshes, and one that holds the mart's lock.
+//! One worker: a session that refreshes and holds the mart's lock.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Row};
 
-use super::{Options, RefreshError, Run, RunStatus};
-use crate::database::{Endpoint, ErrorKind, LockSession};
+use super::{RefreshError, Run, RunStatus};
+use crate::database::{Endpoint, ErrorKind, LockError, Locks};
 
 /// A server that is gone says nothing.
 const GOOD_BYE: Duration = Duration::from_secs(2);
@@ -16,18 +16,17 @@ const GOOD_BYE: Duration = Duration::from_secs(2);
 /// Which numbers are given away, the server process of each, and whether it works.
 pub(super) type Numbers = Rc<RefCell<BTreeMap<usize, (i32, bool)>>>;
 
-/// A connection for the work and one that holds the mart's lock.
+/// A connection for the work. It holds the mart's lock itself: the lock is there as long as the server is at work, and no longer.
 pub(super) struct Worker {
     pub conn: PgConnection,
-    pub locks: LockSession,
+    pub locks: Locks,
     pub user: String,
-    pub pid: i32,
-    /// It worked before and rested since: its connections may have broken unseen.
+    /// It worked before and rested since: its connection may have broken unseen.
     pub rested: bool,
     /// It was opened, or worked, a moment ago.
     pub fresh: bool,
-    /// Whether its session keeps the statement that closes a run's row, if that was tried.
-    pub keeps: Option<bool>,
+    /// Whether its session was asked to keep the statements of a run.
+    pub kept: bool,
     /// Whoever refreshes is told to stop, and cancels what is at work.
     pub stopping: Rc<Cell<bool>>,
     pub lease: Lease,
@@ -51,15 +50,18 @@ impl Worker {
     /// # Errors
     /// What the way to the server says.
     pub async fn reconnect(&mut self, endpoint: &Endpoint) -> Result<(), RefreshError> {
-        let (conn, pid, user) = session(endpoint, self.lease.number).await?;
-        (self.conn, self.pid, self.user, self.keeps) = (conn, pid, user, Some(false));
+        let mut conn = endpoint.direct().worker(&purpose(self.lease.number)).await?;
+        let (pid, user) = who(&mut conn).await?;
+        // The locks of the session before went with it.
+        let locks = self.locks.of_another(pid);
+        (self.conn, self.locks, self.user, self.kept) = (conn, locks, user, false);
         self.at_work();
         Ok(())
     }
 
     /// It works from now on.
     pub fn at_work(&self) {
-        self.lease.numbers.borrow_mut().insert(self.lease.number, (self.pid, true));
+        self.lease.numbers.borrow_mut().insert(self.lease.number, (self.locks.pid(), true));
     }
 
     /// A run as history tells of it: one that was cancelled only because its process stops did not fail by itself, and nobody wanted
@@ -74,22 +76,29 @@ impl Worker {
         run
     }
 
-    /// Gives locks back. Where the session that held them ended, they went with it: what was done stands, and the next mart needs
-    /// another one.
+    /// Takes the lock `name`, trying for `wait`.
+    ///
+    /// # Errors
+    /// As [`Locks::acquire`].
+    pub async fn acquire(&mut self, name: &str, wait: Duration) -> Result<(), LockError> {
+        self.locks.acquire(&mut self.conn, name, wait).await
+    }
+
+    /// Gives locks back. Where the session ended, they went with it: what was done stands, and the next mart needs another one.
     ///
     /// # Errors
     /// What the way to the server says.
-    pub async fn unlock(&mut self, endpoint: &Endpoint, locks: &[&str], options: &Options) -> Result<(), RefreshError> {
-        if self.locks.release_all(locks).await.is_err() {
-            self.locks = LockSession::open(endpoint, &options.registry, &options.project, "refresh lock").await?;
+    pub async fn unlock(&mut self, endpoint: &Endpoint, locks: &[&str]) -> Result<(), RefreshError> {
+        match self.locks.release_all(&mut self.conn, locks).await {
+            Ok(()) => Ok(()),
+            Err(_) => self.reconnect(endpoint).await,
         }
-        Ok(())
     }
 
-    /// Ends its sessions.
-    pub async fn close(self) {
+    /// Ends its session.
+    pub async fn close(mut self) {
         let closed = async {
-            let _ = self.locks.close().await;
+            let _ = self.locks.release(&mut self.conn).await;
             let _ = self.conn.close().await;
         };
         // Everything is committed and recorded; a session that cannot say good-bye changes nothing.
@@ -97,17 +106,20 @@ impl Worker {
     }
 }
 
-/// A session that works, its server process and its role.
+/// What its session is opened for.
+pub(super) fn purpose(number: usize) -> String {
+    format!("refresh {number}")
+}
+
+/// The server process of a session, and its role.
 ///
 /// # Errors
-/// What the way to the server says.
-pub(super) async fn session(endpoint: &Endpoint, number: usize) -> Result<(PgConnection, i32, String), RefreshError> {
-    let mut conn = endpoint.direct().worker(&format!("refresh {number}")).await?;
+/// What the server says.
+pub(super) async fn who(conn: &mut PgConnection) -> Result<(i32, String), RefreshError> {
     let row = sqlx::query("SELECT pg_catalog.pg_backend_pid(), current_user::text")
-        .fetch_one(&mut conn)
+        .fetch_one(conn)
         .await
         .map_err(|error| RefreshError::History(error.into()))?;
     let facts = || Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?));
-    let (pid, user) = facts().map_err(|error| RefreshError::History(error.into()))?;
-    Ok((conn, pid, user))
+    facts().map_err(|error| RefreshError::History(error.into()))
 }

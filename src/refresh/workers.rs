@@ -5,22 +5,18 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use futures_util::future::try_join;
 use tokio::sync::Notify;
 
 use super::together::together;
-use super::worker::{Lease, Numbers, Worker, session};
+use super::worker::{Lease, Numbers, Worker, purpose, who};
 use super::{Along, Event, Item, Options, RefreshError, Run, RunStatus, at_once, one, tidy_logs, work};
-use crate::database::{DatabaseError, Endpoint, ErrorKind, LockSession, SqlError};
+use crate::database::{Endpoint, ErrorKind, Locks, SqlError};
 
 /// What broke within it is found out by the run, which is tried again.
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// Whether a pooler stands before the server is looked for again after this: it takes a session more.
 const LOOKED: Duration = Duration::from_secs(60);
-
-/// What the sessions do that hold locks.
-const LOCK: &str = "refresh lock";
 
 /// Workers on one database: each refreshes a mart at a time, and rests between two.
 pub struct Workers {
@@ -208,28 +204,27 @@ impl Workers {
     }
 
     fn rest(&self, worker: Worker) {
-        self.numbers.borrow_mut().insert(worker.lease.number, (worker.pid, false));
+        self.numbers.borrow_mut().insert(worker.lease.number, (worker.locks.pid(), false));
         if !self.closed.get() {
             self.idle.borrow_mut().push((worker, Instant::now()));
         }
     }
 
     async fn open(&self, lease: Lease, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
-        let locks = Box::pin(async { self.locks().await.map_err(RefreshError::from) });
-        let (locks, (conn, pid, user)) = try_join(locks, Box::pin(session(&self.endpoint, lease.number))).await?;
+        let (target, purpose) = (self.endpoint.direct(), purpose(lease.number));
+        let open = target.worker(&purpose);
+        let mut conn = if self.looked.get().is_some_and(|looked| looked.elapsed() < LOOKED) {
+            open.await?
+        } else {
+            let conn = Box::pin(target.unshared(open)).await?;
+            self.looked.set(Some(Instant::now()));
+            conn
+        };
+        let (pid, user) = who(&mut conn).await?;
         tell(Event::Session { pid });
+        let locks = Locks::new(target, &self.registry, &self.project, &purpose, pid);
         let stopping = Rc::clone(&self.stopping);
-        Ok(Worker { conn, locks, user, pid, rested: false, fresh: true, keeps: None, stopping, lease })
-    }
-
-    async fn locks(&self) -> Result<LockSession, DatabaseError> {
-        let (endpoint, registry, project) = (&self.endpoint, &self.registry, &self.project);
-        if self.looked.get().is_some_and(|looked| looked.elapsed() < LOOKED) {
-            return LockSession::open_another(endpoint, registry, project, LOCK).await;
-        }
-        let locks = LockSession::open(endpoint, registry, project, LOCK).await?;
-        self.looked.set(Some(Instant::now()));
-        Ok(locks)
+        Ok(Worker { conn, locks, user, rested: false, fresh: true, kept: false, stopping, lease })
     }
 
     /// The smallest number that nobody has.

@@ -310,16 +310,18 @@ fn a_refresh_whose_lock_was_taken_away_publishes_nothing() {
         let mut deaf = |_: Event| {};
         let work = datamart::refresh::refresh(&database.endpoint, &items, &options, &|| false, &mut deaf);
         let take_away = async {
-            let sql = "SELECT pg_terminate_backend(l.pid) FROM pg_stat_activity l, pg_stat_activity w
-                       WHERE l.application_name = 'datamart: refresh lock' AND l.datname = current_database()
-                         AND w.datname = l.datname AND w.query LIKE 'CREATE TABLE%' AND w.wait_event_type = 'Lock'";
+            // As `datamart unlock --kill` does.
+            let sql = "SELECT pg_terminate_backend(w.pid) FROM pg_stat_activity w JOIN datamart.locks AS l USING (pid)
+                       WHERE w.datname = current_database() AND l.name = 'mart:public.gated'
+                         AND w.query LIKE 'CREATE TABLE%' AND w.wait_event_type = 'Lock'";
             let deadline = Instant::now() + Duration::from_secs(20);
             while sqlx::query(sql).fetch_optional(&mut conn).await.expect("an answer").is_none() {
                 assert!(Instant::now() < deadline, "the refresh never came to the gate");
                 tokio::task::yield_now().await;
             }
             // A session that is told to end is there a moment longer, and its lock with it.
-            let there = "SELECT FROM pg_stat_activity WHERE application_name = 'datamart: refresh lock' AND datname = current_database()";
+            let there =
+                "SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE%' AND datname = current_database()";
             while sqlx::query(there).fetch_optional(&mut conn).await.expect("an answer").is_some() {
                 assert!(Instant::now() < deadline, "the session of the lock never ended");
                 tokio::task::yield_now().await;
@@ -329,7 +331,7 @@ fn a_refresh_whose_lock_was_taken_away_publishes_nothing() {
         let (runs, ()) = tokio::join!(work, take_away);
         let runs = runs.expect("runs");
         assert_eq!(runs[0].status, RunStatus::Failed, "{runs:#?}");
-        assert_eq!(runs[0].error.as_ref().map(|e| e.kind.as_str()), Some("lock"));
+        assert_eq!(runs[0].error.as_ref().map(|e| e.kind.as_str()), Some("connection"));
         assert_eq!(database.value("SELECT count(*) FROM gated").await, "1000");
         let runs = refresh(&database, folder.path(), &refresh_options()).await;
         assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");

@@ -1,9 +1,11 @@
-//! Locks between datamart's own processes: advisory, held by a session of their own, told to others by a committed row.
+//! Locks between datamart's own processes: advisory, held by a session, told to others by a committed row.
 
 mod error;
 mod holder;
+mod locks;
 mod session;
 
 pub use error::LockError;
 pub use holder::{Holder, holders, still_held, terminate};
-pub use session::{LockSession, lock_key};
+pub use locks::{Locks, PLANNED_ONCE, lock_key};
+pub use session::LockSession;

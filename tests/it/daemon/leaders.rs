@@ -82,7 +82,7 @@ fn a_leader_whose_session_is_ended_stops_and_leads_again() {
     let rig = numbers(&manifests);
     let daemon = Daemon::of(&rig, &[]);
     until(&rig, "SELECT count(*) > 0 FROM datamart.refreshes WHERE status = 'success'");
-    for (purpose, epochs) in [("daemon", 2), ("daemon desk", 2), ("refresh 1", 2), ("refresh lock", 2)] {
+    for (purpose, epochs) in [("daemon", 2), ("daemon desk", 2), ("refresh 1", 2)] {
         until(
             &rig,
             &format!(
