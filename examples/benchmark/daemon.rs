@@ -76,6 +76,9 @@ pub async fn measure(program: &Program, runs: usize) -> Result<()> {
     due(&folder)?;
     program.run(["--dir", &dir, "--database-url", database.url(), "apply", "--auto-approve", "-q"])?;
     let daemon = Daemon::start(program, &dir, &database).await?;
+    // Not while it gets going, nor when a full minute is near.
+    let second = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs() % 60;
+    tokio::time::sleep(Duration::from_secs(if second < 45 { 5 } else { 65 - second })).await;
     let backend: i32 = sqlx::query("SELECT pg_backend_pid()").fetch_one(&mut conn).await?.try_get(0)?;
     let used = || -> Result<(f64, f64)> { Ok((processors::of_server(backend.unsigned_abs())?, daemon.cpu()?)) };
     let earlier = used()?;

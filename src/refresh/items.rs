@@ -57,9 +57,9 @@ fn closure<'a>(
 impl Options {
     /// What the project says about every refresh.
     pub fn of(project: &Project, actual: &Actual) -> Self {
-        // Each worker has two sessions: one works, one holds the lock. A third one watches what it may add to the database.
+        // Each worker has a session, and another one that watches what it may add to the database.
         let max_size = project.max_size().map(|(bytes, origin)| SizeLimit { bytes, origin });
-        let sessions = if max_size.is_some() { 3 } else { 2 };
+        let sessions = if max_size.is_some() { 2 } else { 1 };
         let most = (project.database.connections / sessions).max(1);
         let parallel = project.limits.parallel_refreshes.min(most);
         Self {

@@ -89,10 +89,12 @@ pub(super) async fn together(
     }
     let mut shut = false;
     while !members.is_empty() {
-        if !shut {
+        members = unhindered(worker, endpoint, members, (items, &mut runs), options).await?;
+        if !shut && !members.is_empty() {
             let attempt = shared(worker, endpoint, members, options).await?;
             shut = attempt.shut;
-            members = ended(worker, endpoint, attempt, &mut runs, options, tell).await?;
+            let left = ended(worker, endpoint, attempt, &mut runs, options, tell).await?;
+            members = unhindered(worker, endpoint, left, (items, &mut runs), options).await?;
         }
         // What goes along and could not, goes by itself.
         members.retain(|member| member.begun);
@@ -100,20 +102,9 @@ pub(super) async fn together(
         // In a circle, which cannot be applied, nobody waits for ever.
         let Some(free) = free.or((!members.is_empty()).then_some(0)) else { break };
         let Member { at, started, .. } = members.remove(free);
-        let up = started.item.upstream.iter().find(|up| failed(items, &runs, up)).cloned();
-        let run = if let Some(up) = up {
-            let reason = format!("{up}, which it reads, was not refreshed");
-            not_run(worker, endpoint, started.run, (RunStatus::Skipped, reason), options).await?
-        } else if stopped() {
+        let run = if stopped() {
             let reason = "stopped before it began".to_owned();
             not_run(worker, endpoint, started.run, (RunStatus::Cancelled, reason), options).await?
-        } else if !worker.locks.holds(&lock_of(&started.item)) {
-            // Its session broke, and somebody else may have the mart by now.
-            let error = SqlError::new(ErrorKind::Connection, "the session that held its lock ended");
-            let mut run = started.run;
-            complete(&mut run, Err(error), Duration::ZERO, &started.chosen);
-            finish(worker, endpoint, options, &run).await?;
-            run
         } else {
             carry_out(worker, endpoint, started, (options, None), tell).await?
         };
@@ -121,6 +112,45 @@ pub(super) async fn together(
     }
     worker.unlock(endpoint, &locks).await?;
     Ok(runs)
+}
+
+/// Those that can go on: they hold their locks, and all that they read was refreshed. The others end here, or go by themselves where they
+/// have no row in the history yet.
+async fn unhindered(
+    worker: &mut Worker,
+    endpoint: &Endpoint,
+    members: Vec<Member>,
+    (items, runs): (&[&Item], &mut [Along]),
+    options: &Options,
+) -> Result<Vec<Member>, RefreshError> {
+    let mut rest = Vec::new();
+    for member in members {
+        let held = worker.locks.holds(&lock_of(&member.started.item));
+        let up = member.started.item.upstream.iter().find(|up| failed(items, runs, up)).cloned();
+        let Member { at, started: Started { run, chosen, .. }, begun, .. } = match (held, &up) {
+            (true, None) => {
+                rest.push(member);
+                continue;
+            }
+            _ => member,
+        };
+        if !begun {
+            continue;
+        }
+        let run = if let Some(up) = up {
+            let reason = format!("{up}, which it reads, was not refreshed");
+            not_run(worker, endpoint, run, (RunStatus::Skipped, reason), options).await?
+        } else {
+            // Their session broke, and somebody else may have the mart by now.
+            let mut run = run;
+            let error = SqlError::new(ErrorKind::Connection, "the session that held its lock ended");
+            complete(&mut run, Err(error), Duration::ZERO, &chosen);
+            finish(worker, endpoint, options, &run).await?;
+            run
+        };
+        runs[at] = Along::Ran(Box::new(run));
+    }
+    Ok(rest)
 }
 
 /// Refreshes as many as can be in one transaction, which is open then.

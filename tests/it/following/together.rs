@@ -187,6 +187,35 @@ fn what_meets_somebody_else_is_refreshed_by_itself() {
     });
 }
 
+/// The locks of all of them went with their session: nobody goes on without.
+#[test]
+fn what_is_left_when_the_session_ends_is_not_refreshed_without_its_lock() {
+    run(async {
+        let (database, folder) = diamond().await;
+        // Both have to compute all of their rows, one after the other.
+        database.script("INSERT INTO orders VALUES (20, 'north', 5)").await;
+        database.script("UPDATE datamart.positions SET fingerprint = jsonb_set(fingerprint::jsonb, '{settings}', '\"\"')::text WHERE name IN ('b', 'c')").await;
+        let mut other = database.session().await;
+        sqlx::raw_sql("BEGIN; UPDATE public.b SET total = total + 1 WHERE region = 'north'")
+            .execute(&mut other)
+            .await
+            .expect("an update");
+        let blocked = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'datamart%' AND datname = current_database()";
+        let kill = async {
+            until("a refresh waits", async || database.value(blocked).await != "NULL").await;
+            database.value(&format!("SELECT pg_terminate_backend(pid) FROM ({blocked}) AS b")).await;
+            sqlx::raw_sql("ROLLBACK").execute(&mut other).await.expect("rolled back");
+        };
+        let (runs, ()) = tokio::join!(all(&database, &folder, How::AsDeclared), kill);
+        let kinds: Vec<_> = runs.iter().map(|run| run.error.as_ref().map(|error| error.kind.as_str())).collect();
+        assert_eq!(kinds, [None, Some("connection"), Some("connection"), None], "{runs:#?}");
+        assert_eq!(runs[3].status, RunStatus::Skipped, "{runs:#?}");
+        assert_eq!(database.value("SELECT count(*) FROM datamart.refreshes WHERE status = 'running'").await, "0");
+        all(&database, &folder, How::AsDeclared).await;
+        is_exact(&database, &folder).await;
+    });
+}
+
 /// What a trigger on the last of them writes is no less new to the first.
 #[test]
 fn what_triggers_write_is_not_missed() {
