@@ -8,7 +8,7 @@ mod checks;
 mod follow;
 mod needed;
 mod place;
-mod readable;
+mod allowed;
 mod respelled;
 mod restate;
 mod said;

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::place::Scratch;
 use super::savepoint::{MARTS_PER_MESSAGE, savepoint};
 use super::{
-    CompileError, Compiled, CompiledMart, Failure, Tried, canonical, changes, checks, readable, said, span, weight,
+    CompileError, Compiled, CompiledMart, Failure, Tried, allowed, canonical, changes, checks, said, span, weight,
 };
 use crate::catalog::Column;
 use crate::manifest::DesiredMart;
@@ -100,11 +100,12 @@ async fn in_transaction(
         false => each(conn, marts, &mut scratch, &known).await?,
     };
     let mut compiled = read(conn, &scratch).await?;
-    let unreadable = readable::unreadable(conn, marts, &scratch, &compiled).await?;
+    let unreadable = allowed::unreadable(conn, marts, &scratch, &compiled).await?;
     let derived = changes::derived(conn, marts, &scratch, &mut compiled).await?;
     // What may not be read cannot be followed either, which nobody has to be told.
     failures.extend(derived.into_iter().filter(|failure| unreadable.iter().all(|other| other.mart != failure.mart)));
     failures.extend(unreadable);
+    failures.extend(allowed::uncreatable(conn, marts, &scratch).await?);
     failures.extend(checks::refused(conn, marts, &scratch, &compiled).await?);
     failures.extend(span::spans(conn, marts, &scratch, &mut compiled).await?);
     weight::weigh(conn, marts, &scratch, &mut compiled).await?;

@@ -692,13 +692,15 @@ fn every_missing_privilege_is_printed_as_a_grant() {
       |
       = help: GRANT SELECT ON public.orders TO POOR;
 
-    error: PostgreSQL refuses 3 declarations
+    error: POOR may make nothing in schema public
+     --> datamarts/archive/sales_2024.toml:4:1
+      |
+    4 | query = "SELECT id, day, amount FROM orders WHERE day < '2025-01-01'"
+      | ^^^^^
+      |
+      = help: GRANT USAGE, CREATE ON SCHEMA public TO POOR;
 
-    error: public."Sales 2024": CREATE TABLE public."Sales 2024" AS
-      caused by: permission denied for schema public
-    help: GRANT USAGE ON SCHEMA public TO POOR; to build marts in it: GRANT USAGE, CREATE ON SCHEMA public TO POOR;
-    help: done: nothing; not done: public."Sales 2024", public.event_counts, public.sales, public.top
-    help: grant what is missing, and apply again: what is committed stays
+    error: PostgreSQL refuses 4 declarations
     "#);
     rig.run_on(&url, &["plan", "--detailed-exitcode"]).done();
     rig.sql_as_superuser(&format!("REVOKE SELECT ON orders FROM {role}"));

@@ -145,3 +145,31 @@ fn what_a_role_may_not_read_is_told_before_anything_is_built() {
     rig.sql_as_superuser(&format!("REVOKE SELECT ON events FROM {owner}"));
     rig.run(&["plan", "--detailed-exitcode"]).done();
 }
+
+#[test]
+fn what_a_role_may_not_make_is_told_before_anything_is_built() {
+    let mart =
+        |schema: &str, more: &str| format!("type = \"view\"\nschema = \"{schema}\"\nquery = \"SELECT 1 AS x\"\n{more}");
+    let rig = Rig::of(&[("a.toml", &mart("open", ""))]);
+    let owner = format!("{}_owner", rig.database.name);
+    rig.sql_as_superuser(&format!(
+        "CREATE ROLE {owner}; GRANT {owner} TO etl; CREATE SCHEMA open; CREATE SCHEMA shut; GRANT ALL ON SCHEMA open TO etl;
+         GRANT USAGE ON SCHEMA open, shut TO {owner}, etl"
+    ));
+    rig.write("b.toml", &mart("shut", ""));
+    rig.write("c.toml", &mart("open", &format!("owner = \"{owner}\"\n")));
+    rig.write("d.toml", &mart("fresh", ""));
+    let told = problems(&rig).join("\n").replace(&owner, "OWNER");
+    insta::assert_snapshot!(told, @"
+    c.toml:3 query OWNER may make nothing in schema open
+    b.toml:3 query etl may make nothing in schema shut
+    ");
+    let text = rig.run(&["apply", "--auto-approve"]).ended(1).err();
+    assert!(text.contains("GRANT USAGE, CREATE ON SCHEMA shut TO etl;"), "{text}");
+    assert_eq!(rig.value("SELECT count(*) FROM pg_views WHERE schemaname IN ('open', 'shut', 'fresh')"), "0");
+    rig.sql_as_superuser(&format!("GRANT CREATE ON SCHEMA shut TO etl; GRANT CREATE ON SCHEMA open TO {owner}"));
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    // What is there needs no such right.
+    rig.sql_as_superuser(&format!("REVOKE CREATE ON SCHEMA shut FROM etl; REVOKE CREATE ON SCHEMA open FROM {owner}"));
+    rig.run(&["plan", "--detailed-exitcode"]).done();
+}

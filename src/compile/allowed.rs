@@ -1,4 +1,4 @@
-//! What the roles of marts may not read: a view is made all the same, and what is built from it would fail.
+//! What the roles of marts may not: a view of a query is made all the same, and what is built from it would fail.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -44,6 +44,40 @@ pub(super) async fn unreadable(
             continue;
         }
         let error = denied(&relation, &row)?;
+        failures.push(Failure { mart: desired.mart.name.clone(), index: None, check: None, key: None, error });
+    }
+    Ok(failures)
+}
+
+/// Marts that could not be made where they are to be.
+pub(super) async fn uncreatable(
+    conn: &mut PgConnection,
+    marts: &[&DesiredMart],
+    scratch: &Scratch,
+) -> Result<Vec<Failure>, CompileError> {
+    let marts: Vec<&DesiredMart> = marts.iter().filter(|desired| desired.is_declared()).copied().collect();
+    let (schemas, names): (Vec<&str>, Vec<&str>) =
+        marts.iter().map(|desired| (desired.mart.name.schema.as_str(), desired.mart.name.name.as_str())).unzip();
+    let roles: Vec<Option<&String>> = marts.iter().map(|desired| scratch.role(&desired.mart)).collect();
+    let rows = sqlx::query(include_str!("sql/uncreatable.sql"))
+        .bind(&schemas)
+        .bind(&names)
+        .bind(&roles)
+        .fetch_all(conn)
+        .await?;
+    let mut failures = Vec::new();
+    for row in rows {
+        let nth: i64 = row.try_get("nth")?;
+        let Some(desired) = usize::try_from(nth - 1).ok().and_then(|at| marts.get(at)) else { continue };
+        let (role, schema) = (quote_role(row.try_get("role")?), quote_ident(&desired.mart.name.schema));
+        let error = if row.try_get("there")? {
+            let said = format!("{role} may make nothing in schema {schema}");
+            SqlError::with_sqlstate("42501", said).hinted(format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};"))
+        } else {
+            let said = format!("there is no schema {schema}, and {role} may make none");
+            SqlError::with_sqlstate("42501", said)
+                .hinted(format!("CREATE SCHEMA {schema}; GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};"))
+        };
         failures.push(Failure { mart: desired.mart.name.clone(), index: None, check: None, key: None, error });
     }
     Ok(failures)
