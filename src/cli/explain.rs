@@ -3,7 +3,7 @@
 use chrono::Utc;
 use datamart::catalog::Relation;
 use datamart::database::SqlError;
-use datamart::observe;
+use datamart::observe::{self, ObserveError};
 use datamart::refresh::{self, Choice, Item, Options, Part, choose, facts};
 use datamart::state::QName;
 use serde_json::json;
@@ -34,7 +34,14 @@ pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exi
         if let (Some(part), Some(live)) = (part, live) {
             mart.query = part.query(&mart, live);
         }
-        Ok(((method, reason), observe::explain(conn, &mart, owner.as_deref()).await?))
+        let explained = observe::explain(conn, &mart, owner.as_deref()).await.map_err(|error| match error {
+            ObserveError::Sql(error) => {
+                let reads = recorded.iter().flat_map(|row| row.applied.reads.values()).map(|read| &read.name);
+                ObserveError::Sql(error.of_one_of(reads))
+            }
+            error => error,
+        })?;
+        Ok(((method, reason), explained))
     })
     .await?;
     let mut foreseen = None;

@@ -141,7 +141,8 @@ fn advise(run: &mut Run, seen: &Seen) {
         let live = mart.and_then(|row| seen.actual.stored(&row.mart.name)).map(|live| live.owner.as_str());
         let owner = live.or(mart.and_then(|row| row.mart.owner.as_deref()));
         let path = mart.map(|row| row.mart.search_path.as_slice()).unwrap_or_default();
-        let said = SqlError::with_sqlstate(sqlstate, &error.message).within(error.context.clone());
+        let reads = mart.iter().flat_map(|row| row.applied.reads.values()).map(|read| &read.name);
+        let said = SqlError::with_sqlstate(sqlstate, &error.message).within(error.context.clone()).of_one_of(reads);
         // The server's own hint knows nothing of the function's surroundings.
         let ours = in_function(&said, path);
         error.hint = ours.or(error.hint.take()).or_else(|| hint(&said, acting(&said, owner, &seen.actual.server.user)));

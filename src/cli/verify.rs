@@ -75,5 +75,6 @@ fn unreadable(item: &Item, error: &SqlError, registry: &str) -> CommandError {
             .help("what logs the changes of a table it reads is gone: `datamart apply --heal` makes it again");
     }
     let owner = item.live.as_ref().map(|live| live.owner.as_str());
-    CommandError::sql_of_mart(&what, error, &item.recorded.mart.search_path, owner)
+    let error = error.clone().of_one_of(item.recorded.applied.reads.values().map(|read| &read.name));
+    CommandError::sql_of_mart(&what, &error, &item.recorded.mart.search_path, owner)
 }

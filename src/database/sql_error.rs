@@ -6,6 +6,8 @@ use std::ops::Deref;
 use serde::Serialize;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
+use crate::state::QName;
+
 /// What an error is about: decides the hint, the metric label and whether trying again may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -188,6 +190,19 @@ impl SqlError {
     /// The same error of a statement that ran as this role.
     pub fn of_role(mut self, role: Option<&str>) -> Self {
         self.0.role = role.map(str::to_owned);
+        self
+    }
+
+    /// The same error, of the only one of these relations that it may be about: the server names one that it refuses without its schema.
+    pub fn of_one_of<'a>(mut self, relations: impl IntoIterator<Item = &'a QName>) -> Self {
+        let refused = self.message.strip_prefix("permission denied for ").map(str::to_owned);
+        let is_it = |relation: &&QName| {
+            refused.as_ref().and_then(|what| what.strip_suffix(&relation.name)).is_some_and(|kind| kind.ends_with(' '))
+        };
+        let mut found = relations.into_iter().filter(is_it);
+        if let (Some(it), None, None) = (found.next(), found.next(), &self.schema) {
+            self.0.schema = Some(it.schema.clone());
+        }
         self
     }
 

@@ -88,7 +88,7 @@ fn who_lacks_a_right_is_who_gets_the_grant() {
     for command in [&["refresh", "sales"][..], &["verify", "sales"], &["explain", "sales"]] {
         let out = rig.run(command).ended(1);
         let said = format!("{}{}", out.stdout, out.stderr);
-        assert!(said.contains(&format!("GRANT SELECT ON orders TO {owner};")), "{said}");
+        assert!(said.contains(&format!("GRANT SELECT ON public.orders TO {owner};")), "{said}");
         assert!(!said.contains("TO etl;"), "{said}");
     }
 }
