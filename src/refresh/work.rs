@@ -252,6 +252,7 @@ pub(super) async fn carry_out(
     match outcome {
         Ok(outcome) if outcome.open => {
             let before = run.clone();
+            let many = changes::wrote_many(live, &outcome);
             complete(&mut run, Ok(outcome), took, &chosen);
             tell(Event::Closing { mart: item.mart.clone() });
             if let Err(error) =
@@ -260,6 +261,9 @@ pub(super) async fn carry_out(
                 run = before;
                 complete(&mut run, Err(error), took, &chosen);
                 finish(worker, endpoint, options, &run).await?;
+            } else if many {
+                // The rows are published, and that is told: what stands against this autovacuum meets, too.
+                let _ = changes::tidy(&mut worker.conn, live, &frame).await;
             }
         }
         Ok(outcome) if outcome.status == Some(RunStatus::Skipped) && item.asked.waits => {

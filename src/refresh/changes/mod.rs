@@ -71,7 +71,7 @@ pub(super) async fn refresh(
     let mut tries = 0;
     loop {
         match Box::pin(task.attempt()).await {
-            Ok(Done::Written(outcome)) => return task.tidied(outcome).await,
+            Ok(written @ Done::Written(_)) => return Ok(written),
             Ok(Done::Filled(filled)) => {
                 build::close(task.conn, Ok(())).await?;
                 return Ok(Done::Filled(filled));

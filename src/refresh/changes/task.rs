@@ -292,16 +292,6 @@ impl<'a> Task<'a> {
             false => Err(not_kept()),
         }
     }
-
-    /// After many rows, which autovacuum would only see to in time. Fewer are committed along with the run's row of history.
-    pub async fn tidied(&mut self, mut outcome: Box<Outcome>) -> Result<Done, SqlError> {
-        if wrote_many(self.live, &outcome) {
-            outcome.open = false;
-            sqlx::raw_sql("COMMIT").execute(&mut *self.conn).await?;
-            tidy(self.conn, self.live, self.frame).await?;
-        }
-        Ok(Done::Written(outcome))
-    }
 }
 
 /// Whether so many rows were written that autovacuum should not be waited for.
