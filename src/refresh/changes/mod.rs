@@ -4,6 +4,7 @@
 //! mart stands and what is new in the logs, the server finds the keys, its planner says whether computing their rows pays, and the
 //! rows that differ are written together with the new position. What speaks against it is a reason to compute all rows.
 
+mod aside;
 mod begun;
 mod done;
 mod explain;

@@ -173,7 +173,7 @@ impl<'a> Task<'a> {
                 return Ok(alone(decision));
             }
             if !self.beside_writers() {
-                merged = self.write(&narrow, keys).await?;
+                merged = self.computed_and_written(&narrow, keys, costs.some).await?;
                 self.tell_writers(merged).await?;
             }
         }
