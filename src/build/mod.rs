@@ -36,4 +36,4 @@ pub use run::{Halted, Tries, run, run_all};
 pub use session::{Frame, SessionState};
 pub use swap::{Obstacle, obstacles, swap};
 pub use version::{build_version, publish_version};
-pub use within::{Narrow, compute_within, write_apart, write_within};
+pub use within::{Narrow, aside, compute_within, write_apart, write_within};

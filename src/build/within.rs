@@ -30,6 +30,14 @@ pub fn compute_within(live: &Relation, narrow: &Narrow) -> String {
     format!("INSERT INTO {} ({})\n{}", live.name, columns(live), narrow.query.trim())
 }
 
+/// Computes the rows by a statement of its own and keeps them in a table of the session: that statement, which rows are written then,
+/// with the same parameters, and the statement that forgets the table. What only computes may be planned for several processes.
+pub fn aside(narrow: &Narrow) -> (String, Narrow, &'static str) {
+    let compute = format!("CREATE TEMPORARY TABLE datamart_rows AS\n{}", narrow.query.trim());
+    let computed = Narrow { query: "SELECT * FROM pg_temp.datamart_rows".to_owned(), ..narrow.clone() };
+    (compute, computed, "DROP TABLE pg_temp.datamart_rows")
+}
+
 /// The same in two statements, for rows that exchange values of a unique index: what differs goes before anything comes.
 /// Each gives back how many rows it wrote.
 pub fn write_apart(live: &Relation, narrow: &Narrow) -> Option<[String; 2]> {

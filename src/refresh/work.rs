@@ -254,13 +254,20 @@ pub(super) async fn carry_out(
     match outcome {
         Ok(outcome) if outcome.open => {
             let before = run.clone();
+            let many = changes::wrote_many(live, &outcome);
             complete(&mut run, Ok(outcome), took, &chosen);
             tell(Event::Closing { mart: item.mart.clone() });
+            // What is tidied after it is so under the lock.
+            let lock = lock.filter(|_| !many);
             let giving_back = lock.and_then(|lock| worker.locks.giving_back(lock));
             let closing = history::Closing { counted, keeps: worker.locks.keeps(), then: giving_back };
             match history::finish_with_rows(&mut worker.conn, options, &run, closing).await {
                 Ok(given_back) => {
                     worker.locks.gave_back(lock.filter(|_| given_back).as_slice());
+                    if many {
+                        // The rows are published, and that is told: what stands against this autovacuum meets, too.
+                        let _ = changes::tidy(&mut worker.conn, live, &frame).await;
+                    }
                 }
                 Err(error) => {
                     run = before;

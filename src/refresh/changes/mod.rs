@@ -4,6 +4,7 @@
 //! mart stands and what is new in the logs, the server finds the keys, its planner says whether computing their rows pays, and the
 //! rows that differ are written together with the new position. What speaks against it is a reason to compute all rows.
 
+mod aside;
 mod begun;
 mod done;
 mod explain;
@@ -71,7 +72,7 @@ pub(super) async fn refresh(
     let mut tries = 0;
     loop {
         match Box::pin(task.attempt()).await {
-            Ok(Done::Written(outcome)) => return task.tidied(outcome).await,
+            Ok(written @ Done::Written(_)) => return Ok(written),
             Ok(Done::Filled(filled)) => {
                 build::close(task.conn, Ok(())).await?;
                 return Ok(Done::Filled(filled));

@@ -173,7 +173,7 @@ impl<'a> Task<'a> {
                 return Ok(alone(decision));
             }
             if !self.beside_writers() {
-                merged = self.write(&narrow, keys).await?;
+                merged = self.computed_and_written(&narrow, keys, costs.some).await?;
                 self.tell_writers(merged).await?;
             }
         }
@@ -291,16 +291,6 @@ impl<'a> Task<'a> {
             true => Ok(()),
             false => Err(not_kept()),
         }
-    }
-
-    /// After many rows, which autovacuum would only see to in time. Fewer are committed along with the run's row of history.
-    pub async fn tidied(&mut self, mut outcome: Box<Outcome>) -> Result<Done, SqlError> {
-        if wrote_many(self.live, &outcome) {
-            outcome.open = false;
-            sqlx::raw_sql("COMMIT").execute(&mut *self.conn).await?;
-            tidy(self.conn, self.live, self.frame).await?;
-        }
-        Ok(Done::Written(outcome))
     }
 }
 

@@ -70,3 +70,51 @@ fn what_changed_of_nearly_all_kinds_is_computed_by_day() {
         }
     });
 }
+
+/// Whoever writes to the mart notes whether the rows are in a table of their own by then, and what it costs to bring one there.
+const NOTES_WHERE: &str = "CREATE TABLE noted (aside text);
+    CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      INSERT INTO public.noted VALUES (concat_ws(' ', to_regclass('pg_temp.datamart_rows') IS NOT NULL, current_setting('parallel_tuple_cost')));
+      RETURN NULL; END $$;
+    CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON public.mart FOR EACH STATEMENT EXECUTE FUNCTION public.note()";
+
+#[test]
+fn many_rows_are_computed_before_they_are_written() {
+    run(async {
+        let seed = "CREATE TABLE orders (id int PRIMARY KEY, kind int, amount numeric NOT NULL);
+            INSERT INTO orders SELECT n, nullif(n % 100, 0), n FROM generate_series(1, 3000) AS n;
+            CREATE INDEX ON orders (kind); ANALYZE orders";
+        let query = "SELECT kind, count(*) AS n, sum(amount) AS total FROM orders GROUP BY 1";
+        let shop = Shop::of(seed, query, "[[indexes]]\ncolumns = [\"kind\"]\nunique = true").await;
+        shop.script(NOTES_WHERE).await;
+        let role = format!("owner_{}", shop.database.name);
+        let name = &shop.database.name;
+        let noted = async |change: &str, written: [i64; 3]| {
+            shop.script(&format!("TRUNCATE noted; {change}")).await;
+            assert_eq!(shop.follows().await, written, "{change}");
+            shop.value("SELECT string_agg(DISTINCT aside, ', ') FROM noted").await
+        };
+        let add = "INSERT INTO orders SELECT max(id) + 1, 1, 1 FROM orders";
+        assert_eq!(noted(add, [1, 0, 1]).await, "f 0.1", "little is computed while it is written");
+        shop.script(&format!("ALTER DATABASE {name} SET cpu_tuple_cost = 1000")).await;
+        assert_eq!(noted(add, [1, 0, 1]).await, "t 0.05");
+        let many = "UPDATE orders SET kind = NULL WHERE kind = 2; DELETE FROM orders WHERE kind = 3; INSERT INTO orders VALUES (9999, 777, 1)";
+        assert_eq!(noted(many, [2, 0, 3]).await, "t 0.05", "NULL, a key that goes, a key that comes");
+        assert_eq!(shop.value("SELECT count(*) FROM pg_class WHERE relpersistence = 't'").await, "0");
+        // Nobody's function is called for it.
+        let event = "CREATE FUNCTION told() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'a table'; END $$;
+            CREATE EVENT TRIGGER told ON ddl_command_start WHEN TAG IN ('CREATE TABLE AS') EXECUTE FUNCTION told()";
+        shop.script(event).await;
+        assert_eq!(noted(add, [1, 0, 1]).await, "f 0.1");
+        shop.script("DROP EVENT TRIGGER told").await;
+        shop.script(&format!("ALTER DATABASE {name} SET parallel_tuple_cost = 0.2")).await;
+        assert_eq!(noted(add, [1, 0, 1]).await, "t 0.2", "somebody knows better");
+        // Whoever may make no table computes them as ever.
+        shop.script(&format!(
+            "CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}; GRANT SELECT ON orders TO {role}; GRANT INSERT ON noted TO {role}; \
+             REVOKE TEMP ON DATABASE {name} FROM PUBLIC; ALTER TABLE mart OWNER TO {role}"
+        ))
+        .await;
+        assert_eq!(noted(add, [1, 0, 1]).await, "f 0.2");
+    });
+}
