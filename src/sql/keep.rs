@@ -6,21 +6,16 @@
 //! may write just now, there is one lock for all of them, and it is taken before the keys are looked for.
 
 mod merge;
+mod written;
 
 use std::fmt::Write as _;
 
-use self::merge::Merge;
-use super::fresh::{FreshView, asked_by, position, query, with_logs, within};
+use self::written::{one_column, written};
+use super::fresh::{FreshView, asked_by, position, with_logs};
 use crate::state::{Changes, Keeper, KeyColumn, QName, log_name, log_segments, quote_ident, quote_literal};
 
 /// How many locks a mart has whose groups can be told apart.
 const LOCKS: u32 = 1_024;
-
-/// So many ranges of a source's column are looked at one by one; of more it is all from the first to the last.
-const FEW_RANGES: u32 = 32;
-
-/// With more keys than this the server plans for their number.
-const FEW_KEYS: u32 = 50;
 
 /// Types whose equal values have one hash.
 const HASHED: &[&str] = &[
@@ -90,7 +85,7 @@ pub fn kept_body(kept: &Kept<'_>) -> String {
         there(kept)
     );
     if apart.is_none() {
-        let _ = writeln!(text, "        {}", locked(kept, "ARRAY[0]"));
+        let _ = writeln!(text, "        datamart_locks := ARRAY[0];\n        {}", locked(kept));
     }
     let by_me = gathered(kept, apart.as_deref(), "l.datamart_xid = datamart_me");
     let since = gathered(kept, None, "NOT pg_catalog.pg_visible_in_snapshot(l.datamart_xid, datamart_since)");
@@ -111,11 +106,11 @@ pub fn kept_body(kept: &Kept<'_>) -> String {
     );
     if apart.is_some() {
         let all = format!("ARRAY(SELECT n FROM pg_catalog.generate_series(0, {}) AS s (n))", LOCKS - 1);
-        let locks = format!("CASE WHEN datamart_all THEN {all} ELSE datamart_locks END");
         let _ = writeln!(
             text,
-            "        IF datamart_all OR datamart_keys > 0 THEN\n        {}\n        END IF;",
-            locked(kept, &locks)
+            "        IF datamart_all THEN\n            datamart_locks := {all};\n        END IF;\n        \
+             IF datamart_all OR datamart_keys > 0 THEN\n        {}\n        END IF;",
+            locked(kept)
         );
     }
     // Without the filters of the query a key may be computed of what the query never computes with.
@@ -201,17 +196,18 @@ fn there(kept: &Kept<'_>) -> String {
     .replace("{mart}", &in_message(mart))
 }
 
-/// Takes locks, in their order. A transaction that keeps its first snapshot fails here where somebody had one of them since.
-fn locked(kept: &Kept<'_>, numbers: &str) -> String {
+/// Takes the locks that were found, in their order. A transaction that keeps its first snapshot fails here where somebody had one of
+/// them since.
+fn locked(kept: &Kept<'_>) -> String {
     let locks = Keeper::new(kept.view.registry, kept.view.project).locks();
     let mart = quote_literal(&kept.view.rows.to_string());
     // All changes at once are looked at where nobody else keeps the mart. One lock is the rule, and costs a third of what many do.
     let taken = "ON CONFLICT (mart, number) DO UPDATE SET times = l.times + 1;";
     format!(
-        "datamart_locks := CASE WHEN datamart_me IS NULL THEN ARRAY[-1] ELSE {numbers} END;\n        \
+        "IF datamart_me IS NULL THEN\n            datamart_locks := ARRAY[-1];\n        END IF;\n        \
          IF pg_catalog.cardinality(datamart_locks) = 1 THEN\n            \
          INSERT INTO {locks} AS l (mart, number) VALUES ({mart}, datamart_locks[1]) {taken}\n        ELSE\n            \
-         INSERT INTO {locks} AS l (mart, number) SELECT {mart}, n.number FROM pg_catalog.unnest(datamart_locks) AS n (number) ORDER BY n.number\n            \
+         INSERT INTO {locks} AS l (mart, number) SELECT DISTINCT {mart}, n.number FROM pg_catalog.unnest(datamart_locks) AS n (number) ORDER BY n.number\n            \
          {taken}\n        END IF;"
     )
 }
@@ -252,7 +248,9 @@ fn gathered(kept: &Kept<'_>, apart: Option<&[usize]>, condition: &str) -> String
     let names: Vec<String> = (0..changes.key.len()).map(|at| format!("k{at}")).collect();
     let (mut columns, mut into) = (vec!["count(*)".to_owned()], vec!["datamart_keys".to_owned()]);
     for (at, key) in asked_by(changes) {
-        columns.push(format!("pg_catalog.array_agg(DISTINCT k.k{at}) FILTER (WHERE k.k{at} IS NOT NULL)"));
+        // Keys of one column are told apart as they are found.
+        let distinct = if changes.key.len() == 1 { "" } else { "DISTINCT " };
+        columns.push(format!("pg_catalog.array_agg({distinct}k.k{at}) FILTER (WHERE k.k{at} IS NOT NULL)"));
         columns.push(format!("COALESCE(pg_catalog.bool_or(k.k{at} IS NULL), false)"));
         into.extend([format!("datamart_k{at}"), format!("datamart_n{at}")]);
         if key.range.is_some() {
@@ -263,7 +261,7 @@ fn gathered(kept: &Kept<'_>, apart: Option<&[usize]>, condition: &str) -> String
     if let Some(apart) = apart {
         let row: Vec<String> = apart.iter().map(|at| format!("k.k{at}")).collect();
         columns.push(format!(
-            "pg_catalog.array_agg(DISTINCT (pg_catalog.hash_record_extended(ROW({}), 0) & {})::pg_catalog.int4)",
+            "pg_catalog.array_agg((pg_catalog.hash_record_extended(ROW({}), 0) & {})::pg_catalog.int4)",
             row.join(", "),
             LOCKS - 1
         ));
@@ -279,105 +277,4 @@ fn gathered(kept: &Kept<'_>, apart: Option<&[usize]>, condition: &str) -> String
         found.join("\nUNION\n"),
         names.join(", ")
     )
-}
-
-/// Computes the rows and writes those that differ.
-fn written(kept: &Kept<'_>, keys: &[usize]) -> String {
-    let changes = kept.view.changes;
-    let settled = keys.iter().all(|at| kept.primary_key.contains(&changes.key[*at].name));
-    let (mart, columns, key) = (kept.view.rows, kept.view.columns, kept.primary_key);
-    let merge = Merge { mart, columns, key, unique: kept.unique, settled };
-    let all = merge.statements(&super::changes::whole(changes), "true");
-    let all: String = all.iter().map(|sql| format!("{sql};\n")).collect();
-    let named = |what: &str, at: usize| format!("datamart_{what}{at}");
-    let few: String = match one_column(kept, keys) {
-        true => by_key(changes, keys, &merge, &named),
-        false => statements(changes, keys, &merge, &named, false).iter().map(|sql| format!("{sql};\n")).collect(),
-    };
-    let mut given = Vec::new();
-    for at in keys {
-        given.extend([named("k", *at), named("n", *at)]);
-        if changes.key[*at].range.is_some() {
-            given.extend([named("lo", *at), named("hi", *at)]);
-        }
-    }
-    let number = |what: &str, at: usize| {
-        let at = given.iter().position(|name| *name == named(what, at)).unwrap_or_default();
-        format!("${}", at + 1)
-    };
-    let many = statements(changes, keys, &merge, &number, true);
-    let many: String =
-        many.iter().map(|sql| format!("EXECUTE {} USING {};\n", quote_literal(sql), given.join(", "))).collect();
-    let nulls: Vec<String> = keys.iter().map(|at| named("n", *at)).collect();
-    let some = format!("IF datamart_keys > {FEW_KEYS} OR {} THEN\n{many}ELSE\n{few}END IF;\n", nulls.join(" OR "));
-    // A row that goes from one range to another has to go before it comes: that is done for all ranges at once.
-    let apart = |at: &usize| !kept.unique && (key.is_empty() || key.contains(&changes.key[*at].name));
-    let some = match first_range(changes, keys).filter(apart) {
-        Some(at) => one_by_one(at, &some),
-        None => some,
-    };
-    format!("IF datamart_all THEN\n{all}ELSIF datamart_keys > 0 THEN\n{some}END IF;\n")
-}
-
-/// Values that lie far apart stand for few rows each, and for many from the first to the last.
-fn one_by_one(at: usize, some: &str) -> String {
-    format!(
-        "datamart_each := datamart_k{at};\ndatamart_null := datamart_n{at};\n\
-         datamart_parts := COALESCE(pg_catalog.cardinality(datamart_each), 0);\n\
-         IF datamart_parts NOT BETWEEN 2 AND {FEW_RANGES} THEN\n    datamart_parts := 0;\nEND IF;\n\
-         FOR datamart_part IN 1 .. GREATEST(datamart_parts, 1) LOOP\n\
-         IF datamart_parts > 0 THEN\n    datamart_k{at} := datamart_each[datamart_part:datamart_part];\n    \
-         datamart_lo{at} := datamart_each[datamart_part];\n    datamart_hi{at} := datamart_each[datamart_part];\n    \
-         datamart_n{at} := datamart_null AND datamart_part = 1;\nEND IF;\n{some}END LOOP;\n"
-    )
-}
-
-/// The mart's primary key is the one column that it is looked for by, so that all rows which are computed are behind a lock.
-fn one_column(kept: &Kept<'_>, keys: &[usize]) -> bool {
-    let changes = kept.view.changes;
-    let [at] = keys else { return false };
-    !kept.unique && changes.key.len() == 1 && kept.primary_key == [changes.key[*at].name.clone()]
-}
-
-/// A row of each key: what nobody else can have written meanwhile needs no comparison before it is written.
-fn by_key(changes: &Changes, keys: &[usize], merge: &Merge<'_>, named: &dyn Fn(&str, usize) -> String) -> String {
-    let (some, condition) = narrowed(changes, keys, named, false);
-    format!(
-        "{};\nGET DIAGNOSTICS datamart_written = ROW_COUNT;\nIF datamart_written < datamart_keys THEN\n{};\nEND IF;\n",
-        merge.come(&some),
-        merge.went(&some, &condition)
-    )
-}
-
-/// The statements that write the rows of the keys which `named` gives the names of; with `nulls` NULL may be among them.
-fn statements(
-    changes: &Changes,
-    keys: &[usize],
-    merge: &Merge<'_>,
-    named: &dyn Fn(&str, usize) -> String,
-    nulls: bool,
-) -> Vec<String> {
-    let (some, condition) = narrowed(changes, keys, named, nulls);
-    merge.statements(&some, &condition)
-}
-
-/// The query for some keys, and the condition on the mart's rows, named `m`.
-fn narrowed(changes: &Changes, keys: &[usize], named: &dyn Fn(&str, usize) -> String, nulls: bool) -> (String, String) {
-    let condition = |of: &str| {
-        let conditions = keys.iter().map(|at| {
-            let (key, column) = (&changes.key[*at], format!("{of}.{}", quote_ident(&changes.key[*at].name)));
-            let among = format!("{column} = ANY ({}::{}[])", named("k", *at), key.type_name);
-            match nulls {
-                true => format!("({among} OR {column} IS NULL AND {})", named("n", *at)),
-                false => among,
-            }
-        });
-        conditions.collect::<Vec<_>>().join(" AND ")
-    };
-    let computed = query(changes, |at, key| {
-        let null = if nulls { named("n", at) } else { "false".to_owned() };
-        within(key, &named("lo", at), &named("hi", at), &null)
-    });
-    let some = format!("SELECT q.* FROM (\n{computed}\n) AS q WHERE {}", condition("q"));
-    (some, condition("m"))
 }

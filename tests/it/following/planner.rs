@@ -78,43 +78,66 @@ const NOTES_WHERE: &str = "CREATE TABLE noted (aside text);
       RETURN NULL; END $$;
     CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON public.mart FOR EACH STATEMENT EXECUTE FUNCTION public.note()";
 
+/// Orders of a hundred kinds, one of them NULL.
+const BY_KIND: [&str; 2] = [
+    "CREATE TABLE orders (id int PRIMARY KEY, kind int, amount numeric NOT NULL);
+     INSERT INTO orders SELECT n, nullif(n % 100, 0), n FROM generate_series(1, 3000) AS n;
+     CREATE INDEX ON orders (kind); ANALYZE orders",
+    "SELECT kind, count(*) AS n, sum(amount) AS total FROM orders GROUP BY 1",
+];
+const ADD: &str = "INSERT INTO orders SELECT max(id) + 1, 1, 1 FROM orders";
+
+/// A refresh after a change that writes so many rows, and what was noted in it.
+async fn noted_where(shop: &Shop, change: &str, written: [i64; 3]) -> String {
+    shop.script(&format!("TRUNCATE noted; {change}")).await;
+    assert_eq!(shop.follows().await, written, "{change}");
+    shop.value("SELECT string_agg(DISTINCT aside, ', ') FROM noted").await
+}
+
 #[test]
 fn many_rows_are_computed_before_they_are_written() {
     run(async {
-        let seed = "CREATE TABLE orders (id int PRIMARY KEY, kind int, amount numeric NOT NULL);
-            INSERT INTO orders SELECT n, nullif(n % 100, 0), n FROM generate_series(1, 3000) AS n;
-            CREATE INDEX ON orders (kind); ANALYZE orders";
-        let query = "SELECT kind, count(*) AS n, sum(amount) AS total FROM orders GROUP BY 1";
+        let [seed, query] = BY_KIND;
         let shop = Shop::of(seed, query, "[[indexes]]\ncolumns = [\"kind\"]\nunique = true").await;
         shop.script(NOTES_WHERE).await;
-        let role = format!("owner_{}", shop.database.name);
         let name = &shop.database.name;
-        let noted = async |change: &str, written: [i64; 3]| {
-            shop.script(&format!("TRUNCATE noted; {change}")).await;
-            assert_eq!(shop.follows().await, written, "{change}");
-            shop.value("SELECT string_agg(DISTINCT aside, ', ') FROM noted").await
-        };
-        let add = "INSERT INTO orders SELECT max(id) + 1, 1, 1 FROM orders";
-        assert_eq!(noted(add, [1, 0, 1]).await, "f 0.1", "little is computed while it is written");
+        assert_eq!(noted_where(&shop, ADD, [1, 0, 1]).await, "f 0.1", "little is computed while it is written");
         shop.script(&format!("ALTER DATABASE {name} SET cpu_tuple_cost = 1000")).await;
-        assert_eq!(noted(add, [1, 0, 1]).await, "t 0.05");
+        assert_eq!(noted_where(&shop, ADD, [1, 0, 1]).await, "t 0.05");
         let many = "UPDATE orders SET kind = NULL WHERE kind = 2; DELETE FROM orders WHERE kind = 3; INSERT INTO orders VALUES (9999, 777, 1)";
-        assert_eq!(noted(many, [2, 0, 3]).await, "t 0.05", "NULL, a key that goes, a key that comes");
+        assert_eq!(noted_where(&shop, many, [2, 0, 3]).await, "t 0.05", "NULL, a key that goes, a key that comes");
         assert_eq!(shop.value("SELECT count(*) FROM pg_class WHERE relpersistence = 't'").await, "0");
         // Nobody's function is called for it.
         let event = "CREATE FUNCTION told() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'a table'; END $$;
             CREATE EVENT TRIGGER told ON ddl_command_start WHEN TAG IN ('CREATE TABLE AS') EXECUTE FUNCTION told()";
         shop.script(event).await;
-        assert_eq!(noted(add, [1, 0, 1]).await, "f 0.1");
+        assert_eq!(noted_where(&shop, ADD, [1, 0, 1]).await, "f 0.1");
         shop.script("DROP EVENT TRIGGER told").await;
         shop.script(&format!("ALTER DATABASE {name} SET parallel_tuple_cost = 0.2")).await;
-        assert_eq!(noted(add, [1, 0, 1]).await, "t 0.2", "somebody knows better");
+        assert_eq!(noted_where(&shop, ADD, [1, 0, 1]).await, "t 0.2", "somebody knows better");
         // Whoever may make no table computes them as ever.
+        let role = format!("owner_{name}");
         shop.script(&format!(
             "CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}; GRANT SELECT ON orders TO {role}; GRANT INSERT ON noted TO {role}; \
              REVOKE TEMP ON DATABASE {name} FROM PUBLIC; ALTER TABLE mart OWNER TO {role}"
         ))
         .await;
-        assert_eq!(noted(add, [1, 0, 1]).await, "f 0.2");
+        assert_eq!(noted_where(&shop, ADD, [1, 0, 1]).await, "f 0.2");
+    });
+}
+
+#[test]
+fn no_log_is_told_keys_for_it() {
+    run(async {
+        let [seed, query] = BY_KIND;
+        let session =
+            "session = { log_parameter_max_length = \"-1\" }\n[[indexes]]\ncolumns = [\"kind\"]\nunique = true";
+        let shop = Shop::of(seed, query, session).await;
+        shop.script(NOTES_WHERE).await;
+        let name = &shop.database.name;
+        shop.script(&format!("ALTER DATABASE {name} SET cpu_tuple_cost = 1000")).await;
+        assert_eq!(noted_where(&shop, ADD, [1, 0, 1]).await, "t 0.05");
+        shop.script(&format!("ALTER DATABASE {name} SET log_statement = 'ddl'")).await;
+        assert_eq!(noted_where(&shop, ADD, [1, 0, 1]).await, "f 0.1");
     });
 }
