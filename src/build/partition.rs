@@ -1,5 +1,6 @@
 //! Partitioned marts: partitions are kept ready, built aside, compared, and exchanged where they differ.
 
+mod alone;
 mod aside;
 mod beside;
 mod bound;
