@@ -224,7 +224,7 @@ fn state(
     applied.options.clone_from(&relation.options);
     applied.tablespace.clone_from(&relation.tablespace);
     applied.grants.clone_from(&relation.grants);
-    applied.divided = Divided::of(mart, relation);
+    applied.divided = Divided::of(mart, relation, before.and_then(|before| before.divided.as_ref()));
     let there = relation.partitions.iter().map(|attached| &attached.name);
     let stays = |name: &&QName| row.adopted.is_some() || before.is_some_and(|before| before.partitions.contains(*name));
     applied.partitions = there.filter(stays).cloned().collect();

@@ -9,7 +9,7 @@ use crate::build::copy::{close, same_columns};
 use crate::build::run::run;
 use crate::build::session::{Frame, SessionState};
 use crate::build::statement;
-use crate::catalog::{Attached, Relation, RelationKind, expired, is_frozen, time_of, wanted};
+use crate::catalog::{Attached, Relation, RelationKind, expired, homes, is_frozen, time_of};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::carry::rights;
 use crate::plan::with;
@@ -316,7 +316,7 @@ impl Filling<'_> {
         let (Some(first), Some(last)) = (row.try_get(2)?, row.try_get(3)?) else { return Ok(()) };
         // Those in between, too: the others begin where these end.
         let now = clock(conn).await?;
-        let pieces = wanted(self.mart, &self.live.columns, Some(self.live), Some((first, last)), None, now);
+        let pieces = homes(self.mart, self.live, (first, last), now);
         let mut pieces = pieces.map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
         pieces.retain(|piece| piece.range.is_some() && !is_frozen(self.mart, self.live, piece, now));
         let columns = quote_idents(self.live.columns.iter().map(|column| &column.name));

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::names::free;
 use crate::build::run::run;
 use crate::build::session::{Frame, SessionState};
-use crate::catalog::{Relation, matched, time_of, wanted};
+use crate::catalog::{Relation, homes, matched, time_of};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::with;
 use crate::sql::{attach, create_like, log_as_whole, near, revoke_all, tablespace};
@@ -37,7 +37,7 @@ pub async fn make_homes(
     let (Some(first), Some(last)) = (row.try_get(0)?, row.try_get(1)?) else { return Ok(()) };
     // Those in between, too: the others begin where these end.
     let now: DateTime<Utc> = sqlx::query("SELECT pg_catalog.now()").fetch_one(&mut *conn).await?.try_get(0)?;
-    let pieces = wanted(mart, &live.columns, Some(live), Some((first, last)), None, now);
+    let pieces = homes(mart, live, (first, last), now);
     let pieces = pieces.map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
     let mut missing = matched(live, &pieces).missing;
     missing.retain(|piece| piece.range.is_some());
