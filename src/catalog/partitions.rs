@@ -79,6 +79,20 @@ pub enum Undividable {
     TooMany(#[from] TooMany),
 }
 
+impl Undividable {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::NoTime { .. } => "name a column of type date, timestamp or timestamp with time zone",
+            Self::Hours { .. } => "choose an interval of days or longer, or a column with hours",
+            Self::TooMany(TooMany::Partitions { .. }) => {
+                "leave out rows that are so far away, set `retain` in [partition], or choose a longer interval"
+            }
+            Self::TooMany(TooMany::Year { .. }) => "leave out rows that are so far away",
+        }
+    }
+}
+
 /// Reads the partitions of the partitioned relations among `found`.
 pub(super) async fn partitions(
     conn: &mut PgConnection,

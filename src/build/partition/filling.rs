@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::bound;
+use super::home::undividable;
 use super::next::{Cut, NextPart, NextParts, Which};
 use crate::build::copy::{close, same_columns};
 use crate::build::run::run;
@@ -317,7 +318,7 @@ impl Filling<'_> {
         // Those in between, too: the others begin where these end.
         let now = clock(conn).await?;
         let pieces = homes(self.mart, self.live, (first, last), now);
-        let mut pieces = pieces.map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
+        let mut pieces = pieces.map_err(undividable)?;
         pieces.retain(|piece| piece.range.is_some() && !is_frozen(self.mart, self.live, piece, now));
         let columns = quote_idents(self.live.columns.iter().map(|column| &column.name));
         let storage = with(&self.live.options) + &tablespace(self.live.tablespace.as_ref());
