@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::ApplyError;
 use super::version::{self, VersionRow};
+use crate::build::note_partitions;
 use crate::catalog::{Applied, Divided, ReadSignature, Relation, relations};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
@@ -64,6 +65,10 @@ pub(crate) async fn write(
     let live = relations(conn, &names, &sources).await?;
     let before = before(conn, registry, project, &rows).await.map_err(ApplyError::Registry)?;
     upsert(conn, registry, project, revision, major, &rows, &live, &before).await.map_err(ApplyError::Registry)?;
+    for relation in live.values().filter(|relation| relation.partitioned_by.is_some() && names.contains(&relation.name))
+    {
+        note_partitions(conn, registry, &relation.name, &[], false).await.map_err(ApplyError::Registry)?;
+    }
     versions(conn, registry, project, revision, major, &rows, &live, &before).await.map_err(ApplyError::Registry)
 }
 
