@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::ApplyError;
 use super::version::{self, VersionRow};
+use crate::build::note_partitions;
 use crate::catalog::{Applied, Divided, ReadSignature, Relation, relations};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
@@ -64,6 +65,10 @@ pub(crate) async fn write(
     let live = relations(conn, &names, &sources).await?;
     let before = before(conn, registry, project, &rows).await.map_err(ApplyError::Registry)?;
     upsert(conn, registry, project, revision, major, &rows, &live, &before).await.map_err(ApplyError::Registry)?;
+    for relation in live.values().filter(|relation| relation.partitioned_by.is_some() && names.contains(&relation.name))
+    {
+        note_partitions(conn, registry, &relation.name, &[], false).await.map_err(ApplyError::Registry)?;
+    }
     versions(conn, registry, project, revision, major, &rows, &live, &before).await.map_err(ApplyError::Registry)
 }
 
@@ -224,7 +229,7 @@ fn state(
     applied.options.clone_from(&relation.options);
     applied.tablespace.clone_from(&relation.tablespace);
     applied.grants.clone_from(&relation.grants);
-    applied.divided = Divided::of(mart, relation);
+    applied.divided = Divided::of(mart, relation, before.and_then(|before| before.divided.as_ref()));
     let there = relation.partitions.iter().map(|attached| &attached.name);
     let stays = |name: &&QName| row.adopted.is_some() || before.is_some_and(|before| before.partitions.contains(*name));
     applied.partitions = there.filter(stays).cloned().collect();

@@ -29,7 +29,8 @@ pub use opaque::Opaque;
 pub use partial::{Rows, Written, write_rows};
 pub use partition::{
     Changed, Cut, Division, Kept, NextPart, NextParts, Others, Together, Touched, Upkept, Which, build_parts, changed,
-    drop_parts, exchange_parts, fill_parts, held, make_homes, merge_parts, obstacle, side_by_side, together, upkeep,
+    drop_parts, exchange_parts, fill_parts, held, make_homes, merge_parts, note_partitions, obstacle, side_by_side,
+    together, upkeep,
 };
 pub use room::lacking_room;
 pub use run::{Halted, Tries, run, run_all};

@@ -1,8 +1,10 @@
 //! Partitioned marts: partitions are kept ready, built aside, compared, and exchanged where they differ.
 
+mod alone;
 mod aside;
 mod beside;
 mod bound;
+mod built;
 mod differ;
 mod exchange;
 mod filling;
@@ -15,6 +17,7 @@ mod upkeep;
 
 pub use aside::{build_parts, fill_parts};
 pub use beside::Others;
+pub use built::note_partitions;
 pub use differ::{Changed, changed, held};
 pub use exchange::{drop_parts, exchange_parts, merge_parts, obstacle};
 pub use home::make_homes;

@@ -11,18 +11,9 @@ use super::attached::Attached;
 use super::columns::Column;
 use super::extent::Divided;
 use super::kind::RelationKind;
-use super::partitions::{matched, ours, time_of};
+use super::partitions::{matched, time_of};
+use super::reach::Reach;
 use crate::state::{IncrementalMethod, Mart, Piece, QName, partition_prefix, range_of};
-
-impl Divided {
-    /// Of a mart that is divided by time, as it is.
-    pub fn of(mart: &Mart, live: &Relation) -> Option<Self> {
-        let begins = ours(mart, live);
-        let time = time_of(mart, &live.columns)?.ok()?;
-        let (first, last) = (begins.iter().min()?, begins.iter().max()?);
-        Some(Self { first: time.0.write(*first, time.1), last: time.0.write(*last, time.1) })
-    }
-}
 
 /// A mart in which partitions are missed.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +34,11 @@ impl Missed<'_> {
     pub fn emptied<'p>(&self, missing: &[&'p Piece]) -> Vec<&'p Piece> {
         let Some(Ok((kind, zone))) = time_of(self.mart, &self.live.columns) else { return missing.to_vec() };
         let write = |time| kind.write(time, zone);
-        let newest = ours(self.mart, self.live).into_iter().max().map(write);
-        let today = write(self.now.with_timezone(&zone).naive_local());
+        let wall = self.now.with_timezone(&zone).naive_local();
+        let ready = self.mart.partition.as_ref().and_then(|p| p.ranges()?.interval.after(wall, p.ranges()?.premake));
+        let there = Reach::of(self.mart, self.live).map(|reach| reach.anchors(self.applied, ready.unwrap_or(wall)));
+        let newest = there.into_iter().flatten().max().map(write);
+        let today = write(wall);
         let last = self.applied.map(|applied| applied.last.clone().min(today));
         let had_rows = |piece: &&&Piece| match &piece.range {
             Some((from, _)) => {

@@ -17,6 +17,7 @@ use super::columns::Column;
 use super::extent::Divided;
 use super::kind::RelationKind;
 use super::options::options;
+use super::reach::Reach;
 use crate::state::{GrantDecl, Mart, Partition, Piece, QName, Ranges, SpanUnit, TimeType, TooMany, meaning, range_of};
 
 /// The partitions there are beside those there should be.
@@ -76,6 +77,20 @@ pub enum Undividable {
     /// Into too many.
     #[error(transparent)]
     TooMany(#[from] TooMany),
+}
+
+impl Undividable {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::NoTime { .. } => "name a column of type date, timestamp or timestamp with time zone",
+            Self::Hours { .. } => "choose an interval of days or longer, or a column with hours",
+            Self::TooMany(TooMany::Partitions { .. }) => {
+                "leave out rows that are so far away, set `retain` in [partition], or choose a longer interval"
+            }
+            Self::TooMany(TooMany::Year { .. }) => "leave out rows that are so far away",
+        }
+    }
 }
 
 /// Reads the partitions of the partitioned relations among `found`.
@@ -169,16 +184,17 @@ pub fn wanted(
     let mut pieces = Vec::new();
     if let (Some(ranges), Some(time)) = (partition.ranges(), time_of(mart, columns)) {
         let time = time?;
-        let mut there: Vec<NaiveDateTime> = live.iter().flat_map(|live| begins(partition, live, time, mart)).collect();
         let today = now.with_timezone(&time.1).naive_local();
         let oldest = oldest(mart, ranges, today);
-        let before = applied.filter(|_| live.is_some());
-        there.extend(before.and_then(|applied| time.0.read(&applied.first, time.1)));
+        let ready = ranges.interval.after(today, ranges.premake).unwrap_or(today);
+        let reach = live.and_then(|live| Reach::of(mart, live));
+        let mut there = reach.map_or_else(Vec::new, |reach| reach.anchors(applied, ready));
+        there.extend(applied.filter(|_| live.is_some()).and_then(|applied| time.0.read(&applied.first, time.1)));
         let first = there.iter().min().copied().into_iter().chain(ranges.start).chain(span.map(|span| span.0)).min();
-        let until = ranges.interval.after(today, ranges.premake).unwrap_or(today);
         let until =
-            there.iter().max().copied().into_iter().chain(span.map(|span| span.1)).fold(until, NaiveDateTime::max);
+            there.iter().max().copied().into_iter().chain(span.map(|span| span.1)).fold(ready, NaiveDateTime::max);
         let first = first.unwrap_or(today).min(today);
+        let (first, until) = reach.map_or((first, until), |reach| reach.followed((first, until)));
         let from = oldest.map_or(first, |oldest| oldest.max(first));
         pieces = partition.between(&mart.name, time, from, until)?;
     }
@@ -195,7 +211,7 @@ pub(super) fn ours(mart: &Mart, live: &Relation) -> Vec<NaiveDateTime> {
 }
 
 /// When the partitions begin that are as ours would be.
-fn begins(partition: &Partition, live: &Relation, time: (TimeType, Tz), mart: &Mart) -> Vec<NaiveDateTime> {
+pub(super) fn begins(partition: &Partition, live: &Relation, time: (TimeType, Tz), mart: &Mart) -> Vec<NaiveDateTime> {
     let ours = |attached: &Attached| {
         let (from, _) = range_of(&attached.bound)?;
         let at = time.0.read(&from, time.1)?;
@@ -212,7 +228,7 @@ pub fn kept_from(mart: &Mart, columns: &[Column], now: DateTime<Utc>) -> Option<
 }
 
 /// Where the oldest partition begins that is kept; `None`: all are.
-fn oldest(mart: &Mart, ranges: &Ranges, today: NaiveDateTime) -> Option<NaiveDateTime> {
+pub(super) fn oldest(mart: &Mart, ranges: &Ranges, today: NaiveDateTime) -> Option<NaiveDateTime> {
     let retained = ranges.retain.and_then(|retain| retain.before(today));
     let kept = mart.retention.as_ref().filter(|kept| mart.partition.as_ref().is_some_and(|p| p.column == kept.column));
     let kept = kept.and_then(|kept| today.checked_sub_signed(TimeDelta::try_seconds(i64::try_from(kept.keep).ok()?)?));

@@ -65,7 +65,7 @@ pub async fn sizes(conn: &mut PgConnection, oids: &[i64]) -> Result<HashMap<i64,
 pub struct PartSize {
     /// Table, TOAST and indexes.
     pub bytes: i64,
-    /// When it was last written as a whole, as far as statistics tell.
+    /// When it was last written as a whole, as far as the server's statistics tell.
     pub written_at: Option<DateTime<Utc>>,
 }
 

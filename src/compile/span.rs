@@ -7,7 +7,7 @@ use super::place::Scratch;
 use super::{CompileError, Compiled, Failure};
 use crate::database::SqlError;
 use crate::manifest::DesiredMart;
-use crate::sql::changes::spanned;
+use crate::sql::changes::up_to;
 use crate::sql::near;
 use crate::state::{Changes, Mart, QName, TimeType, quote_ident};
 
@@ -105,7 +105,7 @@ async fn at_ends(conn: &mut PgConnection, changes: &Changes, column: &str, sql: 
     let (Some(first), Some(before), Some(last)) = all else { return Ok(None) };
     let mut found = Vec::new();
     for span in [(first.clone(), first), (before, last)] {
-        let query = spanned(changes, at, &[span]);
+        let query = up_to(changes, at, &span);
         found.push(ends(conn, &format!("(\n{query}\n)"), column).await?);
     }
     Ok(match found.as_slice() {

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::subject::Subject;
 use super::{ObserveError, human_size};
 use crate::catalog::{Relation, expired, matched, part_sizes, time_of, wanted};
+use crate::database::registry::in_schema;
 use crate::state::{Mart, range_of};
 
 /// How a mart's partitions are, in short.
@@ -50,7 +51,7 @@ pub struct PartitionStatus {
     /// It takes what no other takes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub default: bool,
-    /// When its rows were last written as a whole, as far as the server's statistics tell.
+    /// When its rows were last written as a whole; left out where nobody noted it and the server's statistics forgot it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub built_at: Option<DateTime<Utc>>,
 }
@@ -86,7 +87,7 @@ pub(super) async fn partitions(
     conn: &mut PgConnection,
     mart: &Mart,
     live: &Relation,
-    counted: &HashMap<i64, i64>,
+    (counted, built): (&HashMap<i64, i64>, &HashMap<i64, DateTime<Utc>>),
     now: DateTime<Utc>,
 ) -> Result<Vec<PartitionStatus>, ObserveError> {
     let sizes = part_sizes(conn, live.oid).await?;
@@ -108,7 +109,7 @@ pub(super) async fn partitions(
                     .as_ref()
                     .is_some_and(|before| range_of(&attached.bound).is_some_and(|(_, until)| until <= *before)),
                 default: attached.is_default(),
-                built_at: size.and_then(|size| size.written_at),
+                built_at: built.get(&attached.oid).copied().or(size.and_then(|size| size.written_at)),
             }
         })
         .collect();
@@ -123,6 +124,26 @@ fn frozen(mart: &Mart, live: &Relation, now: DateTime<Utc>) -> Option<String> {
     let (kind, zone) = time_of(mart, &live.columns)?.ok()?;
     let age = TimeDelta::try_seconds(i64::try_from(seconds).ok()?)?;
     Some(kind.write(now.with_timezone(&zone).naive_local().checked_sub_signed(age)?, zone))
+}
+
+/// When partitions were built, as far as that was noted.
+pub(super) async fn built(
+    conn: &mut PgConnection,
+    registry: Option<&str>,
+    live: &Relation,
+) -> Result<HashMap<i64, DateTime<Utc>>, ObserveError> {
+    let Some(registry) = registry else { return Ok(HashMap::new()) };
+    // A registry that is older than this has none.
+    let there = "SELECT pg_catalog.to_regclass(pg_catalog.format('%I.partitions', $1)) IS NOT NULL";
+    if !sqlx::query_scalar::<_, bool>(there).bind(registry).fetch_one(&mut *conn).await? {
+        return Ok(HashMap::new());
+    }
+    let sql = in_schema(
+        "SELECT relation::bigint, built_at FROM {registry}.partitions WHERE parent = $1::bigint::oid",
+        registry,
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(live.oid).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 /// Rows by partition, counted.

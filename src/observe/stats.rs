@@ -46,8 +46,9 @@ async fn read(
     relation: &Relation,
     mart: &mut MartStatus,
 ) -> Result<(), ObserveError> {
-    become_owner(conn, looked, relation).await?;
     let divided = mart.partitioned.is_some();
+    let built = if divided { partitions::built(conn, looked.registry, relation).await? } else { HashMap::new() };
+    become_owner(conn, looked, relation).await?;
     let counted = if divided { partitions::count(conn, relation).await? } else { HashMap::new() };
     mart.row_count = Some(if divided { counted.values().sum() } else { count(conn, &relation.name).await? });
     mart.estimated = false;
@@ -57,7 +58,7 @@ async fn read(
         return leave(conn).await;
     };
     if divided {
-        mart.partitions = partitions::partitions(conn, wanted, relation, &counted, looked.now).await?;
+        mart.partitions = partitions::partitions(conn, wanted, relation, (&counted, &built), looked.now).await?;
     }
     let column = wanted.freshness.as_ref().and_then(|freshness| freshness.column.as_ref());
     let there = |column: &&String| relation.columns.iter().any(|c| c.name == **column);

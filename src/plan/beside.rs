@@ -97,8 +97,7 @@ fn fills(target: &Target<'_>, name: &QName) -> Vec<String> {
     let known: Vec<(String, String)> = groups.iter().flat_map(|(_, spans)| spans.clone()).collect();
     // What no partition by time takes goes to the default, or the server tells of it.
     let mut sql = vec![match joined(known.into_iter()).as_slice() {
-        [span] if beside.reaches => insert(name, &beyond(query, at, span), &outside(&column, span)),
-        [span] => insert(name, &whole(query), &outside(&column, span)),
+        [span] => insert(name, &beyond(query, at, span), &outside(&column, span)),
         spans => {
             let all: Vec<String> = spans.iter().map(|span| among(&column, span)).collect();
             insert(name, &whole(query), &format!("({}) IS NOT TRUE", all.join(" OR ")))
@@ -110,8 +109,7 @@ fn fills(target: &Target<'_>, name: &QName) -> Vec<String> {
             [(piece, _)] => partitions::aside(&piece.name),
             _ => name.clone(),
         };
-        let query = if beside.reaches { spanned(query, at, spans) } else { whole(query) };
-        sql.push(insert(&into, &query, &condition.join(" OR ")));
+        sql.push(insert(&into, &spanned(query, at, spans), &condition.join(" OR ")));
     }
     sql
 }

@@ -312,6 +312,7 @@ fn one<'a>(
     }
     reasons.extend(metadata.iter().map(|key| format!("{key} changed")));
     reasons.extend(target.rows_that_go());
+    reasons.extend((mode != Mode::Rebuild).then(|| target.partitions_that_stay()).into_iter().flatten());
     reasons.extend(follows);
     reasons.dedup();
     let mut hazards = consequence::hazards(&target, live, mode, &accepted, actual, decisions.publish_lock_timeout_ms);

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use chrono::NaiveDateTime;
+
 use super::aspect::{Cause, Difference, Fix};
 use super::target::Target;
-use crate::catalog::{Actual, Attached, Missed, Relation, expired, matched};
-use crate::state::{OnExpire, Partition, Piece, QName, detached_name};
+use crate::catalog::{Actual, Attached, Missed, Relation, expired, kept_from, matched, time_of};
+use crate::state::{OnExpire, Partition, Piece, QName, detached_name, range_of};
 
 impl Target<'_> {
     /// Whether fewer partitions are kept than before.
@@ -14,6 +16,40 @@ impl Target<'_> {
         let before = self.recorded.and_then(|recorded| recorded.mart.partition.as_ref()).and_then(retain);
         let now = self.mart.partition.as_ref().and_then(retain);
         now.is_some() && now != before
+    }
+
+    /// What another beginning, or keeping more, does not do to the partitions that are there, or are not.
+    pub(super) fn partitions_that_stay(&self) -> Vec<String> {
+        let before = self.recorded.and_then(|recorded| recorded.mart.partition.as_ref());
+        let Some((before, partition)) = before.zip(self.mart.partition.as_ref()) else { return Vec::new() };
+        let (Some(was), Some(is)) = (before.ranges(), partition.ranges()) else { return Vec::new() };
+        let (true, Some(live)) = (before.divides_as(partition), self.live) else { return Vec::new() };
+        let mut told = Vec::new();
+        if let Some(start) = is.start.filter(|_| was.start != is.start)
+            && let Some(Ok((kind, zone))) = time_of(self.mart, &live.columns)
+        {
+            let end = |attached: &Attached| kind.read(&range_of(&attached.bound)?.1, zone);
+            let leaves = expired(self.mart, live, self.now);
+            let stays = live.partitions.iter().filter(|attached| !leaves.contains(attached));
+            let count = stays.filter(|attached| end(attached).is_some_and(|end| end <= start)).count();
+            let start = kind.write(start, zone);
+            match count {
+                0 => {}
+                1 => told.push(format!("1 partition from before {start} stays")),
+                _ => told.push(format!("{count} partitions from before {start} stay")),
+            }
+        }
+        // With a beginning those from there on come at once.
+        let keeps_more = kept_from(self.mart, &self.columns, self.now) < self.kept_before();
+        if was.retain.is_some() && is.start.is_none() && keeps_more {
+            told.push("partitions that left come back with the rows that a full refresh finds".to_owned());
+        }
+        told
+    }
+
+    /// From when on partitions were kept until now.
+    fn kept_before(&self) -> Option<NaiveDateTime> {
+        kept_from(&self.recorded?.mart, &self.columns, self.now)
     }
 
     /// The partition's table, taken out of the mart.

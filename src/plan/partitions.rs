@@ -4,7 +4,7 @@ use super::aspect::{Fix, Mend};
 use super::statement::{self, exact_rights, next};
 use super::target::Target;
 use super::{PlanProblem, Undo};
-use crate::catalog::{Actual, Attached, Undividable};
+use crate::catalog::{Actual, Attached};
 use crate::sql::{
     attach, check_query, create_index, create_like, detach, fill_partition, is_row_by_row, move_rows,
     settle_index_names, tablespace,
@@ -19,14 +19,7 @@ impl Target<'_> {
         let partition = self.mart.partition.as_ref()?;
         let known = self.columns.iter().any(|column| column.name == partition.column);
         let (key, message, help) = match &self.undividable {
-            Some(error) => {
-                let help = match error {
-                    Undividable::NoTime { .. } => "name a column of type date, timestamp or timestamp with time zone",
-                    Undividable::Hours { .. } => "choose an interval of days or longer, or a column with hours",
-                    Undividable::TooMany(_) => "leave out rows that are so far away, or choose a longer interval",
-                };
-                ("partition.column", error.to_string(), help.to_owned())
-            }
+            Some(error) => ("partition.column", error.to_string(), error.help().to_owned()),
             None if !known => {
                 let columns: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
                 let help = format!("its columns are {}", columns.join(", "));

@@ -153,6 +153,9 @@ async fn published(
         let tidied = alone(conn, frame, &format!("ANALYZE {}", live.name)).await;
         outcome.afterwards("it was not analysed", tidied)?;
     }
+    let in_place: Vec<i64> = changed.parts.iter().filter_map(|part| Some(part.live.as_ref()?.oid)).collect();
+    let noted = build::note_partitions(conn, &options.registry, &live.name, &in_place, true).await;
+    outcome.afterwards("when its partitions were built is not noted", noted)?;
     measure(conn, item, live, frame, &mut outcome).await?;
     let rows = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     Ok((outcome, rows(changed.looked_at) - rows(changed.held)))
@@ -176,6 +179,10 @@ pub(super) async fn ready(
     let upkept = build::upkeep(conn, &kept, frame, options.publish_lock_timeout_ms).await?;
     if upkept == build::Upkept::default() {
         return Ok(live.clone());
+    }
+    if upkept.made > 0 {
+        // Who publishes rows does it where this fails.
+        let _ = build::note_partitions(conn, &options.registry, &live.name, &[], true).await;
     }
     let now = described(conn, [live.name.clone()].into()).await?.remove(&live.name);
     now.ok_or_else(|| SqlError::new(ErrorKind::Conflict, format!("{} was dropped", live.name)))

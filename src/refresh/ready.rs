@@ -65,6 +65,10 @@ pub async fn keep_partitions(endpoint: &Endpoint, options: &Options) -> Result<R
         {
             left(&mut conn, options, mart, &name, &upkept.gone).await.map_err(CatalogError::from)?;
         }
+        if upkept.as_ref().is_ok_and(|upkept| upkept.made > 0) {
+            // Who refreshes it next does it where this fails.
+            let _ = build::note_partitions(&mut conn, &options.registry, &live.name, &[], true).await;
+        }
         locks.release(&lock).await?;
         match upkept {
             Ok(upkept) => {

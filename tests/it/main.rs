@@ -22,6 +22,7 @@ mod layering;
 mod limits;
 mod locks;
 mod partitions;
+mod partitions_alone;
 mod partitions_beside;
 mod partitions_followed;
 mod partitions_history;

@@ -23,7 +23,12 @@ pub(super) async fn of(conn: &mut PgConnection, oid: i64) -> Result<Option<Strin
 
 /// The statement that says it of one that nobody reads yet.
 pub(super) fn add(partition: &QName, condition: &str) -> String {
-    format!("ALTER TABLE {partition} ADD CONSTRAINT {BOUND} CHECK ({condition})")
+    format!("ALTER TABLE {partition} {}", constraint(condition))
+}
+
+/// The same as part of a statement.
+pub(super) fn constraint(condition: &str) -> String {
+    format!("ADD CONSTRAINT {BOUND} CHECK ({condition})")
 }
 
 /// Says it of a partition that is there, beside its readers: `brief` waits for their locks no longer than a publication does,

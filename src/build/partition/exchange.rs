@@ -89,12 +89,15 @@ pub async fn exchange_parts(
     }
     // What is built is analysed by itself: of the relation around it nobody will know.
     let parts: Vec<String> = changed.parts.iter().map(|part| part.next.to_string()).collect();
-    made.push(format!("VACUUM (ANALYZE) {}", parts.join(", ")));
+    let tidy = format!("VACUUM (ANALYZE) {}", parts.join(", "));
     // As the server prints names it means, whatever the mart's own search path is.
     let plain = Frame { settings: Vec::new(), ..frame.clone() };
+    // The publication writes it with its own commit, before which nobody misses it.
+    let mut unawaited = frame.clone();
+    unawaited.settings.push(("synchronous_commit".to_owned(), "off".to_owned()));
     let mut session = SessionState::alone();
     let mut outcome = Ok(0);
-    for sql in &made {
+    for (frame, sql) in made.iter().map(|sql| (frame, sql)).chain([(&unawaited, &tidy)]) {
         outcome = run(conn, &mut session, frame, sql).await;
         if outcome.is_err() {
             break;

@@ -4,12 +4,13 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::bound;
+use super::home::undividable;
 use super::next::{Cut, NextPart, NextParts, Which};
 use crate::build::copy::{close, same_columns};
 use crate::build::run::run;
 use crate::build::session::{Frame, SessionState};
 use crate::build::statement;
-use crate::catalog::{Attached, Relation, RelationKind, expired, is_frozen, time_of, wanted};
+use crate::catalog::{Attached, Relation, RelationKind, expired, homes, is_frozen, time_of};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::carry::rights;
 use crate::plan::with;
@@ -37,6 +38,23 @@ impl Filling<'_> {
         frame: &Frame,
     ) -> Result<NextParts, SqlError> {
         let row = sqlx::query("SELECT pg_catalog.pg_current_snapshot()::text").fetch_one(&mut *conn).await?;
+        let query = self.which.query.as_ref().unwrap_or(&self.mart.query);
+        let parts = match self.only(conn, session, query, frame).await? {
+            Some(only) => vec![only],
+            None => self.fill_all(conn, session, query, frame).await?,
+        };
+        // Of what is frozen the log says nothing that is seen.
+        let differ = self.which.touched.is_some() && self.which.cut.is_none();
+        Ok(NextParts { name: self.name.clone(), parts, snapshot: row.try_get(0)?, differ })
+    }
+
+    async fn fill_all(
+        &self,
+        conn: &mut PgConnection,
+        session: &mut SessionState,
+        query: &str,
+        frame: &Frame,
+    ) -> Result<Vec<NextPart>, SqlError> {
         let mut parts = self.make(conn, session, frame).await?;
         if self.is_told() {
             self.say_bounds(conn, session, &mut parts, frame).await?;
@@ -56,7 +74,6 @@ impl Filling<'_> {
                 run(conn, session, frame, &sql).await?;
             }
         }
-        let query = self.which.query.as_ref().unwrap_or(&self.mart.query);
         let condition = (!conditions.is_empty()).then(|| conditions.join(" AND "));
         let into = match parts.as_slice() {
             // Nobody has to look where each row goes.
@@ -73,9 +90,7 @@ impl Filling<'_> {
         }
         self.rest(conn, session, &mut parts, frame).await?;
         session.leave(conn).await?;
-        // Of what is frozen the log says nothing that is seen.
-        let differ = self.which.touched.is_some() && self.which.cut.is_none();
-        Ok(NextParts { name: self.name.clone(), parts, snapshot: row.try_get(0)?, differ })
+        Ok(parts)
     }
 
     /// Makes it, without rows.
@@ -217,7 +232,7 @@ impl Filling<'_> {
     }
 
     /// Whether there are no rows but those of partitions that are there.
-    fn is_told(&self) -> bool {
+    pub fn is_told(&self) -> bool {
         self.which.touched.as_ref().is_some_and(|(touched, _)| !touched.others)
     }
 
@@ -227,13 +242,8 @@ impl Filling<'_> {
     }
 
     fn create(&self, parts: &[NextPart]) -> Vec<String> {
-        let (live, name) = (self.live, &self.name);
-        let key = live.partitioned_by.clone().unwrap_or_else(|| self.partition.key());
-        let tablespace = tablespace(live.tablespace.as_ref());
-        let mut sql = vec![
-            create_like(&live.name, name, &format!(" PARTITION BY {key}{tablespace}")),
-            statement::mark_next(Kind::PartitionedTable, &self.mart.name, name),
-        ];
+        let (name, tablespace) = (&self.name, tablespace(self.live.tablespace.as_ref()));
+        let mut sql = self.parent();
         for part in parts {
             let options = part.live.as_ref().map(|attached| with(&attached.options)).unwrap_or_default();
             sql.push(format!("CREATE TABLE {} PARTITION OF {name} {}{options}{tablespace}", part.next, part.bound));
@@ -245,9 +255,20 @@ impl Filling<'_> {
         sql
     }
 
+    /// What makes the relation that holds the next partitions.
+    pub fn parent(&self) -> Vec<String> {
+        let (live, name) = (self.live, &self.name);
+        let key = live.partitioned_by.clone().unwrap_or_else(|| self.partition.key());
+        let tablespace = tablespace(live.tablespace.as_ref());
+        vec![
+            create_like(&live.name, name, &format!(" PARTITION BY {key}{tablespace}")),
+            statement::mark_next(Kind::PartitionedTable, &self.mart.name, name),
+        ]
+    }
+
     /// Whoever reads the mart reads its partitions through it: where its grants are declared they have none of their own, else
     /// each keeps those of the one whose place it takes.
-    fn rights(&self, parts: &[NextPart]) -> Vec<String> {
+    pub fn rights(&self, parts: &[NextPart]) -> Vec<String> {
         let old = |part: &NextPart| part.live.as_ref().filter(|_| self.mart.grants.is_none()).cloned();
         let tables: Vec<QName> = parts.iter().map(|part| part.next.clone()).collect();
         let mut sql = if tables.is_empty() { Vec::new() } else { vec![revoke_all(&tables)] };
@@ -296,8 +317,8 @@ impl Filling<'_> {
         let (Some(first), Some(last)) = (row.try_get(2)?, row.try_get(3)?) else { return Ok(()) };
         // Those in between, too: the others begin where these end.
         let now = clock(conn).await?;
-        let pieces = wanted(self.mart, &self.live.columns, Some(self.live), Some((first, last)), None, now);
-        let mut pieces = pieces.map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
+        let pieces = homes(self.mart, self.live, (first, last), now);
+        let mut pieces = pieces.map_err(undividable)?;
         pieces.retain(|piece| piece.range.is_some() && !is_frozen(self.mart, self.live, piece, now));
         let columns = quote_idents(self.live.columns.iter().map(|column| &column.name));
         let storage = with(&self.live.options) + &tablespace(self.live.tablespace.as_ref());

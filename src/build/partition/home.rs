@@ -6,11 +6,17 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::names::free;
 use crate::build::run::run;
 use crate::build::session::{Frame, SessionState};
-use crate::catalog::{Relation, matched, time_of, wanted};
+use crate::catalog::{Relation, Undividable, homes, matched, time_of};
 use crate::database::{ErrorKind, SqlError};
 use crate::plan::with;
 use crate::sql::{attach, create_like, log_as_whole, near, revoke_all, tablespace};
 use crate::state::{Mart, QName, quote_ident};
+
+/// A mart that cannot be divided as its rows, or the time, ask for.
+pub(super) fn undividable(error: impl Into<Undividable>) -> SqlError {
+    let error = error.into();
+    SqlError::new(ErrorKind::Data, error.to_string()).hinted(error.help())
+}
 
 /// Makes the partitions that the rows of `rows` need and `live` lacks, in the caller's transaction. Where there is a default,
 /// that takes them.
@@ -37,8 +43,8 @@ pub async fn make_homes(
     let (Some(first), Some(last)) = (row.try_get(0)?, row.try_get(1)?) else { return Ok(()) };
     // Those in between, too: the others begin where these end.
     let now: DateTime<Utc> = sqlx::query("SELECT pg_catalog.now()").fetch_one(&mut *conn).await?.try_get(0)?;
-    let pieces = wanted(mart, &live.columns, Some(live), Some((first, last)), None, now);
-    let pieces = pieces.map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
+    let pieces = homes(mart, live, (first, last), now);
+    let pieces = pieces.map_err(undividable)?;
     let mut missing = matched(live, &pieces).missing;
     missing.retain(|piece| piece.range.is_some());
     session.leave(conn).await?;

@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::bound::{BOUND, Do, forget, say, transaction};
+use super::home::undividable;
 use super::names::{free, name_of_its_own};
 use crate::build::session::{Frame, SessionState};
 use crate::catalog::{Attached, Divided, Missed, Relation, expired, is_frozen, matched, wanted};
-use crate::database::{ErrorKind, SqlError};
+use crate::database::SqlError;
 use crate::plan::with;
 use crate::sql::{
     attach, create_like, detach, fill_partition, is_row_by_row, log_as_whole, move_rows, retained, revoke_all,
@@ -52,8 +53,7 @@ pub async fn upkeep(
 ) -> Result<Upkept, SqlError> {
     let Kept { mart, live, applied, fills } = *kept;
     let now: DateTime<Utc> = sqlx::query("SELECT pg_catalog.now()").fetch_one(&mut *conn).await?.try_get(0)?;
-    let pieces = wanted(mart, &live.columns, Some(live), None, applied, now)
-        .map_err(|error| SqlError::new(ErrorKind::Data, error.to_string()))?;
+    let pieces = wanted(mart, &live.columns, Some(live), None, applied, now).map_err(undividable)?;
     let brief = Frame { settings: Vec::new(), lock_timeout_ms: publish_lock_timeout_ms, ..frame.clone() };
     let ours = Frame { role: None, ..brief.clone() };
     let mut upkept = Upkept::default();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::*;
+use crate::catalog::extent::Divided;
 use crate::state::{PartitionBy, RefreshPolicy};
 
 fn mart(zone: &str, interval: &str, more: &str) -> Mart {
@@ -169,6 +170,33 @@ fn what_is_older_than_it_is_kept_leaves_whole() {
     // An hour before a doubled hour is over is not an hour of the wall.
     let hours = retaining("Europe/Berlin", "1 hour", "2 hours");
     assert_eq!(of(&hours, ZONED, "2026-10-25 00:00", "2026-10-25T02:30:00Z"), ["_y2026_m10_d25_h00"]);
+}
+
+/// One that somebody made far from all others asks for none in between; those that follow the others belong to them.
+#[test]
+fn what_stands_far_away_is_none_of_them() {
+    let monthly = mart("UTC", "1 month", ", \"premake\": 1");
+    let piece = |at: &str| {
+        let at = NaiveDateTime::parse_from_str(at, "%Y-%m-%d %H:%M").unwrap();
+        monthly.partition.as_ref().unwrap().between(&monthly.name, (TimeType::Date, Tz::UTC), at, at).unwrap().remove(0)
+    };
+    let ours: Vec<Piece> = ["2026-01-01 00:00", "2026-02-01 00:00", "2026-04-01 00:00"].map(piece).into();
+    let now = "2026-03-15T00:00:00Z";
+    let all = ["_y2026_m01", "_y2026_m02", "_y2026_m03", "_y2026_m04"];
+    let applied = Divided { first: "2026-01-01".into(), last: "2026-04-01".into() };
+    let told = |there: &[Piece], applied: Option<&Divided>| {
+        let there = live("date", there);
+        let pieces = wanted(&monthly, &columns("date"), Some(&there), None, applied, at(now)).unwrap();
+        (suffixes(&pieces).join(" "), Divided::of(&monthly, &there, applied).unwrap())
+    };
+    assert_eq!(told(&ours, Some(&applied)), (all.join(" "), applied.clone()));
+    let far: Vec<Piece> = ["2100-01-01 00:00", "1900-01-01 00:00"].map(piece).into();
+    assert_eq!(told(&[ours.clone(), far.clone()].concat(), Some(&applied)), (all.join(" "), applied.clone()));
+    // What somebody made beside them is one of them from then on.
+    let beside: Vec<Piece> = ["2025-12-01 00:00", "2026-05-01 00:00"].map(piece).into();
+    let (pieces, reaches) = told(&[ours, far, beside].concat(), Some(&applied));
+    assert_eq!(pieces, format!("_y2025_m12 {} _y2026_m05", all.join(" ")));
+    assert_eq!((reaches.first.as_str(), reaches.last.as_str()), ("2025-12-01", "2026-05-01"));
 }
 
 fn without_retain(partition: Partition) -> Partition {

@@ -1,5 +1,5 @@
--- Sizes of the partitions of a relation, and when they were last written as a whole: what is built aside is vacuumed before it
--- is published. Of what is locked away for now the pages that were counted last.
+-- Sizes of the partitions of a relation, and when they were last written as a whole, as far as nobody noted that: what is built
+-- aside is vacuumed before it is published. Of what is locked away for now the pages that were counted last.
 WITH held AS MATERIALIZED (
     SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l
     WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_catalog.pg_backend_pid()

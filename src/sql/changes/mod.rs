@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::state::{Changes, QName};
 
 pub use place::{Names, names, place};
-pub use render::{Shape, affected, beyond, gathered, moved, ranges, restricted, spanned, whole};
+pub use render::{Shape, affected, beyond, gathered, moved, ranges, restricted, spanned, up_to, whole};
 pub use settled::settled;
 
 /// What the server knows of the things that a query speaks of.

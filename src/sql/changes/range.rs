@@ -31,14 +31,22 @@ fn plain(type_name: &str) -> String {
     }
 }
 
+/// Steps that are shorter than a day.
+const PARTS_OF_DAYS: [&str; 3] = ["1 second", "1 minute", "1 hour"];
+
 /// The column behind an expression, and how long the ranges are.
 fn truncated(node: &SyntaxNode) -> Option<(SyntaxNode, String)> {
     let node = bare(node);
     if node.kind() == SyntaxKind::CAST_EXPR {
         let to = to_type(&node)?;
         let inner = bare(&node.first_child()?);
-        if let Some(found) = truncated(&inner) {
-            return is_time(&to).then_some(found);
+        if let Some((column, step)) = truncated(&inner) {
+            return match to.as_str() {
+                // A bin may end on another day than it begins; parts of a day are all of it.
+                "date" if text(&inner).contains("date_bin") => None,
+                "date" if PARTS_OF_DAYS.contains(&step.as_str()) => Some((column, "1 day".to_owned())),
+                to => is_time(to).then_some((column, step)),
+            };
         }
         return (to == "date").then_some((column(&inner)?, "1 day".to_owned()));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::state::{ChangeSource, Changes, KeyColumn, quote_ident, quote_idents, quote_literal};
+use crate::state::{ChangeSource, Changes, KeyColumn, KeyRange, quote_ident, quote_idents, quote_literal};
 
 /// Ranges beyond this many are merged where the gap between them is smallest: each is a condition of its own.
 const MAX_RANGES: usize = 64;
@@ -194,37 +194,75 @@ pub fn whole(changes: &Changes) -> String {
 /// The query of the rows whose value of a key column is in one of these spans: from the first value on, before the second. The
 /// condition stands where the source is read, where that is known; rows of other values may be given, too.
 pub fn spanned(changes: &Changes, column: usize, spans: &[(String, String)]) -> String {
-    let Some((key, range)) = changes.key.get(column).and_then(|key| Some((key, key.range.as_ref()?))) else {
-        return whole(changes);
+    let within = |key: &KeyColumn, range: &KeyRange| {
+        let (source, of_column) = (&range.column, &range.type_name);
+        let span = |(from, to): &(String, String)| {
+            format!(
+                "({source} >= {} AND {source} <= ({})::{of_column})",
+                begins(key, range, from),
+                before(key, range, to)
+            )
+        };
+        format!("({})", spans.iter().map(span).collect::<Vec<_>>().join(" OR "))
     };
-    let (source, of_key, of_column, step) = (&range.column, &key.type_name, &range.type_name, &range.step);
-    let slack = slack(of_column);
-    let within = spans.iter().map(|(from, to)| {
-        let (from, to) = (quote_literal(from), quote_literal(to));
-        format!(
-            "({source} >= ({from}::{of_key} - '{slack}'::interval)::{of_column} \
-             AND {source} <= ({to}::{of_key} + '{step}'::interval + '{slack}'::interval)::{of_column})"
-        )
-    });
-    let within: Vec<String> = within.collect();
-    let query = changes.query.replace(&place(column), &format!("({})", within.join(" OR ")));
-    whole(&Changes { query, ..changes.clone() })
+    reading(changes, column, within)
+}
+
+/// As [`spanned`], of one span and with the rows of its second value.
+pub fn up_to(changes: &Changes, column: usize, (from, last): &(String, String)) -> String {
+    let within = |key: &KeyColumn, range: &KeyRange| {
+        let (source, of_column, last) = (&range.column, &range.type_name, through(key, range, last));
+        format!("({source} >= {} AND {source} <= ({last})::{of_column})", begins(key, range, from))
+    };
+    reading(changes, column, within)
 }
 
 /// The query of the rows whose value of a key column is in none of the time from the first of these values on and before the second,
 /// and perhaps of others. The condition stands where [`spanned`] has it.
 pub fn beyond(changes: &Changes, column: usize, (from, to): &(String, String)) -> String {
+    let beyond = |key: &KeyColumn, range: &KeyRange| {
+        let (source, of_column, until) = (&range.column, &range.type_name, before(key, range, from));
+        format!("({source} <= ({until})::{of_column} OR {source} >= {} OR {source} IS NULL)", begins(key, range, to))
+    };
+    reading(changes, column, beyond)
+}
+
+/// The query with a condition on the column behind a key column; all of it where that is not known. Whoever asks it for some values
+/// of the key compares those that it gives: without the fence the planner would compute them once for each comparison.
+fn reading(changes: &Changes, column: usize, condition: impl Fn(&KeyColumn, &KeyRange) -> String) -> String {
     let Some((key, range)) = changes.key.get(column).and_then(|key| Some((key, key.range.as_ref()?))) else {
         return whole(changes);
     };
-    let (source, of_key, of_column, step) = (&range.column, &key.type_name, &range.type_name, &range.step);
-    let (slack, from, to) = (slack(of_column), quote_literal(from), quote_literal(to));
-    let beyond = format!(
-        "({source} <= ({from}::{of_key} + '{step}'::interval + '{slack}'::interval)::{of_column} \
-         OR {source} >= ({to}::{of_key} - '{slack}'::interval)::{of_column} OR {source} IS NULL)"
-    );
-    let query = changes.query.replace(&place(column), &beyond);
-    whole(&Changes { query, ..changes.clone() })
+    let query = changes.query.replace(&place(column), &condition(key, range));
+    format!("{}\nOFFSET 0", whole(&Changes { query, ..changes.clone() }).trim_end())
+}
+
+/// From when on the source has the rows of a value of the key, and of later ones.
+fn begins(key: &KeyColumn, range: &KeyRange, from: &str) -> String {
+    let (of_column, slack) = (&range.type_name, slack(&range.type_name));
+    format!("({}::{} - '{slack}'::interval)::{of_column}", quote_literal(from), key.type_name)
+}
+
+/// Until when it has those of values up to this one.
+fn through(key: &KeyColumn, range: &KeyRange, last: &str) -> String {
+    let (last, of_key, step) = (quote_literal(last), &key.type_name, &range.step);
+    format!("{last}::{of_key} + '{step}'::interval + '{}'::interval", slack(&range.type_name))
+}
+
+/// Until when it has those of values before this one.
+fn before(key: &KeyColumn, range: &KeyRange, to: &str) -> String {
+    let (of_key, step, slack) = (&key.type_name, &range.step, slack(&range.type_name));
+    let to = format!("{}::{of_key}", quote_literal(to));
+    // Bins, which may begin anywhere, are never of months: such values are beginnings of a calendar's.
+    let unit = [("1 month", "month"), ("3 months", "quarter"), ("1 year", "year")]
+        .into_iter()
+        .find(|(known, _)| known == step);
+    let newest = match unit {
+        Some((_, unit)) => format!("pg_catalog.date_trunc('{unit}', {to} - '1 microsecond'::interval)"),
+        None if of_key == "date" => format!("{to} - 1"),
+        None => to,
+    };
+    format!("{newest} + '{step}'::interval + '{slack}'::interval")
 }
 
 /// Midnight may come twice when the clocks change, and what is cut off to it may lie before it.
@@ -313,6 +351,23 @@ mod tests {
         let all = of(template, &[0, 1, 2]);
         assert_eq!(all.len(), 4, "{all:?}");
         assert!(all.contains(&"FROM logged_0 AS d, logged_1 AS t1, logged_2 AS t2".to_owned()), "{all:?}");
+    }
+
+    /// What lies before a value of a calendar ends where that begins; of others nobody knows where the last of them does.
+    #[test]
+    fn spans_end_where_the_next_one_begins() {
+        let until = |step: &str, of_key: &str| {
+            let range =
+                KeyRange { column: "o.at".into(), type_name: "timestamp with time zone".into(), step: step.into() };
+            let key = KeyColumn { name: "day".into(), type_name: of_key.into(), range: Some(range.clone()) };
+            before(&key, &range, "2026-03-01")
+        };
+        let hour = "+ '1 hour'::interval";
+        assert_eq!(until("1 day", "date"), format!("'2026-03-01'::date - 1 + '1 day'::interval {hour}"));
+        let month = "pg_catalog.date_trunc('month', '2026-03-01'::date - '1 microsecond'::interval)";
+        assert_eq!(until("1 month", "date"), format!("{month} + '1 month'::interval {hour}"));
+        let bin = "'2026-03-01'::timestamp + '15 minutes'::interval";
+        assert_eq!(until("15 minutes", "timestamp"), format!("{bin} {hour}"));
     }
 
     #[test]

@@ -67,6 +67,7 @@ pub const MORE_SHAPES: &[Shape] = &[
     shape("words", "", "SELECT customer_id, string_agg(note, ',' ORDER BY note, id) AS notes, jsonb_object_agg(id, amount) AS amounts, bool_or(amount > 90) AS large FROM orders GROUP BY 1"),
     shape("equal_numbers", "", "SELECT amount * CASE WHEN id % 2 = 0 THEN 1.0 ELSE 1.000 END AS amount, count(*) AS n FROM orders GROUP BY 1"),
     shape("zeroes", "", "SELECT (value % 3)::float8 * CASE WHEN value > 25 THEN -1 ELSE 1 END AS z, count(*) AS n, min(customer_id) AS c FROM events GROUP BY 1"),
+    shape("hours_of_days", "", "SELECT date_trunc('hour', placed)::date AS day, count(*) AS n, sum(amount) AS total FROM orders GROUP BY 1"),
     shape("months", "", "SELECT to_char(placed, 'YYYY-MM') AS month, extract(isodow FROM placed) AS day, count(*) AS n FROM orders GROUP BY 1, 2"),
     shape("texts", "", "SELECT customer_id::text || ':' || status AS what, status::char(6) AS padded, md5(note)::uuid AS id, to_jsonb(note) AS j, count(*) AS n FROM orders GROUP BY 1, 2, 3, 4"),
     shape("flags", "", "SELECT amount > 50 AS large, status = 'paid' AS paid, customer_id % 10 AS bucket, count(*) AS n FROM orders GROUP BY 1, 2, 3"),

@@ -4,6 +4,7 @@ mod below;
 mod moving;
 mod refused;
 mod shapes;
+mod spans;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -262,7 +263,7 @@ async fn wrong(conn: &mut PgConnection, name: &str, changes: &Changes, pending: 
             found[1]
         ));
     }
-    None
+    spans::wrong(conn, name, changes).await
 }
 
 #[test]

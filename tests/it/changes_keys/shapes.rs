@@ -20,6 +20,13 @@ pub const SHAPES: &[(&str, &str)] = &[
     ("by_date", "SELECT at::date AS d, kind, max(amount) AS m FROM orders GROUP BY 1, 2"),
     ("by_month", "SELECT date_trunc('month', day)::date AS m, count(*) AS n FROM orders GROUP BY 1"),
     ("by_bin", "SELECT date_bin('6 hours', at, '2024-01-01Z') AS b, count(*) AS n FROM orders GROUP BY 1"),
+    ("by_day_of_hour", "SELECT date_trunc('hour', at)::date AS d, count(*) AS n FROM orders GROUP BY 1"),
+    (
+        "by_day_of_bin",
+        "SELECT date_bin('18 hours', at, '2024-01-01 07:00')::date AS d, count(*) AS n FROM orders GROUP BY 1",
+    ),
+    ("by_quarter", "SELECT date_trunc('quarter', at) AS q, count(*) AS n FROM orders GROUP BY 1"),
+    ("by_months_of_days", "SELECT date_trunc('month', day)::date AS m, day, count(*) AS n FROM orders GROUP BY 1, 2"),
     ("by_hour", "SELECT date_trunc('hour', at AT TIME ZONE 'UTC') AS h, count(*) AS n FROM orders GROUP BY 1"),
     (
         "by_expression",

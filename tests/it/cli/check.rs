@@ -472,7 +472,7 @@ fn a_registry_of_before_checks_is_read_and_brought_up_to_date() {
          ALTER TABLE datamart.versions DROP COLUMN applied, DROP COLUMN oid, DROP COLUMN revision; ALTER TABLE datamart.marts DROP COLUMN held;
          ALTER TABLE datamart.refreshes DROP COLUMN request, DROP COLUMN options, DROP COLUMN cause, DROP COLUMN epoch, DROP COLUMN due_at, DROP COLUMN decision;
          DROP TABLE datamart.leaders, datamart.overrides, datamart.reconciles, datamart.heals, datamart.told, datamart.totals,
-                    datamart.captures, datamart.sentinels, datamart.positions;
+                    datamart.captures, datamart.sentinels, datamart.positions, datamart.partitions;
          DROP INDEX IF EXISTS datamart.refreshes_open_idx;
          UPDATE datamart.meta SET format = 1",
     );

@@ -55,6 +55,41 @@ fn partitions_are_told() {
     assert!(drift.contains("partition sales_y") && drift.contains("was removed"), "{drift}");
 }
 
+/// When partitions were built, by their names.
+fn built(rig: &Rig) -> Vec<(String, String)> {
+    let stats = rig.run(&["stats", "sales", "--format", "json"]).done().json();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("unknown").to_owned();
+    let partitions = stats["partitions"].as_array().expect("partitions").clone();
+    partitions.iter().map(|one| (text(&one["name"]), text(&one["built_at"]))).collect()
+}
+
+/// Statistics that are lost, or made by somebody else, say nothing about it.
+#[test]
+fn it_is_known_when_partitions_were_built() {
+    let rig = shop("premake = 0");
+    let first = built(&rig);
+    assert_eq!(first.len(), 4);
+    assert!(first.iter().all(|(_, at)| at.starts_with("20")), "{first:?}");
+    rig.sql("ANALYZE sales; RESET ROLE; SELECT pg_stat_reset()");
+    assert_eq!(built(&rig), first);
+    rig.sql("INSERT INTO orders VALUES (date_trunc('month', now()), 'DE')");
+    rig.run(&["refresh", "sales", "-q"]).done();
+    let second = built(&rig);
+    assert_eq!(second[..3], first[..3]);
+    assert!(second[3].0 == first[3].0 && second[3].1 > first[3].1, "{second:?} {first:?}");
+    // Rows that are merged instead were written anew, too.
+    rig.sql(
+        "CREATE PUBLICATION all_sales FOR TABLE sales; INSERT INTO orders VALUES (date_trunc('month', now()), 'FR')",
+    );
+    rig.run(&["refresh", "sales", "-q"]).done();
+    let third = built(&rig);
+    assert!(third[..3] == first[..3] && third[3].1 > second[3].1, "{third:?} {second:?}");
+    // What is gone is forgotten; a registry without such a table is read, too.
+    assert_eq!(rig.value("SELECT count(*) FROM datamart.partitions"), "4");
+    rig.sql("DROP TABLE datamart.partitions");
+    assert_eq!(built(&rig).len(), 4);
+}
+
 #[test]
 fn a_partitioned_table_is_drafted_and_adopted() {
     let rig = Rig::of(&[]);
