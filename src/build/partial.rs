@@ -39,7 +39,7 @@ pub struct Written {
 }
 
 /// Computes rows and writes those that differ into the live table, in one snapshot; then the mart's checks see all of its
-/// rows, and `keep` has the last word. Readers see the old rows until all of it is committed. The caller holds the mart's lock.
+/// rows. Readers see the old rows until all of it is committed. The caller holds the mart's lock.
 ///
 /// # Errors
 /// What PostgreSQL says, or a check that does not pass; the old rows stay then, and nothing is left behind.
@@ -50,7 +50,6 @@ pub async fn write_rows(
     rows: &Rows,
     frame: &Frame,
     checks: &mut Vec<CheckResult>,
-    keep: impl AsyncFnOnce(&mut PgConnection) -> Result<(), SqlError>,
 ) -> Result<Written, SqlError> {
     remove_leftovers(conn, &mart.name, Needed::Yes, frame).await?;
     sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut *conn).await?;
@@ -62,7 +61,6 @@ pub async fn write_rows(
             return Err(failure);
         }
         session.leave(conn).await?;
-        keep(conn).await?;
         Ok(written)
     }
     .await;

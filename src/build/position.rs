@@ -294,8 +294,7 @@ pub async fn before_all(conn: &mut PgConnection, watched: &Watched<'_>) -> Resul
     }
 }
 
-/// Notes where a mart's rows stand that were computed at `look`, which is of this transaction, as they are published in it; `false`
-/// where server process `holder` holds no lock any more, and nothing may be published.
+/// Notes where a mart's rows stand that were computed at `look`, which is of this transaction, as they are published in it.
 ///
 /// # Errors
 /// What the server says.
@@ -304,11 +303,11 @@ pub async fn note(
     watched: &Watched<'_>,
     look: &Look,
     standing: &Standing,
-    holder: i32,
-) -> Result<bool, SqlError> {
+) -> Result<(), SqlError> {
     let sql = in_schema(include_str!("sql/note_position.sql"), watched.registry);
-    let statement = noting(&sql, watched, &look.now, standing).bind(look.own).bind(segments(watched)).bind(holder);
-    Ok(statement.execute(conn).await?.rows_affected() > 0)
+    let statement = noting(&sql, watched, &look.now, standing).bind(look.own).bind(segments(watched));
+    statement.execute(conn).await?;
+    Ok(())
 }
 
 /// Notes where the rows of a mart stand that were computed after `look`, and are published by now, perhaps in another relation of

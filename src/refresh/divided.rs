@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row};
 use super::again::before_exchanging;
 use super::changes::{self, Done, Filled};
 use super::cut::cut;
-use super::outcome::{Outcome, keep, measure};
+use super::outcome::{Outcome, measure};
 use super::part::Part;
 use super::{Choice, Item, Method, Options, RunStatus, paused};
 use crate::build::position::Look;
@@ -26,24 +26,23 @@ pub(super) async fn refresh(
     before: &Relation,
     choice: &Choice,
     options: &Options,
-    (frame, holder): (&Frame, i32),
+    frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
     let live = &ready(conn, item, before, options, frame).await?;
-    let held = (frame, holder);
     let start = match choice {
         Choice::Part(Part { from: Some((_, from)), .. }, _) => Some(from.as_str()),
-        Choice::Changes => return following(conn, item, live, options, held, checks).await,
+        Choice::Changes => return following(conn, item, live, options, frame, checks).await,
         _ => None,
     };
     if start.is_none() {
-        return all(conn, item, live, (None, None), options, held, checks).await;
+        return all(conn, item, live, (None, None), options, frame, checks).await;
     }
     let cut = cut(conn, mart, live, start, frame).await?;
     let which = Which { cut, reads: reads(item), ..Which::default() };
     let next = build::build_parts(conn, mart, live, (&which, None), frame, checks).await?;
-    published(conn, item, live, (&next, Method::Partition), options, held).await.map(|(outcome, _)| outcome)
+    published(conn, item, live, (&next, Method::Partition), options, frame).await.map(|(outcome, _)| outcome)
 }
 
 /// What the mart's query reads.
@@ -57,13 +56,13 @@ async fn following(
     item: &Item,
     live: &Relation,
     options: &Options,
-    held: (&Frame, i32),
+    frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
-    build::remove_leftovers(conn, &item.recorded.mart.name, build::Needed::Yes, held.0).await?;
-    let why = match changes::refresh(conn, item, live, options, held, checks).await? {
+    build::remove_leftovers(conn, &item.recorded.mart.name, build::Needed::Yes, frame).await?;
+    let why = match changes::refresh(conn, item, live, options, frame, checks).await? {
         Done::Written(outcome) => return Ok(*outcome),
-        Done::Filled(filled) => return touched(conn, item, live, *filled, options, held).await,
+        Done::Filled(filled) => return touched(conn, item, live, *filled, options, frame).await,
         Done::Whole(why) => *why,
     };
     checks.clear();
@@ -73,7 +72,7 @@ async fn following(
         let status = Some(RunStatus::Skipped);
         return Ok(Outcome { reason, status, decision: Some(why.decision), ..Outcome::default() });
     }
-    let mut outcome = all(conn, item, live, (why.demoted, why.look), options, held, checks).await?;
+    let mut outcome = all(conn, item, live, (why.demoted, why.look), options, frame, checks).await?;
     outcome.reason = Some([Some(why.reason), outcome.reason].into_iter().flatten().collect::<Vec<_>>().join("; "));
     outcome.decision = Some(why.decision);
     Ok(outcome)
@@ -86,10 +85,10 @@ async fn touched(
     live: &Relation,
     filled: Filled,
     options: &Options,
-    held: (&Frame, i32),
+    frame: &Frame,
 ) -> Result<Outcome, SqlError> {
     let Filled { next, look, mut standing, reason, decision } = filled;
-    let (mut outcome, more) = published(conn, item, live, (&next, Method::Partition), options, held).await?;
+    let (mut outcome, more) = published(conn, item, live, (&next, Method::Partition), options, frame).await?;
     standing.rows = standing.rows.map(|rows| rows + more);
     outcome.row_count = standing.rows.or(outcome.row_count);
     outcome.reason = Some([Some(reason), outcome.reason].into_iter().flatten().collect::<Vec<_>>().join("; "));
@@ -106,7 +105,7 @@ async fn all(
     live: &Relation,
     (demoted, looked): (Option<String>, Option<Look>),
     options: &Options,
-    held: (&Frame, i32),
+    frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
@@ -114,7 +113,7 @@ async fn all(
         return Err(error);
     }
     let look = changes::before_all(conn, item, options, looked).await?;
-    let cut = cut(conn, mart, live, None, held.0).await?;
+    let cut = cut(conn, mart, live, None, frame).await?;
     let which = Which { cut, reads: reads(item), ..Which::default() };
     // Who watches what a build takes watches one session.
     let others = options.beside.as_ref().filter(|_| options.max_size.is_none()).map(|endpoint| Others {
@@ -122,8 +121,8 @@ async fn all(
         sessions: options.parallel,
         changes: item.recorded.applied.changes.as_ref(),
     });
-    let next = build::build_parts(conn, mart, live, (&which, others.as_ref()), held.0, checks).await?;
-    let (outcome, _) = published(conn, item, live, (&next, Method::Exchange), options, held).await?;
+    let next = build::build_parts(conn, mart, live, (&which, others.as_ref()), frame, checks).await?;
+    let (outcome, _) = published(conn, item, live, (&next, Method::Exchange), options, frame).await?;
     if let Some(look) = look {
         changes::after_all(conn, item, options, look, (outcome.row_count, demoted)).await?;
     }
@@ -137,9 +136,8 @@ async fn published(
     live: &Relation,
     (next, method): (&NextParts, Method),
     options: &Options,
-    (frame, holder): (&Frame, i32),
+    frame: &Frame,
 ) -> Result<(Outcome, i64), SqlError> {
-    keep(conn, holder).await?;
     let published = publish(conn, item, live, next, options, frame).await;
     if published.is_err() {
         // What was built goes; where the connection is gone, the next refresh removes it.

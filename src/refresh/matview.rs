@@ -3,7 +3,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::outcome::{Outcome, figures, keep};
+use super::outcome::{Outcome, figures};
 use super::{Item, Method};
 use crate::build::{self, CheckResult, Frame, SessionState};
 use crate::catalog::Relation;
@@ -11,7 +11,7 @@ use crate::database::SqlError;
 use crate::state::Mart;
 
 /// Refreshes one, if its checks let it. The transaction is left open, so that the row of history is committed along with
-/// the rows. `holder` is the server process that holds the mart's lock.
+/// the rows.
 ///
 /// # Errors
 /// What PostgreSQL says; nothing is open then, and the old rows stay.
@@ -20,7 +20,7 @@ pub(super) async fn refresh(
     item: &Item,
     live: &Relation,
     method: Method,
-    (frame, holder): (&Frame, i32),
+    frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
@@ -38,7 +38,6 @@ pub(super) async fn refresh(
                 return Err(failure);
             }
             session.leave(conn).await?;
-            keep(conn, holder).await?;
             sql = String::new();
         }
         if method == Method::Plain {

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::again::before_publishing;
 use super::changes::{self, Done};
 use super::choose::whole;
-use super::outcome::{Outcome, keep, measure};
+use super::outcome::{Outcome, measure};
 use super::unchanged::{self, Found};
 use super::{Choice, Facts, Item, Method, Options, Run, RunStatus, divided, matview, part, paused, version};
 use crate::build::position::Look;
@@ -36,14 +36,14 @@ pub(super) fn frame(mart: &Mart, live: &Relation, options: &Options, user: &str)
     }
 }
 
-/// Brings a mart's rows up to date, if its checks let it. `holder` is the server process that holds the mart's lock.
+/// Brings a mart's rows up to date, if its checks let it.
 pub(super) async fn one(
     conn: &mut PgConnection,
     item: &Item,
     live: &Relation,
     choice: &Choice,
     options: &Options,
-    (frame, holder): (&Frame, i32),
+    frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
@@ -52,19 +52,19 @@ pub(super) async fn one(
     if mart.partition.is_some() && item.series.is_none() {
         let of_rows = matches!(choice, Choice::Part(part, _) if part.method != Method::Partition);
         if !of_rows {
-            return Box::pin(divided::refresh(conn, item, live, choice, options, (frame, holder), checks)).await;
+            return Box::pin(divided::refresh(conn, item, live, choice, options, frame, checks)).await;
         }
         readied = divided::ready(conn, item, live, options, frame).await?;
         live = &readied;
     }
     if let Choice::Part(some, _) = choice {
-        let mut outcome = part::refresh(conn, item, live, some, (frame, holder), checks).await?;
+        let mut outcome = part::refresh(conn, item, live, some, frame, checks).await?;
         measure(conn, item, live, frame, &mut outcome).await?;
         return Ok(outcome);
     }
     let mut why = None;
     if *choice == Choice::Changes {
-        match Box::pin(changes::refresh(conn, item, live, options, (frame, holder), checks)).await? {
+        match Box::pin(changes::refresh(conn, item, live, options, frame, checks)).await? {
             Done::Written(outcome) => return Ok(*outcome),
             Done::Whole(whole) => why = Some(*whole),
             Done::Filled(_) => return Err(SqlError::new(ErrorKind::Internal, "it has no partitions")),
@@ -73,7 +73,7 @@ pub(super) async fn one(
     }
     let before = (None, None);
     let Some(why) = why else {
-        return Box::pin(all(conn, item, live, (choice, before), options, (frame, holder), checks)).await;
+        return Box::pin(all(conn, item, live, (choice, before), options, frame, checks)).await;
     };
     // A build of all rows may have to wait for quieter times.
     if let Some(paused) = paused(conn, &options.pause_when).await? {
@@ -82,7 +82,7 @@ pub(super) async fn one(
         return Ok(Outcome { reason, status, decision: Some(why.decision), ..Outcome::default() });
     }
     let choice = whole(&item.recorded, live, None, &Facts::default());
-    let all = all(conn, item, live, (&choice, (why.demoted, why.look)), options, (frame, holder), checks);
+    let all = all(conn, item, live, (&choice, (why.demoted, why.look)), options, frame, checks);
     let mut outcome = Box::pin(all).await?;
     outcome.reason = Some([Some(why.reason), outcome.reason].into_iter().flatten().collect::<Vec<_>>().join("; "));
     outcome.decision = Some(why.decision);
@@ -97,7 +97,7 @@ async fn all(
     live: &Relation,
     (choice, (demoted, looked)): (&Choice, (Option<String>, Option<Look>)),
     options: &Options,
-    (frame, holder): (&Frame, i32),
+    frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let stand = match unchanged::look(conn, item, live, options, frame).await? {
@@ -110,17 +110,17 @@ async fn all(
         return Err(error);
     }
     if let Some(series) = &item.series {
-        let mut outcome = version::another(conn, item, series, live, options, (frame, holder), checks).await?;
+        let mut outcome = version::another(conn, item, series, live, options, frame, checks).await?;
         measure(conn, item, live, frame, &mut outcome).await?;
         return Ok(outcome);
     }
     let look = changes::before_all(conn, item, options, looked).await?;
     if let Choice::Method(method @ (Method::Plain | Method::Concurrently), _) = choice {
-        let outcome = matview::refresh(conn, item, live, *method, (frame, holder), checks).await?;
+        let outcome = matview::refresh(conn, item, live, *method, frame, checks).await?;
         unchanged::note(conn, item, options, stand, outcome.row_count).await?;
         return noted(conn, item, options, (look, demoted), outcome).await;
     }
-    let mut outcome = table(conn, item, live, options, (frame, holder), checks).await?;
+    let mut outcome = table(conn, item, live, options, frame, checks).await?;
     measure(conn, item, live, frame, &mut outcome).await?;
     unchanged::note(conn, item, options, stand, outcome.row_count).await?;
     noted(conn, item, options, (look, demoted), outcome).await
@@ -174,13 +174,11 @@ async fn table(
     item: &Item,
     live: &Relation,
     options: &Options,
-    (frame, holder): (&Frame, i32),
+    frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
     let built = build::build_aside(conn, mart, live, frame, checks).await?;
-    // Without it what was built may be another refresh's business by now: whoever has the lock next removes it.
-    keep(conn, holder).await?;
     let published = match before_publishing(conn, item, live, options).await {
         Ok((_, live)) => {
             // By what hangs on it now: what came meanwhile may forbid to exchange it.

@@ -7,7 +7,6 @@ use super::decision::Decision;
 use super::{Item, Method, RunStatus};
 use crate::build::{Frame, SessionState};
 use crate::catalog::Relation;
-use crate::database::lock::still_held;
 use crate::database::{ErrorKind, SqlError};
 use crate::sql::newest_moment;
 use crate::state::{QName, quote_literal};
@@ -63,19 +62,6 @@ impl Outcome {
         self.size_bytes = row.try_get("bytes")?;
         Ok(())
     }
-}
-
-/// Nothing is published without the lock.
-pub(super) async fn keep(conn: &mut PgConnection, holder: i32) -> Result<(), SqlError> {
-    match still_held(conn, holder).await? {
-        true => Ok(()),
-        false => Err(not_kept()),
-    }
-}
-
-/// Somebody took the lock away.
-pub(super) fn not_kept() -> SqlError {
-    SqlError::new(ErrorKind::Lock, "the lock of this refresh was taken away; the old rows stay")
 }
 
 /// The query for rows, bytes and newest data of the relation that stores them, as far as `outcome` does not know them.

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::outcome::{Outcome, keep};
+use super::outcome::Outcome;
 use super::{Item, Method};
 use crate::build::{self, CheckResult, Frame, Rows, SessionState};
 use crate::catalog::Relation;
@@ -80,13 +80,12 @@ pub(super) async fn refresh(
     item: &Item,
     live: &Relation,
     part: &Part,
-    (frame, holder): (&Frame, i32),
+    frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let mart = &item.recorded.mart;
     let rows = part.rows(mart, live);
-    let held = async |conn: &mut PgConnection| keep(conn, holder).await;
-    let written = build::write_rows(conn, mart, live, &rows, frame, checks, held).await?;
+    let written = build::write_rows(conn, mart, live, &rows, frame, checks).await?;
     let merged = written.merged;
     let changed = merged.inserted + merged.updated + merged.deleted;
     let mut outcome = Outcome {

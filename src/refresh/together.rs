@@ -175,7 +175,7 @@ async fn shared(
 }
 
 async fn attempt(worker: &mut Worker, members: Vec<Member>, options: &Options) -> Attempt {
-    let (holder, conn) = (worker.locks.pid(), &mut worker.conn);
+    let conn = &mut worker.conn;
     let mut all = Attempt::default();
     let begun = sqlx::raw_sql(AssertSqlSafe(beginning(&members, options))).execute(&mut *conn).await;
     if begun.is_err() {
@@ -209,8 +209,7 @@ async fn attempt(worker: &mut Worker, members: Vec<Member>, options: &Options) -
         }
         let began = Instant::now();
         let Started { item, live, run, .. } = &mut member.started;
-        let held = (&member.frame, holder);
-        match changes::along(conn, item, live, options, held, &mut run.checks).await {
+        match changes::along(conn, item, live, options, &member.frame, &mut run.checks).await {
             Ok(Done::Written(outcome)) => all.written.push((member, *outcome, began.elapsed())),
             Ok(Done::Whole(_) | Done::Filled(_)) => all.left.push(member),
             Err(error) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::again::before_publishing;
-use super::outcome::{Outcome, keep};
+use super::outcome::Outcome;
 use super::{Item, Options};
 use crate::apply;
 use crate::build::{self, CheckResult, Frame, SessionState, Tries};
@@ -71,7 +71,7 @@ pub(super) async fn another(
     series: &Series,
     live: &Relation,
     options: &Options,
-    (frame, holder): (&Frame, i32),
+    frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<Outcome, SqlError> {
     let row = &series.row;
@@ -80,7 +80,6 @@ pub(super) async fn another(
     let version = version_mart(&row.mart, version_name(&item.mart, number), number);
     let built = build::build_version(conn, &version, live, frame, checks).await?;
     let published: Result<(), SqlError> = async {
-        keep(conn, holder).await?;
         let (now, live) = before_publishing(conn, item, live, options).await?;
         let series = now.series.as_deref().unwrap_or(series);
         let view = series.view(&item.mart)?;

@@ -239,8 +239,7 @@ pub(super) async fn carry_out(
     let clock = Instant::now();
     let frame = one::frame(&item.recorded.mart, live, options, &worker.user);
     let options = &Options { beside: Some(endpoint.clone()), ..options.clone() };
-    let held = (&frame, worker.locks.pid());
-    let work = one::one(&mut worker.conn, item, live, &chosen.choice, options, held, &mut run.checks);
+    let work = one::one(&mut worker.conn, item, live, &chosen.choice, options, &frame, &mut run.checks);
     let outcome = match &options.max_size {
         None => work.await,
         Some(limit) => {

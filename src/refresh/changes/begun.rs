@@ -17,13 +17,13 @@ impl<'a> Task<'a> {
         item: &'a Item,
         live: &'a Relation,
         options: &'a Options,
-        (frame, holder): (&'a Frame, i32),
+        frame: &'a Frame,
         checks: &'a mut Vec<CheckResult>,
     ) -> Option<Self> {
         let watched = watched(item, options)?;
         let beside = options.beside.as_ref().filter(|_| options.parallel > 1);
         let (apart, kept, within) = (false, None, false);
-        Some(Self { conn, item, live, watched, frame, holder, checks, beside, apart, kept, within })
+        Some(Self { conn, item, live, watched, frame, checks, beside, apart, kept, within })
     }
 
     /// Begins the transaction, where nobody has, and looks where the mart stands; in words, why that cannot be told.

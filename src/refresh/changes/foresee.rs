@@ -36,7 +36,7 @@ pub async fn foresee(
 ) -> Result<Option<Foreseen>, SqlError> {
     let frame = one::frame(&item.recorded.mart, live, options, user);
     let checks = &mut Vec::new();
-    let Some(mut task) = Task::of(conn, item, live, options, (&frame, 0), checks) else { return Ok(None) };
+    let Some(mut task) = Task::of(conn, item, live, options, &frame, checks) else { return Ok(None) };
     let outcome = task.foreseen().await;
     sqlx::raw_sql("ROLLBACK").execute(conn).await?;
     let (reason, decision) = outcome?;

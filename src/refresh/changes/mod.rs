@@ -64,10 +64,10 @@ pub(super) async fn refresh(
     item: &Item,
     live: &Relation,
     options: &Options,
-    held: (&Frame, i32),
+    frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<Done, SqlError> {
-    let Some(mut task) = Task::of(conn, item, live, options, held, checks) else { return Ok(unfollowed()) };
+    let Some(mut task) = Task::of(conn, item, live, options, frame, checks) else { return Ok(unfollowed()) };
     task.kept = keeping::begin(item);
     let mut tries = 0;
     loop {
@@ -122,10 +122,10 @@ pub(super) async fn along(
     item: &Item,
     live: &Relation,
     options: &Options,
-    held: (&Frame, i32),
+    frame: &Frame,
     checks: &mut Vec<CheckResult>,
 ) -> Result<Done, SqlError> {
-    let Some(mut task) = Task::of(conn, item, live, options, held, checks) else { return Ok(unfollowed()) };
+    let Some(mut task) = Task::of(conn, item, live, options, frame, checks) else { return Ok(unfollowed()) };
     task.within = true;
     loop {
         sqlx::raw_sql("SAVEPOINT datamart").execute(&mut *task.conn).await?;

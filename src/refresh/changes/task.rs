@@ -15,7 +15,7 @@ use crate::build::{self, CheckResult, Frame, Narrow, SessionState};
 use crate::catalog::Relation;
 use crate::database::{Endpoint, SqlError};
 use crate::refresh::decision::Decision;
-use crate::refresh::outcome::{Outcome, figures, not_kept};
+use crate::refresh::outcome::{Outcome, figures};
 use crate::refresh::part::{VACUUM_ABOVE, type_of};
 use crate::refresh::{Item, Method};
 use crate::sql::changes;
@@ -29,7 +29,6 @@ pub(super) struct Task<'a> {
     pub live: &'a Relation,
     pub watched: Watched<'a>,
     pub frame: &'a Frame,
-    pub holder: i32,
     pub checks: &'a mut Vec<CheckResult>,
     /// How to get another session, where there may be several.
     pub beside: Option<&'a Endpoint>,
@@ -287,10 +286,7 @@ impl<'a> Task<'a> {
     }
 
     pub(super) async fn note(&mut self, look: &Look, standing: Standing) -> Result<(), SqlError> {
-        match position::note(self.conn, &self.watched, look, &standing, self.holder).await? {
-            true => Ok(()),
-            false => Err(not_kept()),
-        }
+        position::note(self.conn, &self.watched, look, &standing).await
     }
 }
 
