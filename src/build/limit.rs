@@ -89,9 +89,12 @@ async fn watch(
         }
         // Between two statements there is nothing to cancel.
         let sql = "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = $1 AND state = 'active'";
+        // What is cancelled may be told before this is answered.
+        let known = stopped.replace(Some(grown));
         if sqlx::query(sql).bind(pid).fetch_optional(&mut *watcher).await?.is_some() {
             cancelled = Some(Instant::now());
-            stopped.set(Some(grown));
+        } else {
+            stopped.set(known);
         }
     }
 }

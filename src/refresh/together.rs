@@ -168,7 +168,7 @@ async fn shared(
     let work = attempt(worker, members, options);
     let watched = build::within(&mut watcher, pid, limit, &Cell::new(false), work).await;
     let (mut attempt, exceeded) = watched.map_err(RefreshError::History)?;
-    if exceeded.is_some() && attempt.broken.is_some() {
+    if exceeded.is_some() && attempt.broken.as_ref().is_some_and(|error| error.kind == ErrorKind::Cancelled) {
         attempt.broken = exceeded;
     }
     Ok(attempt)

@@ -707,7 +707,7 @@ fn every_missing_privilege_is_printed_as_a_grant() {
     insta::assert_snapshot!(rig.run_on(&url, &["refresh", "sales"]).ended(1).out().replace("DB_poor", "POOR"), @"
     mart          status  method        rows  changed   took  why
     public.sales  failed  concurrently     -  -        0.00s  permission denied for table orders
-    help: public.sales: GRANT SELECT ON orders TO POOR;
+    help: public.sales: GRANT SELECT ON public.orders TO POOR;
     Refreshed 0 marts in 0.0 s, 0 rows. 1 failed.
     ");
 }

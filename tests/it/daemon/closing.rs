@@ -58,7 +58,7 @@ fn another_one_begins_while_a_commit_waits() {
 
 #[test]
 fn no_more_sessions_are_opened_for_it_than_there_may_be() {
-    let rig = rig(2);
+    let rig = rig(1);
     let daemon = Daemon::of(&rig, &[]);
     until(&rig, &format!("SELECT {HELD}"));
     // It is due each second.
