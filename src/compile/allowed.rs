@@ -37,19 +37,18 @@ pub(super) async fn unreadable(
         .await?;
     let mut failures = Vec::new();
     for row in rows {
-        let nth: i64 = row.try_get("nth")?;
-        let Some(desired) = usize::try_from(nth - 1).ok().and_then(|at| marts.get(at)) else { continue };
+        let Some(desired) = mart_of(&row, &marts)? else { continue };
         let relation = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
         if desired.upstream.contains(&relation) {
             continue;
         }
         let error = denied(&relation, &row)?;
-        failures.push(Failure { mart: desired.mart.name.clone(), index: None, check: None, key: None, error });
+        failures.push(failure(desired, error));
     }
     Ok(failures)
 }
 
-/// Marts that could not be made where they are to be.
+/// Marts that could not be made where they are to be. Who may not make schemas compiles nothing, so that one which is missing is no matter.
 pub(super) async fn uncreatable(
     conn: &mut PgConnection,
     marts: &[&DesiredMart],
@@ -67,20 +66,24 @@ pub(super) async fn uncreatable(
         .await?;
     let mut failures = Vec::new();
     for row in rows {
-        let nth: i64 = row.try_get("nth")?;
-        let Some(desired) = usize::try_from(nth - 1).ok().and_then(|at| marts.get(at)) else { continue };
+        let Some(desired) = mart_of(&row, &marts)? else { continue };
         let (role, schema) = (quote_role(row.try_get("role")?), quote_ident(&desired.mart.name.schema));
-        let error = if row.try_get("there")? {
-            let said = format!("{role} may make nothing in schema {schema}");
-            SqlError::with_sqlstate("42501", said).hinted(format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};"))
-        } else {
-            let said = format!("there is no schema {schema}, and {role} may make none");
-            SqlError::with_sqlstate("42501", said)
-                .hinted(format!("CREATE SCHEMA {schema}; GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};"))
-        };
-        failures.push(Failure { mart: desired.mart.name.clone(), index: None, check: None, key: None, error });
+        let said = format!("{role} may make nothing in schema {schema}");
+        let error = SqlError::with_sqlstate("42501", said);
+        let error = error.hinted(format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};"));
+        failures.push(failure(desired, error));
     }
     Ok(failures)
+}
+
+/// The mart that a row tells of, by its place among those that were asked about.
+fn mart_of<'m>(row: &PgRow, marts: &[&'m DesiredMart]) -> Result<Option<&'m DesiredMart>, sqlx::Error> {
+    let nth: i64 = row.try_get("nth")?;
+    Ok(usize::try_from(nth - 1).ok().and_then(|at| marts.get(at)).copied())
+}
+
+fn failure(desired: &DesiredMart, error: SqlError) -> Failure {
+    Failure { mart: desired.mart.name.clone(), index: None, check: None, key: None, error }
 }
 
 /// What the role may not read, and the GRANT that is missing.
