@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use super::ReconcileError;
 use crate::apply::{self, Applied, ApplyError, By, Event};
 use crate::build::SizeLimit;
+use crate::database::lock::mart_lock;
 use crate::database::{Endpoint, LockError, LockSession};
 use crate::manifest::Project;
 use crate::plan::Plan;
@@ -17,7 +18,7 @@ use crate::plan::Plan;
 /// # Errors
 /// A lock that somebody else has.
 pub async fn lock_marts(locks: &mut LockSession, plan: &Plan, wait: Duration) -> Result<(), LockError> {
-    let marts: BTreeSet<String> = plan.records.iter().map(|record| format!("mart:{}", record.of())).collect();
+    let marts: BTreeSet<String> = plan.records.iter().map(|record| mart_lock(record.of())).collect();
     let names: Vec<&str> = marts.iter().map(String::as_str).collect();
     locks.acquire_all(&names, wait).await
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use crate::database::SqlError;
-use crate::database::lock::lock_key;
+use crate::database::lock::{lock_key, mart_lock};
 use crate::database::registry::in_schema;
 use crate::refresh::{Asked, How};
 use crate::state::QName;
@@ -75,7 +75,7 @@ impl Rows {
         let mut open: Vec<(i64, i64, bool)> = Vec::with_capacity(rows.len());
         for row in rows {
             let mart = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("mart")?);
-            let key = lock_key(&self.registry, &self.project, &format!("mart:{mart}"));
+            let key = lock_key(&self.registry, &self.project, &mart_lock(&mart));
             open.push((row.try_get("run")?, key, row.try_get("alive")?));
         }
         if open.is_empty() {

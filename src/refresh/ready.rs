@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::{Options, RefreshError, history, one};
 use crate::build;
 use crate::catalog::{CatalogError, Recorded, Relation, recorded, relations};
+use crate::database::lock::mart_lock;
 use crate::database::registry::{Owner, audit};
 use crate::database::{Endpoint, ErrorKind, LockError, LockSession, SqlError};
 use crate::state::{Mart, OnExpire, Partition, QName, SpanUnit, quote_ident};
@@ -45,7 +46,7 @@ pub async fn keep_partitions(endpoint: &Endpoint, options: &Options) -> Result<R
         let mart = &row.mart;
         let ranges = mart.partition.as_ref().and_then(Partition::ranges);
         readied.hourly |= ranges.is_some_and(|ranges| ranges.interval.unit == SpanUnit::Hour);
-        let lock = format!("mart:{name}");
+        let lock = mart_lock(&name);
         match locks.acquire(&lock, Duration::ZERO).await {
             Ok(()) => {}
             Err(LockError::Held { .. }) => continue,

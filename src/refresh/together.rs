@@ -12,10 +12,11 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::again::again;
 use super::changes::{self, Done};
 use super::outcome::Outcome;
-use super::work::{Begun, Started, begin, carry_out, complete, finish, lock_of, not_run, slow, unopened};
+use super::work::{Begun, Started, begin, carry_out, complete, finish, not_run, slow, unopened};
 use super::worker::Worker;
 use super::{Along, Choice, Event, Item, Method, Options, RefreshError, Run, RunStatus, history, one};
 use crate::build::{self, Frame, position};
+use crate::database::lock::mart_lock;
 use crate::database::{Endpoint, ErrorKind, SqlError};
 use crate::state::QName;
 
@@ -61,7 +62,7 @@ pub(super) async fn together(
     (stopped, tell): (&dyn Fn() -> bool, &dyn Fn(Event)),
 ) -> Result<Vec<Along>, RefreshError> {
     let mut runs = vec![Along::Alone; items.len()];
-    let locks: Vec<String> = items.iter().map(|item| lock_of(item)).collect();
+    let locks: Vec<String> = items.iter().map(|item| mart_lock(&item.mart)).collect();
     let locks: Vec<&str> = locks.iter().map(String::as_str).collect();
     // Who is held up is so alone.
     if worker.locks.acquire_all(&mut worker.conn, &locks, Duration::ZERO).await.is_err() {
@@ -125,7 +126,7 @@ async fn unhindered(
 ) -> Result<Vec<Member>, RefreshError> {
     let mut rest = Vec::new();
     for member in members {
-        let held = worker.locks.holds(&lock_of(&member.started.item));
+        let held = worker.locks.holds(&mart_lock(&member.started.item.mart));
         let up = member.started.item.upstream.iter().find(|up| failed(items, runs, up)).cloned();
         let Member { at, started: Started { run, chosen, .. }, begun, .. } = match (held, &up) {
             (true, None) => {

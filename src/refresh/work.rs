@@ -12,12 +12,8 @@ use super::{
     changes, choose, facts, history, one, outcome, paused,
 };
 use crate::catalog::Relation;
+use crate::database::lock::mart_lock;
 use crate::database::{Endpoint, ErrorKind, LockError, SqlError};
-
-/// The name of a mart's lock.
-pub(super) fn lock_of(item: &Item) -> String {
-    format!("mart:{}", item.mart)
-}
 
 /// Writes a run that did not begin.
 ///
@@ -44,7 +40,7 @@ pub(super) async fn work(
     options: &Options,
     tell: &dyn Fn(Event),
 ) -> Result<Run, RefreshError> {
-    let lock = lock_of(item);
+    let lock = mart_lock(&item.mart);
     if let Some(begun) = at_once::begin(worker, item, &lock, options, Utc::now()).await? {
         tell(begun.event());
         let run = carry_out(worker, endpoint, begun, (options, Some(&lock)), tell).await?;

@@ -14,7 +14,7 @@ use super::ask::{Answer, Ask, within};
 use super::look::Look;
 use super::marts::{select, statuses};
 use super::problem::Problem;
-use crate::database::lock::{self, Holder, lock_key};
+use crate::database::lock::{self, Holder, lock_key, mart_lock};
 use crate::database::registry;
 use crate::manifest::Desired;
 use crate::observe::{self, PastRun, Summary};
@@ -189,7 +189,7 @@ async fn holders(
     let held = lock::holders(conn, schema).await?;
     let mut busy = BTreeMap::new();
     for name in names {
-        let key = lock_key(schema, project, &format!("mart:{name}"));
+        let key = lock_key(schema, project, &mart_lock(name));
         if let Some(holder) = held.iter().find(|holder| holder.key == key) {
             let run = observe::history(conn, schema, project, Some(name), 1).await?.pop();
             busy.insert(name.clone(), told(holder, run.filter(|run| run.status == "running").as_ref()));

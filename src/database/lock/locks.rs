@@ -14,7 +14,7 @@ use crate::database::endpoint::application_name;
 use crate::database::registry::in_schema;
 use crate::database::retry::Backoff;
 use crate::database::{DatabaseError, Endpoint, SqlError};
-use crate::state::quote_literal;
+use crate::state::{QName, quote_literal};
 
 const TAKE: &str = include_str!("take.sql");
 const TRY: &str = include_str!("try.sql");
@@ -36,6 +36,11 @@ const POLL: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_millis
 pub fn lock_key(registry_schema: &str, project: &str, name: &str) -> i64 {
     let digest = Sha256::digest(format!("datamart:{registry_schema}:{project}:{name}"));
     digest.iter().take(8).fold(0_i64, |key, byte| (key << 8) | i64::from(*byte))
+}
+
+/// The name of a mart's lock.
+pub fn mart_lock(mart: &QName) -> String {
+    format!("mart:{mart}")
 }
 
 /// The first lock that was not to be had, and the keys of those that were.

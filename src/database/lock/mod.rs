@@ -7,5 +7,5 @@ mod session;
 
 pub use error::LockError;
 pub use holder::{Holder, holders, still_held, terminate};
-pub use locks::{Locks, PLANNED_ONCE, lock_key};
+pub use locks::{Locks, PLANNED_ONCE, lock_key, mart_lock};
 pub use session::LockSession;
