@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::beside;
+use super::moved::unmoved;
 use super::positions::Positions;
 use super::still::still;
 use super::told::told;
@@ -12,10 +13,10 @@ use super::undo::undo;
 use super::units::{Unit, frame, units};
 use super::{Applied, ApplyError, By, Event, ledger, record, room};
 use crate::build::{self, Frame, Halted, SessionState, Tries};
-use crate::catalog::{Relation, introspect};
+use crate::catalog::Relation;
 use crate::database::lock::still_held;
 use crate::database::{SqlError, registry};
-use crate::plan::{Action, Plan, Record, RecordRow, Step, moved, read_scope};
+use crate::plan::{Action, Plan, Record, RecordRow, Step};
 use crate::state::QName;
 
 /// Applies `plan`. The caller holds the locks.
@@ -32,7 +33,7 @@ pub async fn apply(
     if !plan.refused.is_empty() {
         return Err(ApplyError::Refused { refused: plan.refused.clone() });
     }
-    let (major, was) = check(conn, plan, registry).await?;
+    let (major, was) = unmoved(conn, plan, registry).await?;
     if plan.steps.is_empty() && plan.records.is_empty() {
         return Ok(Applied::default());
     }
@@ -82,28 +83,7 @@ pub async fn apply(
     Ok(done)
 }
 
-/// Looks again, and refuses a plan that no longer holds. Gives the server's major version, and what it saw.
-async fn check(
-    conn: &mut PgConnection,
-    plan: &Plan,
-    registry: &str,
-) -> Result<(i32, HashMap<QName, Relation>), ApplyError> {
-    transaction(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TimeZone = 'UTC'").await?;
-    let known = registry::state(conn, registry).await?.usable(registry)?;
-    let scope = read_scope(plan, known.map(|_| registry.to_owned()));
-    let actual = introspect(conn, &scope).await?;
-    transaction(conn, "COMMIT").await?;
-    if actual.server.in_recovery {
-        return Err(ApplyError::Standby { database: plan.database.clone() });
-    }
-    let moved = moved(plan, &actual);
-    if !moved.is_empty() {
-        return Err(ApplyError::Stale { moved });
-    }
-    Ok((actual.server.major(), actual.relations))
-}
-
-async fn transaction(conn: &mut PgConnection, sql: &'static str) -> Result<(), ApplyError> {
+pub(super) async fn transaction(conn: &mut PgConnection, sql: &'static str) -> Result<(), ApplyError> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map_err(|error| ApplyError::Registry(error.into()))?;
     Ok(())
 }

@@ -5,6 +5,7 @@ mod event;
 mod execute;
 mod ledger;
 mod limited;
+mod moved;
 mod positions;
 mod record;
 mod room;

@@ -298,7 +298,7 @@ async fn indexes(
                 Some(relation.columns.get(at)?.name.clone())
             };
             let index = Index {
-                definition: row.try_get("definition")?,
+                definition: row.try_get::<Option<String>, _>("definition")?.ok_or_else(CatalogError::outdated)?,
                 unique: row.try_get("unique")?,
                 primary: row.try_get("primary")?,
                 valid: row.try_get("valid")?,

@@ -53,6 +53,9 @@ pub(crate) use version::next_version;
 
 use crate::database::{ErrorKind, SqlError};
 
+/// In how many snapshots the catalog is looked for before somebody who replaces what is read again and again is told as an error.
+pub const SNAPSHOTS: u32 = 5;
+
 /// Why the catalog could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
@@ -76,6 +79,17 @@ impl CatalogError {
             Self::Sql(error) => error.kind,
             Self::Registry { .. } => ErrorKind::Internal,
         }
+    }
+
+    /// The server knows nothing any more of what its catalog told.
+    fn outdated() -> Self {
+        let message = "what was being read was replaced meanwhile";
+        Self::Sql(SqlError::new(ErrorKind::Serialization, message))
+    }
+
+    /// Whether somebody replaced what was being read, so that another snapshot sees what stands in its place.
+    pub fn is_outdated(&self) -> bool {
+        self.kind() == ErrorKind::Serialization
     }
 }
 

@@ -26,7 +26,7 @@ pub enum ErrorKind {
     Timeout,
     /// Somebody cancelled the statement.
     Cancelled,
-    /// Serialization failure or deadlock: the same transaction may pass next time.
+    /// Serialization failure, deadlock, or what was read is gone meanwhile: the same transaction may pass next time.
     Serialization,
     /// The statement is not valid SQL, or asks for what the server does not offer.
     Syntax,
@@ -78,6 +78,7 @@ impl ErrorKind {
             "42501" => ErrorKind::Privilege,
             "25006" => ErrorKind::ReadOnly,
             "55P03" | "55006" => ErrorKind::Lock,
+            "XX000" if is_gone(message) => ErrorKind::Serialization,
             "25P04" => ErrorKind::Timeout,
             "25P03" => ErrorKind::Connection,
             // One code for both; the message tells them apart.
@@ -103,6 +104,14 @@ impl ErrorKind {
             _ => ErrorKind::Internal,
         }
     }
+}
+
+/// Whether a function of the server looked for what somebody dropped, or replaced, since the snapshot was taken. The server does not
+/// translate its internal errors.
+fn is_gone(message: &str) -> bool {
+    let gone =
+        |known: &str| message.strip_prefix(known).is_some_and(|rest| rest.ends_with(|c: char| c.is_ascii_digit()));
+    gone("could not open relation with OID ") || gone("cache lookup failed for ")
 }
 
 /// The facts of a [`SqlError`].
@@ -292,6 +301,9 @@ mod tests {
         assert_eq!(kind("57014", "canceling statement due to statement timeout"), "timeout");
         assert_eq!(kind("57014", "canceling statement due to user request"), "cancelled");
         assert_eq!(kind("", ""), "internal");
+        assert_eq!(kind("XX000", "could not open relation with OID 16599"), "serialization");
+        assert_eq!(kind("XX000", "cache lookup failed for index 16600"), "serialization");
+        assert_eq!(kind("XX000", "invalid memory alloc request size 1073741824"), "internal");
     }
 
     #[test]

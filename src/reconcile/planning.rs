@@ -40,6 +40,16 @@ pub async fn glance(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, 
 }
 
 async fn look_at(conn: &mut PgConnection, desired: &Desired, brief: bool) -> Result<Seen, ReconcileError> {
+    for _ in 1..catalog::SNAPSHOTS {
+        match look_once(conn, desired, brief).await {
+            Err(ReconcileError::Catalog(error)) if error.is_outdated() => {}
+            done => return done,
+        }
+    }
+    look_once(conn, desired, brief).await
+}
+
+async fn look_once(conn: &mut PgConnection, desired: &Desired, brief: bool) -> Result<Seen, ReconcileError> {
     observe::begin(conn).await?;
     let found = seen(conn, desired, brief).await;
     let ended = observe::end(conn).await;

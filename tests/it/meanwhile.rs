@@ -1,8 +1,10 @@
 //! What others do to a mart while a run waits for it, or computes its rows.
 
 use datamart::apply::ApplyError;
+use datamart::catalog::Relation;
 use datamart::plan::Options;
 use datamart::refresh::{self, Method, RunStatus};
+use datamart::state::QName;
 use sqlx::PgConnection;
 
 use crate::support::database::{Database, run};
@@ -14,6 +16,8 @@ use crate::support::wait::until;
 const BUSY: &str = "CREATE FUNCTION busy() RETURNS int LANGUAGE plpgsql AS \
     'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN 1; END'; \
     CREATE TABLE orders AS SELECT i AS id FROM generate_series(1, 10) AS i;";
+const WAITING: &str = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE datname = current_database() \
+    AND NOT granted";
 const RIGHTS: &str = "SELECT relrowsecurity || ' ' || has_table_privilege('pg_monitor', oid, 'SELECT') || ' ' || \
     (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid) FROM pg_class c WHERE oid = 'x'::regclass";
 const SECURED: &str = "ALTER TABLE x ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON x USING (id = 1); \
@@ -208,5 +212,50 @@ fn rows_and_their_row_of_history_are_one_commit() {
         assert_eq!(database.value(same).await, "true");
         let analyzed = "SELECT reltuples::int FROM pg_class WHERE oid = 'x'::regclass";
         assert_eq!(database.value(analyzed).await, "11");
+    });
+}
+
+/// What a look sees of `x` while somebody replaces something in a transaction that it has to wait for.
+async fn seen_while(replacement: &'static str) -> Relation {
+    let database = Database::new().await;
+    database.script(BUSY).await;
+    let view = "type = \"materialized_view\"\nquery = \"SELECT id FROM orders\"\n\
+                [[indexes]]\nname = \"x_id\"\ncolumns = [\"id\"]\nunique = true\n";
+    let folder = Folder::of(&[("x.toml", view)]);
+    converge(&database, folder.path(), &Options::default()).await;
+    let desired = load(folder.path());
+    let (mut other, mut conn) = (database.session().await, database.session().await);
+    sqlx::raw_sql("BEGIN; SET LOCAL search_path = public").execute(&mut other).await.expect("a transaction");
+    sqlx::raw_sql(replacement).execute(&mut other).await.expect("a replacement");
+    let commit = async {
+        until("a look", async || database.value(WAITING).await != "0").await;
+        sqlx::raw_sql("COMMIT").execute(&mut other).await.expect("a commit");
+    };
+    let (seen, ()) = tokio::join!(datamart::reconcile::look(&mut conn, &desired), commit);
+    seen.expect("a look").actual.relations.remove(&QName::new("public", "x")).expect("a view")
+}
+
+/// A definition is asked of the server by a number, which is another one once a refresh has published.
+#[test]
+fn a_mart_that_is_replaced_while_it_is_looked_at_is_looked_at_again() {
+    run(async {
+        let x = seen_while(
+            "CREATE MATERIALIZED VIEW next AS SELECT id FROM orders; DROP MATERIALIZED VIEW x; \
+             ALTER MATERIALIZED VIEW next RENAME TO x",
+        )
+        .await;
+        assert!(x.definition.as_deref().is_some_and(|sql| sql.contains("FROM public.orders")), "{x:?}");
+        assert!(x.indexes.is_empty(), "{x:?}");
+    });
+}
+
+/// The server answers with nothing where an index is asked for that is gone.
+#[test]
+fn so_is_one_whose_index_is_replaced() {
+    run(async {
+        let x =
+            seen_while("REFRESH MATERIALIZED VIEW x; DROP INDEX x_id; CREATE UNIQUE INDEX x_id ON x (id DESC)").await;
+        let index = x.indexes.get("x_id").expect("an index");
+        assert!(index.definition.contains("id DESC"), "{index:?}");
     });
 }
