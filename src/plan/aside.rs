@@ -134,12 +134,15 @@ impl<'a> Builder<'a> {
         for decision in members.iter().filter(|d| d.target.mart.kind != Kind::View) {
             let Some(name) = aside.get(&decision.target.mart.name) else { continue };
             let beside = decision.fills_beside(members);
-            // Of many rows in partitions each takes its time. They wait for one another only, and then as long as it takes.
-            let words: &[&str] = if beside { &["ANALYZE", "VACUUM"] } else { &["VACUUM (ANALYZE)"] };
-            for word in words {
-                self.push_with_settings(decision, format!("{word} {name}"));
+            let sql = match beside {
+                true => super::beside::complete(&decision.target, name),
+                false => vec![format!("VACUUM (ANALYZE) {name}")],
+            };
+            for sql in sql {
+                self.push_with_settings(decision, sql);
                 if let Some(step) = self.out.steps.last_mut() {
                     (step.transaction, step.aside, step.beside) = (None, true, beside);
+                    // They wait for one another only, and then as long as it takes.
                     step.lock_timeout_ms = if beside { 0 } else { step.lock_timeout_ms };
                 }
             }

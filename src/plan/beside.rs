@@ -18,6 +18,8 @@ const LARGE: f64 = 50_000.0;
 const REACHES: f64 = 0.15;
 /// So many statements at most: each begins to read anew.
 const MOST: usize = 64;
+/// And so many partitions that one transaction analyses: it has a lock on each, and on their indexes.
+const LOCKED: usize = 500;
 
 /// How the rows of a mart are divided into statements.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +29,8 @@ pub(crate) struct Beside {
     every: usize,
     /// They are read apart, too. Else each statement reads all, and writes its part.
     reaches: bool,
+    /// By so many sessions.
+    sessions: usize,
 }
 
 /// How a mart of these partitions is filled, where that pays.
@@ -42,7 +46,7 @@ pub(super) fn beside(weight: Option<&Weight>, pieces: &[Piece], project: &Projec
     let reaches = !all && weight.part <= weight.whole * REACHES;
     let sessions = usize::try_from(project.limits.parallel_refreshes).ok()?;
     let every = ranges.div_ceil(if reaches { MOST } else { sessions });
-    (reaches || all).then(|| Beside { weight: weight.clone(), every, reaches })
+    (reaches || all).then(|| Beside { weight: weight.clone(), every, reaches, sessions })
 }
 
 /// Whether there are rows up to there; what comes later is found where no others are.
@@ -112,6 +116,23 @@ fn fills(target: &Target<'_>, name: &QName) -> Vec<String> {
         sql.push(insert(&into, &spanned(query, at, spans), &condition.join(" OR ")));
     }
     sql
+}
+
+/// Statistics and visibility map of what was filled, in statements that can run side by side. ANALYZE of a mart in partitions looks
+/// at all rows for the mart, and then at each partition that nobody has locked: at the others somebody else looks meanwhile. They
+/// are locked by then, as the mart takes its time.
+pub(super) fn complete(target: &Target<'_>, name: &QName) -> Vec<String> {
+    let sessions = target.beside.as_ref().map_or(1, |beside| beside.sessions);
+    let parts: Vec<String> = target.pieces.iter().map(|piece| partitions::aside(&piece.name).to_string()).collect();
+    let groups: Vec<String> =
+        parts.chunks(parts.len().div_ceil(sessions).max(1)).map(|group| group.join(", ")).collect();
+    let (Some((first, others)), true) = (groups.split_first(), parts.len() <= LOCKED) else {
+        return vec![format!("ANALYZE {name}"), format!("VACUUM {name}")];
+    };
+    let locked = |group: &String| format!("LOCK TABLE {group} IN SHARE UPDATE EXCLUSIVE MODE;\nANALYZE {group}");
+    let vacuum = |group: &String| format!("VACUUM {group}");
+    let analyze = others.iter().map(locked).chain([format!("ANALYZE (SKIP_LOCKED) {name}")]);
+    analyze.chain(others.iter().chain([first]).map(vacuum)).collect()
 }
 
 /// The times of partitions: those that follow one another as one.
