@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use sqlx::{PgConnection, Row};
 
-use super::execute::Worker;
 use super::units::frame;
+use super::worker::Worker;
 use super::{ApplyError, Event};
 use crate::build::{self, Halted, Needed, Together, remove_leftovers, together};
 use crate::database::SqlError;

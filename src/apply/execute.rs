@@ -1,21 +1,19 @@
 //! Running a plan.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
 use super::beside;
 use super::moved::unmoved;
 use super::positions::Positions;
 use super::still::still;
-use super::told::told;
 use super::undo::undo;
 use super::units::{Unit, frame, units};
+use super::worker::{Worker, transaction};
 use super::{Applied, ApplyError, By, Event, ledger, record, room};
-use crate::build::{self, Frame, Halted, SessionState, Tries};
-use crate::catalog::Relation;
-use crate::database::lock::still_held;
-use crate::database::{SqlError, registry};
+use crate::build::{SessionState, Tries};
+use crate::database::registry;
 use crate::plan::{Action, Plan, Record, RecordRow, Step};
 use crate::state::QName;
 
@@ -83,33 +81,6 @@ pub async fn apply(
     Ok(done)
 }
 
-pub(super) async fn transaction(conn: &mut PgConnection, sql: &'static str) -> Result<(), ApplyError> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.map_err(|error| ApplyError::Registry(error.into()))?;
-    Ok(())
-}
-
-pub(super) struct Worker<'a> {
-    pub(super) conn: &'a mut PgConnection,
-    pub(super) plan: &'a Plan,
-    registry: &'a str,
-    pub(super) by: &'a By,
-    major: i32,
-    id: Option<i64>,
-    pub(super) done: Applied,
-    /// Tables whose logs are made, or gone; no marts, but what was committed is told.
-    logs: BTreeSet<String>,
-    /// What is built aside and committed, and not published yet.
-    aside: Vec<String>,
-    /// The relations when it began.
-    was: HashMap<QName, Relation>,
-    /// The marts of which it changed something that is no longer aside.
-    changed: BTreeSet<String>,
-    /// Where the marts stand that it fills.
-    positions: Positions,
-    /// What ran alone for marts that are not done, and can be taken back.
-    undoable: Vec<&'a Step>,
-}
-
 impl Worker<'_> {
     async fn run(&mut self, events: &mut dyn FnMut(Event)) -> Result<(), ApplyError> {
         let plan = self.plan;
@@ -144,18 +115,6 @@ impl Worker<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Of what is committed now, what a later transaction publishes.
-    fn stays_aside(&mut self, steps: &[&Step]) {
-        let aside = |mart: &String| steps.iter().any(|step| step.aside && step.mart == *mart);
-        self.changed.extend(steps.iter().map(|step| &step.mart).filter(|mart| !aside(mart)).cloned());
-        let whole = |step: &&&Step| step.aside && !(step.beside && step.transaction.is_some());
-        for step in steps.iter().filter(whole) {
-            if !self.aside.contains(&step.mart) {
-                self.aside.push(step.mart.clone());
-            }
-        }
     }
 
     /// A transaction, begun again as a whole where its publication does not get a lock: until then it has none.
@@ -246,135 +205,5 @@ impl Worker<'_> {
             published.contains(name.as_str()) && self.aside.contains(&name) && !self.changed.contains(&name)
         };
         self.was.keys().filter(among).cloned().collect()
-    }
-
-    /// Whether the session with our locks lives: `unlock --kill` and a broken connection end it without us.
-    async fn still_locked(&mut self) -> Result<(), ApplyError> {
-        let Some(holder) = self.by.holder else { return Ok(()) };
-        match still_held(&mut *self.conn, holder).await.map_err(ApplyError::Registry)? {
-            true => Ok(()),
-            false => Err(ApplyError::LockLost { done: self.committed() }),
-        }
-    }
-
-    pub(super) async fn step(
-        &mut self,
-        step: &Step,
-        session: Option<&mut SessionState>,
-        events: &mut dyn FnMut(Event),
-    ) -> Result<(), ApplyError> {
-        events(Event::begins(self.done.steps + 1, step));
-        let frame = frame(step);
-        let outcome = match session {
-            Some(session) => build::run(self.conn, session, &frame, &step.sql).await,
-            None => self.alone(&frame, &step.sql).await,
-        };
-        match outcome {
-            Ok(_) => {
-                self.done.steps += 1;
-                Ok(())
-            }
-            Err(source) => Err(self.failed(step, source)),
-        }
-    }
-
-    /// Statements that share a frame, none of which is a publication.
-    async fn steps(
-        &mut self,
-        steps: &[&Step],
-        session: &mut SessionState,
-        events: &mut dyn FnMut(Event),
-    ) -> Result<(), ApplyError> {
-        let Some(first) = steps.first() else { return Ok(()) };
-        let statements: Vec<&str> = steps.iter().map(|step| step.sql.as_str()).collect();
-        let before = self.done.steps;
-        let mut tell = |at: usize| {
-            if let Some(step) = steps.get(at) {
-                events(Event::begins(before + at + 1, step));
-            }
-        };
-        match build::run_all(self.conn, session, &frame(first), &statements, &mut tell).await {
-            Ok(()) => {
-                self.done.steps += steps.len();
-                Ok(())
-            }
-            Err(Halted { done, error }) => {
-                self.done.steps += done;
-                Err(self.failed(steps.get(done).unwrap_or(first), error))
-            }
-        }
-    }
-
-    /// Checks of what was built so far: all of them, so that everything that is wrong is told at once.
-    async fn checks(
-        &mut self,
-        steps: &[&Step],
-        session: &mut SessionState,
-        events: &mut dyn FnMut(Event),
-    ) -> Result<(), ApplyError> {
-        let before = self.done.checks.len();
-        for step in steps {
-            let Some(check) = &step.check else { continue };
-            events(Event::begins(self.done.steps + 1, step));
-            let found = build::check(self.conn, session, &frame(step), &self.mart_of(step), check, &step.sql).await;
-            self.done.checks.push(found.map_err(|source| self.failed(step, source))?);
-            self.done.steps += 1;
-        }
-        let results = &self.done.checks[before..];
-        let Some(failure) = build::failure(results) else { return Ok(()) };
-        let mart = results.iter().find(|result| result.stops()).map(|result| result.mart.clone()).unwrap_or_default();
-        Err(ApplyError::Check {
-            mart,
-            failure,
-            results: self.done.checks.clone(),
-            done: self.committed(),
-            undone: self.undone(),
-        })
-    }
-
-    async fn alone(&mut self, frame: &Frame, sql: &str) -> Result<u64, SqlError> {
-        let mut session = SessionState::alone();
-        let outcome = build::run(self.conn, &mut session, frame, sql).await;
-        let left = session.leave(self.conn).await;
-        let done = outcome?;
-        left?;
-        Ok(done)
-    }
-
-    pub(super) fn failed(&self, step: &Step, source: SqlError) -> ApplyError {
-        ApplyError::Step {
-            mart: self.mart_of(step),
-            sql: step.sql.clone(),
-            publication: step.publication,
-            source: told(&self.mart_of(step), source),
-            aside: self.aside.clone(),
-            done: self.committed(),
-            undone: self.undone(),
-        }
-    }
-
-    /// The mart that a step is about: of a version its mart.
-    fn mart_of(&self, step: &Step) -> String {
-        let record = self.plan.records.iter().find(|record| record.mart.to_string() == step.mart);
-        record.map_or_else(|| step.mart.clone(), |record| record.of().to_string())
-    }
-
-    fn is_mart(&self, step: &Step) -> bool {
-        self.plan.records.iter().any(|record| record.mart.to_string() == step.mart)
-    }
-
-    /// What stays, whatever comes.
-    fn committed(&self) -> Vec<String> {
-        let logs = self.logs.iter().filter(|table| !self.done.marts.contains(table));
-        self.done.marts.iter().cloned().chain(logs.map(|table| format!("the log of {table}"))).collect()
-    }
-
-    /// Marts whose changes are not committed.
-    fn undone(&self) -> Vec<String> {
-        let done: BTreeSet<&String> = self.done.marts.iter().collect();
-        // What followed them is no mart, and has no row.
-        let marts: BTreeSet<String> = self.plan.records.iter().map(|record| record.mart.to_string()).collect();
-        let changed = self.plan.changes.iter().map(|c| &c.address);
-        changed.filter(|a| marts.contains(*a) && !done.contains(a)).cloned().collect()
     }
 }

@@ -14,6 +14,7 @@ mod told;
 mod undo;
 mod units;
 mod version;
+mod worker;
 
 use crate::build::CheckResult;
 use crate::catalog::CatalogError;

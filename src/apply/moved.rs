@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 
 use super::ApplyError;
-use super::execute::transaction;
+use super::worker::transaction;
 use crate::catalog::{Actual, Relation, SNAPSHOTS, introspect};
 use crate::database::registry;
 use crate::plan::{Plan, moved, read_scope};
