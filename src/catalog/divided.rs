@@ -11,8 +11,9 @@ use super::attached::Attached;
 use super::columns::Column;
 use super::extent::Divided;
 use super::kind::RelationKind;
-use super::partitions::{matched, time_of};
+use super::partitions::matched;
 use super::reach::Reach;
+use super::times::time_of;
 use crate::state::{IncrementalMethod, Mart, Piece, QName, partition_prefix, range_of};
 
 /// A mart in which partitions are missed.

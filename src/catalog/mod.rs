@@ -25,6 +25,7 @@ mod reach;
 mod recorded;
 mod renamed;
 mod stats;
+mod times;
 mod trust;
 mod version;
 
@@ -44,10 +45,11 @@ pub use marts::recorded;
 pub use measured::{IndexMeasure, Measures};
 pub use measures::measures;
 pub use overrides::{Instead, Override, Overrides, STALLED, overrides, stalled};
-pub use partitions::{Matched, Undividable, expired, kept_from, matched, time_of, wanted};
+pub use partitions::{Matched, matched, wanted};
 pub use reach::homes;
 pub use recorded::{Applied, Held, ReadSignature, Recorded, RecordedVersion};
 pub use stats::{IndexUse, PartSize, RelationStats, exact_rows, part_sizes, sizes, statistics};
+pub use times::{Undividable, expired, kept_from, time_of};
 pub use trust::{Untrusted, untrusted};
 pub(crate) use version::next_version;
 

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 
 use super::actual::Relation;
 use super::extent::Divided;
-use super::partitions::{begins, oldest, ours, time_of};
+use super::times::{begins, oldest, ours, time_of};
 use crate::state::{Mart, Partition, Piece, Ranges, TimeType, TooMany};
 
 /// From where to where something reaches.

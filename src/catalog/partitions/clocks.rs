@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 
 use super::*;
 use crate::catalog::extent::Divided;
-use crate::state::{PartitionBy, RefreshPolicy};
+use crate::catalog::times::expired;
+use crate::state::{PartitionBy, Ranges, RefreshPolicy, TimeType};
 
 fn mart(zone: &str, interval: &str, more: &str) -> Mart {
     let json = serde_json::json!({
