@@ -18,7 +18,7 @@ use crate::cli::rig;
 use crate::support::database::{Database, run};
 use relations::sql;
 
-const CASES: u32 = 40;
+const CASES: u32 = 20;
 
 /// A table: its name, and the types and names of its columns.
 #[derive(Debug, Clone)]
