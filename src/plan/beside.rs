@@ -4,61 +4,19 @@ use super::Step;
 use super::builder::Builder;
 use super::decision::Decision;
 use super::partitions;
+use super::shares::holds;
 use super::target::Target;
-use crate::compile::Weight;
-use crate::manifest::Project;
 use crate::sql::changes::{beyond, spanned, whole};
 use crate::state::{Fingerprint, NOT_FILLED, Piece, QName, aside_mark, quote_ident, quote_literal};
 
-/// What writing a row costs, in the planner's units: measured, as the planner does not think of it.
-const WRITTEN: f64 = 0.2;
-/// What costs less than this is done before there would be several transactions of it.
-const LARGE: f64 = 50_000.0;
-/// The rows of a twentieth of the time cost less than this part of all: the bounds reach what is read.
-const REACHES: f64 = 0.15;
-/// So many statements at most: each begins to read anew.
-const MOST: usize = 64;
 /// And so many partitions that one transaction analyses: it has a lock on each, and on their indexes.
 const LOCKED: usize = 500;
-
-/// How the rows of a mart are divided into statements.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Beside {
-    weight: Weight,
-    /// Each of so many neighbouring partitions.
-    every: usize,
-    /// They are read apart, too. Else each statement reads all, and writes its part.
-    reaches: bool,
-    /// By so many sessions.
-    sessions: usize,
-}
-
-/// How a mart of these partitions is filled, where that pays.
-pub(super) fn beside(weight: Option<&Weight>, pieces: &[Piece], project: &Project) -> Option<Beside> {
-    let weight = weight.filter(|_| project.limits.parallel_refreshes > 1 && project.max_size().is_none())?;
-    let ranges = pieces.iter().filter(|piece| holds(piece, weight)).count();
-    let written = weight.rows * WRITTEN;
-    if ranges < 2 || weight.whole + written < LARGE {
-        return None;
-    }
-    // Reading all in each session costs less than it looks: in order, and without an index.
-    let all = weight.whole * f64::from(project.limits.parallel_refreshes) <= written;
-    let reaches = !all && weight.part <= weight.whole * REACHES;
-    let sessions = usize::try_from(project.limits.parallel_refreshes).ok()?;
-    let every = ranges.div_ceil(if reaches { MOST } else { sessions });
-    (reaches || all).then(|| Beside { weight: weight.clone(), every, reaches, sessions })
-}
-
-/// Whether there are rows up to there; what comes later is found where no others are.
-fn holds(piece: &Piece, weight: &Weight) -> bool {
-    piece.range.as_ref().is_some_and(|(from, _)| *from <= weight.last)
-}
 
 impl Decision<'_> {
     /// Whether its rows are computed side by side: what it reads is there, whatever else `members` do.
     pub(super) fn fills_beside(&self, members: &[&Decision<'_>]) -> bool {
         let read = |other: &&&Decision<'_>| self.target.reads.contains(&other.target.mart.name);
-        self.builds() && self.target.beside.is_some() && !members.iter().any(|other| read(&other))
+        self.builds() && self.target.shares.is_some() && !members.iter().any(|other| read(&other))
     }
 }
 
@@ -82,11 +40,11 @@ impl Builder<'_> {
 
 /// The statements that fill it. Together they give all rows, each in one of them.
 fn fills(target: &Target<'_>, name: &QName) -> Vec<String> {
-    let (Some(beside), Some(partition)) = (&target.beside, &target.mart.partition) else { return Vec::new() };
-    let query = &beside.weight.query;
+    let (Some(shares), Some(partition)) = (&target.shares, &target.mart.partition) else { return Vec::new() };
+    let query = &shares.weight.query;
     let at = query.key.iter().position(|key| key.name == partition.column).unwrap_or_default();
     let column = format!("q.{}", quote_ident(&partition.column));
-    let held = target.pieces.iter().filter(|piece| holds(piece, &beside.weight));
+    let held = target.pieces.iter().filter(|piece| holds(piece, &shares.weight));
     let mut pieces: Vec<(&Piece, &(String, String))> =
         held.filter_map(|piece| Some((piece, piece.range.as_ref()?))).collect();
     pieces.sort_by(|a, b| a.1.cmp(b.1));
@@ -94,8 +52,8 @@ fn fills(target: &Target<'_>, name: &QName) -> Vec<String> {
         let query = target.retained(query);
         format!("INSERT INTO {into}\nSELECT q.* FROM (\n{}\n) AS q\nWHERE {condition}", query.trim())
     };
-    let mut groups: Vec<_> = pieces.chunks(beside.every.max(1)).map(|group| (group, spans(group))).collect();
-    if !beside.reaches {
+    let mut groups: Vec<_> = pieces.chunks(shares.every.max(1)).map(|group| (group, spans(group))).collect();
+    if !shares.reaches {
         groups.pop();
     }
     let known: Vec<(String, String)> = groups.iter().flat_map(|(_, spans)| spans.clone()).collect();
@@ -122,7 +80,7 @@ fn fills(target: &Target<'_>, name: &QName) -> Vec<String> {
 /// at all rows for the mart, and then at each partition that nobody has locked: at the others somebody else looks meanwhile. They
 /// are locked by then, as the mart takes its time.
 pub(super) fn complete(target: &Target<'_>, name: &QName) -> Vec<String> {
-    let sessions = target.beside.as_ref().map_or(1, |beside| beside.sessions);
+    let sessions = target.shares.as_ref().map_or(1, |shares| shares.sessions);
     let parts: Vec<String> = target.pieces.iter().map(|piece| partitions::aside(&piece.name).to_string()).collect();
     let groups: Vec<String> =
         parts.chunks(parts.len().div_ceil(sessions).max(1)).map(|group| group.join(", ")).collect();

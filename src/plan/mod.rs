@@ -50,6 +50,7 @@ mod renaming;
 mod retention;
 mod schedule;
 mod scope;
+mod shares;
 mod shown;
 mod statement;
 mod taken;

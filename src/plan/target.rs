@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::beside::{Beside, beside};
+use super::shares::{Shares, shares};
 use super::{PlanProblem, rename};
 use crate::catalog::{Actual, Column, ReadSignature, Recorded, Relation, Undividable, kept_from, wanted};
 use crate::compile::{Compiled, Following, recorded_for};
@@ -34,7 +34,7 @@ pub(crate) struct Target<'a> {
     /// The partitions it should have.
     pub pieces: Vec<Piece>,
     /// How it is filled, where that is done side by side.
-    pub beside: Option<Beside>,
+    pub shares: Option<Shares>,
     /// Why it cannot be divided.
     pub undividable: Option<Undividable>,
     /// The instant at which it should have them.
@@ -126,7 +126,7 @@ impl<'a> Target<'a> {
             compiled: compiled.is_some() || desired.view.is_some(),
             columns,
             indexes,
-            beside: beside(weight, &pieces, project),
+            shares: shares(weight, &pieces, project),
             pieces,
             undividable,
             now,
