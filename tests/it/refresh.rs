@@ -10,6 +10,7 @@ use sqlx::AssertSqlSafe;
 use crate::support::database::{Database, run};
 use crate::support::folder::Folder;
 use crate::support::project::{self, converge, refresh, refresh_options};
+use crate::support::wait::PATIENCE;
 
 const ORDERS: &str = "CREATE TABLE orders (id int PRIMARY KEY, category text NOT NULL, amount numeric NOT NULL);
     INSERT INTO orders SELECT i, 'c' || i % 10, i FROM generate_series(1, 1000) AS i;";
@@ -239,7 +240,7 @@ fn a_cancelled_refresh_leaves_the_old_rows() {
         let options = refresh_options();
         let work = datamart::refresh::refresh(&database.endpoint, &items, &options, &|| false, &mut events);
         let cancel = async {
-            let deadline = Instant::now() + Duration::from_secs(20);
+            let deadline = Instant::now() + PATIENCE;
             loop {
                 let sql = format!(
                     "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = {} AND query LIKE 'CREATE TABLE%' AND state = 'active'",
@@ -277,7 +278,7 @@ fn a_lost_connection_is_told_and_the_next_refresh_mends_it() {
         let kill = async {
             let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                        WHERE datname = current_database() AND query LIKE 'CREATE TABLE%' AND state = 'active'";
-            let deadline = Instant::now() + Duration::from_secs(20);
+            let deadline = Instant::now() + PATIENCE;
             while sqlx::query(sql).fetch_optional(&mut conn).await.expect("an answer").is_none() {
                 assert!(Instant::now() < deadline, "the refresh never began");
                 tokio::task::yield_now().await;
@@ -314,7 +315,7 @@ fn a_refresh_whose_lock_was_taken_away_publishes_nothing() {
             let sql = "SELECT pg_terminate_backend(w.pid) FROM pg_stat_activity w JOIN datamart.locks AS l USING (pid)
                        WHERE w.datname = current_database() AND l.name = 'mart:public.gated'
                          AND w.query LIKE 'CREATE TABLE%' AND w.wait_event_type = 'Lock'";
-            let deadline = Instant::now() + Duration::from_secs(20);
+            let deadline = Instant::now() + PATIENCE;
             while sqlx::query(sql).fetch_optional(&mut conn).await.expect("an answer").is_none() {
                 assert!(Instant::now() < deadline, "the refresh never came to the gate");
                 tokio::task::yield_now().await;

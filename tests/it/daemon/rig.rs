@@ -2,15 +2,13 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::cli::rig::Rig;
-
-/// No daemon of a test takes longer to end.
-const LIMIT: Duration = Duration::from_secs(45);
+use crate::support::wait::PATIENCE;
 
 /// A daemon. It is killed with its test.
 pub struct Daemon {
@@ -40,7 +38,7 @@ impl Daemon {
 
     /// Waits until it said this.
     pub fn until_said(&self, words: &str) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + PATIENCE;
         while !self.log().contains(words) {
             assert!(Instant::now() < deadline, "never said {words}:\n{}", self.log());
             std::thread::yield_now();
@@ -57,7 +55,7 @@ impl Daemon {
 
     /// Waits for its end: the exit code, or the signal as a negative number, and what it said.
     pub fn ended(mut self) -> (i32, String) {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 let log = self.log();
@@ -121,7 +119,7 @@ pub fn history(rig: &Rig) -> Vec<String> {
 /// Waits until a query gives true; its names are looked for in `public`.
 #[track_caller]
 pub fn until(rig: &Rig, condition: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     while rig.value(condition) != "true" {
         assert!(Instant::now() < deadline, "never: {condition}");
     }

@@ -9,6 +9,7 @@ use datamart::reconcile::{Reason, Revisions, Source};
 
 use super::{revisions, run};
 use crate::support::folder::Folder;
+use crate::support::wait::PATIENCE;
 
 const ONE: &str = "type = \"view\"\nquery = \"SELECT 1 AS one\"\n";
 
@@ -23,7 +24,7 @@ async fn watched(folder: &Folder, dir: &str) -> Revisions {
 }
 
 async fn told(revisions: &mut Revisions) {
-    let reason = tokio::time::timeout(Duration::from_secs(10), revisions.next()).await.expect("a reason to look");
+    let reason = tokio::time::timeout(PATIENCE, revisions.next()).await.expect("a reason to look");
     assert_eq!(reason, Reason::Files);
 }
 

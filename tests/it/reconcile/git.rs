@@ -11,6 +11,7 @@ use super::{revisions, run};
 use crate::support::database::Database;
 use crate::support::folder::Folder;
 use crate::support::git::{commit, git};
+use crate::support::wait::PATIENCE;
 
 const ONE: &str = "type = \"view\"\nquery = \"SELECT 1 AS one\"\n";
 
@@ -49,7 +50,7 @@ impl Rig {
     }
 
     async fn next(&mut self) -> Reconciled {
-        let reason = tokio::time::timeout(Duration::from_secs(20), self.revisions.next()).await.expect("a reason");
+        let reason = tokio::time::timeout(PATIENCE, self.revisions.next()).await.expect("a reason");
         self.reconcile(reason).await
     }
 

@@ -8,7 +8,6 @@ mod overrides;
 mod revisions;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use datamart::apply::By;
@@ -19,6 +18,7 @@ use serde_json::json;
 
 use crate::support::database::{Database, run};
 use crate::support::folder::Folder;
+use crate::support::wait::PATIENCE;
 
 /// A folder of manifests, a database, and a daemon's half that reconciles them.
 pub struct Rig {
@@ -68,7 +68,7 @@ impl Rig {
 
     /// The next reason to look; panics where there is none.
     pub async fn next(&mut self) -> Reason {
-        tokio::time::timeout(Duration::from_secs(20), self.revisions.next()).await.expect("a reason to look")
+        tokio::time::timeout(PATIENCE, self.revisions.next()).await.expect("a reason to look")
     }
 
     pub async fn standing(&self) -> Standing {

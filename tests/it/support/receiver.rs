@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::wait::PATIENCE;
+
 /// The server; it ends with the process.
 pub struct Receiver {
     pub url: String,
@@ -54,7 +56,7 @@ impl Receiver {
     /// Waits until it was sent so many.
     #[track_caller]
     pub fn until(&self, count: usize) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + PATIENCE;
         while self.bodies().len() < count {
             assert!(Instant::now() < deadline, "never {count}: {:?}", self.events());
             std::thread::sleep(Duration::from_millis(5));

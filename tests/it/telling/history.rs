@@ -1,13 +1,12 @@
 //! A run's row, what is counted of it, and who hears of it.
 
-use std::time::Duration;
-
 use datamart::refresh::{Asked, Item, Options, RefreshError, Run, RunStatus, refresh};
 use sqlx::postgres::PgListener;
 
 use crate::support::database::{Database, run};
 use crate::support::folder::Folder;
 use crate::support::project::{self, converge, load, refresh_options};
+use crate::support::wait::PATIENCE;
 
 /// Two marts; the second fails once the source has a zero.
 const MARTS: &[(&str, &str)] = &[
@@ -52,7 +51,7 @@ impl Marts {
 }
 
 async fn heard(listener: &mut PgListener) -> (String, String) {
-    let told = tokio::time::timeout(Duration::from_secs(20), listener.recv()).await.expect("in time").expect("told");
+    let told = tokio::time::timeout(PATIENCE, listener.recv()).await.expect("in time").expect("told");
     (told.channel().to_owned(), told.payload().to_owned())
 }
 

@@ -15,7 +15,7 @@ use crate::cli::rig::Rig;
 use crate::support::database::run;
 use crate::support::project::{self, load, refresh_options};
 use crate::support::receiver::Receiver;
-use crate::support::wait::until;
+use crate::support::wait::{PATIENCE, until};
 
 const ALL: &str = "\"refresh_failed\", \"check_failed\", \"drift\", \"stale\", \"slow\", \"refreshed\", \"recovered\"";
 const PART: &str = "type = \"materialized_view\"\nquery = \"SELECT 1 / amount AS part FROM source\"\n";
@@ -59,7 +59,7 @@ impl Told {
 }
 
 async fn finish(mut teller: Teller) {
-    teller.finish(Duration::from_secs(20)).await;
+    teller.finish(PATIENCE).await;
 }
 
 #[test]

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use crate::cli::rig::{ROLE, Rig};
 use crate::support::database::{major, run};
 use crate::support::project::{items, load, refresh_options};
-use crate::support::wait::until;
+use crate::support::wait::{PATIENCE, until};
 
 /// Two marts of which one reads the other, one that cannot be computed once there is a zero, and a table.
 const CHAIN: &[(&str, &str)] = &[
@@ -81,8 +81,7 @@ fn a_session_refreshes_materialized_views_where_no_daemon_leads() {
         assert_eq!((told(&odd), odd.get("mart")), (success("plain", 1), "public.\"It's \"\"odd\"\"; --\""));
         let mut heard = Vec::new();
         for _ in 0..4 {
-            let told =
-                tokio::time::timeout(Duration::from_secs(20), listener.recv()).await.expect("in time").expect("told");
+            let told = tokio::time::timeout(PATIENCE, listener.recv()).await.expect("in time").expect("told");
             heard.push(format!("{} {}", told.channel(), told.payload()));
         }
         let wake = "datamart_wake {\"project\" : \"shop\", \"what\" : \"runs\"}";
