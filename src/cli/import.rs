@@ -18,11 +18,12 @@ use datamart::state::QName;
 
 use super::Exit;
 use super::args::{Globals, ImportArgs};
-use super::context::{Context, reach, snapshot};
+use super::context::{Context, reach};
 use super::error::Result;
 use super::print::Style;
 use super::report;
 use super::report::import::Imported;
+use super::snapshot::snapshot;
 
 use adoption::{locked, may_adopt, pending, record};
 use choose::Chosen;
