@@ -321,3 +321,27 @@ fn a_mart_that_is_exchanged_while_it_is_shown_has_rows() {
         assert_eq!((stats.row_count, stats.size_bytes.is_some_and(|bytes| bytes > 0)), (Some(10), true));
     });
 }
+
+/// A refresh changes nothing that a plan is about.
+#[test]
+fn a_plan_holds_when_a_refresh_has_published_since() {
+    run(async {
+        let database = Database::new().await;
+        database.script(BUSY).await;
+        let mart = "type = \"table\"\nquery = \"SELECT id FROM orders\"\npublish = \"swap\"\n";
+        let folder = Folder::of(&[("x.toml", mart)]);
+        converge(&database, folder.path(), &Options::default()).await;
+        let indexed = format!("{mart}[[indexes]]\nname = \"x_id\"\ncolumns = [\"id\"]\n");
+        folder.write("x.toml", &indexed);
+        let desired = load(folder.path());
+        let mut conn = database.session().await;
+        let planned = project::plan(&mut conn, &desired, &Options::default()).await.expect("a plan");
+        let number = "SELECT 'x'::regclass::oid";
+        let before = database.value(number).await;
+        let runs = project::refresh(&database, folder.path(), &refresh_options()).await;
+        assert_eq!(runs[0].status, RunStatus::Success, "{:?}", runs[0]);
+        assert_ne!(database.value(number).await, before);
+        project::apply(&mut conn, &planned, &desired).await.expect("an apply");
+        assert_eq!(database.value("SELECT count(*) FROM pg_indexes WHERE indexname = 'x_id'").await, "1");
+    });
+}
