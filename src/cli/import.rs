@@ -12,6 +12,7 @@ use datamart::adopt::{self, Adoptions, Findings, Note};
 use datamart::catalog::{self, Actual, CronJob, Relation, RelationKind, Scope, TimeZone};
 use datamart::compile::Restated;
 use datamart::database::registry;
+use datamart::database::retry::Rereads;
 use datamart::manifest::{self, Desired, DesiredMart, Project};
 use datamart::plan;
 use datamart::state::QName;
@@ -120,8 +121,19 @@ struct Seen {
     timezone: TimeZone,
 }
 
-/// Chooses among everything there is, and reads what was chosen, in one snapshot.
+/// Chooses among everything there is, and reads what was chosen, in one snapshot: in another one, where something of that was
+/// replaced meanwhile.
 async fn look(context: &mut Context, args: &ImportArgs) -> Result<Seen> {
+    let mut rereads = Rereads::default();
+    loop {
+        match look_once(context, args).await {
+            Err(error) if error.is_outdated() && rereads.another() => {}
+            done => return done,
+        }
+    }
+}
+
+async fn look_once(context: &mut Context, args: &ImportArgs) -> Result<Seen> {
     let desired = &context.desired;
     let schema = desired.project.registry_schema.clone();
     snapshot(&mut context.conn, desired, async |conn| {
