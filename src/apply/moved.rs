@@ -6,8 +6,9 @@ use sqlx::PgConnection;
 
 use super::ApplyError;
 use super::worker::transaction;
-use crate::catalog::{Actual, Relation, SNAPSHOTS, introspect};
+use crate::catalog::{Actual, Relation, introspect};
 use crate::database::registry;
+use crate::database::retry::Rereads;
 use crate::plan::{Plan, moved, read_scope};
 use crate::state::QName;
 
@@ -29,13 +30,15 @@ pub(super) async fn unmoved(
 }
 
 async fn look(conn: &mut PgConnection, plan: &Plan, registry: &str) -> Result<Actual, ApplyError> {
-    for _ in 1..SNAPSHOTS {
+    let mut rereads = Rereads::default();
+    loop {
         match look_once(conn, plan, registry).await {
-            Err(ApplyError::Catalog(error)) if error.is_outdated() => transaction(conn, "ROLLBACK").await?,
+            Err(ApplyError::Catalog(error)) if error.is_outdated() && rereads.another() => {
+                transaction(conn, "ROLLBACK").await?;
+            }
             done => return done,
         }
     }
-    look_once(conn, plan, registry).await
 }
 
 async fn look_once(conn: &mut PgConnection, plan: &Plan, registry: &str) -> Result<Actual, ApplyError> {

@@ -222,10 +222,11 @@ impl Relation {
         Fingerprint::of(&columns)
     }
 
-    /// A fingerprint of everything a plan reads of it. Row counts and sizes are left out.
+    /// A fingerprint of everything a plan reads of it. Row counts and sizes are left out, and so is its OID: a refresh that publishes
+    /// puts another relation in its place, which is no change that anybody made.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&(
-            (self.oid, self.kind, &self.owner, &self.comment, &self.options),
+            (self.kind, &self.owner, &self.comment, &self.options),
             (&self.tablespace, self.populated, &self.definition, &self.access_method, self.unlogged),
             (&self.columns, &self.indexes, &self.grants, &self.dependents, &self.extras),
             // Partitions come and go with the time, which is no change that anybody made.

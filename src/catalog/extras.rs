@@ -46,8 +46,23 @@ pub(super) async fn extras(
 
 fn extra(row: &PgRow) -> Result<Extra, sqlx::Error> {
     let text = |name: &str| row.try_get::<Option<String>, _>(name);
+    let kind = kind(row.try_get("kind")?);
+    // What the server has no text for any more is no other text.
+    match kind {
+        ExtraKind::Trigger
+        | ExtraKind::Rule
+        | ExtraKind::Check
+        | ExtraKind::Exclusion
+        | ExtraKind::Key
+        | ExtraKind::ForeignKey
+        | ExtraKind::Referencing => drop(row.try_get::<String, _>("head")?),
+        ExtraKind::Policy | ExtraKind::Statistics | ExtraKind::Publication | ExtraKind::Default => {
+            drop(row.try_get::<String, _>("tail")?);
+        }
+        _ => {}
+    }
     let mut extra = Extra {
-        kind: kind(row.try_get("kind")?),
+        kind,
         label: row.try_get("what")?,
         name: row.try_get("name")?,
         other: None,

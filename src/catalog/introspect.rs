@@ -192,6 +192,10 @@ async fn described(
     let mut whole = Vec::new();
     for row in rows {
         let relation = relation(&row)?;
+        let printed = matches!(relation.kind, RelationKind::View | RelationKind::MaterializedView);
+        if printed && definitions && managed.contains(&relation.name) && relation.definition.is_none() {
+            return Err(CatalogError::outdated());
+        }
         oids.push(relation.oid);
         if managed.contains(&relation.name) {
             whole.push(relation.oid);
@@ -231,10 +235,12 @@ async fn server(conn: &mut PgConnection, roles: &BTreeSet<String>) -> Result<Ser
 }
 
 fn relation(row: &PgRow) -> Result<Relation, sqlx::Error> {
+    let kind = RelationKind::from_relkind(row.try_get("relkind")?);
+    let divided = kind == RelationKind::PartitionedTable;
     Ok(Relation {
         oid: row.try_get("oid")?,
         name: QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?),
-        kind: RelationKind::from_relkind(row.try_get("relkind")?),
+        kind,
         owner: row.try_get("owner")?,
         comment: row.try_get("comment")?,
         options: options(row.try_get("options")?),
@@ -246,7 +252,7 @@ fn relation(row: &PgRow) -> Result<Relation, sqlx::Error> {
         extension: row.try_get("extension")?,
         access_method: row.try_get("access_method")?,
         unlogged: row.try_get("unlogged")?,
-        partitioned_by: row.try_get("partitioned_by")?,
+        partitioned_by: divided.then(|| row.try_get("partitioned_by")).transpose()?,
         partitions: Vec::new(),
         extras: Vec::new(),
         columns: Vec::new(),
@@ -298,7 +304,7 @@ async fn indexes(
                 Some(relation.columns.get(at)?.name.clone())
             };
             let index = Index {
-                definition: row.try_get::<Option<String>, _>("definition")?.ok_or_else(CatalogError::outdated)?,
+                definition: row.try_get("definition")?,
                 unique: row.try_get("unique")?,
                 primary: row.try_get("primary")?,
                 valid: row.try_get("valid")?,
@@ -372,7 +378,7 @@ async fn dependents(
         let relation = schema.zip(name).map(|(s, n)| QName::new(s, n));
         let name = match &relation {
             Some(relation) => relation.to_string(),
-            None => row.try_get::<Option<String>, _>("description")?.unwrap_or_default(),
+            None => row.try_get("description")?,
         };
         if let Some(of) = found.get_mut(&row.try_get::<i64, _>("oid")?) {
             of.dependents.push(Dependent { kind, name, relation });

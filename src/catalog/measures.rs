@@ -31,8 +31,8 @@ pub async fn measures(
         names.into_iter().filter_map(|name| Some((actual.relations.get(name)?.oid, name))).collect();
     let oids: Vec<i64> = by_oid.keys().copied().collect();
     let mut found = Measures::default();
-    for (oid, stats) in sizes(conn, &oids).await? {
-        found.bytes.extend(by_oid.get(&oid).map(|name| ((*name).clone(), stats.table_bytes)));
+    for (name, stats) in sizes(conn, by_oid.values().copied()).await? {
+        found.bytes.insert(name, stats.table_bytes);
     }
     for row in sqlx::query(include_str!("sql/indexes_use.sql")).bind(&oids).fetch_all(&mut *conn).await? {
         let Some(name) = by_oid.get(&row.try_get("relation")?) else { continue };

@@ -55,9 +55,6 @@ pub(crate) use version::next_version;
 
 use crate::database::{ErrorKind, SqlError};
 
-/// In how many snapshots the catalog is looked for before somebody who replaces what is read again and again is told as an error.
-pub const SNAPSHOTS: u32 = 5;
-
 /// Why the catalog could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
@@ -83,10 +80,9 @@ impl CatalogError {
         }
     }
 
-    /// The server knows nothing any more of what its catalog told.
-    fn outdated() -> Self {
-        let message = "what was being read was replaced meanwhile";
-        Self::Sql(SqlError::new(ErrorKind::Serialization, message))
+    /// What was seen before is not there any more.
+    pub fn outdated() -> Self {
+        Self::Sql(SqlError::new(ErrorKind::Serialization, "what was seen was replaced before it was read"))
     }
 
     /// Whether somebody replaced what was being read, so that another snapshot sees what stands in its place.

@@ -42,9 +42,14 @@ pub struct IndexUse {
     pub tuples_read: i64,
 }
 
-/// Sizes and estimates by OID.
-pub async fn sizes(conn: &mut PgConnection, oids: &[i64]) -> Result<HashMap<i64, RelationStats>, CatalogError> {
-    let rows = sqlx::query(include_str!("sql/sizes.sql")).bind(oids).fetch_all(conn).await?;
+/// Sizes and estimates by name: what stands there now, which may have taken the place of what was seen before.
+pub async fn sizes(
+    conn: &mut PgConnection,
+    relations: impl Iterator<Item = &QName>,
+) -> Result<HashMap<QName, RelationStats>, CatalogError> {
+    let (schemas, names): (Vec<&str>, Vec<&str>) =
+        relations.map(|relation| (relation.schema.as_str(), relation.name.as_str())).unzip();
+    let rows = sqlx::query(include_str!("sql/sizes.sql")).bind(schemas).bind(names).fetch_all(conn).await?;
     let mut found = HashMap::new();
     for row in rows {
         let stats = RelationStats {
@@ -55,7 +60,7 @@ pub async fn sizes(conn: &mut PgConnection, oids: &[i64]) -> Result<HashMap<i64,
             seq_scans: row.try_get::<Option<i64>, _>("seq_scan")?.unwrap_or(0),
             index_scans: row.try_get::<Option<i64>, _>("idx_scan")?.unwrap_or(0),
         };
-        found.insert(row.try_get("oid")?, stats);
+        found.insert(QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?), stats);
     }
     Ok(found)
 }
@@ -81,8 +86,9 @@ pub async fn part_sizes(conn: &mut PgConnection, parent: i64) -> Result<HashMap<
 }
 
 /// The use of one relation's indexes.
-pub async fn statistics(conn: &mut PgConnection, oid: i64) -> Result<Vec<IndexUse>, CatalogError> {
-    let rows = sqlx::query(include_str!("sql/index_use.sql")).bind(oid).fetch_all(conn).await?;
+pub async fn statistics(conn: &mut PgConnection, relation: &QName) -> Result<Vec<IndexUse>, CatalogError> {
+    let query = sqlx::query(include_str!("sql/index_use.sql")).bind(&relation.schema).bind(&relation.name);
+    let rows = query.fetch_all(conn).await?;
     rows.iter()
         .map(|row| {
             Ok(IndexUse {

@@ -2,7 +2,7 @@
 
 use super::actual::{Actual, Relation};
 use super::recorded::{Recorded, RecordedVersion};
-use crate::state::{Mart, QName, VersionOn, Versions, version_name};
+use crate::state::{Mart, Part, QName, VersionOn, Versions, version_name};
 
 /// The number of the version of `mart` that is made next. Versions keep their names when marts are renamed: a number whose
 /// name is `taken` by another mart's version is passed over.
@@ -29,7 +29,11 @@ impl Recorded {
     pub fn makes_versions(&self) -> bool {
         let newest = self.versions.iter().max_by_key(|version| version.number);
         let asked = |versions: Versions| versions.on == VersionOn::Refresh && versions.pin.is_none();
-        self.mart.versions.is_some_and(asked) && newest.is_some_and(|newest| newest.published)
+        let whole = match &self.part {
+            Some(Part::Stable { whole, .. }) => whole,
+            _ => &self.mart,
+        };
+        whole.versions.is_some_and(asked) && newest.is_some_and(|newest| newest.published)
     }
 
     /// A version by its number.

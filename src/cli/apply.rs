@@ -57,6 +57,9 @@ pub struct ApplyOptions {
     pub wait: std::time::Duration,
 }
 
+/// How often a plan is made before one is given up because what it read changes all the time.
+const TRIES: u32 = 3;
+
 /// Plans under the lock, shows, asks, applies, and ends with a table of the marts.
 ///
 /// # Errors
@@ -68,28 +71,40 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
     let mut locks = LockSession::open(&endpoint, &schema, &project, "apply lock").await?;
     super::superuser::warn(context).await?;
     locks.acquire("apply", options.wait).await.map_err(held)?;
-    let plan = match source {
-        Source::Saved(plan) if plan.project != project => {
-            let message = format!("the plan is for project {:?}, this is {project:?}", plan.project);
-            return Err(CommandError::input(message));
+    if let Source::Saved(plan) = &source
+        && plan.project != project
+    {
+        let message = format!("the plan is for project {:?}, this is {project:?}", plan.project);
+        return Err(CommandError::input(message));
+    }
+    let mut tries = 1;
+    let (plan, applied) = loop {
+        let plan = match &source {
+            Source::Saved(plan) => (**plan).clone(),
+            Source::Made(flags) => context.plan(flags).await?,
+        };
+        if !plan.refused.is_empty() {
+            return Ok(report::plan::refused(&plan, style));
         }
-        Source::Saved(plan) => *plan,
-        Source::Made(flags) => context.plan(&flags).await?,
+        if !plan.is_empty() {
+            if !style.json() {
+                report::plan::show(&plan, style);
+            }
+            if !approved(&plan, options, &endpoint)? {
+                print::note(style, "Nothing was changed.");
+                return Ok(Exit::Failed);
+            }
+        }
+        reconcile::lock_marts(&mut locks, &plan, options.wait).await.map_err(held)?;
+        match execute(context, &plan, Some(locks.pid())).await {
+            // A refresh or somebody by hand came before the locks: what is saved is applied as it was read, or not at all.
+            Err(error) if error.kind == "stale" && matches!(source, Source::Made(_)) && tries < TRIES => {
+                tries += 1;
+                print::note(style, "What the plan read changed meanwhile; planning again.");
+            }
+            applied => break (plan, applied),
+        }
     };
-    if !plan.refused.is_empty() {
-        return Ok(report::plan::refused(&plan, style));
-    }
-    if !plan.is_empty() {
-        if !style.json() {
-            report::plan::show(&plan, style);
-        }
-        if !approved(&plan, options, &endpoint)? {
-            print::note(style, "Nothing was changed.");
-            return Ok(Exit::Failed);
-        }
-    }
-    reconcile::lock_marts(&mut locks, &plan, options.wait).await.map_err(held)?;
-    let applied = execute(context, &plan, Some(locks.pid())).await;
     let told = match applied.is_ok() {
         // The first apply made the registry, in which the holder of a lock is written.
         true => locks.announce().await,

@@ -9,12 +9,13 @@ use serde_json::json;
 
 use super::Exit;
 use super::args::{CheckArgs, Globals};
-use super::context::{Context, Seen, snapshot};
+use super::context::{Context, Seen};
 use super::error::{CommandError, Result};
 use super::print::{self, Style};
 use super::report;
+use super::snapshot::rows;
 
-/// Runs the checks that the manifests declare, in one snapshot that changes nothing; 1 when one of severity `error` does not
+/// Runs the checks that the manifests declare, and changes nothing; 1 when one of severity `error` does not
 /// pass.
 ///
 /// # Errors
@@ -28,7 +29,7 @@ pub async fn run(args: &CheckArgs, globals: &Globals, style: Style) -> Result<Ex
     let database = &context.desired.project.database;
     let timeouts = (database.lock_timeout_ms, database.statement_timeout_ms);
     let (looked, conn) = context.looked(&seen);
-    let mut results: Vec<CheckResult> = snapshot(conn, looked.desired, async |conn| {
+    let mut results: Vec<CheckResult> = rows(conn, looked.desired, async |conn| {
         let mut results = Vec::new();
         for mart in marts.iter().filter(|mart| !mart.checks.is_empty()) {
             results.extend(observe::check(conn, &looked, mart, timeouts).await?);

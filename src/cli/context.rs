@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
 use datamart::database::registry::{self, Meta};
+use datamart::database::retry::Rereads;
 use datamart::database::{self, Reach};
 use datamart::manifest::{self, Desired, LoadOptions, ManifestError, OnDrift, Prune};
 use datamart::observe::{self, Looked, MartStatus, States};
@@ -12,11 +13,12 @@ pub use datamart::reconcile::Seen;
 use datamart::reconcile::{self, ReconcileError};
 use datamart::state::{QName, Selector, selector};
 use globset::{Glob, GlobMatcher};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
 use super::args::{ChangeArgs, Globals};
 use super::error::{CommandError, Result, connecting_as};
 use super::print::{self, Style};
+use super::snapshot::snapshot;
 
 /// The manifests, read and told about.
 ///
@@ -171,6 +173,22 @@ impl Context {
     /// As [`actual`](Self::actual).
     pub async fn glance(&mut self) -> Result<Seen> {
         Ok(reconcile::glance(&mut self.conn, &self.desired).await?)
+    }
+
+    /// Looks as [`glance`](Self::glance) does, and reads what `read` makes of it: again, where something was replaced since it was
+    /// seen.
+    ///
+    /// # Errors
+    /// As [`actual`](Self::actual), and what `read` says.
+    pub async fn looking<T>(&mut self, mut read: impl AsyncFnMut(&mut Self, &Seen) -> Result<T>) -> Result<T> {
+        let mut rereads = Rereads::default();
+        loop {
+            let seen = self.glance().await?;
+            match read(self, &seen).await {
+                Err(error) if error.is_outdated() && rereads.another() => {}
+                done => return done,
+            }
+        }
     }
 
     /// Plans, after reading a snapshot.
@@ -353,31 +371,6 @@ pub async fn reach(globals: &Globals, style: Style, desired: &Desired) -> Result
         print::note(style, &format!("Using the embedded PostgreSQL {} (data in {data}{made}).", server.version));
     }
     Ok(reach)
-}
-
-/// Reads in one snapshot that changes nothing: READ ONLY, REPEATABLE READ, in UTC. Sizes and definitions need a lock that somebody's
-/// `ALTER TABLE` keeps from us; it is waited for as long as the project says.
-///
-/// # Errors
-/// What `read` or the server says.
-pub async fn snapshot<T>(
-    conn: &mut PgConnection,
-    desired: impl Into<Option<&Desired>>,
-    read: impl AsyncFnOnce(&mut PgConnection) -> Result<T>,
-) -> Result<T> {
-    observe::begin(conn).await?;
-    if let Some(desired) = desired.into() {
-        let wait = format!("SET LOCAL lock_timeout = {}", desired.project.database.lock_timeout_ms);
-        sqlx::raw_sql(AssertSqlSafe(wait))
-            .execute(&mut *conn)
-            .await
-            .map_err(|error| CommandError::sql("cannot begin to read", &error.into()))?;
-    }
-    let found = read(conn).await;
-    let ended = observe::end(conn).await;
-    let found = found?;
-    ended?;
-    Ok(found)
 }
 
 /// The environment.

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use datamart::build::CheckResult;
 use datamart::catalog::CatalogError;
 use datamart::compile::{CompileError, Failure};
-use datamart::database::{DatabaseError, LockError, SqlError};
+use datamart::database::{DatabaseError, ErrorKind, LockError, SqlError};
 use datamart::manifest::{self, Desired, ManifestError, Problem, Severity};
 use datamart::observe::ObserveError;
 use datamart::plan::{PlanError, PlanProblem};
@@ -93,6 +93,11 @@ impl CommandError {
     /// A file of the user's could not be read or written.
     pub fn io(action: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         Self { causes: vec![error.to_string()], ..Self::new("io", format!("cannot {action} {}", path.display())) }
+    }
+
+    /// Whether what was read was replaced meanwhile, so that another look sees what stands in its place.
+    pub fn is_outdated(&self) -> bool {
+        self.kind == ErrorKind::Serialization.as_str()
     }
 
     /// The same with a hint more.

@@ -11,9 +11,10 @@ use sqlx::PgConnection;
 
 use super::Exit;
 use super::args::{Globals, NameArgs};
-use super::context::{Context, Seen, snapshot};
+use super::context::{Context, Seen};
 use super::error::{CommandError, Result};
 use super::print::{self, Style};
+use super::snapshot::snapshot;
 
 /// Prints method, reason and the server's plan of the query.
 pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exit> {

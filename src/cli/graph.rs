@@ -21,7 +21,7 @@ pub async fn run(args: &GraphArgs, globals: &Globals, style: Style) -> Result<Ex
         let reach = context::reach(globals, style, &desired).await?;
         let conn = reach.endpoint.session("graph").await?;
         let mut context = Context { style, desired, whole: true, reach, conn };
-        let seen = context.actual().await?;
+        let seen = context.glance().await?;
         let selected = match &args.select {
             Some(text) => Some(context.select(&seen, text).await?),
             None => None,

@@ -8,10 +8,11 @@ use serde_json::json;
 
 use super::Exit;
 use super::args::{Globals, HistoryArgs};
-use super::context::{Context, snapshot};
+use super::context::Context;
 use super::error::{CommandError, Result};
 use super::print::{self, Style};
 use super::report;
+use super::snapshot::snapshot;
 
 /// So many runs at most, newest first.
 const RUNS: i64 = 100;

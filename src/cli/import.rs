@@ -12,17 +12,19 @@ use datamart::adopt::{self, Adoptions, Findings, Note};
 use datamart::catalog::{self, Actual, CronJob, Relation, RelationKind, Scope, TimeZone};
 use datamart::compile::Restated;
 use datamart::database::registry;
+use datamart::database::retry::Rereads;
 use datamart::manifest::{self, Desired, DesiredMart, Project};
 use datamart::plan;
 use datamart::state::QName;
 
 use super::Exit;
 use super::args::{Globals, ImportArgs};
-use super::context::{Context, reach, snapshot};
+use super::context::{Context, reach};
 use super::error::Result;
 use super::print::Style;
 use super::report;
 use super::report::import::Imported;
+use super::snapshot::snapshot;
 
 use adoption::{locked, may_adopt, pending, record};
 use choose::Chosen;
@@ -119,8 +121,19 @@ struct Seen {
     timezone: TimeZone,
 }
 
-/// Chooses among everything there is, and reads what was chosen, in one snapshot.
+/// Chooses among everything there is, and reads what was chosen, in one snapshot: in another one, where something of that was
+/// replaced meanwhile.
 async fn look(context: &mut Context, args: &ImportArgs) -> Result<Seen> {
+    let mut rereads = Rereads::default();
+    loop {
+        match look_once(context, args).await {
+            Err(error) if error.is_outdated() && rereads.another() => {}
+            done => return done,
+        }
+    }
+}
+
+async fn look_once(context: &mut Context, args: &ImportArgs) -> Result<Seen> {
     let desired = &context.desired;
     let schema = desired.project.registry_schema.clone();
     snapshot(&mut context.conn, desired, async |conn| {

@@ -13,8 +13,7 @@ use super::report;
 /// One row per mart; with `--stats` rows and sizes.
 pub async fn run(args: &ListArgs, globals: &Globals, style: Style) -> Result<Exit> {
     let mut context = Context::open(globals, style, "list").await?;
-    let seen = context.actual().await?;
-    let mut marts = context.status(&seen).await?;
+    let mut marts = context.looking(async |context, seen| context.status(seen).await).await?;
     context.close().await?;
     if !args.stats {
         marts.iter_mut().for_each(MartStatus::without_sizes);

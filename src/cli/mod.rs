@@ -34,6 +34,7 @@ mod refresh;
 pub mod report;
 mod rollback;
 mod schema;
+mod snapshot;
 mod stats;
 mod status;
 mod superuser;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Exit;
 use super::args::Globals;
-use super::context::Context;
+use super::context::{Context, Seen};
 use super::error::Result;
 use super::print::{self, Style};
 use super::report;
@@ -14,9 +14,9 @@ use super::report;
 /// One row per mart, and what is wrong below.
 pub async fn run(globals: &Globals, style: Style) -> Result<Exit> {
     let mut context = Context::open_anyway(globals, style, "status").await?;
-    let seen = context.glance().await?;
-    let marts = context.status(&seen).await?;
-    let standing = match &seen.registry {
+    let read = async |context: &mut Context, seen: &Seen| Ok((context.status(seen).await?, seen.registry.clone()));
+    let (marts, registry) = context.looking(read).await?;
+    let standing = match &registry {
         Some(meta) if meta.format >= registry::DAEMONS => {
             let (schema, project) = (context.registry_schema().to_owned(), context.project().to_owned());
             observe::standing(&mut context.conn, &schema, &project).await?

@@ -6,11 +6,12 @@ use datamart::state::QName;
 
 use super::Exit;
 use super::args::{Globals, NameArgs};
-use super::context::{Context, Seen, snapshot};
+use super::context::{Context, Seen};
 use super::error::{CommandError, Result};
 use super::print::{self, Style};
 use super::report::mart::{dash, moment};
 use super::report::table::table;
+use super::snapshot::snapshot;
 use datamart::state::thousands;
 
 /// Lists the versions, the newest first.
@@ -19,11 +20,13 @@ use datamart::state::thousands;
 /// A mart that is not applied, or has no versions.
 pub async fn run(args: &NameArgs, globals: &Globals, style: Style) -> Result<Exit> {
     let mut context = Context::open(globals, style, "versions").await?;
-    let seen = context.actual().await?;
-    let name = context.find(&seen, &args.name)?;
-    let row = versioned(&seen, &name)?;
-    let (looked, conn) = context.looked(&seen);
-    let told = snapshot(conn, looked.desired, async |conn| Ok(observe::versions(conn, &looked, row).await?)).await?;
+    let read = async |context: &mut Context, seen: &Seen| {
+        let name = context.find(seen, &args.name)?;
+        let row = versioned(seen, &name)?;
+        let (looked, conn) = context.looked(seen);
+        snapshot(conn, looked.desired, async |conn| Ok(observe::versions(conn, &looked, row).await?)).await
+    };
+    let told = context.looking(read).await?;
     context.close().await?;
     if style.json() {
         print::json(&told);

@@ -82,6 +82,26 @@ pub async fn retry<T, E: Transient>(
     }
 }
 
+/// How often something is read once more, in another snapshot, because somebody replaced it while it was read: the next one sees
+/// what stands in its place. Whoever replaces it again and again is told as an error.
+#[derive(Debug)]
+pub struct Rereads(u32);
+
+impl Default for Rereads {
+    fn default() -> Self {
+        Self(9)
+    }
+}
+
+impl Rereads {
+    /// Whether to read once more.
+    pub fn another(&mut self) -> bool {
+        let left = self.0 > 0;
+        self.0 = self.0.saturating_sub(1);
+        left
+    }
+}
+
 /// Between 0 and 1. Every `RandomState` of the standard library has other keys, which is random enough for a pause.
 fn random() -> f64 {
     let bits = RandomState::new().build_hasher().finish() >> 11;

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::ops::Deref;
 
 use serde::Serialize;
+use sqlx::error::UnexpectedNullError;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use crate::state::QName;
@@ -272,6 +273,14 @@ impl From<sqlx::Error> for SqlError {
             sqlx::Error::Configuration(_) => {
                 let cause = error.source().map(ToString::to_string);
                 Self::new(ErrorKind::Config, cause.unwrap_or_else(|| error.to_string()))
+            }
+            sqlx::Error::ColumnDecode { index, source } if source.is::<UnexpectedNullError>() => {
+                // A function of the server that was asked for what somebody dropped since the snapshot was taken.
+                let message = format!(
+                    "what was being read was replaced meanwhile: it has no {} any more",
+                    index.trim_matches('"')
+                );
+                Self::new(ErrorKind::Serialization, message)
             }
             other => Self::new(ErrorKind::Internal, other.to_string()),
         }

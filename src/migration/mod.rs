@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::catalog::{Actual, CatalogError};
 use crate::compile::{CompileError, Failure};
-use crate::database::{DatabaseError, SqlError};
+use crate::database::{DatabaseError, ErrorKind, SqlError};
 use crate::manifest::Desired;
 use crate::plan::{Options, PlanProblem};
 use crate::state::{Kind, QName};
@@ -158,6 +158,17 @@ pub enum MigrationError {
     /// The registry could not be read.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+}
+
+impl MigrationError {
+    /// Whether somebody replaced what we looked at meanwhile: nothing of the migration is there any more, and it can be tried again.
+    fn is_outdated(&self) -> bool {
+        match self {
+            Self::Sql(error) | Self::Compile(CompileError::Sql(error)) => error.kind == ErrorKind::Serialization,
+            Self::Catalog(error) => error.is_outdated(),
+            _ => false,
+        }
+    }
 }
 
 impl From<sqlx::Error> for MigrationError {

@@ -11,6 +11,7 @@ use super::watch::{Trace, Watch, Watched, indexes};
 use super::{Checked, MigrationError, Script, Subject};
 use crate::catalog::{self, Actual};
 use crate::compile::{self, CompileError, Tried};
+use crate::database::retry::Rereads;
 use crate::database::{SqlError, registry};
 use crate::manifest::{Desired, DesiredMart};
 use crate::plan;
@@ -21,6 +22,21 @@ use crate::state::{QName, quote_literal};
 /// # Errors
 /// A statement that PostgreSQL refuses; a standby; somebody stopped it; what the server says to our own looking.
 pub async fn check(
+    conn: &mut PgConnection,
+    script: &Script,
+    subject: &Subject<'_>,
+    stopped: &dyn Fn() -> bool,
+) -> Result<Checked, MigrationError> {
+    let mut rereads = Rereads::default();
+    loop {
+        match check_once(conn, script, subject, stopped).await {
+            Err(error) if error.is_outdated() && rereads.another() => {}
+            done => return done,
+        }
+    }
+}
+
+async fn check_once(
     conn: &mut PgConnection,
     script: &Script,
     subject: &Subject<'_>,

@@ -122,11 +122,16 @@ impl Watched {
         for row in query.fetch_all(conn).await? {
             let oid: i64 = row.try_get("oid")?;
             let modes: Option<Vec<String>> = row.try_get("modes")?;
-            if let Some(lock) = modes.iter().flatten().filter_map(|mode| Lock::read(mode)).max() {
+            let strongest = modes.iter().flatten().filter_map(|mode| Lock::read(mode)).max();
+            if let Some(lock) = strongest {
                 let known = trace.locks.entry(oid).or_insert((at, lock));
                 if known.1 < lock {
                     *known = (at, lock);
                 }
+            }
+            // Without that lock it was somebody else, a refresh for example, who dropped, exchanged or filled it meanwhile.
+            if strongest != Some(Lock::AccessExclusive) {
+                continue;
             }
             let (schema, name): (Option<String>, Option<String>) = (row.try_get("schema")?, row.try_get("name")?);
             let Some((schema, name)) = schema.zip(name) else {

@@ -46,7 +46,7 @@ pub use notices::{Change, Notices, Since};
 pub use partitions::{PartitionStatus, PartitionSummary};
 pub use preview::{Preview, PreviewColumn, preview};
 pub use runs::{PastRun, history, marts_with_history, open_runs, runs};
-pub use snapshot::{begin, end};
+pub use snapshot::{begin, begin_rows, end};
 pub use standing::{Standing, standing};
 pub use stats::stats;
 pub use status::status;

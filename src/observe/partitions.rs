@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::subject::Subject;
 use super::{ObserveError, human_size};
-use crate::catalog::{Relation, expired, matched, part_sizes, time_of, wanted};
+use crate::catalog::{CatalogError, Relation, expired, matched, part_sizes, time_of, wanted};
 use crate::database::registry::in_schema;
 use crate::state::{Mart, range_of};
 
@@ -91,6 +91,9 @@ pub(super) async fn partitions(
     now: DateTime<Utc>,
 ) -> Result<Vec<PartitionStatus>, ObserveError> {
     let sizes = part_sizes(conn, live.oid).await?;
+    if live.partitions.iter().any(|attached| !sizes.contains_key(&attached.oid)) {
+        return Err(CatalogError::outdated().into());
+    }
     let frozen = frozen(mart, live, now);
     let mut partitions: Vec<PartitionStatus> = live
         .partitions

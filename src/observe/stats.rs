@@ -20,7 +20,7 @@ pub async fn stats(conn: &mut PgConnection, looked: &Looked<'_>, name: &QName) -
     let mut mart = marts.into_iter().find(|mart| mart.id == *name).ok_or_else(absent)?;
     let relation = looked.actual.stored(name).filter(|_| looked.actual.recorded.contains_key(name));
     let relation = relation.ok_or_else(absent)?;
-    let used = catalog::statistics(conn, relation.oid).await?;
+    let used = catalog::statistics(conn, &relation.name).await?;
     mart.indexes = used
         .into_iter()
         .map(|index| IndexStatus {

@@ -26,12 +26,12 @@ pub async fn status(conn: &mut PgConnection, looked: &Looked<'_>) -> Result<Vec<
         None => HashMap::new(),
     };
     let marts = subjects(looked);
-    let oids: Vec<i64> = marts.values().filter_map(|s| s.live).map(|relation| relation.oid).collect();
-    let sizes = catalog::sizes(conn, &oids).await?;
+    let live = marts.values().filter_map(|s| s.live).map(|relation| &relation.name);
+    let sizes = catalog::sizes(conn, live).await?;
     let mut following = following::read(conn, looked, &marts).await?;
     let none = Last::default();
     let told = marts.values().map(|subject| {
-        let size = subject.live.and_then(|relation| sizes.get(&relation.oid));
+        let size = subject.live.and_then(|relation| sizes.get(&relation.name));
         let following = following.remove(&subject.mart.name);
         tell(subject, last.get(&subject.mart.name).unwrap_or(&none), (size, following), looked)
     });

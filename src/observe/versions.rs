@@ -52,8 +52,7 @@ pub struct VersionStatus {
 /// What the server says.
 pub async fn versions(conn: &mut PgConnection, looked: &Looked<'_>, row: &Recorded) -> Result<Versions, ObserveError> {
     let live = |name: &QName| looked.actual.relations.get(name);
-    let oids: Vec<i64> = row.versions.iter().filter_map(|v| live(&v.mart.name)).map(|relation| relation.oid).collect();
-    let sizes = catalog::sizes(conn, &oids).await?;
+    let sizes = catalog::sizes(conn, row.versions.iter().map(|version| &version.mart.name)).await?;
     // A rollback to the newest takes the pin away.
     let newest = row.versions.last().map(|version| version.number);
     let pinned = match &row.held {
@@ -65,7 +64,7 @@ pub async fn versions(conn: &mut PgConnection, looked: &Looked<'_>, row: &Record
         let stored = relation.filter(|_| version.mart.kind.has_data());
         // The planner's estimate, far below 2^53.
         let rows = stored.filter(|live| live.tuples >= 0.0).map(|live| live.tuples as i64);
-        let bytes = stored.and_then(|live| sizes.get(&live.oid)).map(|stats| stats.total_bytes);
+        let bytes = stored.and_then(|live| sizes.get(&live.name)).map(|stats| stats.total_bytes);
         VersionStatus {
             version: version.number,
             published: version.published,

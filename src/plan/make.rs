@@ -86,7 +86,7 @@ pub fn plan(
     let followers = decisions.marts.iter().filter(|d| d.target.follower.is_some()).map(|d| &d.target.mart.name);
     let whole = desired.marts.iter().map(|d| &d.mart.name).chain(followers).cloned().collect();
     // Readers that are no one's loss are there all the same when it is applied.
-    let mut reads = moved::reads(&whole, seen);
+    let mut reads = moved::reads(&whole, &moved::touched(&assembly.records), seen);
     reads.extend(moved::asides(&aside, seen));
     let listed = if policy.prune == Prune::Never { Vec::new() } else { orphans };
     let listed = listed.into_iter().filter(|r| !dropped_names.contains(&r.mart.name) && !is_version(r));

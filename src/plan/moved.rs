@@ -3,15 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::parts::row_fingerprint;
-use super::{Plan, Read};
-use crate::catalog::{Actual, Left, Scope, Taken};
-use crate::state::{QName, next_name};
+use super::{Plan, Read, Record};
+use crate::catalog::{Actual, Left, Recorded, Relation, Scope, Taken};
+use crate::state::{Part, QName, next_name};
 
-/// A fingerprint of everything a plan of `declared` marts looks at in `actual`.
-pub(crate) fn reads(declared: &BTreeSet<QName>, actual: &Actual) -> Vec<Read> {
+/// A fingerprint of everything a plan of `declared` marts looks at in `actual`, where it changes those that are `touched`.
+pub(crate) fn reads(declared: &BTreeSet<QName>, touched: &BTreeSet<&QName>, actual: &Actual) -> Vec<Read> {
     let managed: BTreeSet<&QName> = declared.iter().chain(actual.recorded.keys()).collect();
     let mut reads: BTreeMap<&QName, Read> = BTreeMap::new();
     for name in &managed {
+        // Where every refresh makes a version, whatever the plan is about, only what readers see of it matters.
+        if let Some(of) = versioned_by_refreshes(actual, name).filter(|of| !touched.contains(of)) {
+            let relation = actual.relations.get(name).map(Relation::signature);
+            let read = Read { name: (*name).clone(), managed: false, relation, row: None, aside: false };
+            reads.extend((of == *name).then_some((*name, read)));
+            continue;
+        }
         let read = Read {
             name: (*name).clone(),
             managed: true,
@@ -30,6 +37,22 @@ pub(crate) fn reads(declared: &BTreeSet<QName>, actual: &Actual) -> Vec<Read> {
         reads.insert(name, read);
     }
     reads.into_values().collect()
+}
+
+/// The mart whose refreshes make versions, where `name` is its own or that of one of them.
+fn versioned_by_refreshes<'a>(actual: &'a Actual, name: &'a QName) -> Option<&'a QName> {
+    let has = |row: &&Recorded| row.versions.iter().any(|version| version.mart.name == *name);
+    let of = match actual.recorded.get(name).map(|row| &row.part) {
+        Some(Some(Part::Version { of, .. })) => of,
+        Some(_) => name,
+        None => &actual.recorded.values().find(has)?.mart.name,
+    };
+    actual.recorded.get(of).filter(|row| row.makes_versions()).map(|_| of)
+}
+
+/// The marts that a plan changes.
+pub(crate) fn touched(records: &[Record]) -> BTreeSet<&QName> {
+    records.iter().map(Record::of).collect()
 }
 
 /// What stands under the names at which `marts` are built aside, and everything that applies left.
@@ -69,7 +92,7 @@ pub fn read_scope(plan: &Plan, registry: Option<String>) -> Scope {
 pub fn moved(plan: &Plan, actual: &Actual) -> Vec<String> {
     let declared = plan.reads.iter().filter(|r| r.managed).map(|r| r.name.clone()).collect();
     let now: BTreeMap<QName, Read> =
-        reads(&declared, actual).into_iter().map(|read| (read.name.clone(), read)).collect();
+        reads(&declared, &touched(&plan.records), actual).into_iter().map(|read| (read.name.clone(), read)).collect();
     let mut moved = Vec::new();
     for read in &plan.reads {
         let aside = read.aside.then(|| aside(read.name.clone(), actual));

@@ -9,6 +9,7 @@ use super::{ReconcileError, overrides};
 use crate::catalog::{self, Actual};
 use crate::compile;
 use crate::database::registry::{self, Meta};
+use crate::database::retry::Rereads;
 use crate::manifest::{Desired, DesiredMart, OnDrift};
 use crate::observe;
 use crate::plan::{self, Options, Plan};
@@ -40,13 +41,13 @@ pub async fn glance(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, 
 }
 
 async fn look_at(conn: &mut PgConnection, desired: &Desired, brief: bool) -> Result<Seen, ReconcileError> {
-    for _ in 1..catalog::SNAPSHOTS {
+    let mut rereads = Rereads::default();
+    loop {
         match look_once(conn, desired, brief).await {
-            Err(ReconcileError::Catalog(error)) if error.is_outdated() => {}
+            Err(ReconcileError::Catalog(error)) if error.is_outdated() && rereads.another() => {}
             done => return done,
         }
     }
-    look_once(conn, desired, brief).await
 }
 
 async fn look_once(conn: &mut PgConnection, desired: &Desired, brief: bool) -> Result<Seen, ReconcileError> {

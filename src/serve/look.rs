@@ -145,6 +145,19 @@ fn find(text: &str, names: BTreeSet<QName>, home: &str) -> Result<QName, Problem
 /// What the server says.
 pub(super) async fn begin(conn: &mut PgConnection, desired: &Desired) -> Result<(), Problem> {
     observe::begin(conn).await?;
+    limit(conn, desired).await
+}
+
+/// As [`begin`], for rows: each statement sees its own moment, so that no mart is empty that is exchanged meanwhile.
+///
+/// # Errors
+/// What the server says.
+pub(super) async fn begin_rows(conn: &mut PgConnection, desired: &Desired) -> Result<(), Problem> {
+    observe::begin_rows(conn).await?;
+    limit(conn, desired).await
+}
+
+async fn limit(conn: &mut PgConnection, desired: &Desired) -> Result<(), Problem> {
     let locks = desired.project.database.lock_timeout_ms;
     let limits = format!("SET LOCAL lock_timeout = {locks}; SET LOCAL statement_timeout = {STATEMENT}");
     sqlx::raw_sql(AssertSqlSafe(limits)).execute(conn).await?;

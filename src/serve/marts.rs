@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::ask::{Answer, Ask};
 use super::filter::DEFAULT_LIMIT;
-use super::look::{Look, ageless, begin};
+use super::look::{Look, ageless, begin, begin_rows};
 use super::plans::Waiting;
 use super::problem::Problem;
 use crate::observe::{self, MartStatus, States};
@@ -111,7 +111,7 @@ pub(super) async fn stats(ask: &Ask) -> Result<Answer, Problem> {
 async fn counted(ask: &Ask, conn: &mut PgConnection) -> Result<(Look, MartStatus), Problem> {
     let look = Look::at(ask, conn).await?;
     let name = look.find(ask.part("mart"))?;
-    begin(conn, &look.desired).await?;
+    begin_rows(conn, &look.desired).await?;
     let mart = observe::stats(conn, &look.looked(), &name).await?;
     observe::end(conn).await?;
     Ok((look, mart))
@@ -147,7 +147,7 @@ pub(super) async fn preview(ask: &Ask) -> Result<Answer, Problem> {
         let look = Look::at(ask, &mut session).await?;
         let name = look.find(ask.part("mart"))?;
         let reader = look.desired.project.http.read_role.as_deref();
-        begin(&mut session, &look.desired).await?;
+        begin_rows(&mut session, &look.desired).await?;
         let preview = observe::preview(&mut session, &look.looked(), &name, limit, reader).await?;
         observe::end(&mut session).await?;
         let run = look.seen.actual.recorded.get(&name).map(|row| row.changed_at);

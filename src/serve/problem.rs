@@ -72,6 +72,11 @@ impl Problem {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail)
     }
 
+    /// Whether what was read was replaced meanwhile, so that another look sees what stands in its place.
+    pub fn is_outdated(&self) -> bool {
+        self.kind == ErrorKind::Serialization.as_str()
+    }
+
     /// With another member.
     pub fn with(mut self, name: &str, value: Value) -> Self {
         self.more.members.insert(name.to_owned(), value);

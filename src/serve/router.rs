@@ -24,6 +24,7 @@ use super::query::Query;
 use super::site::State;
 use super::table::OPERATIONS;
 use super::{health, marts, openapi, overrides, page, plans, refresh, rows, runs, scheduler, webhook};
+use crate::database::retry::Rereads;
 
 /// The headers of every answer.
 const ALWAYS: [(HeaderName, &str); 4] = [
@@ -156,40 +157,52 @@ fn ready(
     Ok(Ask { state, operation, path, query, headers: parts.headers, body: body.into(), caller, peer, place })
 }
 
-async fn call(ask: Ask) -> Result<Answer, Problem> {
-    match ask.operation.call {
+async fn call(mut ask: Ask) -> Result<Answer, Problem> {
+    match (ask.operation.call, ask.operation.verb) {
         // They wait as long as they were told to.
-        Call::Refresh | Call::RefreshMany => run(ask).await,
-        _ => within(run(ask)).await,
+        (Call::Refresh | Call::RefreshMany, _) => run(&mut ask).await,
+        (_, Verb::Get) => within(read(&mut ask)).await,
+        _ => within(run(&mut ask)).await,
     }
 }
 
-async fn run(mut ask: Ask) -> Result<Answer, Problem> {
+/// What is replaced while it is read is read again.
+async fn read(ask: &mut Ask) -> Result<Answer, Problem> {
+    let mut rereads = Rereads::default();
+    loop {
+        match run(ask).await {
+            Err(problem) if problem.is_outdated() && rereads.another() => {}
+            done => return done,
+        }
+    }
+}
+
+async fn run(ask: &mut Ask) -> Result<Answer, Problem> {
     match ask.operation.call {
-        Call::Page => page::page(&ask).await,
-        Call::Health => health::health(&ask).await,
-        Call::Ready => health::ready(&ask),
-        Call::Metrics => health::metrics(&ask).await,
+        Call::Page => page::page(ask).await,
+        Call::Health => health::health(ask).await,
+        Call::Ready => health::ready(ask),
+        Call::Metrics => health::metrics(ask).await,
         Call::Description => openapi::answer(),
-        Call::Marts => marts::list(&ask).await,
-        Call::Mart => marts::one(&ask).await,
-        Call::Rows => rows::rows(&ask).await,
-        Call::Stats => marts::stats(&ask).await,
-        Call::History => runs::history(&ask).await,
-        Call::Versions => marts::versions(&ask).await,
-        Call::Preview => marts::preview(&ask).await,
-        Call::Refresh => refresh::one(&mut ask).await,
-        Call::RefreshMany => refresh::many(&mut ask).await,
-        Call::Runs => runs::list(&ask).await,
-        Call::Run => runs::one(&ask).await,
-        Call::Cancel => runs::cancel(&ask).await,
-        Call::Plan => plans::plan(&ask).await,
-        Call::Drift => plans::drift(&ask).await,
-        Call::Approve => plans::approve(&ask).await,
-        Call::Scheduler => scheduler::scheduler(&ask).await,
-        Call::Suspend => overrides::suspend(&ask).await,
-        Call::Resume => overrides::resume(&ask).await,
-        Call::Schedule => overrides::schedule(&mut ask).await,
-        Call::Webhook => webhook::webhook(&mut ask).await,
+        Call::Marts => marts::list(ask).await,
+        Call::Mart => marts::one(ask).await,
+        Call::Rows => rows::rows(ask).await,
+        Call::Stats => marts::stats(ask).await,
+        Call::History => runs::history(ask).await,
+        Call::Versions => marts::versions(ask).await,
+        Call::Preview => marts::preview(ask).await,
+        Call::Refresh => refresh::one(ask).await,
+        Call::RefreshMany => refresh::many(ask).await,
+        Call::Runs => runs::list(ask).await,
+        Call::Run => runs::one(ask).await,
+        Call::Cancel => runs::cancel(ask).await,
+        Call::Plan => plans::plan(ask).await,
+        Call::Drift => plans::drift(ask).await,
+        Call::Approve => plans::approve(ask).await,
+        Call::Scheduler => scheduler::scheduler(ask).await,
+        Call::Suspend => overrides::suspend(ask).await,
+        Call::Resume => overrides::resume(ask).await,
+        Call::Schedule => overrides::schedule(ask).await,
+        Call::Webhook => webhook::webhook(ask).await,
     }
 }

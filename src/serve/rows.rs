@@ -9,8 +9,9 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::ask::{Answer, Ask};
 use super::filter::{Column, Selection, placeholder};
-use super::look::{Known, begin, find_known, nothing_yet};
+use super::look::{Known, begin_rows, find_known, nothing_yet};
 use super::problem::Problem;
+use crate::catalog::CatalogError;
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
 use crate::manifest::Desired;
@@ -41,7 +42,7 @@ struct Facts {
 
 async fn read(ask: &Ask, conn: &mut PgConnection, desired: &Desired) -> Result<(String, String), Problem> {
     let name = find_known(conn, desired, ask.part("mart"), Known::Now).await?;
-    begin(conn, desired).await?;
+    begin_rows(conn, desired).await?;
     let facts = facts(conn, desired, &name).await?;
     let columns = columns(conn, facts.oid).await?;
     let selection = Selection::read(&ask.query, &columns)?;
@@ -87,7 +88,11 @@ async fn columns(conn: &mut PgConnection, oid: i64) -> Result<Vec<Column>, Probl
             truth: row.try_get("truth")?,
         })
     };
-    rows.iter().map(column).collect::<Result<_, sqlx::Error>>().map_err(Problem::from)
+    match rows.is_empty() {
+        // Another relation took its place since.
+        true => Err(CatalogError::outdated().into()),
+        false => rows.iter().map(column).collect::<Result<_, sqlx::Error>>().map_err(Problem::from),
+    }
 }
 
 /// Reads on as the role that reads for others, else as the mart's owner, so that grants and row security hold.

@@ -1,8 +1,11 @@
 //! What others do to a mart while a run waits for it, or computes its rows.
 
+use chrono::Utc;
 use datamart::apply::ApplyError;
-use datamart::catalog::Relation;
+use datamart::catalog::{Actual, Relation};
+use datamart::observe::{self, Looked};
 use datamart::plan::Options;
+use datamart::reconcile;
 use datamart::refresh::{self, Method, RunStatus};
 use datamart::state::QName;
 use sqlx::PgConnection;
@@ -16,6 +19,8 @@ use crate::support::wait::until;
 const BUSY: &str = "CREATE FUNCTION busy() RETURNS int LANGUAGE plpgsql AS \
     'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN 1; END'; \
     CREATE TABLE orders AS SELECT i AS id FROM generate_series(1, 10) AS i;";
+const PARTS: &str =
+    "CREATE TABLE parts (id int) PARTITION BY LIST (id); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1)";
 const WAITING: &str = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE datname = current_database() \
     AND NOT granted";
 const RIGHTS: &str = "SELECT relrowsecurity || ' ' || has_table_privilege('pg_monitor', oid, 'SELECT') || ' ' || \
@@ -215,11 +220,12 @@ fn rows_and_their_row_of_history_are_one_commit() {
     });
 }
 
-/// What a look sees of `x` while somebody replaces something in a transaction that it has to wait for.
-async fn seen_while(replacement: &'static str) -> Relation {
+/// What a look sees while somebody replaces something in a transaction that it has to wait for.
+async fn seen_while(replacement: &'static str) -> Actual {
     let database = Database::new().await;
     database.script(BUSY).await;
-    let view = "type = \"materialized_view\"\nquery = \"SELECT id FROM orders\"\n\
+    database.script(PARTS).await;
+    let view = "type = \"materialized_view\"\nquery = \"SELECT id FROM orders UNION SELECT id FROM parts\"\n\
                 [[indexes]]\nname = \"x_id\"\ncolumns = [\"id\"]\nunique = true\n";
     let folder = Folder::of(&[("x.toml", view)]);
     converge(&database, folder.path(), &Options::default()).await;
@@ -231,19 +237,24 @@ async fn seen_while(replacement: &'static str) -> Relation {
         until("a look", async || database.value(WAITING).await != "0").await;
         sqlx::raw_sql("COMMIT").execute(&mut other).await.expect("a commit");
     };
-    let (seen, ()) = tokio::join!(datamart::reconcile::look(&mut conn, &desired), commit);
-    seen.expect("a look").actual.relations.remove(&QName::new("public", "x")).expect("a view")
+    let (seen, ()) = tokio::join!(reconcile::look(&mut conn, &desired), commit);
+    seen.expect("a look").actual
+}
+
+fn relation<'a>(seen: &'a Actual, name: &str) -> &'a Relation {
+    seen.relations.get(&QName::new("public", name)).expect("a relation")
 }
 
 /// A definition is asked of the server by a number, which is another one once a refresh has published.
 #[test]
 fn a_mart_that_is_replaced_while_it_is_looked_at_is_looked_at_again() {
     run(async {
-        let x = seen_while(
+        let seen = seen_while(
             "CREATE MATERIALIZED VIEW next AS SELECT id FROM orders; DROP MATERIALIZED VIEW x; \
              ALTER MATERIALIZED VIEW next RENAME TO x",
         )
         .await;
+        let x = relation(&seen, "x");
         assert!(x.definition.as_deref().is_some_and(|sql| sql.contains("FROM public.orders")), "{x:?}");
         assert!(x.indexes.is_empty(), "{x:?}");
     });
@@ -253,9 +264,88 @@ fn a_mart_that_is_replaced_while_it_is_looked_at_is_looked_at_again() {
 #[test]
 fn so_is_one_whose_index_is_replaced() {
     run(async {
-        let x =
+        let seen =
             seen_while("REFRESH MATERIALIZED VIEW x; DROP INDEX x_id; CREATE UNIQUE INDEX x_id ON x (id DESC)").await;
+        let x = relation(&seen, "x");
         let index = x.indexes.get("x_id").expect("an index");
         assert!(index.definition.contains("id DESC"), "{index:?}");
+    });
+}
+
+/// The bound of a partition is told that is gone meanwhile.
+#[test]
+fn a_partition_that_is_replaced_is_seen_as_it_was() {
+    run(async {
+        let seen = seen_while(
+            "REFRESH MATERIALIZED VIEW x; DROP TABLE parts_1; \
+             CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1, 2)",
+        )
+        .await;
+        let bounds: Vec<_> = relation(&seen, "parts").partitions.iter().map(|part| part.bound.as_str()).collect();
+        assert_eq!(bounds, ["FOR VALUES IN (1)"]);
+    });
+}
+
+/// To a snapshot from before it, what takes a mart's place has no rows.
+#[test]
+fn a_mart_that_is_exchanged_while_it_is_shown_has_rows() {
+    run(async {
+        let database = Database::new().await;
+        database.script(BUSY).await;
+        let folder = Folder::of(&[("x.toml", "type = \"table\"\nquery = \"SELECT id FROM orders\"\n")]);
+        converge(&database, folder.path(), &Options::default()).await;
+        let desired = load(folder.path());
+        let (mut other, mut conn) = (database.session().await, database.session().await);
+        let seen = reconcile::glance(&mut conn, &desired).await.expect("a look");
+        let looked = Looked {
+            desired: Some(&desired),
+            actual: &seen.actual,
+            project: "default",
+            registry: Some("datamart"),
+            now: Utc::now(),
+        };
+        let exchange = "BEGIN; SET LOCAL search_path = public; CREATE TABLE next AS SELECT id FROM orders; DROP TABLE x; \
+                        ALTER TABLE next RENAME TO x";
+        sqlx::raw_sql(exchange).execute(&mut other).await.expect("an exchange");
+        let commit = async {
+            until("a reader", async || database.value(WAITING).await != "0").await;
+            sqlx::raw_sql("COMMIT").execute(&mut other).await.expect("a commit");
+        };
+        observe::begin_rows(&mut conn).await.expect("a transaction");
+        let x = QName::new("public", "x");
+        let (preview, ()) = tokio::join!(observe::preview(&mut conn, &looked, &x, 3, None), commit);
+        let preview = preview.expect("rows");
+        assert_eq!((preview.total_rows, preview.rows.len()), (10, 3));
+        // What was seen is not there any more; its size is that of what is.
+        let stats = observe::stats(&mut conn, &looked, &x).await.expect("figures");
+        assert_eq!((stats.row_count, stats.size_bytes.is_some_and(|bytes| bytes > 0)), (Some(10), true));
+    });
+}
+
+/// A refresh changes nothing that a plan is about.
+#[test]
+fn a_plan_holds_when_a_refresh_has_published_since() {
+    run(async {
+        let database = Database::new().await;
+        database.script(BUSY).await;
+        let mart = "type = \"table\"\nquery = \"SELECT id FROM orders\"\npublish = \"swap\"\n";
+        let versioned = "type = \"table\"\nquery = \"SELECT id FROM orders\"\n[versions]\nkeep = 2\non = \"refresh\"\n";
+        let folder = Folder::of(&[("x.toml", mart), ("y.toml", versioned)]);
+        converge(&database, folder.path(), &Options::default()).await;
+        let indexed = format!("{mart}[[indexes]]\nname = \"x_id\"\ncolumns = [\"id\"]\n");
+        folder.write("x.toml", &indexed);
+        let desired = load(folder.path());
+        let mut conn = database.session().await;
+        let planned = project::plan(&mut conn, &desired, &Options::default()).await.expect("a plan");
+        let number = "SELECT 'x'::regclass::oid";
+        let before = database.value(number).await;
+        for _ in 0..3 {
+            let runs = project::refresh(&database, folder.path(), &refresh_options()).await;
+            assert!(runs.iter().all(|run| run.status == RunStatus::Success), "{runs:?}");
+        }
+        assert_ne!(database.value(number).await, before);
+        assert_eq!(database.value("SELECT count(*) FROM pg_class WHERE relname = 'y_v1'").await, "0");
+        project::apply(&mut conn, &planned, &desired).await.expect("an apply");
+        assert_eq!(database.value("SELECT count(*) FROM pg_indexes WHERE indexname = 'x_id'").await, "1");
     });
 }

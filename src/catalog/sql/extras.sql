@@ -1,5 +1,6 @@
 -- What else hangs on relations, as the server prints it, so that it can be made again on what takes their place. `head` and `tail` stand before
 -- and behind the relation's name; where `cut` says so, the name follows the first word of that kind in `head`.
+-- Of what was dropped since the snapshot was taken the server prints nothing.
 WITH found AS (
 SELECT t.tgrelid AS rel, 'pg_catalog.pg_trigger'::regclass AS class, t.oid AS object, 'trigger' AS kind,
        CASE WHEN t.tgtype & 64 <> 0 THEN 'INSTEAD OF trigger ' ELSE 'trigger ' END || quote_ident(t.tgname) AS what,
@@ -15,8 +16,8 @@ SELECT p.polrelid, 'pg_catalog.pg_policy'::regclass, p.oid, 'policy', 'policy ' 
        format(' AS %s FOR %s TO %s', CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
               CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
               (SELECT string_agg(CASE WHEN r = 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(r)) END, ', ') FROM unnest(p.polroles) AS r))
-         || COALESCE(' USING (' || pg_catalog.pg_get_expr(p.polqual, p.polrelid) || ')', '')
-         || COALESCE(' WITH CHECK (' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) || ')', ''),
+         || CASE WHEN p.polqual IS NULL THEN '' ELSE ' USING (' || pg_catalog.pg_get_expr(p.polqual, p.polrelid) || ')' END
+         || CASE WHEN p.polwithcheck IS NULL THEN '' ELSE ' WITH CHECK (' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) || ')' END,
        NULL, NULL, NULL, NULL
 FROM pg_catalog.pg_policy p WHERE p.polrelid = ANY ($1::bigint[]::oid[])
 UNION ALL

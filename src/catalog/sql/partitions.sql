@@ -1,6 +1,6 @@
--- The partitions of relations. One that is being detached is none any more.
+-- The partitions of relations. One that is being detached is none any more. A bound names no column: it is printed of one that is gone meanwhile, too.
 SELECT i.inhparent::bigint AS parent, c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS relkind,
-       pg_catalog.pg_get_userbyid(c.relowner)::text AS owner, pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound,
+       pg_catalog.pg_get_userbyid(c.relowner)::text AS owner, pg_catalog.pg_get_expr(c.relpartbound, 0) AS bound,
        COALESCE(c.reloptions, '{}'::text[]) || ARRAY(SELECT 'toast.' || o FROM pg_catalog.pg_class x, unnest(x.reloptions) AS o WHERE x.oid = c.reltoastrelid) AS options,
        CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END AS rows, a.roles, a.privileges, a.grantable
 FROM pg_catalog.pg_inherits i

@@ -14,6 +14,7 @@ mod kept_rows;
 mod input;
 mod looking;
 mod plan;
+mod planned_again;
 mod migration;
 mod migration_stop;
 mod operations;
