@@ -63,13 +63,16 @@ pub(super) fn values(row: &PgRow, at: usize, columns: usize) -> Result<Vec<Opaqu
     values.filter(|value| !value.as_ref().is_ok_and(Opaque::is_null)).collect()
 }
 
-/// How many changes of each source are looked at, and how large it is, by its place.
+/// How many changes of each source are looked at, and how large it is, by its place. One by one: joined, all relations of the database would
+/// be read for a few.
 pub(super) fn limits() -> String {
     format!(
         "m AS MATERIALIZED (\n  SELECT m.nth, CASE WHEN pg_catalog.min(c.reltuples) >= 0 \
          THEN least({MOST}, greatest({FEW}, pg_catalog.sum(c.reltuples) * {PART}))::bigint END AS most,\n         \
          CASE WHEN pg_catalog.min(c.reltuples) >= 0 THEN pg_catalog.sum(c.relpages)::bigint END AS pages\n  \
-         FROM member AS m JOIN pg_catalog.pg_class AS c ON c.oid = m.relation AND c.relkind <> 'p' GROUP BY m.nth),\n"
+         FROM member AS m CROSS JOIN LATERAL (\n    \
+         SELECT c.reltuples, c.relpages FROM pg_catalog.pg_class AS c WHERE c.oid = m.relation AND c.relkind <> 'p' OFFSET 0) AS c\n  \
+         GROUP BY m.nth),\n"
     )
 }
 
