@@ -198,7 +198,7 @@ pub async fn look(conn: &mut PgConnection, watched: &Watched<'_>, pending: bool)
         };
     }
     for (at, source) in sources.iter().enumerate().filter(|_| pending) {
-        look.pending.push(Pending::of(&row, at, source.columns.len())?);
+        look.pending.push(Pending::of(&row, at, source)?);
     }
     if pending && look.pending.iter().all(|pending| pending.rows == 0) {
         look.figures = Some(Figures::told(&row)?);
@@ -237,9 +237,10 @@ fn statement(watched: &Watched<'_>, logs: &[QName], pending: bool) -> String {
     for (at, (source, log)) in watched.changes.sources.iter().zip(logs).enumerate().filter(|_| pending) {
         let _ = write!(ctes, "{}", pending::ctes(at, source, log));
         let _ = write!(columns, "{}", pending::columns(at, source));
-        let _ = write!(joins, " CROSS JOIN d{at}");
+        joins.push_str(&pending::joins(at, source));
     }
     if pending {
+        ctes.insert_str(0, &pending::limits());
         columns.push_str(&figures::columns(watched, logs.len()));
     }
     in_schema(include_str!("sql/stand.sql"), watched.registry)

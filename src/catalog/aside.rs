@@ -25,6 +25,9 @@ pub(super) async fn taken(
     conn: &mut PgConnection,
     names: &BTreeSet<QName>,
 ) -> Result<HashMap<QName, Taken>, CatalogError> {
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
     let schemas: Vec<&str> = names.iter().map(|n| n.schema.as_str()).collect();
     let names: Vec<&str> = names.iter().map(|n| n.name.as_str()).collect();
     let rows = sqlx::query(include_str!("sql/taken.sql")).bind(&schemas).bind(&names).fetch_all(conn).await?;

@@ -15,7 +15,7 @@ use super::measured::Measures;
 use super::options::options;
 use super::renamed::renamed;
 use super::version::next_version;
-use super::{CatalogError, divided, extras, followers, marts, partitions};
+use super::{CatalogError, Recorded, divided, extras, followers, marts, partitions};
 use crate::manifest::version_mart;
 use crate::state::{GrantDecl, Mart, QName, next_name, version_name};
 
@@ -45,6 +45,8 @@ pub struct Scope {
     /// Without the definitions of views and materialized views, and without a look whether a relation is empty: those wait for
     /// whoever computes its rows.
     pub brief: bool,
+    /// To refresh: what hangs on marts that follow changes is looked at by whoever exchanges one for another after all.
+    pub refreshing: bool,
 }
 
 /// Reads everything in `scope`, and whatever the registry records, in the caller's transaction.
@@ -89,7 +91,8 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
             names.extend(version.mart.names_beside().into_iter().chain(wanted.names_beside()));
         }
     }
-    let mut found = described(conn, &managed, &sources, !scope.brief).await?;
+    let bare = |name: &_| scope.refreshing && recorded.get(name).is_some_and(Recorded::is_written_in_place);
+    let mut found = described(conn, &managed, &sources, (!scope.brief, bare)).await?;
     let left = left(conn, &scope.project).await?;
     // What applies left is nobody's.
     let versions: BTreeSet<&QName> =
@@ -102,7 +105,8 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         if let Some(schema) = &scope.registry {
             followers::declared(conn, schema, &scope.project, &mut followers).await?;
         }
-        let whole = described(conn, &followers.keys().cloned().collect(), &BTreeSet::new(), !scope.brief).await?;
+        let whole = followers.keys().cloned().collect();
+        let whole = described(conn, &whole, &BTreeSet::new(), (!scope.brief, |_: &_| false)).await?;
         names.extend(whole.values().flat_map(names_aside));
         found.extend(whole);
     }
@@ -165,17 +169,19 @@ pub async fn relations(
     managed: &BTreeSet<QName>,
     sources: &BTreeSet<QName>,
 ) -> Result<HashMap<QName, Relation>, CatalogError> {
-    described(conn, managed, sources, true).await
+    described(conn, managed, sources, (true, |_: &_| false)).await
 }
 
 async fn described(
     conn: &mut PgConnection,
     managed: &BTreeSet<QName>,
     sources: &BTreeSet<QName>,
-    definitions: bool,
+    (definitions, bare): (bool, impl Fn(&QName) -> bool),
 ) -> Result<HashMap<QName, Relation>, CatalogError> {
-    // Compiling the queries would cost many times what they do.
-    sqlx::query("SELECT pg_catalog.set_config('jit', 'off', true)").execute(&mut *conn).await?;
+    // Compiling would cost many times what they do. Plans for a few names are kept: who goes on to refresh looks again.
+    let sql = "SELECT pg_catalog.set_config('jit', 'off', true), \
+               CASE WHEN $1 THEN pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true) END";
+    sqlx::query(sql).bind(managed.len() + sources.len() <= 100).execute(&mut *conn).await?;
     let wanted = || managed.iter().map(|n| (n, true)).chain(sources.difference(managed).map(|n| (n, false)));
     let schemas: Vec<&str> = wanted().map(|(n, _)| n.schema.as_str()).collect();
     let names: Vec<&str> = wanted().map(|(n, _)| n.name.as_str()).collect();
@@ -189,7 +195,7 @@ async fn described(
         .await?;
     let mut found: HashMap<i64, Relation> = HashMap::with_capacity(rows.len());
     let mut oids = Vec::with_capacity(rows.len());
-    let mut whole = Vec::new();
+    let (mut whole, mut hung) = (Vec::new(), Vec::new());
     for row in rows {
         let relation = relation(&row)?;
         let printed = matches!(relation.kind, RelationKind::View | RelationKind::MaterializedView);
@@ -199,14 +205,17 @@ async fn described(
         oids.push(relation.oid);
         if managed.contains(&relation.name) {
             whole.push(relation.oid);
+            hung.extend((!bare(&relation.name)).then_some(relation.oid));
         }
         found.insert(relation.oid, relation);
     }
     let numbers = columns(conn, &oids, &mut found).await?;
     indexes(conn, (&whole, definitions), &numbers, &mut found).await?;
     grants(conn, &whole, &mut found).await?;
-    dependents(conn, &whole, &mut found).await?;
-    extras::extras(conn, &whole, &mut found).await?;
+    if !hung.is_empty() {
+        dependents(conn, &hung, &mut found).await?;
+        extras::extras(conn, &hung, &mut found).await?;
+    }
     partitions::partitions(conn, &mut found).await?;
     Ok(found.into_values().map(|r| (r.name.clone(), r)).collect())
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{Column, Index};
 use super::extent::Divided;
-use crate::state::{Changes, Fingerprint, GrantDecl, Mart, Part, QName};
+use crate::state::{Changes, Fingerprint, GrantDecl, Kind, Mart, Part, QName};
 
 /// A mart as the registry has it.
 #[derive(Debug, Clone)]
@@ -36,6 +36,13 @@ pub struct Recorded {
     pub held: Option<Held>,
     /// Where this is not a whole row but the view or a version of a versioned mart; see `plan::parts`.
     pub part: Option<Part>,
+}
+
+impl Recorded {
+    /// Whether a refresh writes into its table, and exchanges nothing, as long as nothing stands against that.
+    pub fn is_written_in_place(&self) -> bool {
+        self.versions.is_empty() && self.mart.kind == Kind::Table && self.applied.changes.is_some()
+    }
 }
 
 /// A version of a mart.

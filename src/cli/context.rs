@@ -136,7 +136,8 @@ impl Context {
         purpose: &str,
     ) -> Result<Self> {
         let reach = reach(globals, style, &desired).await?;
-        let conn = reach.endpoint.session(purpose).await?;
+        // A look alone has more statements than other sessions keep, and who refreshes looks again.
+        let conn = reach.endpoint.worker(purpose).await?;
         Ok(Self { style, desired, whole, reach, conn })
     }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use datamart::database::registry::{self, Owner};
 use datamart::database::{LockError, SqlError};
 use datamart::observe::Summary;
-use datamart::refresh::{self, Asked, Event, How, Item, Options, RefreshError, Run, RunStatus};
+use datamart::reconcile;
+use datamart::refresh::{self, Asked, Event, How, Item, Options, RefreshError, Run, RunStatus, Workers};
 use datamart::state::{Kind, QName, thousands};
+use futures_util::future::join;
 use serde_json::json;
 
 use super::Exit;
@@ -30,11 +32,9 @@ const QUEUE: Duration = Duration::from_secs(24 * 3_600);
 pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<Exit> {
     let mut context = Context::open(globals, style, "refresh").await?;
     super::superuser::warn(&mut context).await?;
-    let seen = match context.actual().await {
-        // Whoever locks one relation keeps its mart from being refreshed, which its run says, and no other.
-        Err(error) if error.kind == "lock" => context.glance().await?,
-        seen => seen?,
-    };
+    let endpoint = context.reach.endpoint.clone();
+    let (seen, second) = join(Box::pin(seen(&mut context)), Box::pin(endpoint.second())).await;
+    let seen = seen?;
     if seen.actual.server.in_recovery {
         let label = context.reach.endpoint.label();
         return Err(CommandError::new(
@@ -51,10 +51,9 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
     items.iter_mut().for_each(|item| item.asked = asked.clone());
     let options = options(args, &context, &seen);
     audited(&mut context, &items).await?;
-    let endpoint = context.reach.endpoint.clone();
     let interrupt = Interrupt::new(&endpoint, style);
     let progress = Progress::new(style, items.len());
-    let mut tell = |event: Event| match event {
+    let tell = |event: Event| match event {
         Event::Session { pid } => interrupt.watch(pid),
         Event::Started { mart, method, reason } => progress.say(format!("{mart}: {} ({reason})", method.as_str())),
         Event::Ended { run } => {
@@ -70,15 +69,31 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
         Event::Closing { .. } => {}
     };
     let stopped = || interrupt.stopped();
-    let work = refresh::refresh(&endpoint, &items, &options, &stopped, &mut tell);
+    let Context { conn, reach, .. } = context;
+    let work = async {
+        let workers = Workers::new(&endpoint, &options.registry, &options.project);
+        // This session has looked at most of what a refresh looks at.
+        workers.employ(conn, second?, &tell).await?;
+        refresh::refresh_by(&workers, &items, &options, &stopped, &mut |event| tell(event)).await
+    };
     let outcome = interrupt.during(work).await?;
     progress.end();
     let mut found = outcome?;
     found.iter_mut().for_each(|run| advise(run, &seen));
-    context.close().await?;
+    reach.close().await?;
     report(&found, style);
     let bad = |run: &Run| matches!(run.status, RunStatus::Failed | RunStatus::Cancelled);
     Ok(if found.iter().any(bad) { Exit::Failed } else { Exit::Done })
+}
+
+/// What is there.
+async fn seen(context: &mut Context) -> Result<Seen> {
+    let seen = reconcile::look_to_refresh(&mut context.conn, &context.desired).await;
+    match seen.map_err(CommandError::from) {
+        // Whoever locks one relation keeps its mart from being refreshed, which its run says, and no other.
+        Err(error) if error.kind == "lock" => context.glance().await,
+        seen => seen,
+    }
 }
 
 /// Who asks for what, before it is done.

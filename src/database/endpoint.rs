@@ -173,17 +173,33 @@ impl Endpoint {
         &self,
         open: impl Future<Output = Result<PgConnection, DatabaseError>>,
     ) -> Result<PgConnection, DatabaseError> {
+        let (mut conn, other) = try_join(Box::pin(open), Box::pin(self.second())).await?;
+        self.confirm_unshared(&mut conn, other).await?;
+        Ok(conn)
+    }
+
+    /// The second session that shows whether a pooler stands before the server, for [`Endpoint::confirm_unshared`].
+    ///
+    /// # Errors
+    /// What the way to the server says.
+    pub async fn second(&self) -> Result<Option<PgConnection>, DatabaseError> {
         let target = self.direct();
-        if target.ours {
-            return open.await;
-        }
-        let (mut conn, mut other) = try_join(Box::pin(open), Box::pin(target.session("pooler look"))).await?;
-        let shared = session::is_shared(&mut conn, &mut other).await?;
+        if target.ours { Ok(None) } else { target.session("pooler look").await.map(Some) }
+    }
+
+    /// Makes sure that no pooler gives the backend of a session, which is in no transaction, to other sessions.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Pooler`] where one hands out backends per transaction; what the server says.
+    pub async fn confirm_unshared(
+        &self,
+        conn: &mut PgConnection,
+        other: Option<PgConnection>,
+    ) -> Result<(), DatabaseError> {
+        let Some(mut other) = other else { return Ok(()) };
+        let shared = session::is_shared(conn, &mut other).await?;
         other.close().await?;
-        match shared {
-            true => Err(DatabaseError::Pooler { target: target.label.clone() }),
-            false => Ok(conn),
-        }
+        if shared { Err(DatabaseError::Pooler { target: self.direct().label.clone() }) } else { Ok(()) }
     }
 
     async fn opened(&self, options: PgConnectOptions) -> Result<PgConnection, DatabaseError> {
@@ -221,7 +237,7 @@ fn config(message: &str) -> DatabaseError {
 }
 
 /// `datamart: <purpose>`, within what PostgreSQL keeps.
-pub(super) fn application_name(purpose: &str) -> String {
+pub fn application_name(purpose: &str) -> String {
     let mut name = format!("datamart: {purpose}");
     while name.len() > NAME_BYTES {
         name.pop();

@@ -12,7 +12,7 @@ mod session;
 mod sql_error;
 
 pub use cancel::{cancel, helps};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, application_name};
 pub use error::DatabaseError;
 pub use lock::{LockError, LockSession, Locks};
 pub use reach::{Origin, Reach, resolve};

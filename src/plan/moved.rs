@@ -75,6 +75,7 @@ pub fn read_scope(plan: &Plan, registry: Option<String>) -> Scope {
     };
     Scope {
         brief: false,
+        refreshing: false,
         project: plan.project.clone(),
         registry,
         names: names(true),

@@ -48,7 +48,7 @@ pub use error::ReconcileError;
 pub use git::GitError;
 pub use outcome::{Drifted, Outcome, Reconciled};
 pub use overrides::{Among, Changed, overrides, policies, reschedule, resume, suspend};
-pub use planning::{Seen, glance, look, plan};
+pub use planning::{Seen, glance, look, look_to_refresh, plan};
 pub use revision::{Explain, RevisionOptions, Revisions};
 pub use run::run;
 pub use setup::{Command, GRACE, Setup, Verdict};

@@ -28,7 +28,15 @@ pub struct Seen {
 /// # Errors
 /// A registry that cannot be used; what the server says.
 pub async fn look(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, ReconcileError> {
-    look_at(conn, desired, false).await
+    look_at(conn, desired, Depth::default()).await
+}
+
+/// As [`look`], for refreshes: nothing is planned from it.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_to_refresh(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, ReconcileError> {
+    look_at(conn, desired, Depth { refreshing: true, ..Depth::default() }).await
 }
 
 /// As [`look`], without the definitions of views and materialized views: it waits for nobody's refresh, and nothing is planned
@@ -37,36 +45,47 @@ pub async fn look(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, Re
 /// # Errors
 /// As [`look`].
 pub async fn glance(conn: &mut PgConnection, desired: &Desired) -> Result<Seen, ReconcileError> {
-    look_at(conn, desired, true).await
+    look_at(conn, desired, Depth { brief: true, ..Depth::default() }).await
 }
 
-async fn look_at(conn: &mut PgConnection, desired: &Desired, brief: bool) -> Result<Seen, ReconcileError> {
+/// What is left out; see [`catalog::Scope`].
+#[derive(Clone, Copy, Default)]
+struct Depth {
+    brief: bool,
+    refreshing: bool,
+}
+
+async fn look_at(conn: &mut PgConnection, desired: &Desired, depth: Depth) -> Result<Seen, ReconcileError> {
     let mut rereads = Rereads::default();
     loop {
-        match look_once(conn, desired, brief).await {
+        match look_once(conn, desired, depth).await {
             Err(ReconcileError::Catalog(error)) if error.is_outdated() && rereads.another() => {}
             done => return done,
         }
     }
 }
 
-async fn look_once(conn: &mut PgConnection, desired: &Desired, brief: bool) -> Result<Seen, ReconcileError> {
+async fn look_once(conn: &mut PgConnection, desired: &Desired, depth: Depth) -> Result<Seen, ReconcileError> {
     observe::begin(conn).await?;
-    let found = seen(conn, desired, brief).await;
+    let found = seen(conn, desired, depth).await;
     let ended = observe::end(conn).await;
     let found = found?;
     ended?;
     Ok(found)
 }
 
-async fn seen(conn: &mut PgConnection, desired: &Desired, brief: bool) -> Result<Seen, ReconcileError> {
+async fn seen(conn: &mut PgConnection, desired: &Desired, depth: Depth) -> Result<Seen, ReconcileError> {
     // Sizes and definitions need a lock that somebody's ALTER TABLE keeps from us.
     let wait = format!("SET LOCAL lock_timeout = {}", desired.project.database.lock_timeout_ms);
     sqlx::raw_sql(AssertSqlSafe(wait)).execute(&mut *conn).await?;
     let schema = &desired.project.registry_schema;
     let registry = registry::state(conn, schema).await?.usable(schema)?;
     let scope = plan::scope(desired, registry.as_ref().map(|_| schema.clone()));
-    let scope = catalog::Scope { brief, ..scope };
+    let mut scope = catalog::Scope { brief: depth.brief, refreshing: depth.refreshing, ..scope };
+    if depth.refreshing {
+        // It makes no names.
+        scope.taken.clear();
+    }
     let mut actual = catalog::introspect(conn, &scope).await?;
     if registry.as_ref().is_some_and(|meta| meta.format >= registry::DAEMONS) {
         actual.overrides = catalog::overrides(conn, schema, &desired.project.name).await?;

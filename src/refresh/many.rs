@@ -22,9 +22,23 @@ pub async fn refresh(
     stopped: &dyn Fn() -> bool,
     events: &mut dyn FnMut(Event),
 ) -> Result<Vec<Run>, RefreshError> {
+    let workers = Workers::new(endpoint, &options.registry, &options.project);
+    refresh_by(&workers, items, options, stopped, events).await
+}
+
+/// As [`refresh`], by workers that are there; they are gone afterwards.
+///
+/// # Errors
+/// As there.
+pub async fn refresh_by(
+    workers: &Workers,
+    items: &[Item],
+    options: &Options,
+    stopped: &dyn Fn() -> bool,
+    events: &mut dyn FnMut(Event),
+) -> Result<Vec<Run>, RefreshError> {
     let events = RefCell::new(events);
     let tell = |event: Event| (events.borrow_mut())(event);
-    let workers = Workers::new(endpoint, &options.registry, &options.project);
     let mut waiting: Vec<usize> = (0..items.len()).collect();
     // Larger priority first; items come upstream first, and that order stays among equals.
     waiting.sort_by_key(|i| std::cmp::Reverse(items[*i].recorded.mart.refresh.priority));
@@ -52,7 +66,7 @@ pub async fn refresh(
                 });
                 waiting.retain(|i| !together.contains(i));
             }
-            let (tell, workers) = (&tell, &workers);
+            let tell = &tell;
             running.push(async move {
                 if together.len() > 1 {
                     let of: Vec<&Item> = together.iter().map(|i| &items[*i]).collect();

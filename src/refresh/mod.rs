@@ -51,7 +51,7 @@ pub use event::Event;
 pub use facts::{facts, paused};
 pub use history::DURATION_BOUNDS;
 pub use items::items;
-pub use many::refresh;
+pub use many::{refresh, refresh_by};
 pub use method::Method;
 pub use noticed::{Noticed, marts_behind, noticed, renew_logs};
 pub use part::Part;

@@ -58,7 +58,7 @@ pub async fn tidy_logs(
         let beyond = max_log.is_some_and(|most| u64::try_from(total).unwrap_or_default() > most);
         let mut free = !left((current + 1) % LOG_SEGMENTS);
         for at in (0..LOG_SEGMENTS).filter(|at| left(*at)) {
-            let behind = unseen(conn, &size.log, at).await?;
+            let behind = unseen(conn, &size.log, at, beyond).await?;
             if !beyond && behind.iter().any(|mart| mart.counts) {
                 continue;
             }
@@ -109,8 +109,8 @@ struct Behind {
     counts: bool,
 }
 
-/// Who follows the table and has not seen all of a segment.
-async fn unseen(conn: &mut PgConnection, log: &ChangeLog, segment: usize) -> Result<Vec<Behind>, SqlError> {
+/// Who follows the table and has not seen all of a segment; unless `all` are asked for, none behind the first one that it is kept for.
+async fn unseen(conn: &mut PgConnection, log: &ChangeLog, segment: usize, all: bool) -> Result<Vec<Behind>, SqlError> {
     let sql = in_schema(include_str!("sql/log_seen.sql"), &log.registry);
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(&log.project)
@@ -135,6 +135,9 @@ async fn unseen(conn: &mut PgConnection, log: &ChangeLog, segment: usize) -> Res
                 counts: row.try_get("counts")?,
             });
         }
+        if !all && unseen.last().is_some_and(|mart: &Behind| mart.counts) {
+            break;
+        }
     }
     Ok(unseen)
 }
@@ -158,7 +161,7 @@ async fn empty(
             return if error.kind == ErrorKind::Lock { Ok(None) } else { Err(error) };
         }
         // Between the two somebody may have noted a first position.
-        let behind = unseen(&mut transaction, log, at).await?;
+        let behind = unseen(&mut transaction, log, at, whatever).await?;
         if !whatever && behind.iter().any(|mart| mart.counts) {
             transaction.rollback().await?;
             return Ok(None);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection, Row};
 
 use super::{RefreshError, Run, RunStatus};
-use crate::database::{Endpoint, ErrorKind, LockError, Locks};
+use crate::database::{Endpoint, ErrorKind, LockError, Locks, application_name};
 
 /// A server that is gone says nothing.
 const GOOD_BYE: Duration = Duration::from_secs(2);
@@ -50,8 +50,9 @@ impl Worker {
     /// # Errors
     /// What the way to the server says.
     pub async fn reconnect(&mut self, endpoint: &Endpoint) -> Result<(), RefreshError> {
-        let mut conn = endpoint.direct().worker(&purpose(self.lease.number)).await?;
-        let (pid, user) = who(&mut conn).await?;
+        let purpose = purpose(self.lease.number);
+        let mut conn = endpoint.direct().worker(&purpose).await?;
+        let (pid, user) = who(&mut conn, &purpose).await?;
         // The locks of the session before went with it.
         let locks = self.locks.of_another(pid);
         (self.conn, self.locks, self.user, self.kept) = (conn, locks, user, false);
@@ -111,12 +112,15 @@ pub(super) fn purpose(number: usize) -> String {
     format!("refresh {number}")
 }
 
-/// The server process of a session, and its role.
+/// The server process of a session, and its role; from now on it says that it works for `purpose`.
 ///
 /// # Errors
 /// What the server says.
-pub(super) async fn who(conn: &mut PgConnection) -> Result<(i32, String), RefreshError> {
-    let row = sqlx::query("SELECT pg_catalog.pg_backend_pid(), current_user::text")
+pub(super) async fn who(conn: &mut PgConnection, purpose: &str) -> Result<(i32, String), RefreshError> {
+    let sql =
+        "SELECT pg_catalog.pg_backend_pid(), current_user::text, pg_catalog.set_config('application_name', $1, false)";
+    let row = sqlx::query(sql)
+        .bind(application_name(purpose))
         .fetch_one(conn)
         .await
         .map_err(|error| RefreshError::History(error.into()))?;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use sqlx::PgConnection;
 use tokio::sync::Notify;
 
 use super::together::together;
@@ -24,6 +25,8 @@ pub struct Workers {
     registry: String,
     project: String,
     idle: RefCell<Vec<(Worker, Instant)>>,
+    /// One that was taken over, and has not worked yet.
+    employed: RefCell<Option<Worker>>,
     numbers: Numbers,
     /// So many are being opened before they are needed.
     warming: Cell<usize>,
@@ -49,6 +52,7 @@ impl Workers {
             registry: registry.to_owned(),
             project: project.to_owned(),
             idle: RefCell::default(),
+            employed: RefCell::default(),
             numbers: Numbers::default(),
             warming: Cell::new(0),
             warmed: Notify::new(),
@@ -153,6 +157,10 @@ impl Workers {
     /// Ends those that rest, and each other one once it has done its work.
     pub async fn close(&self) {
         self.closed.set(true);
+        let employed = self.employed.borrow_mut().take();
+        if let Some(worker) = employed {
+            worker.close().await;
+        }
         self.close_resting(Duration::ZERO).await;
     }
 
@@ -187,7 +195,11 @@ impl Workers {
     }
 
     async fn take(&self, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
+        let employed = self.employed.borrow_mut().take();
         let worker = loop {
+            if let Some(worker) = employed {
+                break worker;
+            }
             let rested = self.idle.borrow_mut().pop();
             match rested {
                 Some((worker, since)) => break Worker { rested: true, fresh: since.elapsed() < MOMENT, ..worker },
@@ -210,19 +222,42 @@ impl Workers {
         }
     }
 
+    /// Takes over a session that has done other work: what it looked at is not looked at again by another one. `other` is a second one, as
+    /// [`Endpoint::second`] gives it.
+    ///
+    /// # Errors
+    /// Where a pooler stands before the server; what the server says.
+    pub async fn employ(
+        &self,
+        mut conn: PgConnection,
+        other: Option<PgConnection>,
+        tell: &dyn Fn(Event),
+    ) -> Result<(), RefreshError> {
+        self.endpoint.confirm_unshared(&mut conn, other).await?;
+        self.looked.set(Some(Instant::now()));
+        let worker = self.worker(conn, self.lease(), tell).await?;
+        *self.employed.borrow_mut() = Some(worker);
+        Ok(())
+    }
+
     async fn open(&self, lease: Lease, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
         let (target, purpose) = (self.endpoint.direct(), purpose(lease.number));
         let open = target.worker(&purpose);
-        let mut conn = if self.looked.get().is_some_and(|looked| looked.elapsed() < LOOKED) {
+        let conn = if self.looked.get().is_some_and(|looked| looked.elapsed() < LOOKED) {
             open.await?
         } else {
             let conn = Box::pin(target.unshared(open)).await?;
             self.looked.set(Some(Instant::now()));
             conn
         };
-        let (pid, user) = who(&mut conn).await?;
+        self.worker(conn, lease, tell).await
+    }
+
+    async fn worker(&self, mut conn: PgConnection, lease: Lease, tell: &dyn Fn(Event)) -> Result<Worker, RefreshError> {
+        let purpose = purpose(lease.number);
+        let (pid, user) = who(&mut conn, &purpose).await?;
         tell(Event::Session { pid });
-        let locks = Locks::new(target, &self.registry, &self.project, &purpose, pid);
+        let locks = Locks::new(self.endpoint.direct(), &self.registry, &self.project, &purpose, pid);
         let stopping = Rc::clone(&self.stopping);
         Ok(Worker { conn, locks, user, rested: false, fresh: true, kept: false, stopping, lease })
     }

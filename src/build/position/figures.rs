@@ -36,7 +36,7 @@ impl Figures {
 
 /// What a look of so many sources gives back of them, where nothing is new.
 pub(super) fn columns(watched: &Watched<'_>, sources: usize) -> String {
-    let new: Vec<String> = (0..sources).map(|at| format!("(SELECT n FROM c{at})")).collect();
+    let new: Vec<String> = (0..sources).map(|at| format!("c{at}.n")).collect();
     let new = if new.is_empty() { "0".to_owned() } else { new.join(" + ") };
     let [newest, bytes] = expressions(watched);
     format!(",\n       CASE WHEN {new} = 0 THEN {newest} END AS newest, CASE WHEN {new} = 0 THEN {bytes} END AS bytes")

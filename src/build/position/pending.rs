@@ -41,7 +41,8 @@ pub struct Pending {
 
 impl Pending {
     /// Of the source at a place.
-    pub(super) fn of(row: &PgRow, at: usize, columns: usize) -> Result<Self, SqlError> {
+    pub(super) fn of(row: &PgRow, at: usize, source: &ChangeSource) -> Result<Self, SqlError> {
+        let columns = if source.affected.is_none() { 0 } else { source.columns.len() };
         let rows = u64::try_from(row.try_get::<i64, _>(format!("n{at}").as_str())?).unwrap_or_default();
         let most = u64::try_from(row.try_get::<i64, _>(format!("m{at}").as_str())?).unwrap_or_default();
         Ok(Self {
@@ -50,7 +51,7 @@ impl Pending {
             emptied: row.try_get(format!("t{at}").as_str())?,
             poisoned: row.try_get(format!("p{at}").as_str())?,
             values: values(row, at, columns)?,
-            in_part: rows > u64::from(LONG),
+            in_part: columns > 0 && rows > u64::from(LONG),
             pages: row.try_get(format!("g{at}").as_str())?,
         })
     }
@@ -62,31 +63,53 @@ pub(super) fn values(row: &PgRow, at: usize, columns: usize) -> Result<Vec<Opaqu
     values.filter(|value| !value.as_ref().is_ok_and(Opaque::is_null)).collect()
 }
 
-/// What reads a source's log: its new rows, how many they are and what marks there are among them, and the distinct values in them,
-/// or in some where they are many.
-pub(super) fn ctes(at: usize, source: &ChangeSource, log: &QName) -> String {
+/// How many changes of each source are looked at, and how large it is, by its place. One by one: joined, all relations of the database would
+/// be read for a few.
+pub(super) fn limits() -> String {
     format!(
-        "m{at} AS MATERIALIZED (\n  SELECT CASE WHEN pg_catalog.min(c.reltuples) >= 0 \
-         THEN least({MOST}, greatest({FEW}, pg_catalog.sum(c.reltuples) * {PART}))::bigint ELSE {MOST}::bigint END AS most,\n         \
+        "m AS MATERIALIZED (\n  SELECT m.nth, CASE WHEN pg_catalog.min(c.reltuples) >= 0 \
+         THEN least({MOST}, greatest({FEW}, pg_catalog.sum(c.reltuples) * {PART}))::bigint END AS most,\n         \
          CASE WHEN pg_catalog.min(c.reltuples) >= 0 THEN pg_catalog.sum(c.relpages)::bigint END AS pages\n  \
-         FROM member AS m JOIN pg_catalog.pg_class AS c ON c.oid = m.relation AND c.relkind <> 'p' WHERE m.nth = {nth}),\n\
-         r{at} AS MATERIALIZED (\n  {new}\n  LIMIT (SELECT m.most + 1 FROM m{at} AS m)),\n\
+         FROM member AS m CROSS JOIN LATERAL (\n    \
+         SELECT c.reltuples, c.relpages FROM pg_catalog.pg_class AS c WHERE c.oid = m.relation AND c.relkind <> 'p' OFFSET 0) AS c\n  \
+         GROUP BY m.nth),\n"
+    )
+}
+
+/// What reads a source's log: its new rows, how many they are and what marks there are among them, and the distinct values in them,
+/// or in some where they are many. Of a source whose changes may mean any row nobody asks for the values.
+pub(super) fn ctes(at: usize, source: &ChangeSource, log: &QName) -> String {
+    let nth = at + 1;
+    let new = format!(
+        "r{at} AS MATERIALIZED (\n  {new}\n  LIMIT {most} + 1),\n\
          c{at} AS MATERIALIZED (\n  SELECT pg_catalog.count(*) AS n, coalesce(pg_catalog.bool_or(r.mark = 'T'), false) AS emptied, \
-         coalesce(pg_catalog.bool_or(r.mark = 'P'), false) AS poisoned FROM r{at} AS r),\n\
-         d{at} AS (\n  {distinct}\n    AND pg_catalog.random() < (SELECT CASE WHEN c.n > m.most THEN 0 \
-         WHEN c.n > {LONG} THEN {SOME}::float8 / c.n ELSE 1 END FROM c{at} AS c, m{at} AS m)) AS d),\n",
-        nth = at + 1,
+         coalesce(pg_catalog.bool_or(r.mark = 'P'), false) AS poisoned,\n         \
+         {most} AS most, (SELECT m.pages FROM m WHERE m.nth = {nth}) AS pages FROM r{at} AS r),\n",
         new = new_rows(source, log),
+        // It may have no table yet.
+        most = format_args!("coalesce((SELECT m.most FROM m WHERE m.nth = {nth}), {MOST}::bigint)"),
+    );
+    if source.affected.is_none() {
+        return new;
+    }
+    format!(
+        "{new}d{at} AS (\n  {distinct}\n    AND pg_catalog.random() < (SELECT CASE WHEN c.n > c.most THEN 0 \
+         WHEN c.n > {LONG} THEN {SOME}::float8 / c.n ELSE 1 END FROM c{at} AS c)) AS d),\n",
         distinct = distinct(at, source),
     )
 }
 
+/// Where what is given back of it stands.
+pub(super) fn joins(at: usize, source: &ChangeSource) -> String {
+    let values = if source.affected.is_none() { String::new() } else { format!(" CROSS JOIN d{at}") };
+    format!(" CROSS JOIN c{at}{values}")
+}
+
 /// What of it is given back.
 pub(super) fn columns(at: usize, source: &ChangeSource) -> String {
+    let values = if source.affected.is_none() { String::new() } else { values_of(at, source) };
     format!(
-        ",\n       (SELECT n FROM c{at}) AS n{at}, (SELECT most FROM m{at}) AS m{at}, (SELECT pages FROM m{at}) AS g{at}, (SELECT emptied FROM c{at}) AS t{at}, \
-         (SELECT poisoned FROM c{at}) AS p{at}{}",
-        values_of(at, source)
+        ",\n       c{at}.n AS n{at}, c{at}.most AS m{at}, c{at}.pages AS g{at}, c{at}.emptied AS t{at}, c{at}.poisoned AS p{at}{values}"
     )
 }
 
@@ -110,18 +133,15 @@ pub(super) fn statement<'a>(sources: impl Iterator<Item = (usize, &'a ChangeSour
 fn new_rows(source: &ChangeSource, log: &QName) -> String {
     let columns: Vec<String> = source.columns.iter().map(|column| format!(", {}", quote_ident(&column.name))).collect();
     let columns = columns.concat();
+    let segments =
+        log_segments(log).map(|segment| format!("SELECT datamart_xid, datamart_mark{columns} FROM {segment}"));
     // What is older than all that was open then has been seen: that is told while the log is read, and costs little for a row.
-    let segments = log_segments(log).map(|segment| {
-        format!(
-            "SELECT datamart_xid, datamart_mark{columns} FROM {segment} \
-             WHERE datamart_xid >= (SELECT pg_catalog.pg_snapshot_xmin(p.snapshot) FROM p)"
-        )
-    });
     let named = source.columns.iter().enumerate();
     let named: Vec<String> = named.map(|(v, column)| format!(", l.{} AS v{v}", quote_ident(&column.name))).collect();
     format!(
         "SELECT l.datamart_mark AS mark{} FROM p JOIN (\n    {}) AS l\n  \
-         ON NOT pg_catalog.pg_visible_in_snapshot(l.datamart_xid, p.snapshot) AND l.datamart_xid IS DISTINCT FROM p.xid",
+         ON l.datamart_xid >= (SELECT pg_catalog.pg_snapshot_xmin(p.snapshot) FROM p)\n  \
+         AND NOT pg_catalog.pg_visible_in_snapshot(l.datamart_xid, p.snapshot) AND l.datamart_xid IS DISTINCT FROM p.xid",
         named.concat(),
         segments.join("\n    UNION ALL "),
     )

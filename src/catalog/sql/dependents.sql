@@ -26,13 +26,17 @@ SELECT DISTINCT r.oid::bigint AS oid,
 FROM refs r
 LEFT JOIN pg_catalog.pg_rewrite w ON r.classid = 'pg_catalog.pg_rewrite'::regclass AND w.oid = r.objid
 LEFT JOIN pg_catalog.pg_constraint k ON r.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = r.objid
-LEFT JOIN pg_catalog.pg_policy p ON r.classid = 'pg_catalog.pg_policy'::regclass AND p.oid = r.objid
-LEFT JOIN pg_catalog.pg_trigger t ON r.classid = 'pg_catalog.pg_trigger'::regclass AND t.oid = r.objid
-LEFT JOIN pg_catalog.pg_statistic_ext s ON r.classid = 'pg_catalog.pg_statistic_ext'::regclass AND s.oid = r.objid
-LEFT JOIN pg_catalog.pg_publication_rel u ON r.classid = 'pg_catalog.pg_publication_rel'::regclass AND u.oid = r.objid
 LEFT JOIN pg_catalog.pg_class c
        ON c.oid = COALESCE(w.ev_class, CASE WHEN r.classid = 'pg_catalog.pg_class'::regclass THEN r.objid END)
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE COALESCE(w.ev_class, k.conrelid, p.polrelid, t.tgrelid, s.stxrelid, u.prrelid, CASE WHEN r.classid = 'pg_catalog.pg_class'::regclass THEN r.objid END, 0) <> r.oid
+-- What is looked up one by one is planned one by one: of so many joins planning would cost more than looking.
+WHERE COALESCE(w.ev_class, k.conrelid,
+               CASE r.classid
+               WHEN 'pg_catalog.pg_class'::regclass THEN r.objid
+               WHEN 'pg_catalog.pg_policy'::regclass THEN (SELECT p.polrelid FROM pg_catalog.pg_policy p WHERE p.oid = r.objid)
+               WHEN 'pg_catalog.pg_trigger'::regclass THEN (SELECT t.tgrelid FROM pg_catalog.pg_trigger t WHERE t.oid = r.objid)
+               WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN (SELECT s.stxrelid FROM pg_catalog.pg_statistic_ext s WHERE s.oid = r.objid)
+               WHEN 'pg_catalog.pg_publication_rel'::regclass THEN (SELECT u.prrelid FROM pg_catalog.pg_publication_rel u WHERE u.oid = r.objid)
+               END, 0) <> r.oid
   AND (k.confrelid IS NULL OR k.confrelid <> r.oid)
 ORDER BY 1, 2, 3, 4

@@ -31,6 +31,9 @@ impl<'a> Task<'a> {
         since: &str,
         decision: &Decision,
     ) -> Result<Result<Found, (String, Decision)>, SqlError> {
+        if let Some(reason) = keys::any_row(self.changes(), look) {
+            return Ok(Err((reason, decision.clone())));
+        }
         // Since all rows were computed some were: the last time they were not cheaper.
         let by_keys = look.standing.refreshes > 0;
         if !by_keys && let Some(refused) = self.refused(decision.pending.unwrap_or_default(), decision).await? {

@@ -11,7 +11,7 @@ use crate::build::Opaque;
 use crate::build::position::{Look, Pending};
 use crate::database::SqlError;
 use crate::sql::changes::{self, Shape};
-use crate::state::{Changes, LoggedColumn, quote_ident, quote_literal};
+use crate::state::{ChangeSource, Changes, LoggedColumn, quote_ident, quote_literal};
 
 /// More keys are not looked at.
 pub(super) const MOST: u64 = 100_000;
@@ -68,6 +68,16 @@ pub(super) struct Question<'a> {
     pub reads: bool,
 }
 
+/// In words, why any row may be affected by what was logged.
+pub(super) fn any_row(of: &Changes, look: &Look) -> Option<String> {
+    let mut changed = of.sources.iter().zip(&look.pending).filter(|(_, logged)| logged.rows > 0);
+    changed.find(|(source, _)| source.affected.is_none()).map(|(source, _)| may_mean_any_row(source))
+}
+
+fn may_mean_any_row(source: &ChangeSource) -> String {
+    format!("a change of {} may mean any row", source.table)
+}
+
 /// Asks for the keys that what was logged may affect; in words, why any row may be.
 pub(super) fn question<'a>(of: &'a Changes, look: &'a Look, since: &str) -> Result<Question<'a>, String> {
     let mut parameters: Vec<&Opaque> = Vec::new();
@@ -76,8 +86,7 @@ pub(super) fn question<'a>(of: &'a Changes, look: &'a Look, since: &str) -> Resu
     for (at, (source, logged)) in of.sources.iter().zip(&look.pending).enumerate() {
         if logged.rows > 0 {
             let template = source.affected.as_ref();
-            reads |=
-                template.ok_or_else(|| format!("a change of {} may mean any row", source.table))?.contains("{all:");
+            reads |= template.ok_or_else(|| may_mean_any_row(source))?.contains("{all:");
             pending.push(at);
         }
         deltas.push(delta(&source.columns, logged, parameters.len()));
