@@ -7,8 +7,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 
+use super::started::{Started, chosen};
 use super::still::same;
-use super::work::{Started, chosen};
 use super::worker::Worker;
 use super::{Choice, Item, Options, RefreshError, history, one};
 use crate::database::registry::in_schema;

@@ -26,6 +26,7 @@ mod prune;
 mod ready;
 mod request;
 mod space;
+mod started;
 mod still;
 mod together;
 mod unchanged;

@@ -6,12 +6,12 @@ use chrono::Utc;
 use sqlx::PgConnection;
 
 use super::again::again;
+use super::started::{Started, chosen};
 use super::worker::Worker;
 use super::{
-    Asked, Choice, Chosen, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, at_once, cancelled,
-    changes, choose, facts, history, one, outcome, paused,
+    Choice, Chosen, Event, Item, Method, Options, RefreshError, Run, RunError, RunStatus, at_once, cancelled, changes,
+    history, one, outcome,
 };
-use crate::catalog::Relation;
 use crate::database::lock::mart_lock;
 use crate::database::{Endpoint, ErrorKind, LockError, SqlError};
 
@@ -91,24 +91,6 @@ pub(super) async fn work(
     };
     worker.unlock(endpoint, &[&lock]).await?;
     Ok(run)
-}
-
-/// A run that has its row in the history.
-pub(super) struct Started {
-    pub item: Item,
-    pub live: Relation,
-    pub chosen: Chosen,
-    pub run: Run,
-    /// The registry counts it.
-    pub counted: bool,
-}
-
-impl Started {
-    /// What is told of it.
-    pub fn event(&self) -> Event {
-        let (mart, reason) = (self.item.mart.clone(), self.run.reason.clone());
-        Event::Started { mart, method: self.run.method.unwrap_or(Method::Plain), reason }
-    }
 }
 
 /// What came of beginning a run.
@@ -291,27 +273,6 @@ pub(super) fn slow(item: &Item, took: Duration, tell: &dyn Fn(Event)) {
     if let Some(limit) = limit.filter(|limit| took > Duration::from_secs(*limit)) {
         tell(Event::Slow { mart: item.mart.clone(), seconds: took.as_secs_f64(), limit });
     }
-}
-
-/// How the mart is refreshed now. What computes all rows may have to wait for quieter times.
-pub(super) async fn chosen(
-    worker: &mut Worker,
-    item: &Item,
-    live: &Relation,
-    options: &Options,
-) -> Result<Chosen, SqlError> {
-    let asked = Asked { concurrent: item.asked.concurrent.or(options.concurrent), ..item.asked.clone() };
-    let facts = facts(&mut worker.conn, item, live, options, &worker.user, Utc::now()).await?;
-    let mut chosen = match &item.series {
-        Some(series) => Chosen { choice: Choice::Method(Method::Swap, series.reason()), why: None },
-        None => choose(&item.recorded, live, &asked, &facts),
-    };
-    if matches!(chosen.choice, Choice::Method(..) | Choice::ByDifferences)
-        && let Some(reason) = paused(&mut worker.conn, &options.pause_when).await?
-    {
-        chosen.choice = Choice::Later(reason, None);
-    }
-    Ok(chosen)
 }
 
 /// Writes what came of a run into it.
