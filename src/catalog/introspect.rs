@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::actual::{Actual, DefaultAcl, Dependent, Relation, Server};
+use super::actual::{Actual, DefaultAcl, Relation, Server};
 use super::aside::{left, taken};
 use super::captures::{CaptureScope, Captures};
 use super::columns::{Column, Index};
+use super::dependents::dependents;
 use super::keepers::Keepers;
 use super::kind::RelationKind;
 use super::measured::Measures;
@@ -369,28 +370,6 @@ async fn grants(conn: &mut PgConnection, oids: &[i64], found: &mut HashMap<i64, 
                     grant_option,
                 });
             }
-        }
-    }
-    Ok(())
-}
-
-async fn dependents(
-    conn: &mut PgConnection,
-    oids: &[i64],
-    found: &mut HashMap<i64, Relation>,
-) -> Result<(), CatalogError> {
-    let rows = sqlx::query(include_str!("sql/dependents.sql")).bind(oids).fetch_all(conn).await?;
-    for row in rows {
-        let kind: String = row.try_get("kind")?;
-        let schema: Option<String> = row.try_get("schema")?;
-        let name: Option<String> = row.try_get("name")?;
-        let relation = schema.zip(name).map(|(s, n)| QName::new(s, n));
-        let name = match &relation {
-            Some(relation) => relation.to_string(),
-            None => row.try_get("description")?,
-        };
-        if let Some(of) = found.get_mut(&row.try_get::<i64, _>("oid")?) {
-            of.dependents.push(Dependent { kind, name, relation });
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ mod aside;
 mod attached;
 mod behind;
 mod captures;
+mod dependents;
 mod divided;
 mod extent;
 mod existing;

@@ -49,7 +49,7 @@ pub(super) async fn begin(
     if !worker.locks.keeps() {
         return Ok(None);
     }
-    let chosen = match chosen(worker, item, live, options).await {
+    let chosen = match chosen(worker, item, live, options, now).await {
         Ok(chosen) => chosen,
         Err(_) => return Ok(None),
     };

@@ -1,6 +1,6 @@
 //! How a run is begun: what is chosen for it, and what there is once it has its row in the history.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::worker::Worker;
 use super::{Asked, Choice, Chosen, Event, Item, Method, Options, Run, choose, facts, paused};
@@ -31,9 +31,10 @@ pub(super) async fn chosen(
     item: &Item,
     live: &Relation,
     options: &Options,
+    now: DateTime<Utc>,
 ) -> Result<Chosen, SqlError> {
     let asked = Asked { concurrent: item.asked.concurrent.or(options.concurrent), ..item.asked.clone() };
-    let facts = facts(&mut worker.conn, item, live, options, &worker.user, Utc::now()).await?;
+    let facts = facts(&mut worker.conn, item, live, options, &worker.user, now).await?;
     let mut chosen = match &item.series {
         Some(series) => Chosen { choice: Choice::Method(Method::Swap, series.reason()), why: None },
         None => choose(&item.recorded, live, &asked, &facts),

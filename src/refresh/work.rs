@@ -131,7 +131,7 @@ pub(super) async fn begin(
         ));
         return ended(record(&mut worker.conn, &item, options, run).await?);
     };
-    let chosen = match chosen(worker, &item, &live, options).await {
+    let chosen = match chosen(worker, &item, &live, options, Utc::now()).await {
         Ok(chosen) => chosen,
         Err(error) => {
             run.status = if cancelled(&error) { RunStatus::Cancelled } else { RunStatus::Failed };

@@ -277,11 +277,9 @@ fn what_a_killed_apply_built_is_published_and_not_built_again() {
     // What the saved plan was to publish is published.
     insta::assert_snapshot!(rig.run(&["apply", "plan.json", "--auto-approve"]).ended(1).err(), @"
     error: the plan is stale: what it read has changed since
-      caused by: public.a changed
       caused by: public.a was applied by somebody else
       caused by: public.b changed
       caused by: public.c changed
-      caused by: public.d changed
       caused by: public.d was applied by somebody else
       caused by: public.e exists now
       caused by: public.e was applied by somebody else
