@@ -13,7 +13,7 @@ use tracing::Instrument;
 use super::closing::{Closing, Hear, Watched};
 use super::log::{self, told};
 use super::queue::{Cause, Start};
-use crate::database::{Endpoint, cancel};
+use crate::database::{Endpoint, LockError, cancel};
 use crate::refresh::{Along, Event, Item, Options, RefreshError, Run, RunStatus, Workers};
 use crate::state::QName;
 
@@ -255,6 +255,8 @@ fn heard(result: &Result<Run, RefreshError>, hear: &dyn Fn(Event)) {
             log::run(run);
             hear(Event::Ended { run: Box::new(run.clone()) });
         }
+        // It is tried again by itself.
+        Err(RefreshError::Lock(error @ LockError::Held { .. })) => tracing::info!("a run waits: {}", told(error)),
         Err(error) => tracing::warn!(error = %told(error), "the run could not begin or be recorded"),
     }
 }
