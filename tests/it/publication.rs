@@ -110,10 +110,15 @@ fn what_is_published_is_visible_to_all() {
         let (database, _dir) = shop().await;
         // VACUUM takes for visible only what is safely on disk, which the tests' server does not wait for by itself.
         database.script(&format!("ALTER DATABASE {} SET synchronous_commit = on", database.name)).await;
-        let dir = folder(2);
-        project::converge(&database, dir.path(), &Options::default()).await;
         let all = "SELECT bool_and(relpages > 0 AND relallvisible = relpages AND reltuples = 100) FROM pg_class WHERE relname IN ('a', 'b')";
-        assert_eq!(database.value(all).await, "true");
+        // A session that is just connecting, to whatever database, may keep rows from being visible to all: then not every time.
+        for of in 2..8 {
+            project::converge(&database, folder(of).path(), &Options::default()).await;
+            if database.value(all).await == "true" {
+                return;
+            }
+        }
+        panic!("what was published was never visible to all");
     });
 }
 
