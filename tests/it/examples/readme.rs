@@ -26,7 +26,7 @@ fn readmes() -> Vec<PathBuf> {
 
 /// Our commands in a text, as the arguments behind the program's name.
 fn commands(text: &str) -> Vec<Vec<String>> {
-    const STARTS: [&str; 2] = ["cargo run --release -- ", "datamart "];
+    const STARTS: [&str; 2] = ["cargo run -- ", "datamart "];
     let mut found = Vec::new();
     for line in text.lines() {
         let Some(at) = STARTS.iter().find_map(|start| line.strip_prefix(start)) else { continue };
