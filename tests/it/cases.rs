@@ -8,7 +8,7 @@
 //!
 //! For every stage: the plan is as written, a failing step changes nothing (one of a publication leaves what was built,
 //! and the next plan publishes that), apply succeeds, what was built holds what its query gives, nothing is left lying about, and planning again is empty and compiles nothing. A stage that cannot
-//! be applied is followed by none of these. `DATAMART_UPDATE=1` writes the plans, `DATAMART_CASE=name` runs one case.
+//! be applied is followed by none of these. Nothing is made to fail on the majors that `DATAMART_TEST_PG` names. `DATAMART_UPDATE=1` writes the plans, `DATAMART_CASE=name` runs one case.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -26,6 +26,7 @@ use sqlx::PgConnection;
 use tempfile::TempDir;
 
 use crate::support::database::{Database, major, run};
+use crate::support::postgresql::binaries;
 use crate::support::project;
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
@@ -190,7 +191,8 @@ impl Stage {
             self.broken(&mut conn, &plan, last).await;
             return;
         }
-        let plan = self.fails_without_a_trace(&mut conn, plan).await;
+        // Transactions end alike on every major: there the plan is applied at once.
+        let plan = if binaries().is_some() { plan } else { self.fails_without_a_trace(&mut conn, plan).await };
         project::apply(&mut conn, &plan, desired).await.unwrap_or_else(|e| panic!("{e:?}"));
         let calm = Options { heal: Heal::Nothing, ..options.clone() };
         let again = project::plan(&mut conn, desired, &calm).await.unwrap_or_else(|e| panic!("{e}"));
