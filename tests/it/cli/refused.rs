@@ -173,3 +173,23 @@ fn what_a_role_may_not_make_is_told_before_anything_is_built() {
     rig.sql_as_superuser(&format!("REVOKE CREATE ON SCHEMA shut FROM etl; REVOKE CREATE ON SCHEMA open FROM {owner}"));
     rig.run(&["plan", "--detailed-exitcode"]).done();
 }
+
+/// One query that is refused hides nothing of the others.
+#[test]
+fn drift_is_told_beside_what_cannot_be_compiled() {
+    let more = "type = \"view\"\nquery = \"SELECT n FROM sales\"\n";
+    let sales = "type = \"materialized_view\"\nquery = \"SELECT n FROM numbers\"\n[[indexes]]\ncolumns = [\"n\"]\nunique = true\n";
+    let other = sales.replace("SELECT n", "SELECT n + 1 AS n");
+    let rig = Rig::of(&[("sales.toml", sales), ("reads.toml", more), ("other.toml", &other)]);
+    rig.sql("CREATE TABLE numbers AS SELECT 1 AS n");
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    rig.sql("COMMENT ON MATERIALIZED VIEW other IS 'by hand'; DROP INDEX other_n_idx");
+    rig.write("sales.toml", &sales.replace("SELECT n", "SELECT n, nobody"));
+    let out = rig.run(&["drift"]).ended(2);
+    assert!(out.stdout.starts_with("! public.other (materialized_view): index other_n_idx was removed\n"), "{out}");
+    assert!(out.stderr.contains("only what is gone was looked for"), "{out}");
+    assert!(out.stderr.contains("sales.toml"), "{out}");
+    rig.sql("CREATE UNIQUE INDEX other_n_idx ON other (n)");
+    let out = rig.run(&["drift"]).ended(1);
+    assert!(out.stdout.is_empty() && out.stderr.contains("PostgreSQL refuses 1 declaration"), "{out}");
+}
