@@ -105,11 +105,13 @@ pub(super) fn problems(
                 problem(key, format!("role {role:?} does not exist"), format!("CREATE ROLE {}", quote_ident(role)));
             }
         }
-        let acts = decision.builds() || decision.differences.iter().any(|d| matches!(d.fix, Fix::Owner(_)));
+        // What changes in place is changed as its owner, too.
+        let changes = decision.adopted.is_none() && !decision.differences.is_empty();
+        let acts = decision.builds() || changes;
         let server = &actual.server;
         let owner = target.mart.owner.iter().filter(|owner| acts && server.roles.contains(*owner));
         for owner in owner.filter(|owner| !server.assumable.contains(*owner)) {
-            let message = format!("role {} may not act as {owner:?}, which is to build and refresh it", server.user);
+            let message = format!("role {} may not act as {owner:?}, which owns it", server.user);
             problem("owner", message, format!("GRANT {} TO {};", quote_ident(owner), quote_role(&server.user)));
         }
         let indexes = target.mart.indexes.iter();
