@@ -50,6 +50,7 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
     })?;
     let asked = asked(args);
     items.iter_mut().for_each(|item| item.asked = asked.clone());
+    refuse(&items)?;
     let options = options(args, &context, &seen);
     audited(&mut context, &items).await?;
     let interrupt = Interrupt::new(&endpoint, style);
@@ -138,6 +139,20 @@ fn asked(args: &RefreshArgs) -> Asked {
         _ => How::AsDeclared,
     };
     Asked { how, days: args.days, concurrent: args.concurrent, ..Asked::default() }
+}
+
+/// What cannot be is said before anything is begun, of all marts at once.
+fn refuse(items: &[Item]) -> Result<()> {
+    let mut found: Vec<String> = items.iter().filter_map(refresh::impossible).collect();
+    let failed = match found.len() {
+        0 => return Ok(()),
+        1 => CommandError::input(found.remove(0)),
+        many => {
+            let message = format!("{} cannot be refreshed CONCURRENTLY", count(many, "mart"));
+            CommandError { causes: found, ..CommandError::input(message) }
+        }
+    };
+    Err(failed.help(refresh::WITHOUT))
 }
 
 fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {

@@ -222,6 +222,27 @@ fn who_may_not_act_as_the_owner_is_who_connects() {
     rig.run(&["apply", "--auto-approve", "-q"]).done();
 }
 
+#[test]
+fn what_cannot_be_refreshed_as_asked_is_refused_before_anything_begins() {
+    let manifest = |n: u8| format!("type = \"materialized_view\"\nquery = \"SELECT {n} AS n\"\n");
+    let rig = Rig::of(&[("a.toml", &manifest(1)), ("b.toml", &manifest(2))]);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    insta::assert_snapshot!(rig.run(&["refresh", "a", "--concurrent", "true", "-q"]).ended(1).err(), @"
+    error: CONCURRENTLY needs a unique index on plain columns of public.a, without a predicate
+    help: refresh it without --concurrent true; with a unique index in its manifest readers need not wait
+    ");
+    insta::assert_snapshot!(rig.run(&["refresh", "--all", "--concurrent", "true", "-q"]).ended(1).err(), @"
+    error: 2 marts cannot be refreshed CONCURRENTLY
+      caused by: CONCURRENTLY needs a unique index on plain columns of public.a, without a predicate
+      caused by: CONCURRENTLY needs a unique index on plain columns of public.b, without a predicate
+    help: refresh it without --concurrent true; with a unique index in its manifest readers need not wait
+    ");
+    let told = rig.run(&["refresh", "a", "--concurrent", "true", "--format", "json"]).ended(1).json();
+    assert_eq!(told["error"]["kind"], "usage");
+    assert_eq!(rig.value("SELECT count(*) FROM datamart.refreshes"), "0");
+    rig.run(&["refresh", "--all", "-q"]).done();
+}
+
 /// One query that is refused hides nothing of the others.
 #[test]
 fn drift_is_told_beside_what_cannot_be_compiled() {

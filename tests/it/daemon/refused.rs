@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::rig::{CHAIN, Daemon, numbers, until};
+use super::rig::{CHAIN, Daemon, history, numbers, until};
 use crate::cli::rig::Rig;
 
 #[test]
@@ -75,5 +75,23 @@ fn nobody_asks_for_more_days_than_there_are() {
     let refused = "SELECT count(*) = 1 FROM datamart.refreshes \
                    WHERE status = 'failed' AND reason = 'days is from 1 to 36500' AND error ->> 'kind' = 'data'";
     until(&rig, refused);
+    daemon.stopped();
+}
+
+/// What one caller asks for in vain is no failure of the mart.
+#[test]
+fn what_cannot_be_refreshed_as_asked_is_skipped() {
+    let manifest = "type = \"materialized_view\"\nquery = \"SELECT count(*) AS n FROM numbers\"\n";
+    let rig = numbers(&[("project.toml", "[project]\nname = \"shop\"\n"), ("a.toml", manifest)]);
+    let daemon = Daemon::of(&rig, &[]);
+    daemon.until_said("leading");
+    rig.sql("SELECT datamart.request('a', NULL, NULL, NULL, true)");
+    until(&rig, "SELECT count(*) > 0 FROM datamart.refreshes WHERE status = 'skipped'");
+    let told = "SELECT error ->> 'message' FROM datamart.refreshes";
+    assert_eq!(rig.value(told), "CONCURRENTLY needs a unique index on plain columns of public.a, without a predicate");
+    assert_eq!(rig.value("SELECT status FROM datamart.status"), "active");
+    rig.sql("SELECT datamart.request('a', NULL, NULL, NULL, NULL)");
+    until(&rig, "SELECT count(*) > 0 FROM datamart.refreshes WHERE status = 'success'");
+    assert_eq!(history(&rig), ["a skipped request", "a success request"]);
     daemon.stopped();
 }
