@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use super::ages::{self, Ages, Freshness};
 use super::following::{self, Following};
 use super::mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus, Rescheduled};
-use super::runs::{self, Last};
+use super::runs::{self, Last, PastRun};
 use super::subject::{Subject, subjects};
 use super::{Looked, ObserveError, human_size, partitions};
 use crate::catalog::{self, Relation, RelationStats};
@@ -236,9 +236,10 @@ fn judge(
     if running {
         conditions.push(condition("Reconciling", "True", "Refreshing", "a refresh is at work"));
     }
-    // What an apply built since then was not left as it was.
-    let skipped =
-        last.skipped.as_ref().filter(|run| subject.recorded.is_none_or(|row| row.changed_at <= run.started_at));
+    // What an apply built since then was not left as it was; what somebody did not get says nothing of the mart.
+    let told =
+        |run: &&PastRun| subject.recorded.is_none_or(|row| row.changed_at <= run.started_at) && run.error.is_none();
+    let skipped = last.skipped.as_ref().filter(told);
     if let Some(reason) = skipped.filter(|_| !running).and_then(|run| run.reason.as_deref()) {
         conditions.push(condition(
             "Reconciling",

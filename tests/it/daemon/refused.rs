@@ -10,8 +10,12 @@ fn a_daemon_that_starts_with_wrong_manifests_refreshes_what_was_applied() {
     let rig = numbers(CHAIN);
     let right = rig.read("next.toml");
     rig.write("next.toml", "type = \"nonsense\"\n");
+    rig.write("plain.toml", "type = \"materialized_view\"\nquery = \"SELECT 1 AS n\"\n");
     let daemon = Daemon::of(&rig, &[]);
     until(&rig, "SELECT count(*) = 1 FROM datamart.reconciles WHERE status = 'invalid'");
+    // What is only warned of refuses nothing.
+    let status = rig.run(&["status"]).done().out();
+    assert!(status.contains("`type` cannot be \"nonsense\"") && !status.contains("unique index"), "{status}");
     rig.sql("INSERT INTO numbers VALUES (1)");
     until(&rig, "SELECT n = 1 FROM last");
     rig.write("next.toml", &right);
