@@ -99,3 +99,18 @@ fn what_cannot_be_refreshed_as_asked_is_skipped() {
     assert_eq!(history(&rig), ["a skipped request", "a success request"]);
     daemon.stopped();
 }
+
+/// Such as by a refresh that blocks readers.
+#[test]
+fn where_a_mart_is_locked_that_is_said() {
+    let project =
+        "[project]\nname = \"shop\"\n[database]\nlock_timeout = \"100ms\"\n[policy]\ndrift_interval = \"1s\"\n";
+    let rig = numbers(&[("project.toml", project), ("a.toml", "type = \"view\"\nquery = \"SELECT n FROM numbers\"\n")]);
+    let daemon = Daemon::of(&rig, &[]);
+    daemon.until_said("leading");
+    until(&rig, "SELECT status = 'applied' FROM datamart.reconciles");
+    let held = rig.hold("LOCK TABLE a");
+    daemon.until_said("has a mart locked");
+    held.release();
+    daemon.stopped();
+}
