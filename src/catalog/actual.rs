@@ -25,6 +25,8 @@ pub struct Actual {
     pub recorded: BTreeMap<QName, Recorded>,
     /// The marts that are to be renamed, and the names under which their rows and relations stand.
     pub renamed: BTreeMap<QName, QName>,
+    /// The relations of marts and versions that somebody renamed by hand, by the name that they were applied with.
+    pub called: BTreeMap<QName, QName>,
     /// The relations that exist among those asked for, and the followers.
     pub relations: HashMap<QName, Relation>,
     /// Views and materialized views that depend on marts, directly or through each other, and are no marts of this project.

@@ -7,6 +7,7 @@ use sqlx::{PgConnection, Row};
 
 use super::actual::{Actual, DefaultAcl, Relation, Server};
 use super::aside::{left, taken};
+use super::called::called;
 use super::captures::{CaptureScope, Captures};
 use super::columns::{Column, Index};
 use super::dependents::dependents;
@@ -94,6 +95,7 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
     }
     let bare = |name: &_| scope.refreshing && recorded.get(name).is_some_and(Recorded::is_written_in_place);
     let mut found = described(conn, &managed, &sources, (!scope.brief, bare)).await?;
+    let called = called(conn, &recorded, &found).await?;
     let left = left(conn, &scope.project).await?;
     // What applies left is nobody's.
     let versions: BTreeSet<&QName> =
@@ -146,6 +148,7 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         server,
         recorded,
         renamed,
+        called,
         relations: found,
         followers,
         frozen,

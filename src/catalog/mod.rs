@@ -5,6 +5,7 @@ mod columns;
 mod aside;
 mod attached;
 mod behind;
+mod called;
 mod captures;
 mod dependents;
 mod divided;

@@ -63,7 +63,7 @@ pub struct Globals {
     /// Colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
-    /// Replaces [database], [policy] and [limits] of project.toml
+    /// Replaces [database], [policy], [limits] and [[notifications]] of project.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

@@ -365,7 +365,7 @@ pub async fn reach(globals: &Globals, style: Style, desired: &Desired) -> Result
     let given = std::env::var("DATABASE_URL").ok();
     let reach =
         database::resolve(globals.database_url.as_deref(), given.as_deref(), &desired.project, &desired.dir).await?;
-    connecting_as(reach.endpoint.role());
+    connecting_as(reach.endpoint.role(), &desired.project.registry_schema);
     if let Some(server) = &reach.embedded {
         let made = if server.created { ", made now" } else { "" };
         let data = server.data_dir.display();

@@ -13,7 +13,7 @@ use datamart::plan::{PlanError, PlanProblem};
 use datamart::reconcile::ReconcileError;
 use serde_json::{Value, json};
 
-use super::hint::{hint, in_function, of_mart};
+use super::hint::{hint, in_function, of_mart, registry_is};
 use super::locate::{at_line, locate};
 use super::print::{self, Style};
 use super::report;
@@ -21,10 +21,11 @@ use super::report;
 /// The role that connects, once it is known: hints name it in the GRANT that is missing.
 static ROLE: OnceLock<String> = OnceLock::new();
 
-/// Says which role connects.
-pub fn connecting_as(role: &str) {
+/// Says which role connects, and in which schema the registry is.
+pub fn connecting_as(role: &str, registry: &str) {
     // A second call of the same command says the same.
     let _ = ROLE.set(role.to_owned());
+    registry_is(registry);
 }
 
 /// The role that connects, for hints.
@@ -255,7 +256,7 @@ pub fn refused(failure: &Failure, desired: &Desired) -> Problem {
     let index = failure.index.as_ref().map(|name| format!("index {name}: "));
     let what = index.or_else(|| failure.check.as_ref().map(|name| format!("check {name}: "))).unwrap_or_default();
     let detail = failure.error.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
-    let role = found.and_then(|d| d.mart.owner.as_deref()).or(ROLE.get().map(String::as_str));
+    let role = acting(&failure.error, found.and_then(|d| d.mart.owner.as_deref()), role());
     let path = found.map(|d| d.mart.search_path.as_slice()).unwrap_or_default();
     let theirs = in_function(&failure.error, path).or_else(|| failure.error.hint.clone());
     // In a check the mart goes by another name than it was written with.
@@ -266,7 +267,7 @@ pub fn refused(failure: &Failure, desired: &Desired) -> Problem {
         place,
         key: Some(key),
         message: written(format!("{what}{}{detail}", failure.error.message)),
-        help: theirs.or_else(|| hint(&failure.error, role.unwrap_or("postgres"))).map(written),
+        help: theirs.or_else(|| hint(&failure.error, role)).map(written),
     }
 }
 

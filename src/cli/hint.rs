@@ -1,7 +1,17 @@
 //! What to do about an error of PostgreSQL's: one sentence, with the statement that is missing where there is one.
 
-use datamart::database::{ErrorKind, SqlError};
+use std::sync::OnceLock;
+
+use datamart::database::{ErrorKind, SqlError, registry};
 use datamart::state::{quote_ident, quote_role};
+
+/// The registry's schema, once it is known: the server does not say where a table is that it refuses.
+static REGISTRY: OnceLock<String> = OnceLock::new();
+
+/// Says in which schema the registry is.
+pub fn registry_is(schema: &str) {
+    let _ = REGISTRY.set(schema.to_owned());
+}
 
 /// The way out of an error that `role` met, where it is known.
 pub fn hint(error: &SqlError, role: &str) -> Option<String> {
@@ -14,7 +24,7 @@ pub fn of_mart(error: &SqlError, role: &str, search_path: &[String]) -> Option<S
         return Some(said);
     }
     match error.sqlstate.as_deref() {
-        Some("42501") => privilege(error, role),
+        Some("42501") => of_registry(error, role).or_else(|| privilege(error, role)),
         Some(code) => by_code(code, error, role),
         None => no_server(error),
     }
@@ -48,7 +58,9 @@ fn by_code(code: &str, error: &SqlError, role: &str) -> Option<String> {
         }
         "57014" => "somebody cancelled it (pg_cancel_backend, or Ctrl-C); nothing was changed by this step, run it again".into(),
         "25P04" => "a transaction_timeout of the server ended it: ALTER ROLE … SET transaction_timeout = 0 for this role".into(),
-        "55P03" => "others hold a lock on it: see pg_stat_activity for long transactions, or raise lock_timeout in [database]".into(),
+        "55P03" => {
+            "others hold a lock on it, such as a refresh that blocks readers: see `datamart unlock` and pg_stat_activity, or raise lock_timeout in [database]".into()
+        }
         "55006" => "somebody is connected to it or uses it: see pg_stat_activity".into(),
         "53300" => "the server has no connection left: close some, lower connections in [database], or raise max_connections".into(),
         "53100" => "the server's disk is full: free space, or build the mart in another tablespace; nothing half-built is left".into(),
@@ -126,6 +138,17 @@ fn no_server(error: &SqlError) -> Option<String> {
         "the connection was lost: what was committed stays, run it again for the rest"
     };
     Some(said.to_owned())
+}
+
+/// Who may read our tables but not write to them: one that is refused is followed by the others.
+fn of_registry(error: &SqlError, role: &str) -> Option<String> {
+    let table = error.message.strip_prefix("permission denied for table ")?;
+    let ours = error.schema.is_none() && registry::tables().any(|known| known == table);
+    let schema = quote_ident(REGISTRY.get().filter(|_| ours)?);
+    let to = quote_role(role);
+    Some(format!(
+        "GRANT USAGE ON SCHEMA {schema} TO {to}; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {to};"
+    ))
 }
 
 /// The GRANT that is missing, read from the server's words.

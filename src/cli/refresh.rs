@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use datamart::database::registry::{self, Owner};
-use datamart::database::{LockError, SqlError};
+use datamart::database::{ErrorKind, LockError, SqlError};
 use datamart::observe::Summary;
+use datamart::plan;
 use datamart::reconcile;
 use datamart::refresh::{self, Asked, Event, How, Item, Options, RefreshError, Run, RunStatus, Workers};
 use datamart::state::{Kind, QName, thousands};
@@ -49,6 +50,7 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
     })?;
     let asked = asked(args);
     items.iter_mut().for_each(|item| item.asked = asked.clone());
+    refuse(&items)?;
     let options = options(args, &context, &seen);
     audited(&mut context, &items).await?;
     let interrupt = Interrupt::new(&endpoint, style);
@@ -139,6 +141,20 @@ fn asked(args: &RefreshArgs) -> Asked {
     Asked { how, days: args.days, concurrent: args.concurrent, ..Asked::default() }
 }
 
+/// What cannot be is said before anything is begun, of all marts at once.
+fn refuse(items: &[Item]) -> Result<()> {
+    let mut found: Vec<String> = items.iter().filter_map(refresh::impossible).collect();
+    let failed = match found.len() {
+        0 => return Ok(()),
+        1 => CommandError::input(found.remove(0)),
+        many => {
+            let message = format!("{} cannot be refreshed CONCURRENTLY", count(many, "mart"));
+            CommandError { causes: found, ..CommandError::input(message) }
+        }
+    };
+    Err(failed.help(refresh::WITHOUT))
+}
+
 fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {
     Options {
         wait: if args.wait { QUEUE } else { args.lock_timeout },
@@ -151,6 +167,13 @@ fn options(args: &RefreshArgs, context: &Context, seen: &Seen) -> Options {
 fn advise(run: &mut Run, seen: &Seen) {
     let mart = seen.actual.recorded.values().find(|row| row.mart.name.to_string() == run.mart);
     let Some(error) = run.error.as_mut() else { return };
+    // What holds its rows goes by another name than the registry says.
+    let called = mart.and_then(|row| Some((row, seen.actual.called.get(&row.mart.name)?)));
+    if let Some((row, now)) = called.filter(|_| error.kind == ErrorKind::Missing.as_str()) {
+        let kind = if row.versions.is_empty() { row.mart.kind } else { Kind::View };
+        let back = plan::rename_back(kind, now, &row.mart.name);
+        error.hint = Some(format!("it was renamed to {now}; {back} or let `datamart apply` build it again"));
+    }
     if let Some(sqlstate) = &error.sqlstate {
         // It ran as the owner that the relation has, whatever the manifest says.
         let live = mart.and_then(|row| seen.actual.stored(&row.mart.name)).map(|live| live.owner.as_str());

@@ -86,6 +86,14 @@ pub(super) fn plain(text: String) -> String {
     if text.contains("\r\n") { text.replace("\r\n", "\n") } else { text }
 }
 
+/// The byte order mark that some editors begin a file with.
+pub(super) const MARK: &str = "\u{feff}";
+
+/// A text without that mark.
+pub(super) fn unmarked(text: &str) -> &str {
+    text.strip_prefix(MARK).unwrap_or(text)
+}
+
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> ManifestError + use<> {
     let path = path.to_owned();
     move |source| ManifestError::Read { path, source }
@@ -129,12 +137,13 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// A query, without the mark that is none of it.
     fn text(self, path: &Path) -> io::Result<String> {
-        match self.overlaid(path) {
-            Some(text) => Ok(text.to_owned()),
-            None => std::fs::read_to_string(path),
-        }
-        .map(plain)
+        let text = match self.overlaid(path) {
+            Some(text) => text.to_owned(),
+            None => std::fs::read_to_string(path)?,
+        };
+        Ok(plain(unmarked(&text).to_owned()))
     }
 
     fn is_file(self, path: &Path) -> bool {

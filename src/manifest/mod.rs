@@ -175,9 +175,16 @@ pub enum ManifestError {
         path: PathBuf,
     },
     /// The files say something that cannot be: every problem found, errors and warnings.
-    #[error("{} problem(s) in the manifests", problems.iter().filter(|p| p.severity == Severity::Error).count())]
+    #[error("{} in the manifests", counted(problems))]
     Invalid {
         /// All of them, by file and position.
         problems: Vec<Problem>,
     },
+}
+
+fn counted(problems: &[Problem]) -> String {
+    match problems.iter().filter(|problem| problem.severity == Severity::Error).count() {
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
+    }
 }

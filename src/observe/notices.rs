@@ -115,7 +115,8 @@ impl Notices {
     fn succeeded(&mut self, run: &Run, now: DateTime<Utc>) -> Vec<Notice> {
         let mut notices = Vec::new();
         if run.status == RunStatus::Success {
-            let rows = run.row_count.map(|rows| format!(", {rows} rows")).unwrap_or_default();
+            let rows = run.row_count.map(|rows| format!(", {rows} row{}", if rows == 1 { "" } else { "s" }));
+            let rows = rows.unwrap_or_default();
             let text = format!("{} was refreshed in {:.1} s{rows}", run.mart, run.duration_ms / 1e3);
             notices.push(notice(Occasion::Refreshed, &run.mart, text, facts(run)));
         }

@@ -117,7 +117,7 @@ pub(super) async fn may_become_owner(
 pub(super) async fn count(conn: &mut PgConnection, name: &QName) -> Result<i64, ObserveError> {
     catalog::exact_rows(conn, name).await.map_err(|error| match error {
         // It is the mart that cannot be read, not the catalog.
-        CatalogError::Sql(said) => said.into(),
+        CatalogError::Sql(said) => said.of_one_of([name]).into(),
         other => other.into(),
     })
 }

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use super::ages::{self, Ages, Freshness};
 use super::following::{self, Following};
 use super::mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus, Rescheduled};
-use super::runs::{self, Last};
+use super::runs::{self, Last, PastRun};
 use super::subject::{Subject, subjects};
 use super::{Looked, ObserveError, human_size, partitions};
 use crate::catalog::{self, Relation, RelationStats};
@@ -73,7 +73,7 @@ fn tell(
         (Some(_), true) if asks && !kept => Some(Freshness::Stale),
         (Some(_), true) => Freshness::of(mart, &ages, now),
     };
-    let (status, mut conditions) = judge(subject, last, freshness);
+    let (status, mut conditions) = judge(subject, last, freshness, looked.actual.called.get(&mart.name));
     conditions.extend(stalled(&mart.name, looked));
     conditions.extend((asks && !kept).then(|| Condition {
         kind: "Stalled",
@@ -205,7 +205,12 @@ fn rows(subject: &Subject<'_>, last: &Last) -> (Option<i64>, bool) {
     }
 }
 
-fn judge(subject: &Subject<'_>, last: &Last, freshness: Option<Freshness>) -> (MartState, Vec<Condition>) {
+fn judge(
+    subject: &Subject<'_>,
+    last: &Last,
+    freshness: Option<Freshness>,
+    called: Option<&QName>,
+) -> (MartState, Vec<Condition>) {
     let condition =
         |kind, status, reason, message: &str| Condition { kind, status, reason, message: message.to_owned() };
     let run = last.any.as_ref();
@@ -217,6 +222,8 @@ fn judge(subject: &Subject<'_>, last: &Last, freshness: Option<Freshness>) -> (M
     let broken = subject.recorded.is_some_and(|row| row.status == "error");
     let mut conditions = vec![if creating {
         condition("Ready", "False", "NotApplied", "declared, not applied yet")
+    } else if let (true, Some(now)) = (absent, called) {
+        condition("Ready", "False", "Missing", &format!("its relation was renamed to {now}"))
     } else if absent {
         condition("Ready", "False", "Missing", "its relation is not in the database")
     } else if broken {
@@ -229,9 +236,10 @@ fn judge(subject: &Subject<'_>, last: &Last, freshness: Option<Freshness>) -> (M
     if running {
         conditions.push(condition("Reconciling", "True", "Refreshing", "a refresh is at work"));
     }
-    // What an apply built since then was not left as it was.
-    let skipped =
-        last.skipped.as_ref().filter(|run| subject.recorded.is_none_or(|row| row.changed_at <= run.started_at));
+    // What an apply built since then was not left as it was; what somebody did not get says nothing of the mart.
+    let told =
+        |run: &&PastRun| subject.recorded.is_none_or(|row| row.changed_at <= run.started_at) && run.error.is_none();
+    let skipped = last.skipped.as_ref().filter(told);
     if let Some(reason) = skipped.filter(|_| !running).and_then(|run| run.reason.as_deref()) {
         conditions.push(condition(
             "Reconciling",

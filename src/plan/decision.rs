@@ -260,7 +260,10 @@ fn one<'a>(
 ) -> Option<Decision<'a>> {
     let Some(live) = target.live else {
         let reason = match target.recorded {
-            Some(_) => "missing in the database".to_owned(),
+            Some(_) => match actual.called.get(&target.mart.name) {
+                Some(now) => format!("missing in the database: somebody renamed it to {now}"),
+                None => "missing in the database".to_owned(),
+            },
             None => "new".to_owned(),
         };
         return Some(Decision {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::drift::unified;
 use super::{Drift, capture, keep};
 use crate::catalog::{Actual, Applied, Missed, Recorded, wanted};
 use crate::manifest::Desired;
@@ -41,7 +42,10 @@ impl Piece<'_> {
         let of = &self.of;
         let Some(live) = actual.relations.get(self.relation) else {
             let subject = if of.is_empty() { "its relation".to_owned() } else { format!("the relation{of}") };
-            items.push(self.item("relation".to_owned(), &subject, &self.applied.definition));
+            items.push(match actual.called.get(self.relation) {
+                Some(now) => self.renamed(&subject, now),
+                None => self.item("relation".to_owned(), &subject, &self.applied.definition),
+            });
             return;
         };
         for (index, applied) in &self.applied.indexes {
@@ -58,6 +62,20 @@ impl Piece<'_> {
         for piece in missed.gone(&pieces).iter().filter(|_| live.partitioned_by.is_some()) {
             let subject = format!("partition {}{of}", piece.name.name);
             items.push(self.item(format!("partitions:{}", piece.name.name), &subject, &piece.bound));
+        }
+    }
+
+    /// It is there, under another name.
+    fn renamed(&self, subject: &str, now: &QName) -> Drift {
+        let (expected, actual) = (self.relation.to_string(), now.to_string());
+        Drift {
+            address: self.row.mart.name.to_string(),
+            kind: self.row.mart.kind,
+            message: format!("{subject} was renamed to {now}"),
+            aspect: "relation".to_owned(),
+            diff: unified(&expected, &actual, "as applied", "in the database"),
+            expected: Some(expected),
+            actual: Some(actual),
         }
     }
 

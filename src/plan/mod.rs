@@ -81,6 +81,7 @@ pub use moved::{moved, read_scope};
 pub use parts::{Parts, file_fingerprint, parts};
 pub(crate) use rename::one as renamed;
 pub use scope::{concerned, scope};
+pub use statement::rename_back;
 pub(crate) use statement::{create, with};
 pub(crate) use version::{Expired, expired};
 

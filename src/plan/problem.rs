@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::PlanProblem;
 use super::aspect::{Fix, Mode};
 use super::decision::Decision;
-use super::statement::next;
+use super::statement::{next, rename_back};
 use super::taken;
 use super::target::Target;
 use crate::catalog::{Actual, RelationKind};
@@ -83,6 +83,13 @@ pub(super) fn problems(
                     Some(of) => format!("an index of {of}"),
                     None => with_article(taken.kind.label()),
                 };
+                let renamed = actual.called.get(&target.mart.name).filter(|now| taken.index_of.as_ref() == Some(*now));
+                if let Some(now) = renamed {
+                    let message =
+                        format!("{name} exists and is {what}, which is this mart's relation: somebody renamed it");
+                    problem(key, message, rename_back(target.mart.kind, now, &target.mart.name));
+                    continue;
+                }
                 let help = match key {
                     "indexes" => "give the index another name",
                     "primary_key" => "its index needs that name; rename or drop what has it",
@@ -98,11 +105,13 @@ pub(super) fn problems(
                 problem(key, format!("role {role:?} does not exist"), format!("CREATE ROLE {}", quote_ident(role)));
             }
         }
-        let acts = decision.builds() || decision.differences.iter().any(|d| matches!(d.fix, Fix::Owner(_)));
+        // What changes in place is changed as its owner, too.
+        let changes = decision.adopted.is_none() && !decision.differences.is_empty();
+        let acts = decision.builds() || changes;
         let server = &actual.server;
         let owner = target.mart.owner.iter().filter(|owner| acts && server.roles.contains(*owner));
         for owner in owner.filter(|owner| !server.assumable.contains(*owner)) {
-            let message = format!("role {} may not act as {owner:?}, which is to build and refresh it", server.user);
+            let message = format!("role {} may not act as {owner:?}, which owns it", server.user);
             problem("owner", message, format!("GRANT {} TO {};", quote_ident(owner), quote_role(&server.user)));
         }
         let indexes = target.mart.indexes.iter();

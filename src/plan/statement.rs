@@ -169,6 +169,11 @@ pub(super) fn exact_rights(name: &QName, wanted: &[GrantDecl], actual: &Actual, 
     rights(name, defaults, wanted, actual.server.major())
 }
 
+/// What gives a relation of this kind the name back that it had.
+pub fn rename_back(kind: Kind, now: &QName, name: &QName) -> String {
+    format!("give it its name back: {};", rename(kind, now, name).join("; "))
+}
+
 /// The statements of a rename, schema first.
 pub(crate) fn rename(kind: Kind, from: &QName, to: &QName) -> Vec<String> {
     let mut sql = Vec::new();

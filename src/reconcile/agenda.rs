@@ -289,7 +289,7 @@ impl Agenda {
     fn outcome(&mut self, finished: &Finished, now: DateTime<Utc>) -> Outcome {
         let postponed = match &finished.result {
             Err(RefreshError::Lock(LockError::Held { .. })) => Some(HELD),
-            Ok(run) if run.status == RunStatus::Skipped => Some(LATER),
+            Ok(run) if run.status == RunStatus::Skipped && !run.is_declined() => Some(LATER),
             _ => None,
         };
         if let Some(backoff) = postponed {

@@ -11,11 +11,12 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use super::{Drifted, ReconcileError, Seen, attempt, change, planning, record};
 use crate::apply::By;
 use crate::catalog::{Actual, STALLED};
+use crate::compile::CompileError;
 use crate::database::Endpoint;
 use crate::database::registry::{Owner, audit, in_schema};
 use crate::manifest::{Desired, OnDrift};
-use crate::plan::{self, Drift, Heal, Plan, PlanError};
-use crate::state::QName;
+use crate::plan::{self, Drift, Heal, Options, Plan, PlanError};
+use crate::state::{Part, QName};
 
 const HEALS: &str = include_str!("sql/heals.sql");
 const HEALED: &str = include_str!("sql/healed.sql");
@@ -36,17 +37,56 @@ pub fn drifted(desired: &Desired, actual: &Actual, drift: Vec<Drift>, ignored: &
     items
 }
 
-/// What differs from what was applied, whether or not what is declared can be made, and the plan.
+/// What differs from what was applied, whether or not what is declared can be made, and the plan or what stands against it. Marts whose
+/// queries are refused, and what reads them, are left out: the others may differ all the same.
 ///
 /// # Errors
 /// Why nothing can be told.
-pub fn told(planned: Result<Plan, ReconcileError>) -> Result<(Vec<Drift>, Result<Plan, PlanError>), ReconcileError> {
-    match planned {
-        Ok(plan) => Ok((plan.drift.clone(), Ok(plan))),
-        Err(ReconcileError::Plan(PlanError::Problems { problems, drift })) => {
-            Ok((drift, Err(PlanError::Problems { problems, drift: Vec::new() })))
+pub async fn differences(
+    conn: &mut PgConnection,
+    desired: &Desired,
+    seen: &Seen,
+    mut options: Options,
+    now: DateTime<Utc>,
+) -> Result<(Vec<Drift>, Result<Plan, ReconcileError>), ReconcileError> {
+    let mut left = BTreeSet::new();
+    let mut refused = None;
+    loop {
+        let (drift, planned) = match planning::plan(conn, desired, seen, options.clone(), true, now).await {
+            Ok(plan) => (plan.drift.clone(), Ok(plan)),
+            Err(ReconcileError::Plan(PlanError::Problems { problems, drift })) => {
+                (drift, Err(PlanError::Problems { problems, drift: Vec::new() }.into()))
+            }
+            Err(error) => {
+                let known = left.len();
+                leave(&error, desired, &mut left);
+                if left.len() == known {
+                    return refused.map_or(Err(error), |first| Ok((Vec::new(), Err(first))));
+                }
+                refused = refused.or(Some(error));
+                let names = desired.marts.iter().map(|mart| &mart.mart.name);
+                options.select = Some(names.filter(|name| !left.contains(*name)).cloned().collect());
+                continue;
+            }
+        };
+        return Ok((drift, refused.map_or(planned, Err)));
+    }
+}
+
+/// The marts whose queries are refused, and what reads them, beside those that are known.
+fn leave(error: &ReconcileError, desired: &Desired, left: &mut BTreeSet<QName>) {
+    let ReconcileError::Compile { source: CompileError::Refused { failures, skipped }, desired: parts } = error else {
+        return;
+    };
+    for name in failures.iter().map(|failure| &failure.mart).chain(skipped) {
+        let part = parts.marts.iter().find(|mart| mart.mart.name == *name).and_then(|mart| mart.part.as_ref());
+        left.insert(part.map_or(name, Part::mart).clone());
+    }
+    // Upstream stands first.
+    for mart in &desired.marts {
+        if mart.upstream.iter().any(|up| left.contains(up)) {
+            left.insert(mart.mart.name.clone());
         }
-        Err(error) => Err(error),
     }
 }
 
@@ -70,14 +110,13 @@ pub(super) async fn look(
     record::prepare(&mut conn, &desired.project.registry_schema).await?;
     let options = attempt::options(desired, endpoint, Heal::Nothing)?;
     let ignored = options.ignore.clone();
-    let planned = planning::plan(&mut conn, desired, &seen, options, true, now).await;
-    let (differs, planned) = told(planned)?;
+    let (differs, planned) = differences(&mut conn, desired, &seen, options, now).await?;
     found.found = drifted(desired, &seen.actual, differs, &ignored);
     let plan = match planned {
         Ok(plan) => plan,
         Err(error) => {
             found.seen = Some(seen);
-            return keep(&mut conn, desired, now, found).await.and(Err(error.into()));
+            return keep(&mut conn, desired, now, found).await.and(Err(error));
         }
     };
     let healed = match desired.project.policy.on_drift {

@@ -43,7 +43,7 @@ mod watch;
 pub use approve::{ApproveError, Approved, approve};
 pub use attempt::policy;
 pub use change::{execute, lock_marts};
-pub use drift::{drifted, told};
+pub use drift::{differences, drifted};
 pub use error::ReconcileError;
 pub use git::GitError;
 pub use outcome::{Drifted, Outcome, Reconciled};

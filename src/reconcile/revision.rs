@@ -17,8 +17,8 @@ use super::source::{Poker, Reason, Source};
 use super::watch::at;
 use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift, memory, outcome};
 use crate::apply::By;
-use crate::database::Endpoint;
 use crate::database::retry::Backoff;
+use crate::database::{Endpoint, ErrorKind};
 use crate::manifest::{self, Desired, LoadOptions, OnDrift};
 use crate::state::Fingerprint;
 
@@ -223,7 +223,12 @@ impl Revisions {
         }
         let mut found = Drifted::default();
         if let Err(error) = drift::look(endpoint, &desired, &self.options.by, now, &mut found).await {
-            found.trouble = Some(message(&(self.options.explain)(error, Some(&desired))));
+            let locked = error.kind() == ErrorKind::Lock.as_str();
+            let mut trouble = message(&(self.options.explain)(error, Some(&desired)));
+            if locked {
+                trouble.push_str("; a refresh that blocks readers, or somebody else, has a mart locked: it is looked for again later");
+            }
+            found.trouble = Some(trouble);
         }
         Some(found)
     }

@@ -11,21 +11,22 @@ use crate::catalog::{Actual, CatalogError, Recorded, Relation, Server, recorded,
 use crate::database::{ErrorKind, SqlError};
 use crate::state::{QName, quote_ident};
 
-/// The mart as it is now. Whoever had the lock before may have made another version of it, or have applied another query.
-pub(super) async fn again(conn: &mut PgConnection, item: &Item, options: &Options) -> Result<Item, SqlError> {
+/// The mart as it is now; `None` where it is none any more. Whoever had the lock before may have made another version of it, have applied
+/// another query, or have dropped it.
+pub(super) async fn again(conn: &mut PgConnection, item: &Item, options: &Options) -> Result<Option<Item>, SqlError> {
     match still(conn, item, options).await? {
-        Some(item) => Ok(item),
-        None => whole(conn, item, options, &BTreeSet::new()).await.map(|(item, _)| item),
+        Some(item) => Ok(Some(item)),
+        None => Ok(whole(conn, item, options, &BTreeSet::new()).await?.map(|(item, _)| item)),
     }
 }
 
-/// With all that hangs on it; and `others`, as far as they are there.
+/// As [`again`], with all that hangs on it; and `others`, as far as they are there.
 async fn whole(
     conn: &mut PgConnection,
     item: &Item,
     options: &Options,
     others: &BTreeSet<QName>,
-) -> Result<(Item, HashMap<QName, Relation>), SqlError> {
+) -> Result<Option<(Item, HashMap<QName, Relation>)>, SqlError> {
     // Definitions need a lock that somebody's ALTER TABLE, or LOCK, keeps from us. The statements are planned once in a session: that takes
     // much longer than to run them for a few names.
     let begin = format!(
@@ -44,21 +45,22 @@ async fn look(
     item: &Item,
     options: &Options,
     others: &BTreeSet<QName>,
-) -> Result<(Item, HashMap<QName, Relation>), SqlError> {
-    let Some(changed_at) = changed_at(conn, &item.mart, options).await? else {
-        return Err(changed(&item.mart, "was dropped or renamed"));
-    };
+) -> Result<Option<(Item, HashMap<QName, Relation>)>, SqlError> {
+    let Some(changed_at) = changed_at(conn, &item.mart, options).await? else { return Ok(None) };
     published(conn, item).await?;
     let known = item.series.as_ref().map(|series| series.row().clone());
     let row = match known {
         _ if changed_at != item.recorded.changed_at => {
             let rows = recorded(conn, &options.registry, &options.project).await.map_err(unreadable)?;
-            rows.get(&item.mart).cloned().ok_or_else(|| changed(&item.mart, "was dropped or renamed"))?
+            match rows.get(&item.mart) {
+                Some(row) => row.clone(),
+                None => return Ok(None),
+            }
         }
         Some(row) => row,
         None => {
             let (found, others) = by_name(conn, [item.recorded.mart.name.clone()].into(), others).await?;
-            return Ok((Item { live: found.into_values().next(), ..item.clone() }, others));
+            return Ok(Some((Item { live: found.into_values().next(), ..item.clone() }, others)));
         }
     };
     let names = row.versions.iter().map(|version| version.mart.name.clone()).chain([row.mart.name.clone()]);
@@ -71,7 +73,7 @@ async fn look(
         ..Actual::default()
     };
     let (asked, logged, feeds) = (item.asked.clone(), item.logged, item.feeds);
-    Ok((Item { asked, logged, feeds, ..Item::new(&row, &actual, item.upstream.clone()) }, others))
+    Ok(Some((Item { asked, logged, feeds, ..Item::new(&row, &actual, item.upstream.clone()) }, others)))
 }
 
 /// The mart is there by the name that it is read by, wherever its rows are.
@@ -136,7 +138,9 @@ pub(super) async fn before_exchanging(
     options: &Options,
     partitions: &BTreeSet<QName>,
 ) -> Result<(Item, Relation, HashMap<QName, Relation>), SqlError> {
-    let (now, partitions) = whole(conn, item, options, partitions).await?;
+    let now = whole(conn, item, options, partitions).await?;
+    let (now, partitions) =
+        now.ok_or_else(|| changed(&item.mart, "was dropped or renamed while its rows were computed"))?;
     let same = |is: &&Relation| is.oid == live.oid && is.signature() == live.signature() && is.owner == live.owner;
     let unmoved = |was: &Recorded, is: &Recorded| was.changed_at == is.changed_at;
     match now.live.as_ref().filter(same).cloned() {

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::part::{Part, type_of};
-use super::{Asked, How, Method};
+use super::{Asked, How, Item, Method};
 use crate::build::obstacles;
-use crate::catalog::{Extra, ExtraKind, Recorded, Relation};
+use crate::catalog::{Extra, ExtraKind, Recorded, Relation, RelationKind};
 use crate::state::{
     Incremental, IncrementalMethod, Kind, LOG_EVENTS, Publish, RefreshPolicy, Strategy, format_duration,
 };
@@ -202,17 +202,34 @@ fn of_method(
         }
     })
 }
+/// What to do where readers must not wait, and would have to.
+pub const WITHOUT: &str =
+    "refresh it without --concurrent true; with a unique index in its manifest readers need not wait";
+
+/// Why a mart cannot be refreshed as it is `asked`, as far as a look at it tells before anything is begun.
+pub fn impossible(item: &Item) -> Option<String> {
+    let live = item.live.as_ref().filter(|_| item.series.is_none())?;
+    let kinds = (item.recorded.mart.kind, live.kind);
+    match (kinds, item.asked.concurrent) {
+        ((Kind::MaterializedView, RelationKind::MaterializedView), Some(true)) => hindrance(live),
+        _ => None,
+    }
+}
+
+/// What keeps a materialized view from being refreshed beside its readers.
+fn hindrance(live: &Relation) -> Option<String> {
+    if live.concurrent_index().is_none() {
+        let name = &live.name;
+        return Some(format!("CONCURRENTLY needs a unique index on plain columns of {name}, without a predicate"));
+    }
+    (!live.populated).then(|| format!("{} holds no rows yet, so it cannot be refreshed CONCURRENTLY", live.name))
+}
+
 fn materialized_view(recorded: &Recorded, live: &Relation, concurrent: Option<bool>) -> Choice {
     let plain = |reason: &str| Choice::Method(Method::Plain, reason.to_owned());
     let index = live.concurrent_index();
-    if concurrent == Some(true) && index.is_none() {
-        return Choice::Impossible(format!(
-            "CONCURRENTLY needs a unique index on plain columns of {}, without a predicate",
-            live.name
-        ));
-    }
-    if concurrent == Some(true) && !live.populated {
-        return Choice::Impossible(format!("{} holds no rows yet, so it cannot be refreshed CONCURRENTLY", live.name));
+    if let Some(message) = hindrance(live).filter(|_| concurrent == Some(true)) {
+        return Choice::Impossible(message);
     }
     match (concurrent.or(recorded.mart.refresh.concurrent), index) {
         _ if !live.populated => plain("it holds no rows yet"),

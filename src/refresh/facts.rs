@@ -107,6 +107,8 @@ fn closed(window: &MaintenanceWindow, now: DateTime<Utc>) -> Option<(String, Opt
 
 /// What the reason of a run begins with that waits for quieter times.
 const PAUSED: &str = "paused: ";
+/// Why nothing is refreshed where a mart was, in the history of a run that was due.
+pub(super) const GONE: &str = "it was dropped or renamed meanwhile";
 
 /// Why no build of all rows should start now; `None`: it may.
 ///
@@ -138,6 +140,11 @@ impl Run {
     pub fn is_paused(&self) -> bool {
         let paused = |reason: &str| reason.starts_with(PAUSED);
         self.status == RunStatus::Skipped && self.not_before.is_none() && self.reason.split("; ").any(paused)
+    }
+
+    /// Whether no later time helps one that was skipped: there was no such mart any more, or it cannot be refreshed as asked.
+    pub fn is_declined(&self) -> bool {
+        self.status == RunStatus::Skipped && (self.reason == GONE || self.error.is_some())
     }
 }
 

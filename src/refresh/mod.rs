@@ -47,7 +47,7 @@ use crate::state::QName;
 
 pub use chain::Along;
 pub use changes::{Foreseen, foresee};
-pub use choose::{Choice, Chosen, Facts, choose};
+pub use choose::{Choice, Chosen, Facts, WITHOUT, choose, impossible};
 pub use event::Event;
 pub use facts::{facts, paused};
 pub use history::DURATION_BOUNDS;

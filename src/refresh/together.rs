@@ -74,9 +74,9 @@ pub(super) async fn together(
     for (at, item) in items.iter().enumerate() {
         let begun = match again(&mut worker.conn, item, options).await {
             _ if item.upstream.iter().any(|up| absent.contains(up)) => None,
-            Ok(item) if item.asked.along => unopened(item),
-            Ok(item) => Some(begin(worker, endpoint, item, options, tell).await?),
-            Err(_) => None,
+            Ok(Some(item)) if item.asked.along => unopened(item),
+            Ok(Some(item)) => Some(begin(worker, endpoint, item, options, tell).await?),
+            Ok(None) | Err(_) => None,
         };
         match begun {
             Some(Begun::Started(started)) => {

@@ -6,6 +6,8 @@ use chrono::Utc;
 use sqlx::PgConnection;
 
 use super::again::again;
+use super::choose::WITHOUT;
+use super::facts::GONE;
 use super::started::{Started, chosen};
 use super::worker::Worker;
 use super::{
@@ -57,25 +59,30 @@ pub(super) async fn work(
         // A daemon tries again by itself, and what waits goes on waiting.
         Err(error @ LockError::Held { .. }) if options.epoch.is_some() => return Err(error.into()),
         Err(error @ LockError::Held { .. }) => {
+            let way_out = "wait for it with --wait, or see `datamart unlock`";
             let mut run = one::beginning(item, "another run holds it", Utc::now());
-            run.status = RunStatus::Failed;
-            run.error = Some(RunError {
-                kind: error.kind().to_owned(),
-                sqlstate: None,
-                message: error.to_string(),
-                hint: Some("wait for it with --wait, or see `datamart unlock`".to_owned()),
-                context: None,
-            });
-            // Whoever asked did not get it; of the mart this says nothing, and how its last run went stands.
-            let skipped = Run { status: RunStatus::Skipped, ..run.clone() };
-            run.run = record(&mut worker.conn, item, options, skipped).await?.run;
-            return Ok(run);
+            run.error = Some(refusal(error.kind(), error.to_string(), way_out));
+            return not_got(worker, item, options, run).await;
         }
         Err(error) => return Err(error.into()),
     }
     // Who had the lock until now may have changed the mart.
     let run = match again(&mut worker.conn, item, options).await {
-        Ok(item) => match begin(worker, endpoint, item, options, tell).await? {
+        Ok(None) => {
+            let mut run = one::beginning(item, GONE, Utc::now());
+            // What a daemon had planned is nobody's concern any more; who asked is told.
+            match options.epoch {
+                Some(_) if item.asked.waits => run,
+                Some(_) => record(&mut worker.conn, item, options, run).await?,
+                None => {
+                    let message = format!("{} was dropped or renamed meanwhile", item.mart);
+                    run.error =
+                        Some(refusal(ErrorKind::Missing.as_str(), message, "see what there is: `datamart list`"));
+                    not_got(worker, item, options, run).await?
+                }
+            }
+        }
+        Ok(Some(item)) => match begin(worker, endpoint, item, options, tell).await? {
             Begun::Ended(run) => *run,
             Begun::Started(started) => carry_out(worker, endpoint, *started, (options, Some(&lock)), tell).await?,
         },
@@ -91,6 +98,17 @@ pub(super) async fn work(
     };
     worker.unlock(endpoint, &[&lock]).await?;
     Ok(run)
+}
+
+/// A run that did not begin, for who asked for it by hand: it failed. Of the mart this says nothing, and how its last run went stands.
+async fn not_got(worker: &mut Worker, item: &Item, options: &Options, run: Run) -> Result<Run, RefreshError> {
+    let run = record(&mut worker.conn, item, options, run).await?;
+    Ok(Run { status: RunStatus::Failed, ..run })
+}
+
+/// Why a run does not begin, in our own words.
+fn refusal(kind: &str, message: String, way_out: &str) -> RunError {
+    RunError { kind: kind.to_owned(), sqlstate: None, message, hint: Some(way_out.to_owned()), context: None }
 }
 
 /// What came of beginning a run.
@@ -115,13 +133,7 @@ pub(super) async fn begin(
     let name = item.mart.clone();
     let mut run = one::beginning(&item, "", Utc::now());
     let ended = |run: Run| Ok(Begun::Ended(Box::new(run)));
-    let impossible = |message: String, hint: &str| RunError {
-        kind: "missing".to_owned(),
-        sqlstate: None,
-        message,
-        hint: Some(hint.to_owned()),
-        context: None,
-    };
+    let impossible = |message: String, way_out: &str| refusal(ErrorKind::Missing.as_str(), message, way_out);
     let Some(live) = item.live.clone().filter(|live| live.kind.is(item.recorded.mart.kind)) else {
         run.status = RunStatus::Failed;
         run.reason = "it is not there".to_owned();
@@ -162,13 +174,13 @@ pub(super) async fn begin(
             return ended(record(&mut worker.conn, &item, options, run).await?);
         }
         Choice::Impossible(message) => {
-            run.status = RunStatus::Failed;
             run.reason = "it cannot be refreshed as asked".to_owned();
-            run.error = Some(impossible(
-                message.clone(),
-                "refresh it without --concurrent true; with a unique index in its manifest readers need not wait",
-            ));
-            return ended(record(&mut worker.conn, &item, options, run).await?);
+            run.error = Some(impossible(message.clone(), WITHOUT));
+            let run = match options.epoch {
+                Some(_) => record(&mut worker.conn, &item, options, run).await?,
+                None => not_got(worker, &item, options, run).await?,
+            };
+            return ended(run);
         }
     };
     run.method = Some(method);

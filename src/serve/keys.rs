@@ -121,7 +121,7 @@ impl Keys {
         let refuse = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "authentication", detail);
         let given = request.headers.get_all(AUTHORIZATION).iter().collect::<Vec<_>>();
         let [given] = given.as_slice() else {
-            return Err(refuse("Authorization: Bearer is needed, once"));
+            return Err(refuse("one header Authorization: Bearer, with a token, is needed"));
         };
         let token = given.to_str().ok().and_then(|text| text.split_once(' '));
         let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());

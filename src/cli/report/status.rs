@@ -105,7 +105,9 @@ pub fn standing(standing: &Standing, style: Style) -> String {
         );
         text.push_str(&if condition.status == "False" { paint.yellow(&line) } else { line });
     }
-    for problem in standing.problems.iter().filter_map(|problems| problems.as_array()).flatten() {
+    // Warnings stand among them, and refuse nothing.
+    let problems = standing.problems.iter().filter_map(|problems| problems.as_array()).flatten();
+    for problem in problems.filter(|problem| problem["severity"] != "warning") {
         text.push_str(&format!("  {}\n", place(problem)));
     }
     if let Some(fingerprint) = standing

@@ -8,4 +8,4 @@ mod text;
 pub use audit::{Owner, audit};
 pub use migrate::{claim, migrate};
 pub use state::{DAEMONS, FORMAT, Meta, RegistryState, state};
-pub use text::in_schema;
+pub use text::{in_schema, tables};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::FileText;
 use crate::manifest::ManifestError;
-use crate::manifest::load::{plain, walk};
+use crate::manifest::load::{MARK, plain, unmarked, walk};
 
 /// Writes all files or none, below `dir`; folders are made. Each text is written beside its place first and renamed then, so
 /// that nobody reads half a file. Where one fails, what had been replaced is put back and what was new is removed. A file
@@ -55,16 +55,13 @@ fn as_expected(place: &Path, path: &Path, file: &FileText) -> Result<Option<Vec<
     };
     match std::fs::read(place) {
         Ok(bytes) => match std::str::from_utf8(&bytes) {
-            Ok(text) if plain(text.to_owned()) == *before => Ok(Some(bytes)),
+            Ok(text) if plain(unmarked(text).to_owned()) == unmarked(before) => Ok(Some(bytes)),
             _ => Err(ManifestError::Changed { path }),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ManifestError::Changed { path }),
         Err(source) => Err(ManifestError::Write { path, source }),
     }
 }
-
-/// The byte order mark that some editors begin a file with.
-const MARK: &str = "\u{feff}";
 
 /// Whether all lines end with `\r\n`.
 fn is_windows(text: &[u8]) -> bool {
@@ -122,7 +119,7 @@ impl Undo {
         let (new, copy) = (beside(&place, "new"), beside(&place, "old"));
         self.steps.push(Step::Remove(new.clone()));
         let mark = if old.is_some_and(|old| old.starts_with(MARK.as_bytes())) { MARK } else { "" };
-        let text = text.strip_prefix(MARK).unwrap_or(text);
+        let text = unmarked(text);
         let text = if old.is_some_and(is_windows) { text.replace('\n', "\r\n") } else { text.to_owned() };
         std::fs::write(&new, format!("{mark}{text}"))?;
         if old.is_none() {

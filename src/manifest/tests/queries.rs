@@ -43,6 +43,19 @@ fn problems_stand_at_their_place() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_query() {
+    let folder = Folder::new(&[
+        ("m.toml", "\u{feff}type = 'view'\nquery_file = 'm.sql'\n"),
+        ("m.sql", "\u{feff}SELECT amout\nFROM orders\n"),
+    ]);
+    let desired = folder.load().unwrap();
+    let mart = &desired.marts[0];
+    assert_eq!(mart.mart.query, "SELECT amout\nFROM orders");
+    let (_, place) = mart.place_of(8).unwrap();
+    assert_eq!((place.line, place.column), (1, 8));
+}
+
+#[test]
 fn positions_of_the_server_are_found() {
     let desired = mart("type = 'view'\nquery = \"\"\"\nSELECT \\\"é\\\",\n  amout\nFROM orders;\n\"\"\"\n");
     assert_eq!(desired.mart.query, "SELECT \"é\",\n  amout\nFROM orders");

@@ -304,9 +304,17 @@ fn nothing_that_people_wrote_is_written_over() {
 
 #[test]
 fn a_file_keeps_its_line_ends() {
-    for (was, is) in [("a\r\nb\r\n", "c\r\nd\r\n"), ("a\r\nb\n", "c\nd\n"), ("a\nb\n", "c\nd\n"), ("a\rb", "c\nd\n")] {
+    for (was, is) in [
+        ("a\r\nb\r\n", "c\r\nd\r\n"),
+        ("a\r\nb\n", "c\nd\n"),
+        ("a\nb\n", "c\nd\n"),
+        ("a\rb", "c\nd\n"),
+        ("\u{feff}a\r\n", "\u{feff}c\r\nd\r\n"),
+    ] {
         let folder = Folder::new(&[("m.sql", was)]);
-        let changed = instead("m.sql", &was.replace("\r\n", "\n"), "c\nd\n");
+        // As it was read.
+        let before = was.replace("\r\n", "\n").replace('\u{feff}', "");
+        let changed = instead("m.sql", &before, "c\nd\n");
         save::write(folder.dir.path(), &[changed]).unwrap();
         assert_eq!(std::fs::read_to_string(folder.dir.path().join("m.sql")).unwrap(), is, "{was:?}");
     }

@@ -71,7 +71,8 @@ fn a_failure_is_told_once_and_its_end_once() {
     assert_eq!(words(notices.ended(&run(RunStatus::Skipped, 3), at(3))), [""; 0]);
     let recovered = "recovered public.sales has recovered, it was: refresh failed";
     assert_eq!(words(notices.ended(&run(RunStatus::Success, 4), at(4))), [REFRESHED, recovered]);
-    assert_eq!(words(notices.ended(&run(RunStatus::Success, 5), at(5))), [REFRESHED]);
+    let one = Run { row_count: Some(1), ..run(RunStatus::Success, 5) };
+    assert_eq!(words(notices.ended(&one, at(5))), [REFRESHED.replace("3 rows", "1 row")]);
     assert_eq!(words(notices.ended(&failed("data"), at(6))), [FAILED]);
     let states: Vec<_> = notices.changes().into_iter().map(|c| (c.state, c.holds)).collect();
     let state = || "refresh_failed".to_owned();

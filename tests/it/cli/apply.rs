@@ -458,12 +458,9 @@ fn refresh_says_what_is_wrong() {
     ");
     insta::assert_snapshot!(rig.run(&["refresh", "plain", "--concurrent", "true"]), @"
     exit 1
-    --- stdout
-    mart          status  method  rows  changed   took  why
-    public.plain  failed  -          -  -        0.00s  CONCURRENTLY needs a unique index on plain columns of public.plain, wit…
-    error: public.plain: CONCURRENTLY needs a unique index on plain columns of public.plain, without a predicate
-    help: public.plain: refresh it without --concurrent true; with a unique index in its manifest readers need not wait
-    Refreshed 0 marts in 0.0 s, 0 rows. 1 failed.
+    --- stderr
+    error: CONCURRENTLY needs a unique index on plain columns of public.plain, without a predicate
+    help: refresh it without --concurrent true; with a unique index in its manifest readers need not wait
     ");
     insta::assert_snapshot!(rig.run(&["refresh", "sales", "--concurrent", "false"]), @"
     exit 0

@@ -165,7 +165,11 @@ fn a_relation_renamed_by_hand_is_drift_though_its_key_has_the_name() {
     rig.run(&["apply", "--auto-approve", "-q"]).done();
     rig.sql("ALTER TABLE kept RENAME TO kept_old");
     let drift = rig.run(&["drift"]).ended(2);
-    assert!(drift.out().starts_with("! public.kept (table): its relation was removed\n"), "{}", drift.out());
+    assert!(
+        drift.out().starts_with("! public.kept (table): its relation was renamed to public.kept_old\n"),
+        "{}",
+        drift.out()
+    );
     let plan = rig.run(&["plan"]).ended(1);
     assert!(plan.err().contains("public.kept_pkey exists and is an index of public.kept_old"), "{}", plan.err());
 }

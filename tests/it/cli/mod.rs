@@ -21,6 +21,7 @@ mod operations;
 mod partitions;
 mod pending;
 mod refused;
+mod renamed;
 pub mod rig;
 mod rollback;
 mod taken_back;

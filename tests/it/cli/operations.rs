@@ -124,6 +124,12 @@ fn status_says_why_a_refresh_waits() {
     limits("parallel_refreshes = 1");
     rig.run(&["refresh", "event_counts"]).done();
     assert_eq!(told(), None);
+    // Another run held it: who asked did not get it, and the mart goes on as it is.
+    rig.sql(
+        "INSERT INTO datamart.refreshes (project, schema, mart, status, reason, started_at, finished_at, error)
+         VALUES ('shop', 'public', 'event_counts', 'skipped', 'another run holds it', now(), now(), '{\"kind\": \"lock\", \"message\": \"held\"}')",
+    );
+    assert_eq!(told(), None);
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn an_age_needs_a_time_and_an_owner_one_who_may_act_as_it() {
     ]);
     rig.sql(ORDERS);
     insta::assert_snapshot!(problems(&rig).join("\n"), @r#"
-    by.toml:3 owner public.by: role etl may not act as "postgres", which is to build and refresh it
+    by.toml:3 owner public.by: role etl may not act as "postgres", which owns it
     text.toml:4 freshness.column public.text: "product" is of type text, which does not say how new a row is
     "#);
     let told = rig.run(&["plan"]).ended(1);
@@ -172,4 +172,93 @@ fn what_a_role_may_not_make_is_told_before_anything_is_built() {
     // What is there needs no such right.
     rig.sql_as_superuser(&format!("REVOKE CREATE ON SCHEMA shut FROM etl; REVOKE CREATE ON SCHEMA open FROM {owner}"));
     rig.run(&["plan", "--detailed-exitcode"]).done();
+}
+
+#[test]
+fn who_may_only_read_the_registry_is_told_what_writing_takes() {
+    let rig = Rig::applied();
+    let guest = format!("{}_guest", rig.database.name);
+    let url = rig.url.replace("user=etl", &format!("user={guest}"));
+    rig.sql_as_superuser(&format!(
+        "CREATE ROLE {guest} LOGIN; GRANT USAGE ON SCHEMA datamart TO {guest}; GRANT SELECT ON ALL TABLES IN SCHEMA datamart TO {guest}"
+    ));
+    let grant = format!(
+        "GRANT USAGE ON SCHEMA datamart TO {guest}; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA datamart TO {guest};"
+    );
+    for command in [&["suspend", "sales"][..], &["refresh", "sales"]] {
+        let out = rig.run_on(&url, command).ended(1);
+        assert!(out.stderr.contains(&format!("help: {grant}")), "{out}");
+    }
+    rig.sql_as_superuser(&grant);
+    rig.run_on(&url, &["suspend", "sales"]).done();
+    // Whoever reads rows needs no more than those.
+    let out = rig.run_on(&url, &["preview", "sales"]).ended(1);
+    assert!(out.stderr.contains(&format!("GRANT SELECT ON public.sales TO {guest};")), "{out}");
+    let out = rig.run_on(&url, &["stats", "sales"]).ended(1);
+    assert!(out.stderr.contains(&format!("GRANT SELECT ON public.sales TO {guest};")), "{out}");
+}
+
+#[test]
+fn who_may_not_act_as_the_owner_is_who_connects() {
+    let mart = "type = \"materialized_view\"\nquery = \"SELECT id FROM orders\"\nrefresh = { concurrent = false }\n";
+    let index = |bound: u8| format!("[[indexes]]\ncolumns = [\"id\"]\nwhere = \"id > {bound}\"\n");
+    let rig = Rig::of(&[("sales.toml", &format!("{mart}{}", index(1)))]);
+    let owner = format!("{}_owner", rig.database.name);
+    rig.sql(ORDERS);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    rig.sql_as_superuser(&format!(
+        "CREATE ROLE {owner}; GRANT ALL ON SCHEMA public TO {owner}; GRANT SELECT ON orders TO {owner};
+         ALTER MATERIALIZED VIEW sales OWNER TO {owner}"
+    ));
+    let owned = format!("{mart}owner = \"{owner}\"\n");
+    let grant = format!("GRANT {owner} TO etl;");
+    // Its text is asked for as its owner; what changes in place is changed as such.
+    for changed in [format!("{owned}{}", index(2)), format!("{owned}description = \"ours\"\n{}", index(1))] {
+        rig.write("sales.toml", &changed);
+        let text = rig.run(&["plan"]).ended(1).stderr;
+        assert!(text.contains(&grant) && !text.contains(&format!("TO {owner};")), "{text}");
+    }
+    rig.sql_as_superuser(&grant);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+}
+
+#[test]
+fn what_cannot_be_refreshed_as_asked_is_refused_before_anything_begins() {
+    let manifest = |n: u8| format!("type = \"materialized_view\"\nquery = \"SELECT {n} AS n\"\n");
+    let rig = Rig::of(&[("a.toml", &manifest(1)), ("b.toml", &manifest(2))]);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    insta::assert_snapshot!(rig.run(&["refresh", "a", "--concurrent", "true", "-q"]).ended(1).err(), @"
+    error: CONCURRENTLY needs a unique index on plain columns of public.a, without a predicate
+    help: refresh it without --concurrent true; with a unique index in its manifest readers need not wait
+    ");
+    insta::assert_snapshot!(rig.run(&["refresh", "--all", "--concurrent", "true", "-q"]).ended(1).err(), @"
+    error: 2 marts cannot be refreshed CONCURRENTLY
+      caused by: CONCURRENTLY needs a unique index on plain columns of public.a, without a predicate
+      caused by: CONCURRENTLY needs a unique index on plain columns of public.b, without a predicate
+    help: refresh it without --concurrent true; with a unique index in its manifest readers need not wait
+    ");
+    let told = rig.run(&["refresh", "a", "--concurrent", "true", "--format", "json"]).ended(1).json();
+    assert_eq!(told["error"]["kind"], "usage");
+    assert_eq!(rig.value("SELECT count(*) FROM datamart.refreshes"), "0");
+    rig.run(&["refresh", "--all", "-q"]).done();
+}
+
+/// One query that is refused hides nothing of the others.
+#[test]
+fn drift_is_told_beside_what_cannot_be_compiled() {
+    let more = "type = \"view\"\nquery = \"SELECT n FROM sales\"\n";
+    let sales = "type = \"materialized_view\"\nquery = \"SELECT n FROM numbers\"\n[[indexes]]\ncolumns = [\"n\"]\nunique = true\n";
+    let other = sales.replace("SELECT n", "SELECT n + 1 AS n");
+    let rig = Rig::of(&[("sales.toml", sales), ("reads.toml", more), ("other.toml", &other)]);
+    rig.sql("CREATE TABLE numbers AS SELECT 1 AS n");
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    rig.sql("COMMENT ON MATERIALIZED VIEW other IS 'by hand'; DROP INDEX other_n_idx");
+    rig.write("sales.toml", &sales.replace("SELECT n", "SELECT n, nobody"));
+    let out = rig.run(&["drift"]).ended(2);
+    assert!(out.stdout.starts_with("! public.other (materialized_view): index other_n_idx was removed\n"), "{out}");
+    assert!(out.stderr.contains("only what is gone was looked for"), "{out}");
+    assert!(out.stderr.contains("sales.toml"), "{out}");
+    rig.sql("CREATE UNIQUE INDEX other_n_idx ON other (n)");
+    let out = rig.run(&["drift"]).ended(1);
+    assert!(out.stdout.is_empty() && out.stderr.contains("PostgreSQL refuses 1 declaration"), "{out}");
 }
