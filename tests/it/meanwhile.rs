@@ -43,8 +43,7 @@ fn manifest(columns: &str, more: &str) -> String {
 /// Runs `sql` once something waits for the lock that `holder` has, and gives the lock back.
 async fn while_it_builds(database: &Database, holder: &mut PgConnection, sql: &str) {
     until("a build", async || {
-        database.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted").await
-            != "0"
+        database.value(&format!("{WAITING} AND locktype = 'advisory' AND objid = 42")).await != "0"
     })
     .await;
     database.script(sql).await;
