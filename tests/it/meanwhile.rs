@@ -31,7 +31,8 @@ const SECURED: &str = "ALTER TABLE x ENABLE ROW LEVEL SECURITY; CREATE POLICY mi
 async fn shop(columns: &str, more: &str) -> (Database, Folder) {
     let database = Database::new().await;
     database.script(BUSY).await;
-    let folder = Folder::of(&[("x.toml", &manifest(columns, more))]);
+    let folder =
+        Folder::of(&[("x.toml", &manifest(columns, more)), ("project.toml", "[database]\nlock_timeout = \"60s\"\n")]);
     converge(&database, folder.path(), &Options::default()).await;
     (database, folder)
 }
