@@ -11,7 +11,7 @@ use datamart::database::{DatabaseError, Endpoint, ErrorKind, LockSession, resolv
 use datamart::manifest::Project;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use crate::support::database::{Database, run, server};
+use crate::support::database::{Database, asks_for_password, run, server};
 use crate::support::wait::until;
 
 const SECRET: &str = "s3cr3t%20ñ";
@@ -53,12 +53,7 @@ async fn role_with_password() -> String {
     let mut conn = server().endpoint().session("tests").await.expect("a session");
     let sql = format!("CREATE ROLE {role} LOGIN PASSWORD 'right'");
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.expect("a role");
-    let file = server().data_dir.join("pg_hba.conf");
-    let rules = std::fs::read_to_string(&file).expect("pg_hba.conf");
-    std::fs::write(&file, format!("local all {role} scram-sha-256\n{rules}")).expect("written");
-    let before = text(&mut conn, "SELECT pg_conf_load_time()::text").await;
-    text(&mut conn, "SELECT pg_reload_conf()::text").await;
-    until("the new rules hold", async || text(&mut conn, "SELECT pg_conf_load_time()::text").await != before).await;
+    asks_for_password("all", &role).await;
     role
 }
 
@@ -85,9 +80,8 @@ fn a_wrong_password_is_told_and_not_shown() {
 #[test]
 fn nobody_there_may_pass() {
     run(async {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
+        // Of all ports the last one that somebody would be given meanwhile.
+        let port = 1;
         let error = refused(&format!("postgres://ana:{SECRET}@127.0.0.1:{port}/shop")).await;
         assert_eq!(error.to_string(), format!("cannot connect to shop on 127.0.0.1:{port}"));
         let sql = error.sql().expect("the system's words");
@@ -109,7 +103,7 @@ fn one_who_does_not_answer_is_not_waited_for() {
         let port = listener.local_addr().expect("an address").port();
         let begun = Instant::now();
         let error = refused(&format!("postgres://ana:{SECRET}@127.0.0.1:{port}/shop?connect_timeout=1")).await;
-        assert!(begun.elapsed() >= Duration::from_secs(1) && begun.elapsed() < Duration::from_secs(8));
+        assert!(begun.elapsed() >= Duration::from_secs(1) && begun.elapsed() < Duration::from_secs(50));
         assert_eq!(error.sql().expect("words").message, "no answer within 1 s");
         assert!(error.kind() == "connection" && error.transient());
     });

@@ -155,7 +155,7 @@ fn the_timeout_of_a_refresh_is_not_that_of_an_apply() {
         let kind = runs[0].error.as_ref().map(|error| error.kind.as_str());
         assert_eq!((runs[0].status, kind), (RunStatus::Failed, Some("timeout")), "{runs:#?}");
         // An apply has the project's, with which a refresh without one of its own is served, too.
-        folder.write("project.toml", "[database]\nstatement_timeout = \"300ms\"\n");
+        folder.write("project.toml", "[database]\nstatement_timeout = \"2s\"\n");
         folder.write(
             "slow.toml",
             "type = \"table\"\nquery = \"SELECT 2 AS one, pg_sleep(seconds)::text AS slept FROM pause\"\n",
@@ -166,7 +166,7 @@ fn the_timeout_of_a_refresh_is_not_that_of_an_apply() {
         let outcome = project::apply(&mut conn, &plan, &desired).await;
         let Err(ApplyError::Step { source, .. }) = outcome else { panic!("{outcome:?}") };
         assert_eq!(source.kind, ErrorKind::Timeout);
-        let options = datamart::refresh::Options { statement_timeout_ms: 300, ..refresh_options() };
+        let options = datamart::refresh::Options { statement_timeout_ms: 2_000, ..refresh_options() };
         database.script("UPDATE datamart.marts SET declared = declared #- '{refresh,timeout}'").await;
         let runs = refresh(&database, folder.path(), &options).await;
         assert_eq!(runs[0].error.as_ref().map(|error| error.kind.as_str()), Some("timeout"), "{runs:#?}");

@@ -31,7 +31,8 @@ const SECURED: &str = "ALTER TABLE x ENABLE ROW LEVEL SECURITY; CREATE POLICY mi
 async fn shop(columns: &str, more: &str) -> (Database, Folder) {
     let database = Database::new().await;
     database.script(BUSY).await;
-    let folder = Folder::of(&[("x.toml", &manifest(columns, more))]);
+    let folder =
+        Folder::of(&[("x.toml", &manifest(columns, more)), ("project.toml", "[database]\nlock_timeout = \"60s\"\n")]);
     converge(&database, folder.path(), &Options::default()).await;
     (database, folder)
 }
@@ -43,8 +44,7 @@ fn manifest(columns: &str, more: &str) -> String {
 /// Runs `sql` once something waits for the lock that `holder` has, and gives the lock back.
 async fn while_it_builds(database: &Database, holder: &mut PgConnection, sql: &str) {
     until("a build", async || {
-        database.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted").await
-            != "0"
+        database.value(&format!("{WAITING} AND locktype = 'advisory' AND objid = 42")).await != "0"
     })
     .await;
     database.script(sql).await;

@@ -286,7 +286,7 @@ fn readers_go_on_through_exchanges() {
 #[test]
 fn a_refresh_that_is_killed_leaves_every_partition() {
     run(async {
-        let slow = sales(MONTHS, "").replace("FROM orders", "FROM orders, (SELECT pg_sleep(0.5)) AS s");
+        let slow = sales(MONTHS, "").replace("FROM orders", "FROM orders, (SELECT pg_sleep(1.5)) AS s");
         let (database, folder) = shop(ORDERS, &slow).await;
         refreshed(&database, &folder).await;
         let filling = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'INSERT INTO public.sales\\_\\_next%' AND datname = current_database())";

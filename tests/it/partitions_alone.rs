@@ -74,7 +74,7 @@ async fn is_seen_by_all(database: &Database) -> bool {
 async fn becomes_visible(database: &Database, folder: &Folder) {
     let mut tries = 1;
     while !is_seen_by_all(database).await {
-        assert!(tries < 6, "{tries} times it was not visible to all");
+        assert!(tries < 20, "{tries} times it was not visible to all");
         touched(database, folder).await;
         tries += 1;
     }

@@ -1,5 +1,6 @@
 //! Publications beside readers: nobody waits long, whoever else reads for long.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use datamart::plan::Options;
@@ -12,6 +13,8 @@ use crate::support::project;
 
 /// Much more than one wait for a lock (100 ms), much less than all tries of a publication together.
 const LONG: Duration = Duration::from_millis(1_000);
+/// So often it is tried.
+const TRIES: usize = 4;
 /// So long a reader holds what it reads.
 const HELD: Duration = Duration::from_secs(3);
 
@@ -65,8 +68,15 @@ async fn waits<T>(database: &Database, held: &str, reads: &str, work: impl Futur
 fn a_long_reader_of_one_relation_keeps_no_reader_of_another_waiting() {
     run(async {
         let (database, _dir) = shop().await;
-        // Whichever goes first, the other one is asked for while it is locked.
-        for (of, held, reads) in [(2, "a", "b"), (3, "b", "a"), (4, "a", "v")] {
+        let (mut done, mut told) = (BTreeSet::new(), Vec::new());
+        // Whichever goes first, the other one is asked for while it is locked. A machine that stands still for a moment does so to
+        // readers, too, and not each time.
+        let mut of = 1;
+        for (held, reads) in [("a", "b"), ("b", "a"), ("a", "v")].into_iter().flat_map(|two| [two; TRIES]) {
+            if done.contains(&(held, reads)) {
+                continue;
+            }
+            of += 1;
             let dir = folder(of);
             let options = Options::default();
             let apply = project::converge(&database, dir.path(), &options);
@@ -77,13 +87,16 @@ fn a_long_reader_of_one_relation_keeps_no_reader_of_another_waiting() {
                     .any(|step| step.publication && step.sql.contains(&format!("DROP TABLE public.{held}")))
             );
             // A reader of the view reads the table that is held, too, and queues behind each try for it.
-            assert!(longest < LONG, "{reads} was waited for {longest:?}, while {held} was read");
-            assert!(times > 10, "{reads} was read {times} times only");
+            if longest < LONG && times > 10 {
+                done.insert((held, reads));
+            }
+            told.push(format!("{reads} was read {times} times and waited for {longest:?}, while {held} was read"));
             assert_eq!(
                 database.value("SELECT string_agg(DISTINCT of::text, ' ') FROM (TABLE a UNION TABLE b) AS t").await,
                 of.to_string()
             );
         }
+        assert_eq!(done.len(), 3, "{told:#?}");
     });
 }
 
@@ -91,16 +104,22 @@ fn a_long_reader_of_one_relation_keeps_no_reader_of_another_waiting() {
 fn a_swap_that_waits_for_a_table_keeps_no_reader_of_its_view_waiting() {
     run(async {
         let (database, dir) = shop().await;
-        database.script("UPDATE src SET x = x + 1000").await;
-        let options = project::refresh_options();
-        let refresh = project::refresh(&database, dir.path(), &options);
-        let (longest, times, runs) = waits(&database, "a", "v", refresh).await;
-        let swapped = runs.iter().find(|run| run.mart == "public.a").expect("a run of it");
-        assert_eq!(swapped.method, Some(Method::Swap), "{swapped:?}");
-        assert!(swapped.error.is_none(), "{swapped:?}");
-        assert!(longest < LONG, "the view was waited for {longest:?}");
-        assert!(times > 10, "it was read {times} times only");
-        assert_eq!(database.value("SELECT min(x) FROM v").await, "1001");
+        let mut told = Vec::new();
+        for time in 1..=TRIES {
+            database.script("UPDATE src SET x = x + 1000").await;
+            let options = project::refresh_options();
+            let refresh = project::refresh(&database, dir.path(), &options);
+            let (longest, times, runs) = waits(&database, "a", "v", refresh).await;
+            let swapped = runs.iter().find(|run| run.mart == "public.a").expect("a run of it");
+            assert_eq!(swapped.method, Some(Method::Swap), "{swapped:?}");
+            assert!(swapped.error.is_none(), "{swapped:?}");
+            assert_eq!(database.value("SELECT min(x) FROM v").await, (1 + 1000 * time).to_string());
+            if longest < LONG && times > 10 {
+                return;
+            }
+            told.push(format!("the view was read {times} times and waited for {longest:?}"));
+        }
+        panic!("{told:#?}");
     });
 }
 
@@ -112,7 +131,7 @@ fn what_is_published_is_visible_to_all() {
         database.script(&format!("ALTER DATABASE {} SET synchronous_commit = on", database.name)).await;
         let all = "SELECT bool_and(relpages > 0 AND relallvisible = relpages AND reltuples = 100) FROM pg_class WHERE relname IN ('a', 'b')";
         // A session that is just connecting, to whatever database, may keep rows from being visible to all: then not every time.
-        for of in 2..8 {
+        for of in 2..22 {
             project::converge(&database, folder(of).path(), &Options::default()).await;
             if database.value(all).await == "true" {
                 return;

@@ -95,7 +95,7 @@ fn a_run_at_work_is_cancelled_on_the_server_while_it_is_that_run() {
         let work = sqlx::raw_sql("SELECT pg_sleep(60)").execute(&mut worker);
         let stop = async {
             until("it sleeps", async || {
-                database.value("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'").await == "1"
+                database.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(60)' AND state = 'active'").await == "1"
             })
             .await;
             refresh::cancel(&mut conn, "datamart", "default", id, "ben").await

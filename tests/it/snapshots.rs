@@ -110,10 +110,6 @@ fn every_refresh_is_a_version_and_older_ones_stay_as_they_were() {
             "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relname ~ '^(n|sales)_v[0-9]+$'";
         assert_eq!(database.value(relations).await, "n_v4 n_v5 sales_v3 sales_v4 sales_v5");
         assert_eq!(database.value("SELECT most FROM top").await, "550");
-        // A session that is just connecting, to whatever database, may keep rows from being visible to all: then not every time.
-        let visible =
-            "SELECT bool_or(relpages > 0 AND relallvisible = relpages) FROM pg_class WHERE relname ~ '^sales_v[0-9]+$'";
-        assert_eq!(database.value(visible).await, "true", "never vacuumed");
         is_calm(&database, &folder).await;
 
         // A changed definition is a version like any other.
@@ -121,6 +117,17 @@ fn every_refresh_is_a_version_and_older_ones_stay_as_they_were() {
         converge(&database, folder.path(), &Options::default()).await;
         assert_eq!(database.value("SELECT max(total) FROM sales").await, "100");
         assert_eq!(database.value(VERSIONS).await, "n 4, n 5 published, sales 4, sales 5, sales 6 published");
+
+        // A session that is just connecting, to whatever database, may keep rows from being visible to all: then not every time.
+        let visible =
+            "SELECT bool_or(relpages > 0 AND relallvisible = relpages) FROM pg_class WHERE relname ~ '^sales_v[0-9]+$'";
+        for _ in 0..20 {
+            if database.value(visible).await == "true" {
+                return;
+            }
+            refresh(&database, folder.path(), &refresh_options()).await;
+        }
+        panic!("never vacuumed");
     });
 }
 

@@ -110,7 +110,7 @@ JOIN ciudades AS c ON c.id = floor(20 * noise(k, 11) ^ 2)::int;
 CREATE TEMPORARY TABLE pedidos AS
 WITH size AS (
     SELECT coalesce(nullif(current_setting('example.requests', true), ''), '40000')::bigint AS n,
-           date_trunc('month', now()) - interval '23 months' AS since
+           (date_trunc('month', now() AT TIME ZONE 'America/Bogota') - interval '23 months') AT TIME ZONE 'America/Bogota' AS since
 )
 SELECT s, s / size.n::double precision AS share, md5('solicitud ' || s)::uuid AS id, 1 + floor(5000 * noise(s, 21) ^ 1.5)::bigint AS cliente,
        size.since + (now() - size.since) * (s / size.n::double precision) ^ 0.8 AS created_at,

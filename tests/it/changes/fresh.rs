@@ -52,7 +52,7 @@ fn whatever_is_written_readers_see_the_query() {
             writers.push(Writer::of(&world.endpoint(), number, dice.another(), told.clone(), world.major).await);
         }
         let (mut comparisons, mut refreshes, mut conn) = (0, 0, world.session().await);
-        while comparisons < marts.len() || Instant::now() < until {
+        while comparisons < 3 * marts.len() || refreshes == 0 || Instant::now() < until {
             let some: BTreeSet<&str> = names.iter().copied().filter(|_| dice.one_in(5)).collect();
             let (runs, _) = tokio::join!(world.refresh(&some), join_all(writers.iter_mut().map(Writer::burst)));
             refreshes += runs.iter().filter(|run| run.status == RunStatus::Success).count();

@@ -31,7 +31,7 @@ pub struct Writer {
 impl Writer {
     pub async fn of(database: &Endpoint, number: usize, dice: Dice, told: Told, major: u32) -> Self {
         let mut conn = database.session("writer").await.expect("a session");
-        let settings = "SET search_path = public; SET lock_timeout = '400ms'; SET statement_timeout = '20s'";
+        let settings = "SET search_path = public; SET lock_timeout = '400ms'; SET statement_timeout = '120s'";
         sqlx::raw_sql(settings).execute(&mut conn).await.expect("settings");
         let name = format!("w{number}");
         Self { conn, name, dice, told, major, open: false, prepared: None, changes: 0, prepared_so_far: 0 }

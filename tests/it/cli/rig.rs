@@ -20,7 +20,7 @@ use crate::support::postgresql::of_children;
 use crate::support::wait::until;
 
 /// No command of a test takes longer.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 /// The role that commands connect as: it owns its database, and is no superuser.
 pub const ROLE: &str = "etl";
 static ROLE_MADE: OnceLock<()> = OnceLock::new();
@@ -65,6 +65,14 @@ impl Rig {
     /// Runs SQL as a superuser.
     pub fn sql_as_superuser(&self, sql: &str) {
         run(self.database.script(sql));
+    }
+
+    /// Runs one statement, which may commit by itself, as a superuser.
+    pub fn call(&self, sql: &str) {
+        run(async {
+            let mut conn = self.database.session().await;
+            sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut conn).await.expect("a statement");
+        });
     }
 
     /// The first value of a query, as a superuser sees it.
@@ -131,14 +139,16 @@ impl Rig {
         Held { runtime, conn }
     }
 
-    /// Waits until a query gives `t`.
+    /// Waits until a query gives true; its names are looked for in `public`. In one session: each that is opened keeps VACUUM, in all
+    /// databases, from what it would do.
     pub fn until(&self, condition: &str) {
         run(async {
             let mut conn = self.database.session().await;
+            sqlx::raw_sql("SET search_path = public").execute(&mut conn).await.expect("a setting");
             until(condition, async || {
-                let sql = AssertSqlSafe(format!("SELECT coalesce(({condition})::text, '')"));
-                let row = sqlx::query(sql).fetch_one(&mut conn).await.expect("an answer");
-                sqlx::Row::get::<String, _>(&row, 0) == "true"
+                let sql = format!("SELECT coalesce((SELECT x::text FROM ({condition}) AS t (x) LIMIT 1), '')");
+                let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut conn).await;
+                sqlx::Row::get::<String, _>(&row.unwrap_or_else(|error| panic!("{error}\nin {condition}")), 0) == "true"
             })
             .await;
         });
@@ -209,7 +219,13 @@ pub struct Running {
 impl Running {
     pub fn start(mut command: Command, redactions: Vec<(String, String)>) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().expect("the binary");
+        let child = loop {
+            match command.spawn() {
+                // A script that was written just now: somebody else forked while it was open, and has not begun his own program.
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                child => break child.expect("the binary"),
+            }
+        };
         let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
         let (send, output) = channel();
         std::thread::spawn(move || send.send(child.wait_with_output().expect("an end")));
@@ -315,6 +331,8 @@ fn redact(text: &str) -> String {
         [
             (r"test_\d+", "DB"),
             (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| UTC)?", "TIME"),
+            // In a column the width stays.
+            (r"  \d\ds\b", "   0s"),
             (r"\b\d+\.\d\ds\b", "0.00s"),
             (r"\b\d+\.\d s\b", "0.0 s"),
             (r"(\s)\d+s\b", "${1}0s"),

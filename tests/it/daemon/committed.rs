@@ -74,13 +74,10 @@ fn a_suspended_mart_is_not_refreshed_until_it_is_resumed() {
         "SELECT count(*) > 1 FROM datamart.refreshes WHERE mart = 'event_counts' AND status IN ('success', 'noop')",
     );
     rig.run(&["suspend", "event_counts"]).done();
-    // A run that was at work then may have ended since; no more than that one.
+    // The daemon hears of it in a moment; from then on nothing begins, though it would be due each second.
     let runs = "SELECT count(*) FROM datamart.refreshes WHERE mart = 'event_counts'";
-    rig.until("SELECT count(*) = 0 FROM datamart.refreshes WHERE status = 'running'");
-    let before: i64 = rig.value(runs).parse().expect("a number");
-    rig.until(&format!("SELECT now() > timestamptz '{}' + interval '2.5 s'", rig.value("SELECT now()")));
+    rig.until("SELECT clock_timestamp() > max(started_at) + interval '4 s' FROM datamart.refreshes WHERE mart = 'event_counts'");
     let after: i64 = rig.value(runs).parse().expect("a number");
-    assert!(after <= before + 1, "{before} {after}");
     rig.run(&["resume", "event_counts"]).done();
     rig.until(&format!("SELECT count(*) > {after} FROM datamart.refreshes WHERE mart = 'event_counts'"));
     daemon.stopped();

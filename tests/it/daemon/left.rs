@@ -115,8 +115,7 @@ fn a_run_goes_on_while_the_loop_waits_for_the_registry() {
     rig.sql("SELECT pg_notify('datamart_wake', '{\"project\": \"shop\", \"what\": \"overrides\"}')");
     let waits = "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'datamart: daemon desk' AND wait_event = 'PgSleep')";
     until(&rig, &format!("SELECT {waits}"));
-    until(&rig, "SELECT count(*) > 0 FROM datamart.refreshes WHERE status = 'success'");
-    assert_eq!(rig.value(&format!("SELECT {waits}")), "true");
+    until(&rig, &format!("SELECT {waits} AND count(*) > 0 FROM datamart.refreshes WHERE status = 'success'"));
     rig.sql("ALTER TABLE datamart.overrides DISABLE ROW LEVEL SECURITY");
     daemon.stopped();
 }

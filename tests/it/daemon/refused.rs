@@ -18,8 +18,9 @@ fn a_daemon_that_starts_with_wrong_manifests_refreshes_what_was_applied() {
     assert!(status.contains("`type` cannot be \"nonsense\"") && !status.contains("unique index"), "{status}");
     rig.sql("INSERT INTO numbers VALUES (1)");
     until(&rig, "SELECT n = 1 FROM last");
-    rig.write("next.toml", &right);
+    // While the other one is wrong nothing is applied.
     rig.write("new.toml", "type = \"view\"\nquery = \"SELECT 1 AS one\"\n");
+    rig.write("next.toml", &right);
     until(&rig, "SELECT status = 'applied' FROM datamart.reconciles");
     assert_eq!(rig.value("SELECT count(*) FROM new"), "1");
     daemon.stopped();

@@ -2,13 +2,16 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::cli::rig::Rig;
 use crate::support::wait::PATIENCE;
+
+/// Between two looks.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// A daemon. It is killed with its test.
 pub struct Daemon {
@@ -41,7 +44,7 @@ impl Daemon {
         let deadline = Instant::now() + PATIENCE;
         while !self.log().contains(words) {
             assert!(Instant::now() < deadline, "never said {words}:\n{}", self.log());
-            std::thread::yield_now();
+            std::thread::sleep(MOMENT);
         }
     }
 
@@ -63,7 +66,7 @@ impl Daemon {
                 return (status.code().or(status.signal().map(|signal| -signal)).expect("an end"), log);
             }
             assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
-            std::thread::yield_now();
+            std::thread::sleep(MOMENT);
         }
     }
 
@@ -119,10 +122,13 @@ pub fn history(rig: &Rig) -> Vec<String> {
 /// Waits until a query gives true; its names are looked for in `public`.
 #[track_caller]
 pub fn until(rig: &Rig, condition: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    while rig.value(condition) != "true" {
-        assert!(Instant::now() < deadline, "never: {condition}");
-    }
+    rig.until(condition);
+}
+
+/// Waits until the server has seen our sessions go, whose process has ended.
+#[track_caller]
+pub fn until_no_sessions(rig: &Rig) {
+    until(rig, &format!("SELECT ({SESSIONS}) = 0"));
 }
 
 /// How many sessions of ours there are in the database of a rig.

@@ -1,10 +1,8 @@
 //! What a daemon is told by signals.
 
-use std::time::Instant;
-
 use nix::sys::signal::Signal;
 
-use super::rig::{CHAIN, Daemon, SESSIONS, numbers, until};
+use super::rig::{CHAIN, Daemon, numbers, until, until_no_sessions};
 
 /// A mart that takes as long as somebody says.
 fn slow(seconds: &str) -> String {
@@ -30,7 +28,7 @@ const AT_WORK: &str = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname =
 #[test]
 fn sigterm_lets_a_run_end() {
     let rig = with_slow();
-    rig.sql("UPDATE naps SET seconds = 1.5; INSERT INTO numbers VALUES (1)");
+    rig.sql("UPDATE naps SET seconds = 5; INSERT INTO numbers VALUES (1)");
     let daemon = Daemon::of(&rig, &[]);
     until(&rig, AT_WORK);
     let log = daemon.stopped();
@@ -47,13 +45,13 @@ fn a_second_signal_cancels_it() {
     until(&rig, AT_WORK);
     daemon.signal(Signal::SIGTERM);
     daemon.until_said("told to stop");
-    let began = Instant::now();
+    // Long before the query would end.
     let log = daemon.stopped();
-    assert!(log.contains("cancelling what runs on the server") && began.elapsed().as_secs() < 10, "{log}");
+    assert!(log.contains("cancelling what runs on the server"), "{log}");
     assert_eq!(rig.value("SELECT n FROM slow"), "0", "the old rows stay");
     assert_eq!(rig.value("SELECT string_agg(DISTINCT status, ' ') FROM datamart.refreshes"), "cancelled");
     assert_eq!(rig.value("SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_\\_next%'"), "0");
-    assert_eq!(rig.value(SESSIONS), "0");
+    until_no_sessions(&rig);
 }
 
 #[test]

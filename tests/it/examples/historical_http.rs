@@ -24,9 +24,10 @@ struct Daemon<'a> {
 
 impl<'a> Daemon<'a> {
     fn start(example: &'a Example) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
+        // Below those that the system gives to whoever asks for any: nobody takes it before the daemon does.
+        let first = 20_000 + u16::try_from(std::process::id() % 5_000).expect("a port");
+        let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+        let port = (first..first + 5_000).find(free).expect("a free port");
         let mut command = example.command(&["daemon", "--http", &format!("127.0.0.1:{port}")]);
         command.env("DATAMART_API_TOKEN", TOKEN);
         let daemon = Self { example, port, running: Some(Running::start(command, Vec::new())) };

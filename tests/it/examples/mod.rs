@@ -18,6 +18,7 @@ use crate::cli::rig::{Out, Running, bare, folder};
 use crate::support::database::run;
 use crate::support::folder::Folder;
 use crate::support::postgresql::of_children;
+use crate::support::wait::within_an_hour;
 
 /// Where the examples stand.
 pub fn examples() -> PathBuf {
@@ -44,6 +45,7 @@ impl Drop for Example {
 impl Example {
     /// The example of this name, with a line put before its seed.
     pub fn of(name: &'static str, size: &str) -> Self {
+        run(within_an_hour());
         let folder = folder(&[]);
         copy(&examples().join(name), folder.path());
         let seed = folder.path().join("datamarts/seed.sql");

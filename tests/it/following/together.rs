@@ -1,5 +1,6 @@
 //! Marts that follow marts, at one snapshot.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use datamart::plan;
@@ -10,7 +11,7 @@ use super::shop::ORDERS;
 use crate::support::database::{Database, run};
 use crate::support::folder::Folder;
 use crate::support::project::{self, converge, refresh_options};
-use crate::support::wait::until;
+use crate::support::wait::{PATIENCE, until};
 
 const A: &str = "SELECT id, coalesce(region, 'none') AS region, amount FROM orders";
 const B: &str = "SELECT region, sum(amount) AS total FROM a GROUP BY region";
@@ -275,11 +276,15 @@ fn what_is_committed_together_lasts() {
 fn whoever_reads_all_marts_reads_one_moment() {
     run(async {
         let (database, folder) = diamond().await;
-        let end = Instant::now() + Duration::from_secs(6);
+        // As long as it takes until there was enough of everything.
+        let end = Instant::now() + PATIENCE;
+        let (times, together) = (Cell::new(0), Cell::new(0));
+        let (reads, torn) = (Cell::new(0), Cell::new(0));
+        let goes_on = || Instant::now() < end && (times.get() < 10 || together.get() < 3 || reads.get() < 30);
         let write = async |number: i32| {
             let mut conn = database.session().await;
             let mut at = 0;
-            while Instant::now() < end {
+            while goes_on() {
                 at += 1;
                 let id = number * 100_000 + at;
                 let region = format!("r{}", at % 5);
@@ -294,25 +299,22 @@ fn whoever_reads_all_marts_reads_one_moment() {
             }
         };
         let refreshes = async {
-            let (mut times, mut together) = (0, 0);
-            while Instant::now() < end {
+            while goes_on() {
                 let runs = all(&database, &folder, How::AsDeclared).await;
                 assert!(runs.iter().all(|run| matches!(run.status, RunStatus::Success | RunStatus::Noop)), "{runs:#?}");
-                times += 1;
-                together += usize::from(snapshots(&runs).len() == 1);
+                times.set(times.get() + 1);
+                together.set(together.get() + usize::from(snapshots(&runs).len() == 1));
             }
-            (times, together)
         };
-        let reads = async {
+        let looks = async {
             let mut conn = database.session().await;
-            let (mut times, mut apart_times) = (0, 0);
-            while Instant::now() < end {
-                apart_times += usize::from(apart(&mut conn).await != 0);
-                times += 1;
+            while goes_on() {
+                torn.set(torn.get() + usize::from(apart(&mut conn).await != 0));
+                reads.set(reads.get() + 1);
             }
-            (times, apart_times)
         };
-        let ((times, together), (reads, torn), ..) = tokio::join!(refreshes, reads, write(1), write(2), write(3));
+        tokio::join!(refreshes, looks, write(1), write(2), write(3));
+        let [times, together, reads, torn] = [times, together, reads, torn].map(Cell::into_inner);
         assert!(times > 3 && together > 0 && reads > 3, "{times} {together} {reads}");
         // What has to be computed whole is computed by itself.
         assert!(torn == 0 || together < times, "{torn} of {reads} reads, {together} of {times} refreshes");

@@ -84,9 +84,9 @@ fn a_daemon_that_nobody_asks_holds_no_session() {
             rig.get("/api/v1/marts/sales/rows?id=eq.x").await.of(400);
             rig.get("/api/v1/marts/sales/rows").await.of(200);
         }
-        assert_eq!(rig.database.value(sessions).await, "1");
+        assert!(rig.database.value(sessions).await.parse::<u32>().is_ok_and(|sessions| sessions <= 1));
         let idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'datamart: http' AND state <> 'idle'";
-        assert_eq!(rig.database.value(idle).await, "0");
+        until("nothing is open in it", async || rig.database.value(idle).await == "0").await;
         until("it is closed", async || rig.database.value(sessions).await == "0").await;
     });
 }
@@ -98,6 +98,8 @@ fn a_session_that_was_killed_is_replaced() {
         rig.get("/api/v1/marts").await.of(200);
         let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'datamart: http'";
         assert_eq!(rig.database.value(kill).await, "1");
+        let there = kill.replace("pg_terminate_backend(pid)", "*");
+        until("the session is gone", async || rig.database.value(&there).await == "0").await;
         rig.get("/api/v1/marts").await.of(200);
     });
 }
@@ -112,7 +114,8 @@ fn many_at_once_are_answered_or_told_to_come_again() {
         let busy =
             replies.iter().filter(|reply| reply.status == 503 && !reply.header("retry-after").is_empty()).count();
         assert_eq!(good + busy, 100);
-        assert!(good >= 64, "{good}");
+        // Sixty-four may wait, each for some seconds.
+        assert!(good >= 40, "{good}");
         let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'datamart: http'";
         assert!(rig.database.value(sessions).await.parse::<u32>().is_ok_and(|sessions| sessions <= 4));
     });
@@ -138,7 +141,8 @@ fn who_says_nothing_holds_up_nobody_and_the_daemon_ends() {
         assert!(kept.read(&mut some).await.is_ok_and(|read| read > 0));
         let began = Instant::now();
         rig.end();
-        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        // What was sent in part would be waited for longer, and what is idle for ever.
+        assert!(began.elapsed() < Duration::from_secs(13), "{:?}", began.elapsed());
     });
 }
 

@@ -1,5 +1,6 @@
 //! One private PostgreSQL per run, one database per test.
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,6 +9,7 @@ use datamart::database::embedded::{self, Embedded, Options};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::postgresql::binaries;
+use super::wait::{until, within_an_hour};
 
 static SERVER: OnceLock<Embedded> = OnceLock::new();
 static NUMBER: AtomicU32 = AtomicU32::new(1);
@@ -40,6 +42,32 @@ pub fn ephemeral() -> Options {
     Options { binaries: binaries(), ..Options::ephemeral().expect("a folder for the server") }
 }
 
+/// From now on this role has to give its password to reach these databases of the run's server, where everybody else is trusted.
+pub async fn asks_for_password(databases: &str, role: &str) {
+    // One at a time: what is read is written back.
+    static RULES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _alone = RULES.lock().await;
+    let (file, next) = (server().data_dir.join("pg_hba.conf"), server().data_dir.join("pg_hba.conf.next"));
+    let rules = std::fs::read_to_string(&file).expect("pg_hba.conf");
+    // In its place at once, for whoever reads it meanwhile, and still the server's.
+    std::fs::copy(&file, &next).expect("a copy");
+    std::fs::write(&next, format!("local {databases} {role} scram-sha-256\n{rules}")).expect("rules");
+    let owner = std::fs::metadata(&file).expect("the file");
+    std::os::unix::fs::chown(&next, Some(owner.uid()), Some(owner.gid())).expect("its owner");
+    std::fs::rename(&next, &file).expect("the new rules");
+    let endpoint = server().endpoint();
+    let mut conn = endpoint.session("tests").await.expect("a session");
+    sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut conn).await.expect("a reload");
+    let asked = endpoint.url().replace(&format!("user={}", endpoint.role()), &format!("user={role}&password=nobody"));
+    let asked = if databases == "all" {
+        asked
+    } else {
+        asked.replace(&format!("/{}?", endpoint.database()), &format!("/{databases}?"))
+    };
+    let asked = Endpoint::from_url(&asked).expect("an endpoint");
+    until("the password is asked for", async || asked.session("test").await.is_err()).await;
+}
+
 /// The major version of the run's server.
 pub fn major() -> u32 {
     server().version.split('.').next().and_then(|m| m.parse().ok()).expect("a version")
@@ -53,6 +81,7 @@ pub struct Database {
 
 impl Database {
     pub async fn new() -> Self {
+        within_an_hour().await;
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let mut conn = server().endpoint().session("tests").await.expect("a session");
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut conn).await.expect("a database");

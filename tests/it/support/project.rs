@@ -92,7 +92,7 @@ pub async fn items(conn: &mut PgConnection, desired: &Desired) -> Vec<datamart::
 pub fn refresh_options() -> datamart::refresh::Options {
     datamart::refresh::Options {
         parallel: 2,
-        lock_timeout_ms: 3_000,
+        lock_timeout_ms: 20_000,
         publish_lock_timeout_ms: 100,
         requested_by: "test".into(),
         registry: "datamart".into(),

@@ -149,11 +149,14 @@ fn a_mart_is_told_to_be_stale_when_it_becomes_it() {
         assert_eq!(told.receiver.events(), ["stale public.part"]);
         teller.tell(told.refresh().await);
         finish(teller).await;
-        assert_eq!(told.receiver.events(), ["stale public.part", "recovered public.part"]);
+        let events = told.receiver.events();
+        assert_eq!(events[..2], ["stale public.part", "recovered public.part"]);
+        // On a machine that stood still it may have become stale again.
+        assert!(events[2..].iter().all(|event| event == "stale public.part"), "{events:?}");
         told.sql("INSERT INTO datamart.overrides (project, schema, name, what, who) VALUES ('default', '', '', 'suspend', 'ana')").await;
         told.sql("UPDATE datamart.totals SET started_at = now() - interval '1 h'").await;
         finish(told.teller()).await;
-        assert_eq!(told.receiver.events().len(), 2, "who suspends it knows");
+        assert_eq!(told.receiver.events(), events, "who suspends it knows");
     });
 }
 
@@ -219,9 +222,10 @@ fn nobody_waits_for_a_receiver_that_does_not_answer() {
         for _ in 0..10_000 {
             teller.tell(event.clone());
         }
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        // Ten seconds each, where anybody waited.
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
         teller.finish(Duration::from_millis(200)).await;
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(50), "{:?}", began.elapsed());
     });
 }
 

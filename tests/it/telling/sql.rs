@@ -281,7 +281,7 @@ fn a_timeout_of_the_session_ends_the_refresh_and_leaves_its_row() {
     rig.sql("INSERT INTO source VALUES (99, 1)");
     run(async {
         let mut conn = session(&rig, ROLE).await;
-        sqlx::query("SET statement_timeout = '300ms'").execute(&mut conn).await.expect("a setting");
+        sqlx::query("SET statement_timeout = '3s'").execute(&mut conn).await.expect("a setting");
         let (status, method, _, error) = told(&call(&mut conn, "refresh('slow')").await.expect("a row"));
         assert_eq!((status.as_str(), method.as_deref()), ("failed", Some("plain")));
         assert_eq!(error.as_deref(), Some("canceling statement due to statement timeout"));

@@ -206,6 +206,6 @@ fn two_hundred_of_a_thousand_begin_in_less_than_a_millisecond() {
     });
     let best = best.min().expect("ten");
     // Without optimisation it takes several times as long.
-    let allowed = if cfg!(debug_assertions) { 20 } else { 1 };
+    let allowed = if cfg!(debug_assertions) { 100 } else { 1 };
     assert!(best < Duration::from_millis(allowed), "{best:?}");
 }

@@ -227,5 +227,5 @@ fn minutes_of_years_are_not_counted_through() {
     let mut queue = queue_at(vec![job], at(9, 0, 30));
     let begun = std::time::Instant::now();
     assert_eq!(queue.start(at(9, 0, 30), 1)[0].due_at, at(9, 0, 0));
-    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
