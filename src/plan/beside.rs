@@ -77,8 +77,9 @@ fn fills(target: &Target<'_>, name: &QName) -> Vec<String> {
 }
 
 /// Statistics and visibility map of what was filled, in statements that can run side by side. ANALYZE of a mart in partitions looks
-/// at all rows for the mart, and then at each partition that nobody has locked: at the others somebody else looks meanwhile. They
-/// are locked by then, as the mart takes its time.
+/// at all rows for the mart, and then at each partition that nobody else has locked: at the others somebody looks meanwhile. They
+/// are locked by then, as the mart takes its time; those that are left to it are locked by itself, or whoever is done with the others,
+/// and vacuums these by then, would have it pass over them.
 pub(super) fn complete(target: &Target<'_>, name: &QName) -> Vec<String> {
     let sessions = target.shares.as_ref().map_or(1, |shares| shares.sessions);
     let parts: Vec<String> = target.pieces.iter().map(|piece| partitions::aside(&piece.name).to_string()).collect();
@@ -87,9 +88,11 @@ pub(super) fn complete(target: &Target<'_>, name: &QName) -> Vec<String> {
     let (Some((first, others)), true) = (groups.split_first(), parts.len() <= LOCKED) else {
         return vec![format!("ANALYZE {name}"), format!("VACUUM {name}")];
     };
-    let locked = |group: &String| format!("LOCK TABLE {group} IN SHARE UPDATE EXCLUSIVE MODE;\nANALYZE {group}");
+    let locked =
+        |group: &String, what: &str| format!("LOCK TABLE {group} IN SHARE UPDATE EXCLUSIVE MODE;\nANALYZE {what}");
     let vacuum = |group: &String| format!("VACUUM {group}");
-    let analyze = others.iter().map(locked).chain([format!("ANALYZE (SKIP_LOCKED) {name}")]);
+    let analyze =
+        others.iter().map(|group| locked(group, group)).chain([locked(first, &format!("(SKIP_LOCKED) {name}"))]);
     analyze.chain(others.iter().chain([first]).map(vacuum)).collect()
 }
 

@@ -63,13 +63,22 @@ fn the_first_rows_come_side_by_side() {
         format!("SELECT bool_and(pg_stat_get_vacuum_count(oid) > 0 AND pg_stat_get_analyze_count(oid) > 0) {leaves}");
     rig.until(&vacuumed);
     assert_eq!(rig.value("SELECT n FROM above"), "5400");
-    assert_eq!(rig.value("SELECT count(DISTINCT xmin::text) FROM sales"), "2");
-    // And those of another query.
-    rig.write("sales.toml", &sales("amount + 1", ""));
-    assert_eq!(beside(&rig), 7);
-    rig.run(APPLY).done();
-    is_whole(&rig, "amount + 1");
-    assert_eq!(rig.value("SELECT n FROM above"), "5400");
+    // And those of other queries. Where the machine is busy, one session may be done before the other one has begun.
+    let shared = || rig.value("SELECT count(DISTINCT xmin::text) FROM sales") == "2";
+    let mut both = shared();
+    for more in 1..20 {
+        let expression = format!("amount + {more}");
+        rig.write("sales.toml", &sales(&expression, ""));
+        assert_eq!(beside(&rig), 7);
+        rig.run(APPLY).done();
+        is_whole(&rig, &expression);
+        assert_eq!(rig.value("SELECT n FROM above"), "5400");
+        both |= shared();
+        if both {
+            return;
+        }
+    }
+    panic!("one session always did it all");
 }
 
 /// Where the bounds do not reach what is read, and writing is most of it, each session reads all.
