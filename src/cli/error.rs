@@ -11,6 +11,7 @@ use datamart::manifest::{self, Desired, ManifestError, Problem, Severity};
 use datamart::observe::ObserveError;
 use datamart::plan::{PlanError, PlanProblem};
 use datamart::reconcile::ReconcileError;
+pub use datamart::state::count;
 use serde_json::{Value, json};
 
 use super::hint::{hint, in_function, of_mart, registry_is};
@@ -228,11 +229,6 @@ pub fn problems_json(problems: &[Problem]) -> Vec<Value> {
         })
     };
     problems.iter().map(one).collect()
-}
-
-/// `1 problem`, `2 problems`.
-pub fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// What PostgreSQL refuses of a mart, at its place in its file.

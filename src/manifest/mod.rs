@@ -175,16 +175,13 @@ pub enum ManifestError {
         path: PathBuf,
     },
     /// The files say something that cannot be: every problem found, errors and warnings.
-    #[error("{} in the manifests", counted(problems))]
+    #[error("{} in the manifests", crate::state::count(errors(problems), "problem"))]
     Invalid {
         /// All of them, by file and position.
         problems: Vec<Problem>,
     },
 }
 
-fn counted(problems: &[Problem]) -> String {
-    match problems.iter().filter(|problem| problem.severity == Severity::Error).count() {
-        1 => "1 problem".to_owned(),
-        count => format!("{count} problems"),
-    }
+fn errors(problems: &[Problem]) -> usize {
+    problems.iter().filter(|problem| problem.severity == Severity::Error).count()
 }

@@ -14,7 +14,7 @@ use super::notice::{Notice, Occasion};
 use crate::build::CheckStatus;
 use crate::plan::Drift;
 use crate::refresh::{Run, RunStatus};
-use crate::state::{Mart, format_duration};
+use crate::state::{Mart, count, format_duration};
 
 /// Since when a mart's rows are as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -115,8 +115,8 @@ impl Notices {
     fn succeeded(&mut self, run: &Run, now: DateTime<Utc>) -> Vec<Notice> {
         let mut notices = Vec::new();
         if run.status == RunStatus::Success {
-            let rows = run.row_count.map(|rows| format!(", {rows} row{}", if rows == 1 { "" } else { "s" }));
-            let rows = rows.unwrap_or_default();
+            let rows = run.row_count.and_then(|rows| usize::try_from(rows).ok());
+            let rows = rows.map(|rows| format!(", {}", count(rows, "row"))).unwrap_or_default();
             let text = format!("{} was refreshed in {:.1} s{rows}", run.mart, run.duration_ms / 1e3);
             notices.push(notice(Occasion::Refreshed, &run.mart, text, facts(run)));
         }

@@ -202,6 +202,7 @@ fn of_method(
         }
     })
 }
+
 /// What to do where readers must not wait, and would have to.
 pub const WITHOUT: &str =
     "refresh it without --concurrent true; with a unique index in its manifest readers need not wait";

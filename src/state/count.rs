@@ -16,9 +16,19 @@ pub fn thousands(number: i64) -> String {
     text
 }
 
+/// `1 problem`, `2 problems`.
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::thousands;
+    use super::{count, thousands};
+
+    #[test]
+    fn one_is_one() {
+        assert_eq!([0, 1, 2].map(|number| count(number, "row")), ["0 rows", "1 row", "2 rows"]);
+    }
 
     #[test]
     fn thousands_stand_apart() {

@@ -27,7 +27,7 @@ pub use change_log::{ChangeLog, LOG_EVENTS};
 pub use changes::{ChangeSource, Changes, KeyColumn, KeyRange, LoggedColumn, Moving};
 pub use check::{CheckDecl, CheckForm, CheckSeverity};
 pub use commit::Keeper;
-pub use count::thousands;
+pub use count::{count, thousands};
 pub use duration::{format_duration, parse_duration};
 pub use fingerprint::Fingerprint;
 pub use mart::{ColumnDecl, Freshness, GrantDecl, IndexDecl, IndexKey, Kind, Mart, Publish, Retention};
