@@ -225,7 +225,7 @@ fn a_second_apply_waits_or_says_who_is_at_work() {
     rig.write("project.toml", "[project]\nname = \"shop\"\n[database]\nlock_timeout = \"60s\"\n");
     let held = rig.hold("SELECT pg_advisory_xact_lock(4711)");
     let first = rig.start(&["apply", "--auto-approve"]);
-    rig.until_at_work("apply", "%");
+    rig.until_at_work("apply", "%pg_advisory_xact_lock_shared%");
     insta::assert_snapshot!(rig.run(&["apply", "--auto-approve", "--lock-timeout", "0"]), @"
     exit 1
     --- stderr
@@ -288,7 +288,7 @@ fn a_lock_is_taken_away_by_its_pid() {
     rig.write("project.toml", "[project]\nname = \"shop\"\n[database]\nlock_timeout = \"60s\"\n");
     let held = rig.hold("SELECT pg_advisory_xact_lock(4711)");
     let first = rig.start(&["apply", "--auto-approve"]);
-    rig.until_at_work("apply", "%");
+    rig.until_at_work("apply", "%pg_advisory_xact_lock_shared%");
     insta::assert_snapshot!(rig.run(&["unlock", "--kill", "1"]), @"
     exit 1
     --- stderr

@@ -154,11 +154,13 @@ impl Rig {
         });
     }
 
-    /// Whether one of our sessions with this purpose waits for a lock or sleeps in a statement like this.
+    /// Waits until one of our sessions with this purpose waits for a lock or sleeps in a statement like this: not for a disk, which
+    /// any statement may do.
     pub fn until_at_work(&self, purpose: &str, statement: &str) {
         self.until(&format!(
             "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
-             AND application_name = 'datamart: {purpose}' AND query LIKE '{statement}' AND wait_event IS NOT NULL"
+             AND application_name = 'datamart: {purpose}' AND query LIKE '{statement}' \
+             AND (wait_event_type = 'Lock' OR wait_event = 'PgSleep')"
         ));
     }
 }
