@@ -25,7 +25,7 @@ pub struct Server {
 impl Server {
     /// Starts it.
     pub async fn start(durability: Durability) -> Result<Self> {
-        let mut options = Options::ephemeral()?;
+        let mut options = Options::ephemeral(&std::env::temp_dir())?;
         if durability == Durability::Durable {
             options.settings.clear();
         }

@@ -52,13 +52,13 @@ impl Options {
         }
     }
 
-    /// A server for this process alone, fast rather than durable, in a new folder below the system's one for temporary files.
+    /// A server for this process alone, fast rather than durable, in a new folder below this one.
     ///
     /// # Errors
     /// [`DatabaseError::Io`] where the folder cannot be made.
-    pub fn ephemeral() -> Result<Self, DatabaseError> {
+    pub fn ephemeral(parent: &Path) -> Result<Self, DatabaseError> {
         let moment = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
-        let root = std::env::temp_dir().join(format!("datamart-{}-{moment}", std::process::id()));
+        let root = parent.join(format!("datamart-{}-{moment}", std::process::id()));
         std::fs::create_dir(&root).map_err(|e| io("create", &root, e))?;
         let fast = [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
         Ok(Self {
