@@ -106,7 +106,12 @@ impl Worker<'_> {
                     self.aside.retain(|built| !marts.contains(built));
                     self.stays_aside(&steps);
                     self.undoable.retain(|step| !records.iter().any(|record| record.mart.to_string() == step.mart));
-                    self.done.marts.extend(marts.iter().cloned());
+                    for mart in &marts {
+                        // One that is renamed may be committed twice.
+                        if !self.done.marts.contains(mart) {
+                            self.done.marts.push(mart.clone());
+                        }
+                    }
                     let log = |step: &&&Step| records.is_empty() && step.publication && !self.is_mart(step);
                     let logs: Vec<String> = steps.iter().filter(log).map(|step| step.mart.clone()).collect();
                     self.logs.extend(logs);

@@ -43,7 +43,7 @@ pub fn run(args: &InitArgs, globals: &Globals, style: Style) -> Result<Exit> {
         let written: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
         print::json(&json!({ "written": written }));
     } else {
-        print::out(&told(&root, &folder));
+        print::out(&told(&root, &globals.dir));
     }
     Ok(Exit::Done)
 }
@@ -59,15 +59,19 @@ fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
-fn told(root: &Path, folder: &Path) -> String {
+fn told(root: &Path, dir: &Path) -> String {
     let enter = match root == Path::new(".") {
         true => String::new(),
         false => format!("  cd {}\n", root.display()),
     };
+    let program = match dir == Path::new("datamarts") {
+        true => "datamart".to_owned(),
+        false => format!("datamart --dir {}", dir.display()),
+    };
     format!(
         "Wrote a project with two marts to {}. It uses a private PostgreSQL until DATABASE_URL names yours.\n\n\
-         Next:\n{enter}  datamart plan       what would happen, and why\n  datamart apply      make it so\n  \
-         datamart status     look at it\n",
-        folder.display()
+         Next:\n{enter}  {program} plan       what would happen, and why\n  {program} apply      make it so\n  \
+         {program} status     look at it\n",
+        root.join(dir).display()
     )
 }

@@ -168,7 +168,7 @@ async fn stoppable(command: impl Future<Output = Result<Exit, CommandError>>) ->
 fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         print::help(error);
-        return ExitCode::SUCCESS;
+        return if print::complete() { ExitCode::SUCCESS } else { ExitCode::from(1) };
     }
     if wants_json(std::env::args_os()) {
         CommandError::usage(error).print_json();

@@ -30,18 +30,18 @@ pub async fn run(args: &VerifyArgs, globals: &Globals, style: Style) -> Result<E
         return Err(CommandError::input(format!("{} is a view: it has no rows of its own", view.mart)));
     }
     let options = Options { requested_by: super::who(), ..Options::of(&context.desired.project, &seen.actual) };
-    let (mut found, mut failed): (Vec<Verified>, Vec<CommandError>) = (Vec::new(), Vec::new());
+    let (mut found, mut failed): (Vec<Verified>, Vec<(String, CommandError)>) = (Vec::new(), Vec::new());
     for item in &items {
         let (user, registry) = (&seen.actual.server.user, &context.desired.project.registry_schema);
         match refresh::verify(&mut context.conn, item, &options, user, args.sample).await {
             Ok(verified) => found.push(verified),
             // Nothing more can be asked of a server that is gone.
             Err(error) if error.kind == ErrorKind::Connection => return Err(unreadable(item, &error, registry)),
-            Err(error) => failed.push(unreadable(item, &error, registry)),
+            Err(error) => failed.push((item.mart.to_string(), unreadable(item, &error, registry))),
         }
     }
     if found.is_empty() && failed.len() == 1 {
-        return Err(failed.remove(0));
+        return Err(failed.remove(0).1);
     }
     let wrong: BTreeSet<&String> = found.iter().filter(|found| !found.same).map(|found| &found.mart).collect();
     let mut runs: Vec<Run> = Vec::new();
@@ -54,11 +54,16 @@ pub async fn run(args: &VerifyArgs, globals: &Globals, style: Style) -> Result<E
     context.close().await?;
     let repaired = runs.iter().filter(|run| run.status == RunStatus::Success).count();
     if style.json() {
-        let failed: Vec<_> = failed.iter().map(CommandError::json).collect();
+        let told = |(mart, error): &(String, CommandError)| {
+            let mut told = error.json();
+            told["mart"] = json!(mart);
+            told
+        };
+        let failed: Vec<_> = failed.iter().map(told).collect();
         print::json(&json!({ "marts": found, "failed": failed, "runs": runs }));
     } else {
         print::out(&report::verify::text(&found, style));
-        failed.iter().for_each(|error| error.print(style));
+        failed.iter().for_each(|(_, error)| error.print(style));
         if !runs.is_empty() {
             print::out(&report::runs::table(&runs, style));
         }

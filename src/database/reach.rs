@@ -73,7 +73,7 @@ pub async fn resolve(
         // Not even with [embedded]: a job whose variable is missing must not go on with an empty shop of our own.
         return Err(DatabaseError::Config {
             message: format!(
-                "url in project.toml needs ${{{}}}, which is not set; set it, or give --database-url or DATABASE_URL",
+                "url under [database] needs ${{{}}}, which is not set; set it, or give --database-url or DATABASE_URL",
                 project.database.unset.join("} and ${")
             ),
         });
@@ -92,7 +92,7 @@ fn from_given(url: &str, origin: Origin) -> Result<Endpoint, DatabaseError> {
     let source = match origin {
         Origin::Flag => "--database-url",
         Origin::Environment => "DATABASE_URL",
-        Origin::ProjectFile | Origin::Embedded => "url in project.toml",
+        Origin::ProjectFile | Origin::Embedded => "url under [database]",
     };
     if url.trim().is_empty() {
         // A job whose variable is missing must not go on with another database.
@@ -142,6 +142,6 @@ mod tests {
         let mut project = project;
         project.database.unset = vec!["PROD_URL".to_owned()];
         let said = origin_of(None, None, &project).await.unwrap_err();
-        assert!(said.starts_with("url in project.toml needs ${PROD_URL}, which is not set"), "{said}");
+        assert!(said.starts_with("url under [database] needs ${PROD_URL}, which is not set"), "{said}");
     }
 }

@@ -1,15 +1,12 @@
 //! Some rows of a mart.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::stats::{become_owner, become_role, count};
 use super::{Looked, ObserveError};
 use crate::state::{QName, quote_ident};
-
-/// Digits that a program's floating-point number keeps.
-const EXACT_DIGITS: usize = 15;
 
 /// A column of a preview.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,12 +19,12 @@ pub struct PreviewColumn {
 }
 
 /// Some rows, in the two forms they are shown in.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Preview {
     /// The columns, in order.
     pub columns: Vec<PreviewColumn>,
-    /// The rows, by column. A number that programs could not keep exactly is a string.
-    pub rows: Vec<Map<String, Value>>,
+    /// The rows, by column, as the server writes them: no digit and no depth is lost on the way.
+    pub rows: Vec<Box<RawValue>>,
     /// How many.
     pub preview_count: usize,
     /// How many there are in all.
@@ -74,39 +71,8 @@ pub async fn preview(
     };
     for row in rows {
         let json: String = row.try_get(0)?;
-        let texts: Vec<Option<String>> = row.try_get(1)?;
-        let mut object: Map<String, Value> = serde_json::from_str(&json).unwrap_or_default();
-        for (column, text) in preview.columns.iter().zip(&texts) {
-            if let (Some(Value::Number(_)), Some(text)) = (object.get(&column.name), text)
-                && significant_digits(text) > EXACT_DIGITS
-                && text.parse::<i64>().is_err()
-            {
-                object.insert(column.name.clone(), Value::String(text.clone()));
-            }
-        }
-        preview.rows.push(object);
-        preview.texts.push(texts);
+        preview.rows.push(RawValue::from_string(json).map_err(|error| sqlx::Error::Decode(error.into()))?);
+        preview.texts.push(row.try_get(1)?);
     }
     Ok(preview)
-}
-
-/// Digits that carry value: `0.001200` has two.
-fn significant_digits(number: &str) -> usize {
-    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let digits = digits.trim_start_matches('0');
-    let digits = if mantissa.contains('.') { digits.trim_end_matches('0') } else { digits };
-    digits.len()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::significant_digits;
-
-    #[test]
-    fn digits_that_carry_value() {
-        for (text, digits) in [("12.50", 3), ("0.001200", 2), ("-7", 1), ("12345678901234567890.12", 22), ("1e5", 1)] {
-            assert_eq!(significant_digits(text), digits, "{text}");
-        }
-    }
 }

@@ -28,7 +28,7 @@ pub(crate) fn differences(
     }
     query(&mut found, target, live, actual, renames, respelled);
     divided::differences(&mut found, target, live, actual);
-    indexes::differences(&mut found, target, live, applied);
+    indexes::differences(&mut found, target, live, applied, actual);
     if target.mart.kind.is_table() {
         indexes::constraints(&mut found, target, live, applied);
     }
@@ -124,7 +124,7 @@ fn query(
         let was = target.recorded.map(|r| list(&r.mart)).unwrap_or_default();
         push("settings", Cause::Declared, list(target.mart), was, Fix::Rebuild);
     }
-    if target.has_data() && !same_tablespace(target, live, actual) {
+    if target.has_data() && !same_tablespace(&target.mart.tablespace, &live.tablespace, actual) {
         let word = |name: &Option<String>| name.clone().unwrap_or_else(|| "(the database's)".into());
         let cause = cause(target.mart.tablespace == applied.tablespace);
         push("tablespace", cause, word(&target.mart.tablespace), word(&live.tablespace), Fix::Rebuild);
@@ -132,9 +132,9 @@ fn query(
 }
 
 /// PostgreSQL stores nothing where a tablespace is the database's own.
-fn same_tablespace(target: &Target<'_>, live: &Relation, actual: &Actual) -> bool {
-    let resolve = |name: &Option<String>| name.clone().filter(|n| Some(n) != actual.server.default_tablespace.as_ref());
-    resolve(&target.mart.tablespace) == resolve(&live.tablespace)
+pub(super) fn same_tablespace(a: &Option<String>, b: &Option<String>, actual: &Actual) -> bool {
+    let own = actual.server.default_tablespace.as_ref();
+    a.as_ref().filter(|name| Some(*name) != own) == b.as_ref().filter(|name| Some(*name) != own)
 }
 
 fn owner_and_comments(found: &mut Vec<Difference>, target: &Target<'_>, live: &Relation, applied: &Applied) {

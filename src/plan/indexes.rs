@@ -3,13 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::aspect::{Cause, Difference, Fix, cause};
+use super::difference::same_tablespace;
 use super::statement::next;
 use super::target::Target;
-use crate::catalog::{Applied, Index, Relation};
+use crate::catalog::{Actual, Applied, Index, Relation};
 use crate::sql::index_body;
 
 /// Indexes that are missing, other, or nobody's.
-pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live: &Relation, applied: &Applied) {
+pub(super) fn differences(
+    found: &mut Vec<Difference>,
+    target: &Target<'_>,
+    live: &Relation,
+    applied: &Applied,
+    actual: &Actual,
+) {
     let renamed = renamed(target, live);
     for (name, index) in &target.indexes {
         let expected = Some(describe(index.decl.unique, &index.body, index.decl.tablespace.as_ref()));
@@ -34,13 +41,13 @@ pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live
             });
             continue;
         };
-        let body = index_body(&is.definition);
-        let same =
-            is.valid && is.unique == index.decl.unique && body == index.body && is.tablespace == index.decl.tablespace;
-        if !same {
-            let was = applied.indexes.get(name);
-            let as_applied =
-                was.is_some_and(|was| was.unique == index.decl.unique && index_body(&was.definition) == index.body);
+        let as_declared = |is: &Index| {
+            is.unique == index.decl.unique
+                && index_body(&is.definition) == index.body
+                && same_tablespace(&is.tablespace, &index.decl.tablespace, actual)
+        };
+        if !is.valid || !as_declared(is) {
+            let as_applied = applied.indexes.get(name).is_some_and(|was| as_declared(was));
             let mut actual = describe_live(is);
             if !is.valid {
                 actual.push_str(" (invalid)");

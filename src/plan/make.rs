@@ -64,7 +64,7 @@ pub fn plan(
     if !dropped.is_empty() {
         let readers = orphan::Readers::new(desired, compiled, actual, options);
         for recorded in &dropped {
-            refused.extend(orphan::refusals(recorded, &dropped_names, &readers, actual, options));
+            refused.extend(orphan::refusals(recorded, &dropped_names, &readers, actual));
         }
     }
     let mut assembly = assemble(&decisions.marts, &transactions, &dropped, actual, desired);
@@ -80,6 +80,7 @@ pub fn plan(
     let (gone, come) = keep.changes();
     changes.splice(0..0, gone);
     changes.extend(come);
+    show_hazards(&mut changes, &mut refused);
     refuse_hazards(&changes, options, &mut refused);
     refused.retain(|r| !(r.allowable && options.allow.contains(&r.hazard)));
     let summary = summarise(&changes);
@@ -206,6 +207,14 @@ fn deletion(recorded: &Recorded) -> Option<Change> {
         file: None,
         origins: BTreeMap::new(),
     })
+}
+
+/// What a change may do with leave is a hazard of its, shown and counted whoever allows it.
+fn show_hazards(changes: &mut [Change], refused: &mut Vec<Refusal>) {
+    refused.retain(|refusal| {
+        let of = changes.iter_mut().find(|change| refusal.allowable && change.address == refusal.address);
+        of.map(|change| change.hazards.push(Hazard::new(refusal.hazard, refusal.message.clone()))).is_none()
+    });
 }
 
 /// Hazards that nobody allowed.

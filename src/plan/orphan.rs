@@ -136,7 +136,6 @@ pub(crate) fn refusals(
     dropped: &BTreeSet<QName>,
     readers: &Readers<'_>,
     actual: &Actual,
-    options: &Options,
 ) -> Vec<Refusal> {
     let name = &recorded.mart.name;
     let refuse = |hazard, message, allowable| Refusal { address: name.to_string(), hazard, message, allowable };
@@ -182,13 +181,11 @@ pub(crate) fn refusals(
         .collect();
     let emptied =
         !live.empty && recorded.mart.kind.has_data() && !sources.is_empty() && sources.iter().all(|s| s.empty);
-    if emptied && !options.allow.contains(&HazardKind::DeletesData) {
+    if emptied {
         let message = format!("every table that {name} read is empty; its rows could not be computed again");
         refused.push(refuse(HazardKind::DeletesData, message, true));
     }
-    if let Some(history) =
-        recorded.mart.history().filter(|_| !live.empty && !options.allow.contains(&HazardKind::DeletesData))
-    {
+    if let Some(history) = recorded.mart.history().filter(|_| !live.empty) {
         let message = format!("rows of {name} that {history} go, and nothing computes them again");
         refused.push(refuse(HazardKind::DeletesData, message, true));
     }

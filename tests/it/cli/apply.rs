@@ -747,7 +747,9 @@ fn a_result_that_cannot_be_written_is_no_success() {
         shell.args(["-c", script]).arg(program);
         Running::start(shell, rig.redactions()).finish()
     };
-    assert_eq!(shell("\"$0\" list > /dev/full").code, Some(1));
+    for full in ["list", "--help", "plan --help", "--version"] {
+        assert_eq!(shell(&format!("\"$0\" {full} > /dev/full")).code, Some(1), "{full}");
+    }
     // Whoever reads may have seen enough.
     insta::assert_snapshot!(shell("{ \"$0\" list; echo $? >&2; } | true"), @"
     exit 0

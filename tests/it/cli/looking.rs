@@ -367,11 +367,7 @@ fn preview_shows_rows() {
         }
       ],
       "rows": [
-        {
-          "id": 1,
-          "day": "2024-01-02",
-          "amount": 1.0
-        }
+        {"id":1,"day":"2024-01-02","amount":1.00}
       ],
       "preview_count": 1,
       "total_rows": 200
@@ -388,6 +384,22 @@ fn preview_shows_rows() {
 
     For more information, try '--help'.
     ");
+}
+
+#[test]
+fn preview_keeps_what_is_long_and_deep() {
+    let rig = Rig::of(&[(
+        "odd.toml",
+        "type = \"table\"\nquery = \"SELECT 50 / 12.0 AS mean, 0.1::float8 + 0.2 AS sum, 1e400::numeric AS big, (repeat('[', 200) || repeat(']', 200))::jsonb AS deep, 'NaN'::float8 AS none\"\n",
+    )]);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    let told = rig.run(&["preview", "odd", "--format", "json"]).done().out();
+    let row = told.lines().find(|line| line.contains("mean\":")).expect("the row").trim();
+    let (big, deep) = (format!("1{}", "0".repeat(400)), format!("{}{}", "[".repeat(200), "]".repeat(200)));
+    let expected = format!(
+        "{{\"mean\":4.1666666666666667,\"sum\":0.30000000000000004,\"big\":{big},\"deep\":{deep},\"none\":\"NaN\"}}"
+    );
+    assert_eq!(row, expected);
 }
 
 #[test]

@@ -248,3 +248,11 @@ fn versions_in_partitions_are_compared_and_taken_back() {
         "8"
     );
 }
+
+#[test]
+fn what_is_renamed_with_its_partitions_is_told_once() {
+    let rig = shop("premake = 0");
+    rig.write("sales.toml", &format!("name = \"turnover\"\nrenamed_from = [\"sales\"]\n{SALES}"));
+    let told = rig.run(&["apply", "--auto-approve", "--format", "json"]).done().json();
+    assert_eq!(told["applied"]["marts"], json!(["public.turnover"]));
+}

@@ -209,7 +209,7 @@ fn a_database_has_to_be_named() {
     insta::assert_snapshot!(finish(command, rig.folder.path()), @"
     exit 1
     --- stderr
-    error: url in project.toml needs ${PROD_URL}, which is not set; set it, or give --database-url or DATABASE_URL
+    error: url under [database] needs ${PROD_URL}, which is not set; set it, or give --database-url or DATABASE_URL
     ");
     command = bare(rig.folder.path(), &["plan", "-q"]);
     command.env("PROD_URL", &rig.url);
@@ -329,6 +329,8 @@ fn init_writes_a_project_that_works() {
       datamart apply      make it so
       datamart status     look at it
     ");
+    let elsewhere = run(&["init", "fourth", "--dir", "marts"]).done().out();
+    assert!(elsewhere.contains("  cd fourth\n  datamart --dir marts plan "), "{elsewhere}");
 }
 
 /// Without the server's version.

@@ -51,6 +51,7 @@ fn what_cannot_be_read_does_not_hide_the_others() {
     assert!(told.stdout.contains("public.sales, extra: 195 more"), "{told}");
     let found = rig.run(&["verify", "gone", "s", "--format", "json"]).ended(1).json();
     assert_eq!((&found["marts"][0]["mart"], &found["failed"][0]["kind"]), (&json!("public.s"), &json!("missing")));
+    assert_eq!(found["failed"][0]["mart"], "public.gone");
     let nothing = rig.run(&["verify", "sales", "--sample", "0.00001%"]).done();
     assert!(
         nothing.stdout.contains("public.sales: nothing was compared: the sample holds none of its keys"),
