@@ -220,7 +220,7 @@ pub struct Relation {
 impl Relation {
     /// A fingerprint of what its readers depend on: kind, names, types and order of the columns.
     pub fn signature(&self) -> Fingerprint {
-        let columns: Vec<_> = self.columns.iter().map(|c| (&c.name, &c.type_name)).collect();
+        let columns: Vec<_> = self.columns.iter().map(|c| (&c.name, c.collated_type())).collect();
         Fingerprint::of(&columns)
     }
 

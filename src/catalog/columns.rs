@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::state::quote_ident;
+
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
@@ -13,7 +15,7 @@ pub struct Column {
     /// `NOT NULL`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_null: bool,
-    /// Its collation where it is not the type's.
+    /// Its collation where it is not the type's, with its schema. (Registries of earlier versions have the bare name.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<String>,
     /// Its comment.
@@ -22,6 +24,28 @@ pub struct Column {
     /// Its statistics target where it is not the server's; no manifest says it, and it goes along with a relation that is exchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statistics: Option<i32>,
+}
+
+impl Column {
+    /// Its type, and how it is compared where that is not the type's way.
+    pub fn collated_type(&self) -> String {
+        match &self.collation {
+            Some(collation) => format!("{} COLLATE {collation}", self.type_name),
+            None => self.type_name.clone(),
+        }
+    }
+
+    /// Whether name, type and collation are those of another.
+    pub fn is_like(&self, was: &Self) -> bool {
+        let collation = match (&self.collation, &was.collation) {
+            (Some(is), Some(was)) => {
+                let is_bare = |bare: &str, whole: &str| whole.ends_with(&format!(".{}", quote_ident(bare)));
+                is == was || is_bare(was, is) || is_bare(is, was)
+            }
+            (is, was) => is == was,
+        };
+        (&self.name, &self.type_name) == (&was.name, &was.type_name) && collation
+    }
 }
 
 /// An index.

@@ -6,6 +6,7 @@ use sqlx::{PgConnection, Row};
 
 use super::place::Scratch;
 use super::{CompileError, Compiled, CompiledMart, Failure};
+use crate::catalog::Column;
 use crate::database::{ErrorKind, SqlError};
 use crate::manifest::DesiredMart;
 use crate::sql::changes::{self, Function, Known, Obstacle, Table, View};
@@ -243,7 +244,9 @@ impl Reading<'_> {
             let unique = unique.map(|index| index.keys.iter().map(|key| key.term.clone()).collect::<Vec<_>>());
             let primary = Some(mart.primary_key.clone()).filter(|key| !key.is_empty());
             let unique = primary.into_iter().chain(unique).collect();
-            self.known.tables.insert(name, Table { columns, unique });
+            let collation = |column: &Column| Some((column.name.clone(), column.collation.clone()?));
+            let collations = is.columns.iter().filter_map(collation).collect();
+            self.known.tables.insert(name, Table { columns, collations, unique });
         }
         None
     }
@@ -282,7 +285,10 @@ impl Reading<'_> {
             self.denied.insert(name.clone(), denied.into_iter().collect());
             let keys: Vec<Option<String>> = row.try_get("keys")?;
             let unique = keys.iter().flatten().filter_map(|key| crate::sql::parse_name_list(key)).collect();
-            self.known.tables.insert(name, Table { columns, unique });
+            let collations: Vec<Option<String>> = row.try_get("collations")?;
+            let collations = columns.iter().zip(collations).filter_map(|((name, _), is)| Some((name.clone(), is?)));
+            let collations = collations.collect();
+            self.known.tables.insert(name, Table { columns, collations, unique });
         }
         Ok(texts)
     }

@@ -30,7 +30,7 @@ pub async fn settled(
     for row in rows {
         let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
         match row.try_get::<&str, _>("kind")? {
-            "r" | "p" => found.sources.push(ChangeSource { table: name, columns: Vec::new(), affected: None }),
+            "r" | "p" => found.sources.push(ChangeSource::of(name)),
             "v" => {
                 texts.push(row.try_get("definition")?);
                 let signatures: Vec<String> = row.try_get("signatures")?;

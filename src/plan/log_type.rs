@@ -1,5 +1,7 @@
 //! Types of logged columns: as a log stores them, and how rows that are the same are told.
 
+use crate::state::{Equality, without_modifier};
+
 /// Words of PostgreSQL's grammar that begin the name of a type; every other one is a name that a temporary table could hide.
 const WORDS: &[&str] = &[
     "bigint",
@@ -20,26 +22,6 @@ const WORDS: &[&str] = &[
     "timestamp",
     "varchar",
 ];
-
-/// Types whose equal values are the same to every expression. (`1.0` and `1.00` are equal, and print differently; so do
-/// `1 day` and `24:00`.)
-const EXACT: &[&str] = &[
-    "smallint",
-    "integer",
-    "bigint",
-    "oid",
-    "boolean",
-    "date",
-    "time without time zone",
-    "timestamp without time zone",
-    "timestamp with time zone",
-    "uuid",
-    "bytea",
-    "\"char\"",
-];
-
-/// Types that are exact once they are compared byte by byte.
-const TEXT: &[&str] = &["text", "character varying", "name"];
 
 /// A type as `format_type` prints it, without its modifier: a column that becomes longer stays what it was. A name without a
 /// schema is PostgreSQL's own.
@@ -73,32 +55,11 @@ pub(super) fn type_value(name: &str) -> String {
 
 /// The column as rows are told apart by it; `None` where that cannot be done without losing a difference.
 pub(super) fn told_apart(column: &str, type_name: &str) -> Option<String> {
-    let bare = without_modifier(type_name);
-    if EXACT.contains(&bare.as_str()) {
-        return Some(column.to_owned());
+    match Equality::of(type_name) {
+        Equality::Exact => Some(column.to_owned()),
+        Equality::Bytes => Some(format!("{column} COLLATE pg_catalog.\"C\" AS {column}")),
+        Equality::Loose => None,
     }
-    TEXT.contains(&bare.as_str()).then(|| format!("{column} COLLATE pg_catalog.\"C\" AS {column}"))
-}
-
-/// `numeric(12,2)[]` is `numeric[]`, `timestamp(3) with time zone` is `timestamp with time zone`.
-fn without_modifier(name: &str) -> String {
-    let mut bare = String::with_capacity(name.len());
-    let (mut quoted, mut depth) = (false, 0_u32);
-    for c in name.chars() {
-        match c {
-            '"' if depth == 0 => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => {
-                depth = depth.saturating_sub(1);
-                continue;
-            }
-            _ => {}
-        }
-        if depth == 0 {
-            bare.push(c);
-        }
-    }
-    bare
 }
 
 /// It names a schema.

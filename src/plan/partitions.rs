@@ -72,10 +72,7 @@ pub(super) fn create(
     let columns: Vec<String> = target
         .columns
         .iter()
-        .map(|column| {
-            let collation = column.collation.as_ref().map(|c| format!(" COLLATE {}", quote_ident(c)));
-            format!("{} {}{}", quote_ident(&column.name), column.type_name, collation.unwrap_or_default())
-        })
+        .map(|column| format!("{} {}", quote_ident(&column.name), column.collated_type()))
         .collect();
     let tablespace = tablespace(mart.tablespace.as_ref());
     let key = partition.key();

@@ -160,9 +160,7 @@ impl<'a> Target<'a> {
 
     /// Whether the columns begin with `old`, so that a view can be replaced in place.
     pub(crate) fn extends(&self, old: &[Column]) -> bool {
-        let same = |(new, old): (&Column, &Column)| {
-            new.name == old.name && new.type_name == old.type_name && new.collation == old.collation
-        };
+        let same = |(new, old): (&Column, &Column)| new.is_like(old);
         self.columns.len() >= old.len() && self.columns.iter().zip(old).all(same)
     }
 

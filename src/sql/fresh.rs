@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use super::changes::whole;
 use crate::state::{
-    Changes, KeyColumn, LOG_EVENTS, LOG_SEGMENTS, QName, log_name, log_segments, log_trigger, quote_ident,
-    quote_idents, quote_literal,
+    ChangeSource, Changes, KeyColumn, LOG_EVENTS, LOG_SEGMENTS, QName, log_name, log_segments, log_trigger,
+    quote_ident, quote_idents, quote_literal,
 };
 
 /// With more pending keys than this the query costs less than asking for each.
@@ -195,8 +195,9 @@ fn changed(view: &FreshView<'_>, source: usize) -> String {
     let source = &view.changes.sources[source];
     let log = log_name(view.registry, view.project, &source.table);
     let columns: String = source.columns.iter().map(|column| format!(", l.{}", quote_ident(&column.name))).collect();
+    let collated: String = logged(source);
     let segments: [String; LOG_SEGMENTS] = log_segments(&log)
-        .map(|segment| format!("SELECT l.datamart_xid, l.datamart_mark{columns} FROM {segment} AS l"));
+        .map(|segment| format!("SELECT l.datamart_xid, l.datamart_mark{collated} FROM {segment} AS l"));
     // An equality is what the planner takes for rare: it knows nothing of snapshots, and these rows are few.
     format!(
         "SELECT l.datamart_mark{columns}\nFROM (\n{}\n) AS l\n\
@@ -205,6 +206,15 @@ fn changed(view: &FreshView<'_>, source: usize) -> String {
          OR l.datamart_xid = (SELECT p.xid FROM datamart_position AS p) THEN 0 ELSE 1 END = 1",
         segments.join("\nUNION ALL\n")
     )
+}
+
+/// The columns of its log, each behind a comma.
+pub(super) fn logged(source: &ChangeSource) -> String {
+    source
+        .collated(|column| format!("l.{}", quote_ident(&column.name)))
+        .iter()
+        .map(|column| format!(", {column}"))
+        .collect()
 }
 
 /// The pending keys, column by column; whether there are any; whether the logs tell them all.

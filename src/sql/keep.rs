@@ -11,8 +11,8 @@ mod written;
 use std::fmt::Write as _;
 
 use self::written::{one_column, written};
-use super::fresh::{FreshView, asked_by, position, with_logs};
-use crate::state::{Changes, Keeper, KeyColumn, QName, log_name, log_segments, quote_ident, quote_literal};
+use super::fresh::{FreshView, asked_by, logged, position, with_logs};
+use crate::state::{Changes, Keeper, KeyColumn, QName, log_name, log_segments, quote_literal};
 
 /// How many locks a mart has whose groups can be told apart.
 const LOCKS: u32 = 1_024;
@@ -233,8 +233,7 @@ fn gathered(kept: &Kept<'_>, apart: Option<&[usize]>, condition: &str) -> String
     let mut found = Vec::new();
     for (at, source) in changes.sources.iter().enumerate() {
         let log = log_name(kept.view.registry, kept.view.project, &source.table);
-        let columns: String =
-            source.columns.iter().map(|column| format!(", l.{}", quote_ident(&column.name))).collect();
+        let columns = logged(source);
         let segments = log_segments(&log)
             .map(|segment| format!("SELECT l.datamart_mark{columns} FROM {segment} AS l WHERE {condition}"));
         logs.push(format!("datamart_changed_{at} AS MATERIALIZED (\n{}\n)", segments.join("\nUNION ALL\n")));

@@ -1,8 +1,10 @@
 //! How a mart is kept fresh by what changed: what its sources log, and the queries that follow from that.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::QName;
+use super::{QName, quote_ident};
 
 /// What the method `changes` needs to know of one query. The texts are templates: PostgreSQL's canonical spelling, every name
 /// qualified, with places that the module `sql` fills.
@@ -64,10 +66,29 @@ pub struct ChangeSource {
     pub table: QName,
     /// The columns of which the log keeps the values, before and after each change.
     pub columns: Vec<LoggedColumn>,
+    /// The collations of those that are not compared as their types are: the logs do not keep them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub collations: BTreeMap<String, String>,
     /// The query that gives the keys which its changes may affect. `{delta:N}` stands for the logged rows of source N, a relation
     /// with its logged columns; `{all:N}` for these and the rows there are now. `None`: a change may mean any row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affected: Option<String>,
+}
+
+impl ChangeSource {
+    /// A table of which any change may mean any row.
+    pub fn of(table: QName) -> Self {
+        Self { table, columns: Vec::new(), collations: BTreeMap::new(), affected: None }
+    }
+
+    /// What was logged in its columns, as it is compared in the table: `column` says a column in terms of the log.
+    pub fn collated(&self, column: impl Fn(&LoggedColumn) -> String) -> Vec<String> {
+        let collated = |logged: &LoggedColumn| match self.collations.get(&logged.name) {
+            Some(collation) => format!("{} COLLATE {collation} AS {}", column(logged), quote_ident(&logged.name)),
+            None => column(logged),
+        };
+        self.columns.iter().map(collated).collect()
+    }
 }
 
 /// A column whose values are logged.

@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 
 use super::super::opaque::Opaque;
 use crate::database::SqlError;
-use crate::state::{ChangeSource, LoggedColumn, QName, log_segments, quote_ident};
+use crate::state::{ChangeSource, Equality, LoggedColumn, QName, log_segments, quote_ident};
 
 /// More rows of a log are not looked at: reading them and their keys would cost as much as computing all rows.
 const MOST: u32 = 200_000;
@@ -147,18 +147,28 @@ fn new_rows(source: &ChangeSource, log: &QName) -> String {
     )
 }
 
-/// The distinct values in them, an array for each column; a condition may come behind it, and `) AS d` does.
+/// The different values in them, an array for each column; a condition may come behind it, and `) AS d` does.
 fn distinct(at: usize, source: &ChangeSource) -> String {
     let values: Vec<String> = (0..source.columns.len()).map(|column| format!("v{column}")).collect();
     // Arrays of arrays have no order of their own, and those within are to be of one length.
     let text = |column: &LoggedColumn| if column.type_name.ends_with("[]") { "::pg_catalog.text" } else { "" };
     let each = values.iter().zip(source.columns.iter().map(text));
     let arrays: Vec<String> = each.map(|(v, text)| format!(", pg_catalog.array_agg(d.{v}{text}) AS {v}")).collect();
-    let distinct = if values.is_empty() { "1".to_owned() } else { values.join(", ") };
+    let distinct: Vec<String> = values.iter().zip(&source.columns).map(|(v, column)| apart(v, column)).collect();
+    let distinct = if distinct.is_empty() { "1".to_owned() } else { distinct.join(", ") };
     format!(
         "SELECT pg_catalog.count(*) AS n{} FROM (SELECT DISTINCT {distinct} FROM r{at} WHERE mark IS NULL",
         arrays.concat()
     )
+}
+
+/// A value as rows are told apart by it: what an expression may tell apart is not one, though it be equal.
+fn apart(v: &str, column: &LoggedColumn) -> String {
+    match Equality::of(&column.type_name) {
+        Equality::Exact => v.to_owned(),
+        Equality::Bytes => format!("{v} COLLATE pg_catalog.\"C\" AS {v}"),
+        Equality::Loose => format!("{v}, pg_catalog.concat({v}) COLLATE pg_catalog.\"C\""),
+    }
 }
 
 fn values_of(at: usize, source: &ChangeSource) -> String {

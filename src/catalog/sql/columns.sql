@@ -2,7 +2,8 @@
 SELECT a.attrelid::bigint AS oid, a.attnum AS number, a.attname::text AS name,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
        a.attnotnull AS not_null,
-       CASE WHEN a.attcollation <> t.typcollation THEN (SELECT c.collname::text FROM pg_catalog.pg_collation c WHERE c.oid = a.attcollation) END AS collation,
+       CASE WHEN a.attcollation <> t.typcollation THEN (SELECT pg_catalog.format('%I.%I', n.nspname, c.collname)
+              FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation) END AS collation,
        d.description AS comment, NULLIF(a.attstattarget, -1)::int AS statistics,
        CASE WHEN a.attstorage <> t.typstorage OR a.attcompression <> '' OR a.attoptions IS NOT NULL
             THEN ARRAY(SELECT w.setting FROM (VALUES

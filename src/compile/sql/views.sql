@@ -4,7 +4,8 @@ SELECT n.nspname::text AS schema, c.relname::text AS name, pg_catalog.pg_get_vie
               WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum) AS columns,
        ARRAY(SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a
               WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum) AS types,
-       ARRAY(SELECT (SELECT k.collname::text FROM pg_catalog.pg_collation k
+       ARRAY(SELECT (SELECT pg_catalog.format('%I.%I', m.nspname, k.collname)
+                       FROM pg_catalog.pg_collation k JOIN pg_catalog.pg_namespace m ON m.oid = k.collnamespace
                       WHERE k.oid = a.attcollation AND a.attcollation <> t.typcollation)
                FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
               WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum) AS collations,

@@ -11,7 +11,7 @@ use crate::build::Opaque;
 use crate::build::position::{Look, Pending};
 use crate::database::SqlError;
 use crate::sql::changes::{self, Shape};
-use crate::state::{ChangeSource, Changes, LoggedColumn, quote_ident, quote_literal};
+use crate::state::{ChangeSource, Changes, quote_ident, quote_literal};
 
 /// More keys are not looked at.
 pub(super) const MOST: u64 = 100_000;
@@ -89,7 +89,7 @@ pub(super) fn question<'a>(of: &'a Changes, look: &'a Look, since: &str) -> Resu
             reads |= template.ok_or_else(|| may_mean_any_row(source))?.contains("{all:");
             pending.push(at);
         }
-        deltas.push(delta(&source.columns, logged, parameters.len()));
+        deltas.push(delta(source, logged, parameters.len()));
         parameters.extend(&logged.values);
     }
     let delta = |at: usize| deltas.get(at).cloned().unwrap_or_default();
@@ -200,18 +200,21 @@ fn with_ranges(of: &Changes, gathered: &str, counted: &[Option<f64>]) -> String 
 }
 
 /// What a source logged, as a relation: of parameters, of which `before` are taken.
-fn delta(columns: &[LoggedColumn], pending: &Pending, before: usize) -> String {
+fn delta(source: &ChangeSource, pending: &Pending, before: usize) -> String {
+    let columns = &source.columns;
     let names: Vec<String> = columns.iter().map(|column| quote_ident(&column.name)).collect();
     if pending.values.is_empty() {
         let columns = columns.iter().zip(&names).map(|(column, name)| format!("NULL::{} AS {name}", column.type_name));
         return format!("(SELECT {} WHERE false)", columns.collect::<Vec<_>>().join(", "));
     }
     let arrays: Vec<String> = (1..=names.len()).map(|at| format!("pg_catalog.unnest(${})", before + at)).collect();
-    // Arrays were collected as their texts.
-    let each = columns.iter().zip(&names).map(|(column, name)| match column.type_name.ends_with("[]") {
-        true => format!("d.{name}::{} AS {name}", column.type_name),
-        false => format!("d.{name}"),
+    let each = source.collated(|column| {
+        let name = quote_ident(&column.name);
+        // Arrays were collected as their texts.
+        match column.type_name.ends_with("[]") {
+            true => format!("d.{name}::{} AS {name}", column.type_name),
+            false => format!("d.{name}"),
+        }
     });
-    let each: Vec<String> = each.collect();
     format!("(SELECT {} FROM ROWS FROM ({}) AS d ({}))", each.join(", "), arrays.join(", "), names.join(", "))
 }

@@ -167,15 +167,16 @@ impl Choice<'_> {
     }
 
     fn source(&self, table: &QName, texts: Option<Vec<String>>, logged: &BTreeSet<(QName, String)>) -> ChangeSource {
-        let columns = self.known.tables.get(table).map(|table| table.columns.as_slice()).unwrap_or_default();
-        let columns = columns.iter().filter(|(name, _)| logged.contains(&(table.clone(), name.clone())));
-        let columns =
-            columns.map(|(name, type_name)| LoggedColumn { name: name.clone(), type_name: type_name.clone() });
+        let known = self.known.tables.get(table).cloned().unwrap_or_default();
+        let is_logged = |name: &String| logged.contains(&(table.clone(), name.clone()));
+        let columns = known.columns.into_iter().filter(|(name, _)| is_logged(name));
+        let columns = columns.map(|(name, type_name)| LoggedColumn { name, type_name });
+        let collations = known.collations.into_iter().filter(|(name, _)| is_logged(name));
         let affected = texts.filter(|texts| !texts.is_empty()).map(|texts| match &texts[..] {
             [one] => one.replacen("SELECT ", "SELECT DISTINCT ", 1),
             _ => texts.join("\nUNION\n"),
         });
-        ChangeSource { table: table.clone(), columns: columns.collect(), affected }
+        ChangeSource { table: table.clone(), columns: columns.collect(), collations: collations.collect(), affected }
     }
 
     /// The key, and the query with the places for conditions on what it is computed from.

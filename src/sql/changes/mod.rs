@@ -57,6 +57,8 @@ pub struct Known {
 pub struct Table {
     /// Its columns and their types, as `format_type` prints them.
     pub columns: Vec<(String, String)>,
+    /// The collations of columns that have another than their type.
+    pub collations: BTreeMap<String, String>,
     /// The columns of its unique indexes, the primary key's first.
     pub unique: Vec<Vec<String>>,
 }

@@ -316,8 +316,7 @@ mod tests {
 
     /// With what changed of the sources of these numbers.
     fn of(template: &str, pending: &[usize]) -> Vec<String> {
-        let source =
-            |name: &str| ChangeSource { table: QName::new("public", name), columns: Vec::new(), affected: None };
+        let source = |name: &str| ChangeSource::of(QName::new("public", name));
         let sources = ["a", "b", "c"].map(source);
         filled(template, &sources, &pending.iter().copied().collect(), &|number| format!("logged_{number}"))
     }

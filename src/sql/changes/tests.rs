@@ -13,7 +13,7 @@ fn known() -> Known {
         let columns = columns.split(", ").filter_map(|column| column.split_once(' '));
         let columns = columns.map(|(name, type_name)| (name.to_owned(), type_name.to_owned())).collect();
         let unique = unique.iter().map(|key| key.split(' ').map(str::to_owned).collect()).collect();
-        known.tables.insert(QName::new("public", name), Table { columns, unique });
+        known.tables.insert(QName::new("public", name), Table { columns, unique, ..Table::default() });
     };
     let at = "at timestamp with time zone";
     table("orders", &format!("id integer, c_id integer, {at}, day date, amount numeric, tags text[], j json"), &["id"]);

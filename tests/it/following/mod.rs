@@ -3,6 +3,7 @@
 mod alone;
 mod broken;
 mod chain;
+mod equal;
 mod floats;
 mod forced;
 mod limits;

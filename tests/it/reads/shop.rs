@@ -30,9 +30,9 @@ pub fn key(name: &str, type_name: &str) -> KeyColumn {
 fn source(table: &str, columns: &[(&str, &str)], affected: &str) -> ChangeSource {
     let logged = |(name, of): &(&str, &str)| LoggedColumn { name: (*name).into(), type_name: (*of).into() };
     ChangeSource {
-        table: QName::new("public", table),
         columns: columns.iter().map(logged).collect(),
         affected: Some(affected.to_owned()),
+        ..ChangeSource::of(QName::new("public", table))
     }
 }
 
