@@ -3,6 +3,7 @@
 mod apply;
 mod changes;
 mod check;
+mod equal;
 mod followers;
 mod graph;
 mod hazards;
