@@ -1,8 +1,9 @@
 //! The function that fills a log of changes.
 
+use crate::sql::exact_value;
 use crate::state::{ChangeLog, Keeper, LoggedColumn, quote_ident, quote_idents, quote_literal};
 
-use super::log_type::{told_apart, type_value};
+use super::log_type::type_value;
 
 /// `CREATE OR REPLACE FUNCTION …`: what is written from now on goes to this segment. Everything in it names its schema, so that
 /// it needs no search path of its own, which would cost as much as the rest of it.
@@ -121,7 +122,7 @@ fn same(log: &ChangeLog, rows: &str) -> String {
 
 /// Equal rows of a statement are one; `None` where something would be lost by that.
 fn told_apart_all(log: &ChangeLog) -> Option<String> {
-    let columns = log.columns.iter().map(|column| told_apart(&quote_ident(&column.name), &column.type_name));
+    let columns = log.columns.iter().map(|column| exact_value(&quote_ident(&column.name), &column.type_name));
     Some(format!("DISTINCT {}", columns.collect::<Option<Vec<String>>>()?.join(", ")))
 }
 

@@ -1,6 +1,6 @@
-//! Types of logged columns: as a log stores them, and how rows that are the same are told.
+//! Types of logged columns, as a log stores them.
 
-use crate::state::{Equality, without_modifier};
+use crate::sql::without_modifier;
 
 /// Words of PostgreSQL's grammar that begin the name of a type; every other one is a name that a temporary table could hide.
 const WORDS: &[&str] = &[
@@ -53,15 +53,6 @@ pub(super) fn type_value(name: &str) -> String {
     }
 }
 
-/// The column as rows are told apart by it; `None` where that cannot be done without losing a difference.
-pub(super) fn told_apart(column: &str, type_name: &str) -> Option<String> {
-    match Equality::of(type_name) {
-        Equality::Exact => Some(column.to_owned()),
-        Equality::Bytes => Some(format!("{column} COLLATE pg_catalog.\"C\" AS {column}")),
-        Equality::Loose => None,
-    }
-}
-
 /// It names a schema.
 fn is_qualified(name: &str) -> bool {
     let mut quoted = false;
@@ -99,14 +90,5 @@ mod tests {
         assert_eq!(type_value("integer"), "'integer'::pg_catalog.regtype");
         assert_eq!(type_value("uuid"), "'pg_catalog.uuid'::pg_catalog.regtype");
         assert_eq!(type_value("app.mood"), "pg_catalog.to_regtype('app.mood')");
-    }
-
-    #[test]
-    fn only_what_is_the_same_is_one() {
-        assert_eq!(told_apart("a", "integer").as_deref(), Some("a"));
-        assert_eq!(told_apart("a", "character varying(9)").as_deref(), Some("a COLLATE pg_catalog.\"C\" AS a"));
-        for inexact in ["numeric(3,1)", "interval", "double precision", "json", "public.citext", "text[]"] {
-            assert_eq!(told_apart("a", inexact), None, "{inexact}");
-        }
     }
 }

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::changes::whole;
+use super::logged::collated;
 use crate::state::{
     ChangeSource, Changes, KeyColumn, LOG_EVENTS, LOG_SEGMENTS, QName, log_name, log_segments, log_trigger,
     quote_ident, quote_idents, quote_literal,
@@ -195,7 +196,7 @@ fn changed(view: &FreshView<'_>, source: usize) -> String {
     let source = &view.changes.sources[source];
     let log = log_name(view.registry, view.project, &source.table);
     let columns: String = source.columns.iter().map(|column| format!(", l.{}", quote_ident(&column.name))).collect();
-    let collated: String = logged(source);
+    let collated = logged(source);
     let segments: [String; LOG_SEGMENTS] = log_segments(&log)
         .map(|segment| format!("SELECT l.datamart_xid, l.datamart_mark{collated} FROM {segment} AS l"));
     // An equality is what the planner takes for rare: it knows nothing of snapshots, and these rows are few.
@@ -210,8 +211,7 @@ fn changed(view: &FreshView<'_>, source: usize) -> String {
 
 /// The columns of its log, each behind a comma.
 pub(super) fn logged(source: &ChangeSource) -> String {
-    source
-        .collated(|column| format!("l.{}", quote_ident(&column.name)))
+    collated(source, |column| format!("l.{}", quote_ident(&column.name)))
         .iter()
         .map(|column| format!(", {column}"))
         .collect()

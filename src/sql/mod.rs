@@ -10,6 +10,7 @@ mod identifier;
 mod index;
 mod keep;
 mod layout;
+mod logged;
 mod newest;
 mod part;
 mod partition;
@@ -31,6 +32,7 @@ pub use identifier::{fold_identifier, parse_name_list, parse_qualified_name};
 pub use index::{canonical_index, create_index, index_body, operator_class, option_name, option_value, with_options};
 pub use keep::{Kept, kept_body, told_apart};
 pub use layout::layout;
+pub use logged::{collated, distinct_value, exact_value, without_modifier};
 pub use newest::{newest, newest_moment, newest_of_time, window_start};
 pub use part::{QueryError, RelationRef};
 pub use partition::{

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{QName, quote_ident};
+use super::QName;
 
 /// What the method `changes` needs to know of one query. The texts are templates: PostgreSQL's canonical spelling, every name
 /// qualified, with places that the module `sql` fills.
@@ -79,15 +79,6 @@ impl ChangeSource {
     /// A table of which any change may mean any row.
     pub fn of(table: QName) -> Self {
         Self { table, columns: Vec::new(), collations: BTreeMap::new(), affected: None }
-    }
-
-    /// What was logged in its columns, as it is compared in the table: `column` says a column in terms of the log.
-    pub fn collated(&self, column: impl Fn(&LoggedColumn) -> String) -> Vec<String> {
-        let collated = |logged: &LoggedColumn| match self.collations.get(&logged.name) {
-            Some(collation) => format!("{} COLLATE {collation} AS {}", column(logged), quote_ident(&logged.name)),
-            None => column(logged),
-        };
-        self.columns.iter().map(collated).collect()
     }
 }
 

@@ -7,7 +7,8 @@ use sqlx::postgres::PgRow;
 
 use super::super::opaque::Opaque;
 use crate::database::SqlError;
-use crate::state::{ChangeSource, Equality, LoggedColumn, QName, log_segments, quote_ident};
+use crate::sql::distinct_value;
+use crate::state::{ChangeSource, LoggedColumn, QName, log_segments, quote_ident};
 
 /// More rows of a log are not looked at: reading them and their keys would cost as much as computing all rows.
 const MOST: u32 = 200_000;
@@ -154,21 +155,13 @@ fn distinct(at: usize, source: &ChangeSource) -> String {
     let text = |column: &LoggedColumn| if column.type_name.ends_with("[]") { "::pg_catalog.text" } else { "" };
     let each = values.iter().zip(source.columns.iter().map(text));
     let arrays: Vec<String> = each.map(|(v, text)| format!(", pg_catalog.array_agg(d.{v}{text}) AS {v}")).collect();
-    let distinct: Vec<String> = values.iter().zip(&source.columns).map(|(v, column)| apart(v, column)).collect();
+    let distinct: Vec<String> =
+        values.iter().zip(&source.columns).map(|(v, column)| distinct_value(v, &column.type_name)).collect();
     let distinct = if distinct.is_empty() { "1".to_owned() } else { distinct.join(", ") };
     format!(
         "SELECT pg_catalog.count(*) AS n{} FROM (SELECT DISTINCT {distinct} FROM r{at} WHERE mark IS NULL",
         arrays.concat()
     )
-}
-
-/// A value as rows are told apart by it: what an expression may tell apart is not one, though it be equal.
-fn apart(v: &str, column: &LoggedColumn) -> String {
-    match Equality::of(&column.type_name) {
-        Equality::Exact => v.to_owned(),
-        Equality::Bytes => format!("{v} COLLATE pg_catalog.\"C\" AS {v}"),
-        Equality::Loose => format!("{v}, pg_catalog.concat({v}) COLLATE pg_catalog.\"C\""),
-    }
 }
 
 fn values_of(at: usize, source: &ChangeSource) -> String {

@@ -11,6 +11,7 @@ use crate::build::Opaque;
 use crate::build::position::{Look, Pending};
 use crate::database::SqlError;
 use crate::sql::changes::{self, Shape};
+use crate::sql::collated;
 use crate::state::{ChangeSource, Changes, quote_ident, quote_literal};
 
 /// More keys are not looked at.
@@ -208,11 +209,11 @@ fn delta(source: &ChangeSource, pending: &Pending, before: usize) -> String {
         return format!("(SELECT {} WHERE false)", columns.collect::<Vec<_>>().join(", "));
     }
     let arrays: Vec<String> = (1..=names.len()).map(|at| format!("pg_catalog.unnest(${})", before + at)).collect();
-    let each = source.collated(|column| {
+    let each = collated(source, |column| {
         let name = quote_ident(&column.name);
         // Arrays were collected as their texts.
         match column.type_name.ends_with("[]") {
-            true => format!("d.{name}::{} AS {name}", column.type_name),
+            true => format!("d.{name}::{}", column.type_name),
             false => format!("d.{name}"),
         }
     });

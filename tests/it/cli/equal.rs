@@ -7,8 +7,8 @@ use super::rig::Rig;
 const ITEMS: &str = "CREATE SCHEMA app;
     CREATE COLLATION app.caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
     CREATE COLLATION app.tr (provider = icu, locale = 'tr');
-    CREATE TABLE items (id int PRIMARY KEY, n numeric, i interval, j jsonb, f float8, t text COLLATE app.tr, c text COLLATE app.caseless);
-    INSERT INTO items SELECT x, x, '2 days', '{\"a\": 1}', 0, 'I' || x, 'open' FROM generate_series(1, 50) AS x;";
+    CREATE TABLE items (id int PRIMARY KEY, n numeric, i interval, j jsonb, f float8, t text COLLATE app.tr, c text COLLATE app.caseless, w text[] COLLATE app.tr);
+    INSERT INTO items SELECT x, x, '2 days', '{\"a\": 1}', 0, 'I' || x, 'open', ARRAY['I' || x] FROM generate_series(1, 50) AS x;";
 
 /// What a mart shows, and of which rows.
 const SHOWN: &[(&str, &str, &str)] = &[
@@ -17,6 +17,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("document", "j::text", ""),
     ("float", "f::text", ""),
     ("lower", "lower(t)", ""),
+    ("words", "lower(w[1])", ""),
     ("caseless", "id", " WHERE c = 'done'"),
 ];
 
@@ -49,8 +50,8 @@ fn what_changes_is_found_by_more_than_equality() {
     }
     rig.run(&["apply", "--auto-approve", "-q"]).done();
     for sql in [
-        "UPDATE items SET n = n * 1.00, i = '48 hours', j = '{\"a\": 1.0}', f = '-0', t = 'IĞI', c = 'DONE' WHERE id = 7",
-        "UPDATE items SET n = 7, i = '2 days', j = '{\"a\": 1}', f = 0, t = 'ii', c = 'Done' WHERE id = 7",
+        "UPDATE items SET n = n * 1.00, i = '48 hours', j = '{\"a\": 1.0}', f = '-0', t = 'IĞI', c = 'DONE', w = '{IĞI}' WHERE id = 7",
+        "UPDATE items SET n = 7, i = '2 days', j = '{\"a\": 1}', f = 0, t = 'ii', c = 'Done', w = '{ii}' WHERE id = 7",
         "DELETE FROM items WHERE id = 7",
     ] {
         rig.sql(sql);
