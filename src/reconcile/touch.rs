@@ -19,6 +19,9 @@ const DEBOUNCE: u64 = 1;
 /// Between two looks at the space that logs take, while marts are refreshed.
 const TIDY: Duration = Duration::from_secs(10);
 
+/// … after the log went on to its next segment: who was just writing to the one before is done by then, and it can be emptied.
+const SOON: Duration = Duration::from_secs(1);
+
 /// … and while none is: a log that nobody reads grows, too.
 const LEISURE: Duration = Duration::from_secs(300);
 
@@ -122,8 +125,7 @@ impl Touch {
         (self.tidied, self.tidy_at) = (Some(now), Some(now + LEISURE));
         let tidied = tidy_logs(conn, registry, project, self.max_log).await?;
         if tidied.rotated > 0 {
-            // What is not written to any more can be emptied.
-            self.ran();
+            self.tidy_at = Some(now + SOON);
         }
         if !tidied.given_up.is_empty() {
             let marts: Vec<String> = tidied.given_up.iter().map(ToString::to_string).collect();

@@ -44,8 +44,11 @@ pub(super) async fn still(conn: &mut PgConnection, item: &Item, options: &Option
 pub(super) fn same(row: &PgRow, item: &Item, live: &Relation) -> Result<Option<Item>, SqlError> {
     let kind = row.try_get::<Option<&str>, _>("relkind")?.map(RelationKind::from_relkind);
     let filled: Option<bool> = row.try_get("filled")?;
+    let Some(oid) = row.try_get::<Option<i64>, _>("oid")? else { return Ok(None) };
     let same = row.try_get::<DateTime<Utc>, _>("changed_at")? == item.recorded.changed_at
-        && row.try_get::<Option<i64>, _>("oid")? == Some(live.oid)
+        // A table that took its place is as good: that is how a run before this one published what it built. A materialized view
+        // may have another query.
+        && (oid == live.oid || live.kind == RelationKind::Table)
         && kind == Some(live.kind)
         && row.try_get("published")?
         && row.try_get::<Option<&str>, _>("owner")? == Some(live.owner.as_str())
@@ -57,6 +60,7 @@ pub(super) fn same(row: &PgRow, item: &Item, live: &Relation) -> Result<Option<I
         return Ok(None);
     }
     let live = Relation {
+        oid,
         populated: row.try_get("populated")?,
         tuples: row.try_get("tuples")?,
         empty: live.empty && filled != Some(true),
