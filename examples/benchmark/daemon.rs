@@ -244,14 +244,15 @@ async fn connections(conn: &mut PgConnection) -> Result<f64> {
 }
 
 /// A daemon at work; it ends with this value.
-struct Daemon {
+pub struct Daemon {
     child: Child,
     address: String,
     ready: Duration,
 }
 
 impl Daemon {
-    async fn start(program: &Program, dir: &str, database: &Endpoint) -> Result<Self> {
+    /// One of the manifests in `dir`, once it is ready.
+    pub async fn start(program: &Program, dir: &str, database: &Endpoint) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let begun = Instant::now();
         let child = Command::new(program.path())

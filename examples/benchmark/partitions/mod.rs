@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tempfile::TempDir;
 
 use crate::Result;
+use crate::daemon::Daemon;
 use crate::database::{Durability, Server, execute};
 use crate::program::Program;
 use crate::refresh::ours;
@@ -68,6 +69,11 @@ impl<'a> Scene<'a> {
     /// Runs a command of ours.
     pub fn run(&self, args: &[&str]) -> Result<std::time::Duration> {
         ours(self.program, &self.folder, &self.database, args)
+    }
+
+    /// A daemon of ours, once it is ready.
+    pub async fn daemon(&self) -> Result<Daemon> {
+        Daemon::start(self.program, &self.folder.path().to_string_lossy(), &self.database).await
     }
 
     /// A figure that a query gives.
