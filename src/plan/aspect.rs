@@ -47,6 +47,7 @@ pub(crate) enum Fix {
     CreatePartition {
         name: QName,
         filled: bool,
+        spared: Option<Spared>,
     },
     RenamePartition {
         from: QName,
@@ -64,6 +65,14 @@ pub(crate) enum Fix {
         role: String,
         partitions: Vec<QName>,
     },
+}
+
+/// Partitions that come beside a default of many rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spared {
+    /// All of them, where this is the first.
+    pub all: Vec<QName>,
+    pub is_last: bool,
 }
 
 /// Statements of one fix on a live relation. `Alone` ones take no part in a transaction.

@@ -157,7 +157,7 @@ fn partitions(target: &Target<'_>, live: &Relation, accepted: &[Difference]) -> 
     };
     let dropped = dropped.filter(frozen);
     let filled = accepted.iter().flat_map(|difference| match &difference.fix {
-        Fix::CreatePartition { name, filled: true } => vec![name],
+        Fix::CreatePartition { name, filled: true, .. } => vec![name],
         Fix::DetachPartition { instead, .. } => instead.iter().filter(|(_, filled)| *filled).map(|(n, _)| n).collect(),
         _ => Vec::new(),
     });

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::NaiveDateTime;
 
-use super::aspect::{Cause, Difference, Fix};
+use super::aspect::{Cause, Difference, Fix, Spared};
 use super::target::Target;
 use crate::catalog::{Actual, Attached, Missed, Relation, expired, kept_from, matched, time_of};
 use crate::state::{OnExpire, Partition, Piece, QName, detached_name, range_of};
@@ -59,6 +59,9 @@ impl Target<'_> {
     }
 }
 
+/// A default of more rows is not read while readers wait.
+const MANY: i64 = 10_000;
+
 /// In which its partitions are not those it should have.
 pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live: &Relation, actual: &Actual) {
     let Some(partition) = &target.mart.partition else { return };
@@ -108,9 +111,21 @@ pub(super) fn differences(found: &mut Vec<Difference>, target: &Target<'_>, live
         let fix = Fix::RenamePartition { from: attached.name.clone(), to: piece.name.clone() };
         push(&piece.name, cause, Some(&piece.name.to_string()), Some(&attached.name.to_string()), fix);
     }
+    let beside: Vec<&QName> = match live.partitions.iter().find(|attached| attached.is_default()) {
+        // One that goes has given its rows by then.
+        Some(large) if large.rows.is_none_or(|rows| rows > MANY) && default.is_empty() => {
+            let come = matched.missing.iter().filter(|piece| !filled.contains(&piece.name) && piece.range.is_some());
+            come.map(|piece| &piece.name).collect()
+        }
+        _ => Vec::new(),
+    };
     for piece in matched.missing {
-        let filled = filled.contains(&piece.name);
-        let fix = Fix::CreatePartition { name: piece.name.clone(), filled };
+        let (name, filled) = (piece.name.clone(), filled.contains(&piece.name));
+        let spared = beside.contains(&&name).then(|| Spared {
+            all: beside.iter().filter(|_| beside.first() == Some(&&name)).map(|name| (*name).clone()).collect(),
+            is_last: beside.last() == Some(&&name),
+        });
+        let fix = Fix::CreatePartition { name, filled, spared };
         push(&piece.name, Cause::Missing, Some(&piece.bound), None, fix);
     }
     for attached in default {

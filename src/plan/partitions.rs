@@ -1,12 +1,12 @@
 //! The partitions of a mart: made with it, added as the time goes on, and what of them is not as it should be.
 
-use super::aspect::{Fix, Mend};
+use super::aspect::{Fix, Mend, Spared};
 use super::statement::{self, exact_rights, next};
 use super::target::Target;
 use super::{PlanProblem, Undo};
 use crate::catalog::{Actual, Attached};
 use crate::sql::{
-    attach, check_query, create_index, create_like, detach, fill_partition, is_row_by_row, move_rows,
+    BOUND, attach, check_query, create_index, create_like, detach, fill_partition, is_row_by_row, move_rows, none_of,
     settle_index_names, tablespace,
 };
 use crate::state::{
@@ -128,7 +128,8 @@ pub(super) fn mend(target: &Target<'_>, actual: &Actual, fix: &Fix) -> Vec<Mend>
         target.piece(name).map(|piece| add(target, actual, piece, filled)).unwrap_or_default()
     };
     match fix {
-        Fix::CreatePartition { name, filled } => come(name, *filled),
+        Fix::CreatePartition { name, filled, spared: None } => come(name, *filled),
+        Fix::CreatePartition { name, filled, spared: Some(spared) } => beside(target, spared, come(name, *filled)),
         Fix::RenamePartition { from, to } => {
             statement::rename(target.mart.kind, from, to).into_iter().map(Mend::Briefly).collect()
         }
@@ -179,6 +180,37 @@ fn add(target: &Target<'_>, actual: &Actual, piece: &Piece, filled: bool) -> Vec
         mends.push(Mend::InTransaction(format!("ANALYZE {}", piece.name)));
     }
     mends
+}
+
+/// Attaching a partition reads the default, and nobody else can meanwhile. That there are no rows of the new ones in one of many is
+/// said by a constraint, which is found to hold beside readers and writers: then nothing is read. Where there are such rows it does
+/// not hold; they go along, and all are read.
+fn beside(target: &Target<'_>, spared: &Spared, mends: Vec<Mend>) -> Vec<Mend> {
+    let column = target.mart.partition.as_ref().map(|partition| partition.column.as_str()).unwrap_or_default();
+    let default = target.live.and_then(|live| live.partitions.iter().find(|attached| attached.is_default()));
+    let Some(Attached { name, .. }) = default else { return mends };
+    let said: Vec<String> =
+        spared.all.iter().filter_map(|piece| target.piece(piece)).filter_map(|piece| piece.own(column)).collect();
+    let forget = format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {BOUND}");
+    let mut all = Vec::new();
+    if !said.is_empty() {
+        let none = none_of(&said);
+        all.push(Mend::Briefly(forget.clone()));
+        all.push(Mend::Briefly(format!("ALTER TABLE {name} ADD CONSTRAINT {BOUND} CHECK ({none}) NOT VALID")));
+        all.push(Mend::Undoable(
+            format!(
+                "DO $datamart$ BEGIN ALTER TABLE {name} VALIDATE CONSTRAINT {BOUND};\n\
+                 EXCEPTION WHEN check_violation THEN NULL; END $datamart$"
+            ),
+            Undo { sql: forget.clone(), failed: false },
+        ));
+    }
+    all.extend(mends.into_iter().map(|mend| match mend {
+        Mend::InTransaction(sql) | Mend::Briefly(sql) => Mend::After(sql),
+        other => other,
+    }));
+    all.extend(spared.is_last.then_some(Mend::After(forget)));
+    all
 }
 
 /// How an index of a mart that is divided is made: in each partition beside its readers and writers, then on the mart, which

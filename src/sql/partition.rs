@@ -52,6 +52,17 @@ pub fn revoke_all(tables: &[QName]) -> String {
     )
 }
 
+/// The constraint that says for a while what a table takes, or what a default has none of. It goes before anybody could miss it.
+pub const BOUND: &str = "datamart_bound";
+
+/// A condition that no row meets.
+pub fn none_of(conditions: &[String]) -> String {
+    match conditions {
+        [only] => format!("NOT ({only})"),
+        all => format!("NOT ({})", all.iter().map(|one| format!("({one})")).collect::<Vec<_>>().join(" OR ")),
+    }
+}
+
 /// A table becomes a partition.
 pub fn attach(mart: &QName, piece: &Piece, table: &QName) -> String {
     format!("ALTER TABLE {mart} ATTACH PARTITION {table} {}", piece.bound)

@@ -24,6 +24,7 @@ mod locks;
 mod partitions;
 mod partitions_alone;
 mod partitions_beside;
+mod partitions_default;
 mod partitions_followed;
 mod partitions_history;
 mod partitions_kept;

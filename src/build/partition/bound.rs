@@ -7,10 +7,8 @@ use crate::build::copy::close;
 use crate::build::run::{Tries, run};
 use crate::build::session::{Frame, SessionState};
 use crate::database::SqlError;
+pub(super) use crate::sql::BOUND;
 use crate::state::{Mart, QName};
-
-/// The constraint's name. It goes before anybody could miss it.
-pub(super) const BOUND: &str = "datamart_bound";
 
 /// What a partition takes, as the server prints it; `None`: whatever there is.
 ///

@@ -13,10 +13,10 @@ use crate::catalog::{Attached, Divided, Missed, Relation, expired, is_frozen, ma
 use crate::database::SqlError;
 use crate::plan::with;
 use crate::sql::{
-    attach, create_like, detach, fill_partition, is_row_by_row, log_as_whole, move_rows, retained, revoke_all,
+    attach, create_like, detach, fill_partition, is_row_by_row, log_as_whole, move_rows, none_of, retained, revoke_all,
     tablespace,
 };
-use crate::state::{Mart, OnExpire, Partition, Piece, QName, quote_ident, quote_idents};
+use crate::state::{Mart, OnExpire, Partition, Piece, QName, quote_idents};
 
 /// What was done about partitions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -176,16 +176,16 @@ async fn spare_the_scan(
 ) -> Result<(), SqlError> {
     let default = live.partitions.iter().find(|attached| attached.is_default());
     let column = mart.partition.as_ref().map(|partition| &partition.column);
-    let condition = column.and_then(|column| piece.condition(column));
-    let (Some(default), Some(column), Some(condition)) = (default, column, condition) else { return Ok(()) };
-    let (name, column) = (&default.name, quote_ident(column));
+    let condition = column.and_then(|column| piece.own(column));
+    let (Some(default), Some(condition)) = (default, condition) else { return Ok(()) };
+    let name = &default.name;
     let mut session = SessionState::alone();
     session.enter(conn, frame).await?;
     let sql = format!("SELECT EXISTS (SELECT FROM {name}) AND NOT EXISTS (SELECT FROM {name} WHERE {condition})");
     let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut *conn).await;
     session.leave(conn).await?;
     if row?.try_get(0)? {
-        say(conn, name, &format!("NOT ({column} IS NOT NULL AND {condition})"), frame, brief).await?;
+        say(conn, name, &none_of(&[condition]), frame, brief).await?;
     }
     Ok(())
 }

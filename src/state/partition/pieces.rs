@@ -59,6 +59,11 @@ impl Piece {
         Some(format!("{column} >= {} AND {column} < {}", quote_literal(from), quote_literal(to)))
     }
 
+    /// The same as a constraint says it: of a row without a value it does not hold, either.
+    pub fn own(&self, column: &str) -> Option<String> {
+        Some(format!("{} IS NOT NULL AND {}", quote_ident(column), self.condition(column)?))
+    }
+
     /// Whether it takes what no other takes.
     pub fn is_default(&self) -> bool {
         self.bound == DEFAULT
