@@ -191,6 +191,12 @@ impl SqlError {
         self
     }
 
+    /// The same error with what is known beside the server's message.
+    pub fn detailed(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
     /// The same error with the server's CONTEXT.
     pub fn within(mut self, context: Option<String>) -> Self {
         self.0.context = context;
