@@ -112,7 +112,10 @@ pub(super) async fn attempt(
                 if plan.is_empty() {
                     return Ok(Attempt { seen, outcome: Outcome::Unchanged, told: good(Reached::Same) });
                 }
-                let outcome = Outcome::Applied { marts: applied.marts, fingerprint: plan.fingerprint.0 };
+                // So are the rows of marts that it did not change.
+                let mut marts = applied.marts;
+                marts.retain(|mart| plan.changes.iter().any(|change| change.address == *mart));
+                let outcome = Outcome::Applied { marts, fingerprint: plan.fingerprint.0 };
                 return Ok(Attempt { seen, outcome, told: good(Reached::Now) });
             }
             Err(ReconcileError::Apply(error)) if tries < TRIES && matches!(*error, ApplyError::Stale { .. }) => {
