@@ -6,7 +6,7 @@ use chrono::Utc;
 use datamart::database::registry::{self, Meta};
 use datamart::database::retry::Rereads;
 use datamart::database::{self, Reach};
-use datamart::manifest::{self, Desired, LoadOptions, ManifestError, OnDrift, Prune};
+use datamart::manifest::{self, Desired, LoadOptions, ManifestError, OnDrift, Problem, Prune};
 use datamart::observe::{self, Looked, MartStatus, States};
 use datamart::plan::{Action, HazardKind, Heal, Options, Plan};
 pub use datamart::reconcile::Seen;
@@ -26,7 +26,7 @@ use super::snapshot::snapshot;
 /// Every problem of every file.
 pub fn load(globals: &Globals, style: Style) -> Result<Desired> {
     let desired = manifest::load(&load_options(globals)).map_err(|error| not_loaded(globals, error))?;
-    warn(&desired, style);
+    warn(&desired.warnings, style);
     Ok(desired)
 }
 
@@ -67,9 +67,9 @@ fn not_loaded(globals: &Globals, error: ManifestError) -> CommandError {
 }
 
 /// Tells what is not an error.
-pub fn warn(desired: &Desired, style: Style) {
-    if !desired.warnings.is_empty() && !style.quiet {
-        print::err(&manifest::render(&desired.warnings, style.err_color));
+pub fn warn(warnings: &[Problem], style: Style) {
+    if !warnings.is_empty() && !style.quiet {
+        print::err(&manifest::render(warnings, style.err_color));
     }
 }
 

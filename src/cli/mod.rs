@@ -3,6 +3,7 @@
 mod apply;
 mod approve;
 pub mod args;
+mod below;
 mod check;
 mod check_migration;
 mod claim;

@@ -1,5 +1,6 @@
 //! The manifests of a daemon: when to look at them, and what they come to.
 
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -27,8 +28,9 @@ const DRIFT_INTERVAL: u64 = 300;
 /// Between tries of what may pass.
 const RETRY: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(2), longest: Duration::from_secs(300) };
 
-/// Puts an error into the form that programs read: `{kind, message, hint, problems, …}`. The texts are the command line's.
-pub type Explain = Arc<dyn Fn(ReconcileError, Option<&Desired>) -> Value + Send + Sync>;
+/// Puts an error into the form that programs read: `{kind, message, hint, problems, …}`. The texts are the command line's. Files go by
+/// their path below the folder, where there is one.
+pub type Explain = Arc<dyn Fn(ReconcileError, Option<&Desired>, Option<&Path>) -> Value + Send + Sync>;
 
 /// What manifests are read with, and on whose behalf they are applied.
 #[derive(Clone)]
@@ -224,7 +226,7 @@ impl Revisions {
         let mut found = Drifted::default();
         if let Err(error) = drift::look(endpoint, &desired, &self.options.by, now, &mut found).await {
             let locked = error.kind() == ErrorKind::Lock.as_str();
-            let mut trouble = message(&(self.options.explain)(error, Some(&desired)));
+            let mut trouble = message(&self.explain(error, Some(&desired)));
             if locked {
                 trouble.push_str("; a refresh that blocks readers, or somebody else, has a mart locked: it is looked for again later");
             }
@@ -315,7 +317,7 @@ impl Revisions {
         let passing = status == "failed" && passes(&error);
         // A work tree is looked at again by itself; see `fetch`.
         let by_itself = matches!(error, ReconcileError::Git(_));
-        let told = (self.options.explain)(error, desired.as_deref().or(self.good.as_deref()));
+        let told = self.explain(error, desired.as_deref().or(self.good.as_deref()));
         let message = message(&told);
         let problems = told.get("problems").filter(|found| found.as_array().is_some_and(|all| !all.is_empty()));
         let outcome = match status {
@@ -332,6 +334,15 @@ impl Revisions {
             fingerprint,
         };
         Tried { desired, seen: None, outcome, told: Some(told), passing, settled: !passing && !by_itself }
+    }
+
+    fn explain(&self, error: ReconcileError, desired: Option<&Desired>) -> Value {
+        (self.options.explain)(error, desired, self.repository())
+    }
+
+    /// The work tree of the repository that the files come from, once there is one.
+    pub fn repository(&self) -> Option<&Path> {
+        self.options.load.within.as_deref()
     }
 
     /// `branch@sha1:…`; outside a repository the content speaks for itself.

@@ -96,7 +96,20 @@ fn a_branch_is_followed() {
     let head = commit(&origin);
     rig.until(&format!("SELECT applied = 'main@sha1:{head}' AND status = 'applied' FROM datamart.reconciles"));
     assert_eq!(rig.value("SELECT to_regclass('public.kinds') IS NOT NULL"), "true");
-    daemon.stopped();
+    // Files go by their paths in the repository, not by where its work tree is.
+    std::fs::write(origin.join("marts/kinds.toml"), VIEW.replace("type", "typ")).expect("a file");
+    std::fs::write(origin.join("marts/more.toml"), "type = \"view\"\nquery_file = \"none.sql\"\n").expect("a file");
+    let head = commit(&origin);
+    rig.until("SELECT status = 'invalid' FROM datamart.reconciles");
+    let files =
+        "SELECT string_agg(DISTINCT p ->> 'file', ' ') FROM datamart.reconciles, jsonb_array_elements(problems) AS p";
+    assert_eq!(rig.value(files), "marts/kinds.toml marts/more.toml");
+    let log = daemon.stopped();
+    assert!(log.contains("in the manifests: marts/kinds.toml:1:1") && log.contains(&head), "{log}");
+    assert!(!log.contains(".datamart/git"), "{log}");
+    let daemon = rig.run(&["daemon", "--once", "--git", &url, "--path", "marts"]).ended(1).err();
+    assert!(daemon.contains("marts/more.toml:2") && daemon.contains("cannot read marts/none.sql"), "{daemon}");
+    assert!(!daemon.contains(".datamart/git"), "{daemon}");
 }
 
 fn copy(from: &Path, to: &Path) {
