@@ -18,6 +18,7 @@ use sqlx::PgConnection;
 use super::args::{ChangeArgs, Globals};
 use super::error::{CommandError, Result, connecting_as};
 use super::print::{self, Style};
+use super::select::{self, not_selected};
 use super::snapshot::snapshot;
 
 /// The manifests, read and told about.
@@ -240,7 +241,7 @@ impl Context {
             })
             .await?;
         }
-        selector.select(&nodes, &self.desired.project.schema).map_err(not_selected)
+        select::selected(&selector, text, &nodes, &self.desired.project.schema, self.style)
     }
 
     /// The one mart of that name, declared or only known to the registry.
@@ -378,10 +379,6 @@ pub async fn reach(globals: &Globals, style: Style, desired: &Desired) -> Result
 pub fn environment() -> BTreeMap<String, String> {
     let pairs = std::env::vars_os();
     pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
-}
-
-fn not_selected(message: String) -> CommandError {
-    CommandError::new("selector", message)
 }
 
 fn hazards(words: &[String], said_in: &str) -> Result<BTreeSet<HazardKind>> {

@@ -35,6 +35,7 @@ mod refresh;
 pub mod report;
 mod rollback;
 mod schema;
+mod select;
 mod snapshot;
 mod stats;
 mod status;
