@@ -11,14 +11,19 @@ use crate::build::SizeLimit;
 use crate::database::lock::mart_lock;
 use crate::database::{Endpoint, LockError, LockSession};
 use crate::manifest::Project;
-use crate::plan::Plan;
+use crate::plan::{Plan, RecordRow};
 
 /// Takes the locks of the marts that a plan touches, so that no refresh comes in between.
 ///
 /// # Errors
 /// A lock that somebody else has.
 pub async fn lock_marts(locks: &mut LockSession, plan: &Plan, wait: Duration) -> Result<(), LockError> {
-    let marts: BTreeSet<String> = plan.records.iter().map(|record| mart_lock(record.of())).collect();
+    // Whoever refreshes a mart that is renamed holds the lock of its old name.
+    let old = plan.records.iter().filter_map(|record| match &record.row {
+        RecordRow::Upsert { renamed_from, .. } => renamed_from.as_ref(),
+        _ => None,
+    });
+    let marts: BTreeSet<String> = plan.records.iter().map(|record| record.of()).chain(old).map(mart_lock).collect();
     let names: Vec<&str> = marts.iter().map(String::as_str).collect();
     locks.acquire_all(&names, wait).await
 }
