@@ -16,7 +16,7 @@ use super::judge::{judge, passes};
 use super::record::{self, Reached, Told};
 use super::source::{Poker, Reason, Source};
 use super::watch::at;
-use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift, memory, outcome};
+use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift, log, memory, outcome};
 use crate::apply::By;
 use crate::database::retry::Backoff;
 use crate::database::{Endpoint, ErrorKind};
@@ -271,7 +271,13 @@ impl Revisions {
                 settled: true,
             },
             // What was fetched last is in force, and that nothing newer can be had is what there is to tell.
-            (Ok(Attempt { seen, outcome: Outcome::Unchanged | Outcome::Applied { .. }, told }), Some(error)) => {
+            (
+                Ok(Attempt { seen, outcome: outcome @ (Outcome::Unchanged | Outcome::Applied { .. }), told }),
+                Some(error),
+            ) => {
+                if let Outcome::Applied { marts, fingerprint } = &outcome {
+                    log::applied(self.revision(None).as_deref(), marts, fingerprint);
+                }
                 let mut failed = self.failed(error.into(), Some(desired.clone()), None);
                 failed.told.iter_mut().for_each(|failed| failed.reached = told.reached);
                 self.accept(desired);

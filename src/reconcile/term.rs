@@ -298,8 +298,8 @@ impl<'a> Term<'a> {
             self.verdict = Verdict::Bad;
         }
         // What went wrong before goes on doing so.
-        if reconciled.outcome != Outcome::AsBefore {
-            self.board.trouble(trouble);
+        if reconciled.outcome != Outcome::AsBefore && self.board.trouble(trouble) {
+            log::recovered(&reconciled);
         }
         if let Some(desired) = reconciled.desired {
             self.board.in_force(&desired);

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use nix::sys::signal::Signal;
+
 use super::rig::Daemon;
 use crate::cli::rig::Rig;
 use crate::support::git::{commit, git};
@@ -104,7 +106,23 @@ fn a_branch_is_followed() {
     let files =
         "SELECT string_agg(DISTINCT p ->> 'file', ' ') FROM datamart.reconciles, jsonb_array_elements(problems) AS p";
     assert_eq!(rig.value(files), "marts/kinds.toml marts/more.toml");
+    std::fs::write(origin.join("marts/kinds.toml"), VIEW).expect("a file");
+    std::fs::remove_file(origin.join("marts/more.toml")).expect("a file");
+    commit(&origin);
+    daemon.until_said("the database is as the manifests say again");
+    let away = rig.folder.path().join("away");
+    std::fs::rename(&origin, &away).expect("a folder");
+    rig.sql("DROP VIEW kinds");
+    daemon.until_said("the repository cannot be read; what was fetched last stays in force");
+    daemon.signal(Signal::SIGHUP);
+    rig.until("SELECT to_regclass('public.kinds') IS NOT NULL");
+    std::fs::rename(&away, &origin).expect("a folder");
+    rig.until("SELECT status = 'applied' FROM datamart.reconciles");
+    std::fs::write(origin.join("marts/more.toml"), "type = \"view\"\nquery_file = \"none.sql\"\n").expect("a file");
+    commit(&origin);
     let log = daemon.stopped();
+    let made = log.lines().filter(|line| line.contains("revision applied") && line.contains("public.kinds"));
+    assert_eq!(made.count(), 2, "made, and made again: {log}");
     assert!(log.contains("in the manifests: marts/kinds.toml:1:1") && log.contains(&head), "{log}");
     assert!(!log.contains(".datamart/git"), "{log}");
     let daemon = rig.run(&["daemon", "--once", "--git", &url, "--path", "marts"]).ended(1).err();
