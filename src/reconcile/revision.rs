@@ -15,6 +15,7 @@ use super::files::Files;
 use super::judge::{judge, passes};
 use super::record::{self, Reached, Told};
 use super::source::{Poker, Reason, Source};
+use super::wanted::Wanted;
 use super::watch::at;
 use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift, log, memory, outcome};
 use crate::apply::By;
@@ -54,6 +55,7 @@ pub struct Revisions {
     files: Files,
     /// The registry's schema and the project of the daemon, where it is one.
     serves: Option<(String, String)>,
+    wanted: Wanted,
     /// What somebody read before.
     known: Weak<Desired>,
     /// The last good ones.
@@ -83,6 +85,7 @@ impl Revisions {
             started: false,
             files,
             serves: None,
+            wanted: Wanted::default(),
             known: Weak::new(),
             good: None,
             read: None,
@@ -106,6 +109,11 @@ impl Revisions {
     /// What tells it to look.
     pub fn poker(&self) -> Poker {
         self.poker.clone()
+    }
+
+    /// The marts that no run is to begin of now.
+    pub(super) fn wanted(&self) -> Wanted {
+        self.wanted.clone()
     }
 
     /// The manifests in force: the last good ones.
@@ -191,6 +199,9 @@ impl Revisions {
             return Reconciled { desired: self.desired(), seen: None, revision, outcome: Outcome::AsBefore };
         }
         let mut tried = self.attempt(endpoint, fetched, now).await;
+        if !matches!(&tried.outcome, Outcome::Failed { kind, .. } if kind == ErrorKind::Lock.as_str()) {
+            self.wanted.none();
+        }
         self.failures = if tried.passing { self.failures.saturating_add(1) } else { 0 };
         self.retry_at = match (&tried.outcome, tried.passing) {
             (_, true) => Some(Instant::now() + RETRY.pause(self.failures)),
@@ -202,7 +213,7 @@ impl Revisions {
         let known = tried.desired.clone().or_else(|| self.desired());
         let of = known.as_ref().map(|known| (known.project.registry_schema.clone(), known.project.name.clone()));
         if let (Some(of), Some(told)) = (self.serves.clone().or(of), &tried.told) {
-            let news = keep(endpoint, &of, revision.as_deref(), told, now).await;
+            let news = record::keep(endpoint, &of, revision.as_deref(), told, now).await;
             tried.outcome.is_news(news);
         }
         if let (Outcome::Unchanged | Outcome::Applied { .. }, Some(desired)) = (&tried.outcome, &tried.desired) {
@@ -224,7 +235,7 @@ impl Revisions {
             Arc::make_mut(&mut desired).project.policy.on_drift = OnDrift::Warn;
         }
         let mut found = Drifted::default();
-        if let Err(error) = drift::look(endpoint, &desired, &self.options.by, now, &mut found).await {
+        if let Err(error) = drift::look(endpoint, &desired, (&self.options.by, &self.wanted), now, &mut found).await {
             let locked = error.kind() == ErrorKind::Lock.as_str();
             let mut trouble = message(&self.explain(error, Some(&desired)));
             if locked {
@@ -256,7 +267,7 @@ impl Revisions {
         let by = self.options.by.clone();
         let done = async {
             let mut conn = endpoint.session("reconcile").await?;
-            let done = attempt::attempt(&mut conn, endpoint, &desired, &by, now).await?;
+            let done = attempt::attempt(&mut conn, endpoint, &desired, (&by, &self.wanted), now).await?;
             // What was found is found; a session that does not end well takes nothing back.
             let _ = conn.close().await;
             Ok::<_, Failure>(done)
@@ -368,30 +379,6 @@ struct Tried {
     passing: bool,
     /// While the files are what they are, there is nothing to add.
     settled: bool,
-}
-
-/// Keeps in the registry how it went; `None` where it could not be written.
-async fn keep(
-    endpoint: &Endpoint,
-    (schema, project): &(String, String),
-    revision: Option<&str>,
-    told: &Told,
-    now: DateTime<Utc>,
-) -> Option<bool> {
-    let kept = async {
-        let mut conn = endpoint.session("reconcile").await?;
-        record::prepare(&mut conn, schema).await?;
-        let news = record::record(&mut conn, schema, project, revision, told, now).await?;
-        conn.close().await?;
-        Ok::<_, ReconcileError>(news)
-    };
-    match kept.await {
-        Ok(news) => Some(news),
-        Err(error) => {
-            tracing::warn!(%error, "how the revision went could not be written");
-            None
-        }
-    }
 }
 
 fn message(told: &Value) -> String {

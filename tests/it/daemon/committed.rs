@@ -142,3 +142,24 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Its runs follow each other at once: without somebody who stands aside its lock is never free when it is looked at.
+#[test]
+fn a_mart_that_is_always_being_refreshed_is_changed_all_the_same() {
+    let busy = |n: u8| {
+        format!(
+            "type = \"table\"\nquery = \"SELECT {n} AS n, pg_sleep(1.5) IS NULL AS slept\"\n\
+             [refresh]\nstrategy = \"scheduled\"\nschedule = \"1s\"\n"
+        )
+    };
+    let rig = Rig::of(&[("project.toml", "[project]\nname = \"shop\"\n")]);
+    rig.write("busy.toml", &busy(1));
+    rig.write("other.toml", &busy(1));
+    let daemon = started(&rig, &[]);
+    rig.until("SELECT count(DISTINCT mart) = 2 FROM datamart.refreshes WHERE status = 'success'");
+    rig.write("busy.toml", &busy(2));
+    rig.write("other.toml", &busy(2));
+    rig.until("SELECT (SELECT n FROM busy) + (SELECT n FROM other) = 4");
+    let log = daemon.stopped();
+    assert!(!log.contains("could not be applied"), "{log}");
+}
