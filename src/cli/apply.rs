@@ -310,11 +310,11 @@ fn again(error: &SqlError) -> &'static str {
 }
 
 /// For the daemon's record of what failed: as a command would say it, at its place in the manifests.
-pub fn explain(error: ReconcileError, desired: Option<&Desired>) -> serde_json::Value {
-    match (error, desired) {
+pub fn explain(error: ReconcileError, desired: Option<&Desired>, repository: Option<&Path>) -> serde_json::Value {
+    let failed = match (error, desired) {
         (ReconcileError::Apply(error), Some(desired)) => failed(*error, desired),
         (ReconcileError::Lock(error), _) => held(error),
         (error, _) => error.into(),
-    }
-    .json()
+    };
+    failed.below(repository).json()
 }

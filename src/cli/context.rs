@@ -6,7 +6,7 @@ use chrono::Utc;
 use datamart::database::registry::{self, Meta};
 use datamart::database::retry::Rereads;
 use datamart::database::{self, Reach};
-use datamart::manifest::{self, Desired, LoadOptions, ManifestError, OnDrift, Prune};
+use datamart::manifest::{self, Desired, LoadOptions, ManifestError, OnDrift, Problem, Prune};
 use datamart::observe::{self, Looked, MartStatus, States};
 use datamart::plan::{Action, HazardKind, Heal, Options, Plan};
 pub use datamart::reconcile::Seen;
@@ -18,6 +18,7 @@ use sqlx::PgConnection;
 use super::args::{ChangeArgs, Globals};
 use super::error::{CommandError, Result, connecting_as};
 use super::print::{self, Style};
+use super::select::{self, not_selected};
 use super::snapshot::snapshot;
 
 /// The manifests, read and told about.
@@ -26,7 +27,7 @@ use super::snapshot::snapshot;
 /// Every problem of every file.
 pub fn load(globals: &Globals, style: Style) -> Result<Desired> {
     let desired = manifest::load(&load_options(globals)).map_err(|error| not_loaded(globals, error))?;
-    warn(&desired, style);
+    warn(&desired.warnings, style);
     Ok(desired)
 }
 
@@ -67,9 +68,9 @@ fn not_loaded(globals: &Globals, error: ManifestError) -> CommandError {
 }
 
 /// Tells what is not an error.
-pub fn warn(desired: &Desired, style: Style) {
-    if !desired.warnings.is_empty() && !style.quiet {
-        print::err(&manifest::render(&desired.warnings, style.err_color));
+pub fn warn(warnings: &[Problem], style: Style) {
+    if !warnings.is_empty() && !style.quiet {
+        print::err(&manifest::render(warnings, style.err_color));
     }
 }
 
@@ -240,7 +241,7 @@ impl Context {
             })
             .await?;
         }
-        selector.select(&nodes, &self.desired.project.schema).map_err(not_selected)
+        select::selected(&selector, text, &nodes, &self.desired.project.schema, self.style)
     }
 
     /// The one mart of that name, declared or only known to the registry.
@@ -378,10 +379,6 @@ pub async fn reach(globals: &Globals, style: Style, desired: &Desired) -> Result
 pub fn environment() -> BTreeMap<String, String> {
     let pairs = std::env::vars_os();
     pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
-}
-
-fn not_selected(message: String) -> CommandError {
-    CommandError::new("selector", message)
 }
 
 fn hazards(words: &[String], said_in: &str) -> Result<BTreeSet<HazardKind>> {

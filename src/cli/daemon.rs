@@ -1,6 +1,7 @@
 //! `datamart daemon`: keeps the marts fresh and the database as the manifests say.
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,16 +45,17 @@ pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<E
     };
     let (desired, refused) = match loaded {
         Ok(desired) => (desired, None),
-        Err(error) if args.once => return Err(error.into()),
+        Err(error) if args.once => return Err(CommandError::from(error).below(revisions.repository())),
         // What was applied before goes on being refreshed, if it is known whose it is.
         Err(error) => match revisions.project_alone() {
             Ok(desired) => (desired, Some(error)),
-            Err(_) => return Err(error.into()),
+            Err(_) => return Err(CommandError::from(error).below(revisions.repository())),
         },
     };
+    let repository = revisions.repository().map(Path::to_owned);
     // Its work tree is free for who leads.
     drop(revisions);
-    logged::warnings(&desired, args.log, style);
+    logged::warnings(&desired, repository.as_deref(), args.log, style);
     let keys = Keys::from_environment(&context::environment());
     let listener = match &args.http {
         None => None,
@@ -69,7 +71,7 @@ pub async fn run(args: &DaemonArgs, globals: &Globals, style: Style) -> Result<E
         && !is_applied(&reach.endpoint, &desired).await
     {
         reach.close().await?;
-        return Err(error.into());
+        return Err(CommandError::from(error).below(repository.as_deref()));
     }
     let label = reach.endpoint.label();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), project = desired.project.name, database = label, "started");

@@ -9,10 +9,11 @@ use datamart::state::{QName, Selector};
 use super::Exit;
 use super::args::{Globals, GraphArgs};
 use super::context::{self, Context};
-use super::error::{CommandError, Result};
+use super::error::Result;
 use super::format::Form;
 use super::print::{self, Style};
 use super::report;
+use super::select;
 
 /// Draws the marts and what they read; with a database as it is there, without one as the manifests say.
 pub async fn run(args: &GraphArgs, globals: &Globals, style: Style) -> Result<Exit> {
@@ -35,7 +36,7 @@ pub async fn run(args: &GraphArgs, globals: &Globals, style: Style) -> Result<Ex
             style,
             "No database is named: drawn from the manifests alone, without types of sources and status.",
         );
-        let selected = args.select.as_deref().map(|text| declared(&desired, text)).transpose()?;
+        let selected = args.select.as_deref().map(|text| declared(&desired, text, style)).transpose()?;
         (observe::graph(&desired, None), selected)
     };
     if let (graph, Some(selected)) = &mut graph {
@@ -56,15 +57,14 @@ fn is_named(globals: &Globals, desired: &Desired) -> bool {
 }
 
 /// The marts that a selector stands for, as the manifests say.
-fn declared(desired: &Desired, text: &str) -> Result<BTreeSet<QName>> {
-    let not_selected = |message: String| CommandError::new("selector", message);
-    let selector = Selector::parse(text).map_err(not_selected)?;
+fn declared(desired: &Desired, text: &str, style: Style) -> Result<BTreeSet<QName>> {
+    let selector = Selector::parse(text).map_err(select::not_selected)?;
     if selector.needs_states() {
-        let failed = not_selected("state: compares with the database, and none is named".to_owned());
+        let failed = select::not_selected("state: compares with the database, and none is named".to_owned());
         return Err(failed.help("give --database-url or set DATABASE_URL"));
     }
     let nodes = observe::nodes(desired, None, &States::new());
-    selector.select(&nodes, &desired.project.schema).map_err(not_selected)
+    select::selected(&selector, text, &nodes, &desired.project.schema, style)
 }
 
 fn show(graph: &observe::Graph, form: Form, style: Style) {

@@ -1,18 +1,22 @@
 //! What a daemon says before and after its work, in the form of its log: who reads JSON gets nothing else.
 
+use std::path::Path;
+
 use datamart::manifest::Desired;
 
 use super::args::LogForm;
+use super::below::below;
 use super::context;
 use super::error::CommandError;
 use super::print::Style;
 
 /// What is worth a warning in the manifests.
-pub fn warnings(desired: &Desired, form: LogForm, style: Style) {
+pub fn warnings(desired: &Desired, repository: Option<&Path>, form: LogForm, style: Style) {
+    let warnings = below(desired.warnings.clone(), repository);
     if form == LogForm::Text {
-        return context::warn(desired, style);
+        return context::warn(&warnings, style);
     }
-    for problem in &desired.warnings {
+    for problem in &warnings {
         let file = problem.file.display().to_string();
         let line = problem.place.as_ref().map(|place| place.line);
         tracing::warn!(file, line, key = problem.key, help = problem.help, "{}", problem.message);

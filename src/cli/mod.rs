@@ -3,6 +3,7 @@
 mod apply;
 mod approve;
 pub mod args;
+mod below;
 mod check;
 mod check_migration;
 mod claim;
@@ -34,6 +35,7 @@ mod refresh;
 pub mod report;
 mod rollback;
 mod schema;
+mod select;
 mod snapshot;
 mod stats;
 mod status;

@@ -8,7 +8,7 @@ use datamart::database::{ErrorKind, LockError, SqlError};
 use datamart::observe::Summary;
 use datamart::plan;
 use datamart::reconcile;
-use datamart::refresh::{self, Asked, Event, How, Item, Options, RefreshError, Run, RunStatus, Workers};
+use datamart::refresh::{self, Asked, Event, How, Item, Options, RefreshError, Run, Workers};
 use datamart::state::{Kind, QName, thousands};
 use futures_util::future::join;
 use serde_json::json;
@@ -84,8 +84,7 @@ pub async fn run(args: &RefreshArgs, globals: &Globals, style: Style) -> Result<
     found.iter_mut().for_each(|run| advise(run, &seen));
     reach.close().await?;
     report(&found, style);
-    let bad = |run: &Run| matches!(run.status, RunStatus::Failed | RunStatus::Cancelled);
-    Ok(if found.iter().any(bad) { Exit::Failed } else { Exit::Done })
+    Ok(if found.iter().any(Run::is_bad) { Exit::Failed } else { Exit::Done })
 }
 
 /// What is there.

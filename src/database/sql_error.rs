@@ -191,6 +191,12 @@ impl SqlError {
         self
     }
 
+    /// The same error with what is known beside the server's message.
+    pub fn detailed(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
     /// The same error with the server's CONTEXT.
     pub fn within(mut self, context: Option<String>) -> Self {
         self.0.context = context;
@@ -275,9 +281,11 @@ impl From<sqlx::Error> for SqlError {
                 Self::new(ErrorKind::Config, cause.unwrap_or_else(|| error.to_string()))
             }
             sqlx::Error::ColumnDecode { index, source } if source.is::<UnexpectedNullError>() => {
-                // A function of the server that was asked for what somebody dropped since the snapshot was taken.
+                // A function of the server that was asked for what somebody dropped since the snapshot was taken; who reads again and
+                // again is told of what else there may be.
                 let message = format!(
-                    "what was being read was replaced meanwhile: it has no {} any more",
+                    "there is no {} where there has to be one: what was being read was replaced meanwhile, or somebody else wrote to \
+                     the registry",
                     index.trim_matches('"')
                 );
                 Self::new(ErrorKind::Serialization, message)

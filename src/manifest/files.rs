@@ -13,7 +13,7 @@ use crate::state::Fingerprint;
 /// the folder cannot be read.
 pub fn content(options: &LoadOptions, before: Option<&Desired>) -> Option<Fingerprint> {
     let mut files = BTreeSet::new();
-    for folder in folders(&options.dir)? {
+    for folder in folders(options)? {
         // One that goes meanwhile has nothing in it.
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
@@ -26,7 +26,7 @@ pub fn content(options: &LoadOptions, before: Option<&Desired>) -> Option<Finger
     files.extend(beside(options, before));
     let mut digest = Sha256::new();
     for file in files {
-        let text = std::fs::read(&file).ok();
+        let text = admit(options, &file).and_then(|()| std::fs::read(&file)).ok();
         digest.update(file.as_os_str().as_encoded_bytes());
         digest.update([0, u8::from(text.is_some())]);
         let text = text.unwrap_or_default();
@@ -42,15 +42,30 @@ pub fn beside(options: &LoadOptions, before: Option<&Desired>) -> BTreeSet<PathB
     queries.chain(options.config.clone()).collect()
 }
 
-/// The folder and every folder below it that is not hidden; links are followed, to each folder once. `None` where it is no folder.
-pub fn folders(dir: &Path) -> Option<Vec<PathBuf>> {
+/// Refuses what `options` do not let be read.
+///
+/// # Errors
+/// It lies elsewhere; or there is nothing.
+pub(super) fn admit(options: &LoadOptions, path: &Path) -> std::io::Result<()> {
+    let Some(within) = &options.within else { return Ok(()) };
+    let own = options.config.as_deref() == Some(path);
+    match own || path.canonicalize()?.starts_with(within.canonicalize()?) {
+        true => Ok(()),
+        false => Err(std::io::Error::other("it lies outside of the repository")),
+    }
+}
+
+/// The folder and every folder below it that is not hidden; links are followed, to each folder once, as far as they may be. `None` where
+/// it is no folder.
+pub fn folders(options: &LoadOptions) -> Option<Vec<PathBuf>> {
+    let dir = &options.dir;
     let mut found = Vec::new();
     let mut seen = BTreeSet::from([dir.canonicalize().ok().filter(|dir| dir.is_dir())?]);
     let mut next = VecDeque::from([dir.to_owned()]);
     while let Some(folder) = next.pop_front() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
-            if hidden(&path) || !path.is_dir() {
+            if hidden(&path) || !path.is_dir() || admit(options, &path).is_err() {
                 continue;
             }
             if path.canonicalize().is_ok_and(|real| seen.insert(real)) {
@@ -89,7 +104,7 @@ mod tests {
         assert_ne!(with, before);
         fs::rename(options.dir.join("a/one.sql"), options.dir.join("a/two.sql"))?;
         assert_ne!(content(&options, None), with);
-        assert_eq!(folders(&options.dir).map(|all| all.len()), Some(2));
+        assert_eq!(folders(&options).map(|all| all.len()), Some(2));
         Ok(())
     }
 }

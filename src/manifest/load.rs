@@ -17,7 +17,8 @@ use super::report::Report;
 use super::section::Section;
 use super::spec::{CONFIG, Key, MART, PROJECT};
 use super::{
-    Desired, LoadOptions, ManifestError, Place, Problem, Project, Severity, environment, operate, settings, together,
+    Desired, LoadOptions, ManifestError, Place, Problem, Project, Severity, environment, files, operate, settings,
+    together,
 };
 
 /// The project's file, at the root of the folder.
@@ -111,7 +112,7 @@ impl<'a> Source<'a> {
         let LoadOptions { dir, overlay, .. } = self.options;
         let mut files = Vec::new();
         if overlay.is_empty() || dir.exists() {
-            files = walk(dir, ".toml")?;
+            files = walk(dir, ".toml", &|path| files::admit(self.options, path).is_ok())?;
         }
         let known: HashSet<String> = files.iter().map(|f| f.path.clone()).collect();
         let is_manifest = |path: &str| path.ends_with(".toml") && !path.split('/').any(|part| part.starts_with('.'));
@@ -133,7 +134,7 @@ impl<'a> Source<'a> {
     fn bytes(self, path: &Path) -> io::Result<Vec<u8>> {
         match self.overlaid(path) {
             Some(text) => Ok(text.as_bytes().to_vec()),
-            None => std::fs::read(path),
+            None => files::admit(self.options, path).and_then(|()| std::fs::read(path)),
         }
     }
 
@@ -141,13 +142,16 @@ impl<'a> Source<'a> {
     fn text(self, path: &Path) -> io::Result<String> {
         let text = match self.overlaid(path) {
             Some(text) => text.to_owned(),
-            None => std::fs::read_to_string(path)?,
+            None => {
+                files::admit(self.options, path)?;
+                std::fs::read_to_string(path)?
+            }
         };
         Ok(plain(unmarked(&text).to_owned()))
     }
 
     fn is_file(self, path: &Path) -> bool {
-        self.overlaid(path).is_some() || path.is_file()
+        self.overlaid(path).is_some() || (path.is_file() && files::admit(self.options, path).is_ok())
     }
 }
 
@@ -166,8 +170,8 @@ pub(super) fn below(dir: &Path, path: &Path) -> Option<String> {
 }
 
 /// Every file below a folder whose name has an ending, hidden ones and those in hidden folders left out. Links are followed,
-/// to each folder once and after the folders themselves; one that leads nowhere is a file, which cannot be read.
-pub(super) fn walk(dir: &Path, ending: &str) -> Result<Vec<File>, ManifestError> {
+/// to each folder once and after the folders themselves; one that leads nowhere, or where it may not, is a file, which cannot be read.
+pub(super) fn walk(dir: &Path, ending: &str, may: &dyn Fn(&Path) -> bool) -> Result<Vec<File>, ManifestError> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     let mut folders = VecDeque::from([(dir.to_owned(), String::new())]);
@@ -187,6 +191,8 @@ pub(super) fn walk(dir: &Path, ending: &str) -> Result<Vec<File>, ManifestError>
             let kind = entry.file_type().map_err(failed(&full))?;
             if kind.is_dir() {
                 folders.push_back((full, format!("{path}/")));
+            } else if kind.is_symlink() && full.is_dir() && !may(&full) {
+                found.push(File { full, path });
             } else if kind.is_symlink() && full.is_dir() {
                 folders.push_front((full, format!("{path}/")));
             } else if name.ends_with(ending) {

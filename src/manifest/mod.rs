@@ -133,6 +133,9 @@ pub struct LoadOptions {
     /// Files that are not written yet: the path below the folder, with `/`, and the text. They are read instead of, or
     /// beside, what is in the folder.
     pub overlay: BTreeMap<String, String>,
+    /// Only what lies in this folder is read, wherever a path or a link of the manifests leads: whoever writes to a repository does not
+    /// read the files of the machine that it is fetched to.
+    pub within: Option<PathBuf>,
 }
 
 /// Why a folder of manifests could not be used.

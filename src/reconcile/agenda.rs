@@ -13,6 +13,7 @@ use super::queue::{Cause, Ended, Outcome, Queue, Requested, Skip, Start};
 use super::requests::Rows;
 use super::runs::Finished;
 use super::touch::Touch;
+use super::wanted::Wanted;
 use crate::database::retry::Backoff;
 use crate::database::{LockError, SqlError};
 use crate::manifest::Desired;
@@ -58,11 +59,12 @@ pub(super) struct Agenda {
     postponed: HashMap<QName, (u32, bool)>,
     /// Of one pass, its instant: what becomes due while it works is not its business.
     pass: Option<DateTime<Utc>>,
+    wanted: Wanted,
 }
 
 impl Agenda {
     /// Nothing is known yet.
-    pub fn new(rows: Rows, epoch: i64, who: &str, pass: Option<DateTime<Utc>>) -> Self {
+    pub fn new(rows: Rows, epoch: i64, who: &str, pass: Option<DateTime<Utc>>, wanted: Wanted) -> Self {
         Self {
             queue: Queue::new(u64::from(std::process::id()) ^ epoch.unsigned_abs()),
             rows,
@@ -73,6 +75,7 @@ impl Agenda {
             unknown: BTreeSet::new(),
             postponed: HashMap::new(),
             pass,
+            wanted,
         }
     }
 
@@ -138,6 +141,7 @@ impl Agenda {
     pub fn begin(&mut self, free: usize) -> Vec<Begin> {
         let now = self.now();
         let Some(ground) = &self.ground else { return Vec::new() };
+        self.queue.stand_aside(self.wanted.now());
         let mut begins = Vec::new();
         for start in self.queue.start(now, free) {
             // Who asked for it is answered each time.
@@ -382,7 +386,7 @@ mod tests {
     #[test]
     fn a_request_whose_mart_is_held_is_tried_again_less_and_less_often() {
         let rows = Rows { registry: "datamart".to_owned(), project: "shop".to_owned() };
-        let mut agenda = Agenda::new(rows, 1, "daemon", None);
+        let mut agenda = Agenda::new(rows, 1, "daemon", None, Wanted::default());
         let now = Utc::now();
         for whole in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
             let Outcome::Held(until) = agenda.outcome(&held(), now) else { panic!("it was given up") };

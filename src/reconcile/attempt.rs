@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::record::{self, Reached, Told};
+use super::wanted::Wanted;
 use super::{Outcome, ReconcileError, Seen, change, overrides, planning};
 use crate::apply::{ApplyError, By};
 use crate::database::Endpoint;
@@ -83,7 +84,7 @@ pub(super) async fn attempt(
     conn: &mut PgConnection,
     endpoint: &Endpoint,
     desired: &Desired,
-    by: &By,
+    (by, wanted): (&By, &Wanted),
     now: DateTime<Utc>,
 ) -> Result<Attempt, Failure> {
     let (schema, project) = (&desired.project.registry_schema, &desired.project.name);
@@ -104,7 +105,7 @@ pub(super) async fn attempt(
             let seen = in_force(conn, desired, by, seen).await?;
             return Ok(Attempt { seen, outcome: Outcome::Unchanged, told: good(Reached::Same) });
         }
-        match change::make(conn, endpoint, &desired.project, &plan, by, WAIT).await {
+        match change::make(conn, endpoint, &desired.project, &plan, by, (WAIT, wanted)).await {
             Ok(applied) => {
                 let seen = planning::look(conn, desired).await?;
                 let seen = in_force(conn, desired, by, seen).await?;
@@ -112,7 +113,10 @@ pub(super) async fn attempt(
                 if plan.is_empty() {
                     return Ok(Attempt { seen, outcome: Outcome::Unchanged, told: good(Reached::Same) });
                 }
-                let outcome = Outcome::Applied { marts: applied.marts, fingerprint: plan.fingerprint.0 };
+                // So are the rows of marts that it did not change.
+                let mut marts = applied.marts;
+                marts.retain(|mart| plan.changes.iter().any(|change| change.address == *mart));
+                let outcome = Outcome::Applied { marts, fingerprint: plan.fingerprint.0 };
                 return Ok(Attempt { seen, outcome, told: good(Reached::Now) });
             }
             Err(ReconcileError::Apply(error)) if tries < TRIES && matches!(*error, ApplyError::Stale { .. }) => {

@@ -80,13 +80,16 @@ impl Board {
         }
     }
 
-    /// Something is wrong, or nothing any more.
-    pub fn trouble(&self, trouble: Option<String>) {
+    /// Something is wrong, or nothing any more. Whether something was until now.
+    pub fn trouble(&self, trouble: Option<String>) -> bool {
+        let mut over = false;
         self.vitals.send_if_modified(|vitals| {
             let other = vitals.trouble != trouble;
+            over = other && trouble.is_none();
             vitals.trouble = trouble;
             other
         });
+        over
     }
 
     /// No full build starts now, and why.

@@ -8,6 +8,7 @@ use globset::GlobMatcher;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
+use super::wanted::Wanted;
 use super::{Drifted, ReconcileError, Seen, attempt, change, planning, record};
 use crate::apply::By;
 use crate::catalog::{Actual, STALLED};
@@ -98,7 +99,7 @@ fn leave(error: &ReconcileError, desired: &Desired, left: &mut BTreeSet<QName>) 
 pub(super) async fn look(
     endpoint: &Endpoint,
     desired: &Desired,
-    by: &By,
+    (by, wanted): (&By, &Wanted),
     now: DateTime<Utc>,
     found: &mut Drifted,
 ) -> Result<(), ReconcileError> {
@@ -121,7 +122,7 @@ pub(super) async fn look(
     };
     let healed = match desired.project.policy.on_drift {
         OnDrift::Heal if !found.found.is_empty() => {
-            heal(&mut conn, endpoint, desired, (&seen, &plan), by, now, found).await
+            heal(&mut conn, endpoint, desired, (&seen, &plan), (by, wanted), now, found).await
         }
         _ => Ok(None),
     };
@@ -141,7 +142,7 @@ async fn heal(
     endpoint: &Endpoint,
     desired: &Desired,
     (seen, before): (&Seen, &Plan),
-    by: &By,
+    (by, wanted): (&By, &Wanted),
     now: DateTime<Utc>,
     found: &mut Drifted,
 ) -> Result<Option<Seen>, ReconcileError> {
@@ -153,7 +154,10 @@ async fn heal(
         marts.remove(&item.address);
     }
     let Some(plan) = harmless(conn, endpoint, desired, seen, &mut marts, now).await? else { return Ok(None) };
-    change::make(conn, endpoint, &desired.project, &plan, by, WAIT).await?;
+    let made = change::make(conn, endpoint, &desired.project, &plan, by, (WAIT, wanted)).await;
+    // It is looked for again much later.
+    wanted.none();
+    made?;
     let stays = |item: &Drift| plan.drift.iter().any(|d| (&d.address, &d.aspect) == (&item.address, &item.aspect));
     let put_back = |item: &Drift| marts.contains_key(&item.address) && !stays(item);
     let (healed, left): (Vec<_>, Vec<_>) = std::mem::take(&mut found.found).into_iter().partition(put_back);

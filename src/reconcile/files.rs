@@ -63,6 +63,7 @@ impl Files {
             None => {
                 let opened = tree.insert(repository.open()?);
                 load.dir = opened.folder();
+                load.within = Some(opened.root().to_owned());
                 opened.update().await
             }
         };

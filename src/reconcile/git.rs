@@ -219,6 +219,11 @@ pub(super) struct WorkTree {
 }
 
 impl WorkTree {
+    /// Where the repository's files are.
+    pub fn root(&self) -> &Path {
+        &self.tree
+    }
+
     /// The folder with the manifests.
     pub fn folder(&self) -> PathBuf {
         self.tree.join(&self.of.path)

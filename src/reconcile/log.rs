@@ -45,9 +45,7 @@ pub(super) fn reconciled(reconciled: &Reconciled) {
     let revision = reconciled.revision.as_deref();
     match &reconciled.outcome {
         Outcome::Unchanged => tracing::debug!(revision, "the database is as the manifests say"),
-        Outcome::Applied { marts, fingerprint } => {
-            tracing::info!(revision, marts = marts.join(", "), fingerprint, "revision applied");
-        }
+        Outcome::Applied { marts, fingerprint } => applied(revision, marts, fingerprint),
         Outcome::Pending { fingerprint, message, allowable: true, new: true } => {
             tracing::warn!(revision, fingerprint, "a plan waits for approval: {message}");
         }
@@ -57,10 +55,29 @@ pub(super) fn reconciled(reconciled: &Reconciled) {
         Outcome::Invalid { message, new: true } => {
             tracing::warn!(revision, "the revision is refused, the last good one stays in force: {message}");
         }
+        Outcome::Failed { kind, message, new: true, .. } if kind == "git" => {
+            tracing::warn!(
+                revision,
+                kind,
+                "the repository cannot be read; what was fetched last stays in force: {message}"
+            );
+        }
         Outcome::Failed { kind, message, new: true, .. } => {
             tracing::warn!(revision, kind, "the revision could not be applied: {message}");
         }
         again => tracing::debug!(revision, outcome = again.as_str(), "as before"),
+    }
+}
+
+/// What a revision changed.
+pub(super) fn applied(revision: Option<&str>, marts: &[String], fingerprint: &str) {
+    tracing::info!(revision, marts = marts.join(", "), fingerprint, "revision applied");
+}
+
+/// What was wrong with the manifests is over; where something was applied that is said already.
+pub(super) fn recovered(reconciled: &Reconciled) {
+    if reconciled.outcome == Outcome::Unchanged {
+        tracing::info!(revision = reconciled.revision, "the database is as the manifests say again");
     }
 }
 

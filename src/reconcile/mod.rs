@@ -38,6 +38,7 @@ mod telling;
 mod term;
 mod touch;
 mod vitals;
+mod wanted;
 mod watch;
 
 pub use approve::{ApproveError, Approved, approve};

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{ReconcileError, overrides};
-use crate::catalog::{self, Actual};
+use crate::catalog::{self, Actual, CatalogError};
 use crate::compile;
+use crate::database::lock;
 use crate::database::registry::{self, Meta};
 use crate::database::retry::Rereads;
 use crate::manifest::{Desired, DesiredMart, OnDrift};
@@ -69,7 +70,12 @@ async fn look_once(conn: &mut PgConnection, desired: &Desired, depth: Depth) -> 
     observe::begin(conn).await?;
     let found = seen(conn, desired, depth).await;
     let ended = observe::end(conn).await;
-    let found = found?;
+    let found = match found {
+        Err(ReconcileError::Catalog(CatalogError::Sql(error))) => {
+            return Err(CatalogError::Sql(lock::blocked(conn, error).await).into());
+        }
+        found => found?,
+    };
     ended?;
     Ok(found)
 }

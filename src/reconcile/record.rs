@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::ReconcileError;
+use crate::database::Endpoint;
 use crate::database::registry::{self, in_schema};
 
 const RECONCILED: &str = include_str!("sql/reconciled.sql");
@@ -99,4 +100,28 @@ pub(super) async fn approved(
     let sql = AssertSqlSafe(in_schema(APPROVED, schema));
     let found: Option<Option<String>> = sqlx::query_scalar(sql).bind(project).fetch_optional(conn).await?;
     Ok(found.flatten())
+}
+
+/// Keeps in the registry how it went; `None` where it could not be written.
+pub(super) async fn keep(
+    endpoint: &Endpoint,
+    (schema, project): &(String, String),
+    revision: Option<&str>,
+    told: &Told,
+    now: DateTime<Utc>,
+) -> Option<bool> {
+    let kept = async {
+        let mut conn = endpoint.session("reconcile").await?;
+        prepare(&mut conn, schema).await?;
+        let news = record(&mut conn, schema, project, revision, told, now).await?;
+        conn.close().await?;
+        Ok::<_, ReconcileError>(news)
+    };
+    match kept.await {
+        Ok(news) => Some(news),
+        Err(error) => {
+            tracing::warn!(%error, "how the revision went could not be written");
+            None
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The manifests of a daemon: when to look at them, and what they come to.
 
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use super::files::Files;
 use super::judge::{judge, passes};
 use super::record::{self, Reached, Told};
 use super::source::{Poker, Reason, Source};
+use super::wanted::Wanted;
 use super::watch::at;
-use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift, memory, outcome};
+use super::{Drifted, GitError, Outcome, ReconcileError, Reconciled, drift, log, memory, outcome};
 use crate::apply::By;
 use crate::database::retry::Backoff;
 use crate::database::{Endpoint, ErrorKind};
@@ -27,8 +29,9 @@ const DRIFT_INTERVAL: u64 = 300;
 /// Between tries of what may pass.
 const RETRY: Backoff = Backoff { attempts: u32::MAX, first: Duration::from_secs(2), longest: Duration::from_secs(300) };
 
-/// Puts an error into the form that programs read: `{kind, message, hint, problems, …}`. The texts are the command line's.
-pub type Explain = Arc<dyn Fn(ReconcileError, Option<&Desired>) -> Value + Send + Sync>;
+/// Puts an error into the form that programs read: `{kind, message, hint, problems, …}`. The texts are the command line's. Files go by
+/// their path below the folder, where there is one.
+pub type Explain = Arc<dyn Fn(ReconcileError, Option<&Desired>, Option<&Path>) -> Value + Send + Sync>;
 
 /// What manifests are read with, and on whose behalf they are applied.
 #[derive(Clone)]
@@ -52,6 +55,7 @@ pub struct Revisions {
     files: Files,
     /// The registry's schema and the project of the daemon, where it is one.
     serves: Option<(String, String)>,
+    wanted: Wanted,
     /// What somebody read before.
     known: Weak<Desired>,
     /// The last good ones.
@@ -81,6 +85,7 @@ impl Revisions {
             started: false,
             files,
             serves: None,
+            wanted: Wanted::default(),
             known: Weak::new(),
             good: None,
             read: None,
@@ -104,6 +109,11 @@ impl Revisions {
     /// What tells it to look.
     pub fn poker(&self) -> Poker {
         self.poker.clone()
+    }
+
+    /// The marts that no run is to begin of now.
+    pub(super) fn wanted(&self) -> Wanted {
+        self.wanted.clone()
     }
 
     /// The manifests in force: the last good ones.
@@ -189,6 +199,9 @@ impl Revisions {
             return Reconciled { desired: self.desired(), seen: None, revision, outcome: Outcome::AsBefore };
         }
         let mut tried = self.attempt(endpoint, fetched, now).await;
+        if !matches!(&tried.outcome, Outcome::Failed { kind, .. } if kind == ErrorKind::Lock.as_str()) {
+            self.wanted.none();
+        }
         self.failures = if tried.passing { self.failures.saturating_add(1) } else { 0 };
         self.retry_at = match (&tried.outcome, tried.passing) {
             (_, true) => Some(Instant::now() + RETRY.pause(self.failures)),
@@ -200,7 +213,7 @@ impl Revisions {
         let known = tried.desired.clone().or_else(|| self.desired());
         let of = known.as_ref().map(|known| (known.project.registry_schema.clone(), known.project.name.clone()));
         if let (Some(of), Some(told)) = (self.serves.clone().or(of), &tried.told) {
-            let news = keep(endpoint, &of, revision.as_deref(), told, now).await;
+            let news = record::keep(endpoint, &of, revision.as_deref(), told, now).await;
             tried.outcome.is_news(news);
         }
         if let (Outcome::Unchanged | Outcome::Applied { .. }, Some(desired)) = (&tried.outcome, &tried.desired) {
@@ -222,9 +235,9 @@ impl Revisions {
             Arc::make_mut(&mut desired).project.policy.on_drift = OnDrift::Warn;
         }
         let mut found = Drifted::default();
-        if let Err(error) = drift::look(endpoint, &desired, &self.options.by, now, &mut found).await {
+        if let Err(error) = drift::look(endpoint, &desired, (&self.options.by, &self.wanted), now, &mut found).await {
             let locked = error.kind() == ErrorKind::Lock.as_str();
-            let mut trouble = message(&(self.options.explain)(error, Some(&desired)));
+            let mut trouble = message(&self.explain(error, Some(&desired)));
             if locked {
                 trouble.push_str("; a refresh that blocks readers, or somebody else, has a mart locked: it is looked for again later");
             }
@@ -254,7 +267,7 @@ impl Revisions {
         let by = self.options.by.clone();
         let done = async {
             let mut conn = endpoint.session("reconcile").await?;
-            let done = attempt::attempt(&mut conn, endpoint, &desired, &by, now).await?;
+            let done = attempt::attempt(&mut conn, endpoint, &desired, (&by, &self.wanted), now).await?;
             // What was found is found; a session that does not end well takes nothing back.
             let _ = conn.close().await;
             Ok::<_, Failure>(done)
@@ -269,7 +282,13 @@ impl Revisions {
                 settled: true,
             },
             // What was fetched last is in force, and that nothing newer can be had is what there is to tell.
-            (Ok(Attempt { seen, outcome: Outcome::Unchanged | Outcome::Applied { .. }, told }), Some(error)) => {
+            (
+                Ok(Attempt { seen, outcome: outcome @ (Outcome::Unchanged | Outcome::Applied { .. }), told }),
+                Some(error),
+            ) => {
+                if let Outcome::Applied { marts, fingerprint } = &outcome {
+                    log::applied(self.revision(None).as_deref(), marts, fingerprint);
+                }
                 let mut failed = self.failed(error.into(), Some(desired.clone()), None);
                 failed.told.iter_mut().for_each(|failed| failed.reached = told.reached);
                 self.accept(desired);
@@ -315,7 +334,7 @@ impl Revisions {
         let passing = status == "failed" && passes(&error);
         // A work tree is looked at again by itself; see `fetch`.
         let by_itself = matches!(error, ReconcileError::Git(_));
-        let told = (self.options.explain)(error, desired.as_deref().or(self.good.as_deref()));
+        let told = self.explain(error, desired.as_deref().or(self.good.as_deref()));
         let message = message(&told);
         let problems = told.get("problems").filter(|found| found.as_array().is_some_and(|all| !all.is_empty()));
         let outcome = match status {
@@ -332,6 +351,15 @@ impl Revisions {
             fingerprint,
         };
         Tried { desired, seen: None, outcome, told: Some(told), passing, settled: !passing && !by_itself }
+    }
+
+    fn explain(&self, error: ReconcileError, desired: Option<&Desired>) -> Value {
+        (self.options.explain)(error, desired, self.repository())
+    }
+
+    /// The work tree of the repository that the files come from, once there is one.
+    pub fn repository(&self) -> Option<&Path> {
+        self.options.load.within.as_deref()
     }
 
     /// `branch@sha1:…`; outside a repository the content speaks for itself.
@@ -351,30 +379,6 @@ struct Tried {
     passing: bool,
     /// While the files are what they are, there is nothing to add.
     settled: bool,
-}
-
-/// Keeps in the registry how it went; `None` where it could not be written.
-async fn keep(
-    endpoint: &Endpoint,
-    (schema, project): &(String, String),
-    revision: Option<&str>,
-    told: &Told,
-    now: DateTime<Utc>,
-) -> Option<bool> {
-    let kept = async {
-        let mut conn = endpoint.session("reconcile").await?;
-        record::prepare(&mut conn, schema).await?;
-        let news = record::record(&mut conn, schema, project, revision, told, now).await?;
-        conn.close().await?;
-        Ok::<_, ReconcileError>(news)
-    };
-    match kept.await {
-        Ok(news) => Some(news),
-        Err(error) => {
-            tracing::warn!(%error, "how the revision went could not be written");
-            None
-        }
-    }
 }
 
 fn message(told: &Value) -> String {

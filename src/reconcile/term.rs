@@ -76,7 +76,7 @@ impl<'a> Term<'a> {
     pub fn new(setup: &'a Setup, board: &'a mut Board, revisions: Revisions, epoch: i64) -> Self {
         let rows = Rows { registry: setup.registry.clone(), project: setup.project.clone() };
         let pass = setup.once.then(Utc::now);
-        let agenda = Agenda::new(rows.clone(), epoch, &setup.who, pass);
+        let agenda = Agenda::new(rows.clone(), epoch, &setup.who, pass, revisions.wanted());
         let clerk = Clerk::new(rows.clone(), agenda, revisions.poker());
         Self {
             setup,
@@ -298,8 +298,8 @@ impl<'a> Term<'a> {
             self.verdict = Verdict::Bad;
         }
         // What went wrong before goes on doing so.
-        if reconciled.outcome != Outcome::AsBefore {
-            self.board.trouble(trouble);
+        if reconciled.outcome != Outcome::AsBefore && self.board.trouble(trouble) {
+            log::recovered(&reconciled);
         }
         if let Some(desired) = reconciled.desired {
             self.board.in_force(&desired);

@@ -34,7 +34,7 @@ struct Targets {
 impl Targets {
     fn of(options: &LoadOptions, before: Option<&Desired>) -> Self {
         let mut targets = Self::default();
-        let below = manifest::folders(&options.dir).into_iter().flatten();
+        let below = manifest::folders(options).into_iter().flatten();
         targets.folders.extend(below.filter_map(|folder| folder.canonicalize().ok()));
         // That the folder goes and comes, or becomes another link, is told by the one it stands in.
         targets.entry(&options.dir);

@@ -142,6 +142,13 @@ impl Run {
         self.status == RunStatus::Skipped && self.not_before.is_none() && self.reason.split("; ").any(paused)
     }
 
+    /// Whether it was not what was asked for: who asked gets an error. One that was refused says nothing of the mart, which goes on as it
+    /// is; one that waits for quieter times, or for what it reads, has none.
+    pub fn is_bad(&self) -> bool {
+        let refused = self.status == RunStatus::Skipped && self.error.is_some();
+        refused || matches!(self.status, RunStatus::Failed | RunStatus::Cancelled)
+    }
+
     /// Whether no later time helps one that was skipped: there was no such mart any more, or it cannot be refreshed as asked.
     pub fn is_declined(&self) -> bool {
         self.status == RunStatus::Skipped && (self.reason == GONE || self.error.is_some())

@@ -62,7 +62,7 @@ pub(super) async fn work(
             let way_out = "wait for it with --wait, or see `datamart unlock`";
             let mut run = one::beginning(item, "another run holds it", Utc::now());
             run.error = Some(refusal(error.kind(), error.to_string(), way_out));
-            return not_got(worker, item, options, run).await;
+            return record(&mut worker.conn, item, options, run).await;
         }
         Err(error) => return Err(error.into()),
     }
@@ -78,7 +78,7 @@ pub(super) async fn work(
                     let message = format!("{} was dropped or renamed meanwhile", item.mart);
                     run.error =
                         Some(refusal(ErrorKind::Missing.as_str(), message, "see what there is: `datamart list`"));
-                    not_got(worker, item, options, run).await?
+                    record(&mut worker.conn, item, options, run).await?
                 }
             }
         }
@@ -98,12 +98,6 @@ pub(super) async fn work(
     };
     worker.unlock(endpoint, &[&lock]).await?;
     Ok(run)
-}
-
-/// A run that did not begin, for who asked for it by hand: it failed. Of the mart this says nothing, and how its last run went stands.
-async fn not_got(worker: &mut Worker, item: &Item, options: &Options, run: Run) -> Result<Run, RefreshError> {
-    let run = record(&mut worker.conn, item, options, run).await?;
-    Ok(Run { status: RunStatus::Failed, ..run })
 }
 
 /// Why a run does not begin, in our own words.
@@ -176,11 +170,7 @@ pub(super) async fn begin(
         Choice::Impossible(message) => {
             run.reason = "it cannot be refreshed as asked".to_owned();
             run.error = Some(impossible(message.clone(), WITHOUT));
-            let run = match options.epoch {
-                Some(_) => record(&mut worker.conn, &item, options, run).await?,
-                None => not_got(worker, &item, options, run).await?,
-            };
-            return ended(run);
+            return ended(record(&mut worker.conn, &item, options, run).await?);
         }
     };
     run.method = Some(method);

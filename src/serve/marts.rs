@@ -35,6 +35,7 @@ async fn listed(
 ) -> Result<(Look, Vec<MartStatus>), Problem> {
     let look = Look::at(ask, conn).await?;
     let mut marts = statuses(conn, &look).await?;
+    due(ask, &mut marts);
     if let Some(selector) = selector {
         let selected = select(conn, &look, selector, &marts).await?;
         marts.retain(|mart| selected.contains(&mart.id));
@@ -51,6 +52,14 @@ pub(super) async fn statuses(conn: &mut PgConnection, look: &Look) -> Result<Vec
     let marts = observe::status(conn, &look.looked()).await?;
     observe::end(conn).await?;
     Ok(marts)
+}
+
+/// Who leads knows when they are really due: first runs are spread, failures wait, what reads from others is asked for by them.
+pub(super) fn due<'m>(ask: &Ask, marts: impl IntoIterator<Item = &'m mut MartStatus>) {
+    let vitals = ask.state.vitals.borrow();
+    for mart in marts {
+        mart.next_run = vitals.next.get(&mart.id).copied().or(mart.next_run);
+    }
 }
 
 /// The marts that a selector stands for.
@@ -95,7 +104,8 @@ async fn looked_at(ask: &Ask, conn: &mut PgConnection) -> Result<(Look, MartStat
     let look = Look::at(ask, conn).await?;
     let name = look.find(ask.part("mart"))?;
     let marts = statuses(conn, &look).await?;
-    let mart = marts.into_iter().find(|mart| mart.id == name);
+    let mut mart = marts.into_iter().find(|mart| mart.id == name);
+    due(ask, &mut mart);
     Ok((look, mart.ok_or_else(|| Problem::missing(format!("{name} is gone")))?))
 }
 
@@ -112,8 +122,9 @@ async fn counted(ask: &Ask, conn: &mut PgConnection) -> Result<(Look, MartStatus
     let look = Look::at(ask, conn).await?;
     let name = look.find(ask.part("mart"))?;
     begin_rows(conn, &look.desired).await?;
-    let mart = observe::stats(conn, &look.looked(), &name).await?;
+    let mut mart = observe::stats(conn, &look.looked(), &name).await?;
     observe::end(conn).await?;
+    due(ask, [&mut mart]);
     Ok((look, mart))
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::ask::{Answer, Ask};
 use super::look::Look;
-use super::marts::statuses;
+use super::marts::{due, statuses};
 use super::problem::Problem;
 use super::scheduler::leadership;
 use crate::observe::{Freshness, MartStatus};
@@ -20,7 +20,8 @@ pub(super) async fn page(ask: &Ask) -> Result<Answer, Problem> {
     let mut session = ask.state.pool.session().await?;
     let done = async {
         let look = Look::at(ask, &mut session).await?;
-        let marts = statuses(&mut session, &look).await?;
+        let mut marts = statuses(&mut session, &look).await?;
+        due(ask, &mut marts);
         Ok((look, marts))
     }
     .await;
@@ -34,7 +35,7 @@ fn html(project: &str, marts: &[MartStatus], vitals: &Vitals, now: DateTime<Utc>
     let mut rows = String::new();
     for mart in marts {
         // Writing into a text does not fail.
-        let _ = write!(rows, "<tr>{}</tr>", cells(mart, vitals).concat());
+        let _ = write!(rows, "<tr>{}</tr>", cells(mart).concat());
     }
     if marts.is_empty() {
         rows.push_str("<tr><td colspan=\"9\">No marts.</td></tr>");
@@ -59,7 +60,7 @@ fn html(project: &str, marts: &[MartStatus], vitals: &Vitals, now: DateTime<Utc>
     )
 }
 
-fn cells(mart: &MartStatus, vitals: &Vitals) -> Vec<String> {
+fn cells(mart: &MartStatus) -> Vec<String> {
     let cell = |text: &str| format!("<td>{}</td>", escaped(text));
     let number = |text: Option<String>| format!("<td class=\"number\">{}</td>", escaped(&text.unwrap_or_else(dash)));
     let freshness = mart.freshness.map_or("-", Freshness::as_str);
@@ -69,7 +70,6 @@ fn cells(mart: &MartStatus, vitals: &Vitals) -> Vec<String> {
         let why = run.error_message().map_or_else(String::new, |why| format!(": {why}"));
         format!("{} {}{took}{why}", moment(run.started_at), run.status)
     });
-    let next = vitals.next.get(&mart.id).copied().or(mart.next_run);
     let title = escaped(mart.description.as_deref().unwrap_or_default());
     vec![
         format!("<td title=\"{title}\">{}</td>", escaped(&mart.full_name)),
@@ -80,7 +80,7 @@ fn cells(mart: &MartStatus, vitals: &Vitals) -> Vec<String> {
         number(rows),
         number(mart.size.clone()),
         cell(&run),
-        cell(&next.map_or_else(dash, moment)),
+        cell(&mart.next_run.map_or_else(dash, moment)),
     ]
 }
 

@@ -93,6 +93,21 @@ impl Selector {
         self.groups.iter().flatten().any(|atom| matches!(atom.what, What::State(_)))
     }
 
+    /// What it says of tags that no mart has, with the nearest that one has: nothing may be selected by them, and perhaps another was
+    /// meant.
+    pub fn unknown_tags(&self, nodes: &[Node]) -> Vec<String> {
+        let known = || nodes.iter().flat_map(|node| &node.tags).map(String::as_str);
+        let mut told = Vec::new();
+        for atom in self.groups.iter().flatten() {
+            if let What::Tag(word) = &atom.what
+                && !known().any(|tag| word.matches(tag))
+            {
+                told.push(format!("no mart has the tag {}{}", word.text, nearest(&word.text, known())));
+            }
+        }
+        told
+    }
+
     /// The marts it stands for. A name without a schema means the one in `default_schema` where there is one.
     ///
     /// # Errors

@@ -38,6 +38,7 @@ fn options(globals: &Globals) -> LoadOptions {
         config: globals.config.clone(),
         environment: environment(),
         overlay: BTreeMap::new(),
+        within: None,
     }
 }
 

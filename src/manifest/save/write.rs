@@ -77,7 +77,7 @@ pub fn queries(dir: &Path) -> Result<Vec<String>, ManifestError> {
     if !dir.exists() {
         return Ok(Vec::new());
     }
-    Ok(walk(dir, ".sql")?.into_iter().map(|file| file.path).collect())
+    Ok(walk(dir, ".sql", &|_| true)?.into_iter().map(|file| file.path).collect())
 }
 
 /// A text beside its place, with a copy of what stands there.

@@ -23,7 +23,8 @@ impl Queue {
             let reads = up.iter().any(|up| along.contains(up));
             let settled = |up: &usize| along.contains(up) || self.entries[*up].active().is_none();
             let goes = entry.job.policy.after && entry.by_itself() && rests && entry.gate.is_none();
-            if reads && goes && !along.contains(&reader) && up.iter().all(settled) && can(&entry.job.mart) {
+            let aside = self.aside.contains(&entry.job.mart);
+            if reads && goes && !aside && !along.contains(&reader) && up.iter().all(settled) && can(&entry.job.mart) {
                 along.push(reader);
             }
         }

@@ -50,6 +50,8 @@ pub struct Queue {
     timers: BTreeSet<(DateTime<Utc>, usize)>,
     /// When it was last told something.
     seen: Option<DateTime<Utc>>,
+    /// What does not begin now.
+    aside: BTreeSet<QName>,
 }
 
 impl Queue {
@@ -62,7 +64,14 @@ impl Queue {
             graph: Graph::default(),
             timers: BTreeSet::new(),
             seen: None,
+            aside: BTreeSet::new(),
         }
+    }
+
+    /// From now on none of these begins, and no others are held up: somebody waits for them to rest. What reads one that is due waits
+    /// for it, as it does where it runs.
+    pub fn stand_aside(&mut self, marts: BTreeSet<QName>) {
+        self.aside = marts;
     }
 
     /// When something is due next; `None`: not before something happens. Runs that wait for a place or for another run are no
@@ -94,7 +103,8 @@ impl Queue {
 
     /// What waits for nothing but a place, first things first, `most` of them.
     fn free_to_begin(&self, most: usize, now: DateTime<Utc>) -> Vec<(usize, Ready)> {
-        let idle = |entry: &Entry| entry.running.is_none() && !entry.gone;
+        let aside = |entry: &Entry| !self.aside.is_empty() && self.aside.contains(&entry.job.mart);
+        let idle = |entry: &Entry| entry.running.is_none() && !entry.gone && !aside(entry);
         let waiting = self.entries.iter().enumerate().filter(|(_, entry)| idle(entry));
         let mut waiting: Vec<_> = waiting.filter_map(|(place, entry)| Some((place, entry.ready()?))).collect();
         if waiting.is_empty() {

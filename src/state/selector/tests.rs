@@ -96,6 +96,14 @@ fn what_nothing_matches_is_an_error() {
 }
 
 #[test]
+fn tags_that_nobody_has_are_told() {
+    let told = |text: &str| Selector::parse(text).map(|selector| selector.unknown_tags(&nodes()).join("\n"));
+    assert_eq!(told("tag:dashbord"), Ok("no mart has the tag dashbord; did you mean dashboard?".to_owned()));
+    assert_eq!(told("sales tag:x*,tag:metrics"), Ok("no mart has the tag x*".to_owned()));
+    assert_eq!(told("tag:dash* sales state:new"), Ok(String::new()));
+}
+
+#[test]
 fn what_cannot_be_read_is_an_error() {
     for bad in [
         "",

@@ -361,6 +361,8 @@ fn refresh_by_name_all_and_selector() {
     exit 0
     --- stdout
     Nothing to refresh.
+    --- stderr
+    warning: no mart has the tag none
     ");
     let json = rig.run(&["refresh", "--all", "--format", "json"]).done();
     insta::assert_snapshot!(json.shape(), @"

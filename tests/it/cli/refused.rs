@@ -2,6 +2,39 @@
 
 use super::rig::{ORDERS, Rig};
 
+/// The command, the history and the exit code say the same of a run that another one kept from its lock.
+#[test]
+fn a_refresh_that_did_not_get_its_lock_is_skipped_and_an_error() {
+    let rig = Rig::applied();
+    let held = rig.hold("SELECT pg_advisory_xact_lock(datamart.lock_key('shop', 'mart:public.event_counts'))");
+    let told = rig.run(&["refresh", "event_counts", "--format", "json"]).ended(1).json();
+    let run = &told["runs"][0];
+    assert_eq!((&run["status"], &run["error"]["kind"]), (&"skipped".into(), &"lock".into()), "{told:#}");
+    assert_eq!((&told["summary"]["skipped"], &told["summary"]["failed"]), (&1.into(), &0.into()), "{told:#}");
+    let history = rig.run(&["history", "event_counts", "--format", "json"]).done().json();
+    assert_eq!(
+        (&history["runs"][0]["status"], &history["runs"][0]["run"]),
+        (&run["status"], &run["run"]),
+        "{history:#}"
+    );
+    held.release();
+    rig.run(&["refresh", "event_counts"]).done();
+}
+
+/// PostgreSQL says that a lock was not to be had, and not who has it.
+#[test]
+fn who_locks_a_mart_is_named_where_that_stops_a_plan() {
+    let rig = Rig::applied();
+    rig.write("project.toml", "[project]\nname = \"shop\"\n[database]\nlock_timeout = \"100ms\"\n");
+    let held = rig.hold("REFRESH MATERIALIZED VIEW sales");
+    for command in ["plan", "drift"] {
+        let told = rig.run(&[command]).ended(1).err();
+        assert!(told.contains("the lock of public.sales is held by another session (somebody, pid PID"), "{told}");
+    }
+    held.release();
+    rig.run(&["plan"]).done();
+}
+
 /// The problems of a plan that fails: `file:line key message`.
 fn problems(rig: &Rig) -> Vec<String> {
     let told = rig.run(&["plan", "--format", "json"]).ended(1).json();

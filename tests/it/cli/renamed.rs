@@ -70,3 +70,16 @@ fn a_version_is_one_too() {
     let drift = rig.run(&["drift"]).ended(2).out();
     assert!(drift.contains("public.sales (table): the relation of version 1 was renamed to public.mine"), "{drift}");
 }
+
+/// A refresh of it that is at work would find its relation gone, and all it computed with it.
+#[test]
+fn a_mart_is_not_renamed_under_its_refresh() {
+    let rig = rig(&[("sales.toml", SALES), ("project.toml", "[project]\nname = \"shop\"\n")]);
+    let held = rig.hold("SELECT pg_advisory_xact_lock(datamart.lock_key('shop', 'mart:public.sales'))");
+    rig.write("sales.toml", &SALES.replace("query", "name = \"revenue\"\nrenamed_from = [\"sales\"]\nquery"));
+    let told = rig.run(&["apply", "--auto-approve"]).ended(1).err();
+    assert!(told.contains("the lock mart:public.sales is held by another session"), "{told}");
+    held.release();
+    rig.run(&["apply", "--auto-approve"]).done();
+    assert_eq!(rig.value("SELECT count(*) FROM revenue"), "3");
+}

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use nix::sys::signal::Signal;
+
 use super::rig::Daemon;
 use crate::cli::rig::Rig;
 use crate::support::git::{commit, git};
@@ -96,7 +98,36 @@ fn a_branch_is_followed() {
     let head = commit(&origin);
     rig.until(&format!("SELECT applied = 'main@sha1:{head}' AND status = 'applied' FROM datamart.reconciles"));
     assert_eq!(rig.value("SELECT to_regclass('public.kinds') IS NOT NULL"), "true");
-    daemon.stopped();
+    // Files go by their paths in the repository, not by where its work tree is.
+    std::fs::write(origin.join("marts/kinds.toml"), VIEW.replace("type", "typ")).expect("a file");
+    std::fs::write(origin.join("marts/more.toml"), "type = \"view\"\nquery_file = \"none.sql\"\n").expect("a file");
+    let head = commit(&origin);
+    rig.until("SELECT status = 'invalid' FROM datamart.reconciles");
+    let files =
+        "SELECT string_agg(DISTINCT p ->> 'file', ' ') FROM datamart.reconciles, jsonb_array_elements(problems) AS p";
+    assert_eq!(rig.value(files), "marts/kinds.toml marts/more.toml");
+    std::fs::write(origin.join("marts/kinds.toml"), VIEW).expect("a file");
+    std::fs::remove_file(origin.join("marts/more.toml")).expect("a file");
+    commit(&origin);
+    daemon.until_said("the database is as the manifests say again");
+    let away = rig.folder.path().join("away");
+    std::fs::rename(&origin, &away).expect("a folder");
+    rig.sql("DROP VIEW kinds");
+    daemon.until_said("the repository cannot be read; what was fetched last stays in force");
+    daemon.signal(Signal::SIGHUP);
+    rig.until("SELECT to_regclass('public.kinds') IS NOT NULL");
+    std::fs::rename(&away, &origin).expect("a folder");
+    rig.until("SELECT status = 'applied' FROM datamart.reconciles");
+    std::fs::write(origin.join("marts/more.toml"), "type = \"view\"\nquery_file = \"none.sql\"\n").expect("a file");
+    commit(&origin);
+    let log = daemon.stopped();
+    let made = log.lines().filter(|line| line.contains("revision applied") && line.contains("public.kinds"));
+    assert_eq!(made.count(), 2, "made, and made again: {log}");
+    assert!(log.contains("in the manifests: marts/kinds.toml:1:1") && log.contains(&head), "{log}");
+    assert!(!log.contains(".datamart/git"), "{log}");
+    let daemon = rig.run(&["daemon", "--once", "--git", &url, "--path", "marts"]).ended(1).err();
+    assert!(daemon.contains("marts/more.toml:2") && daemon.contains("cannot read marts/none.sql"), "{daemon}");
+    assert!(!daemon.contains(".datamart/git"), "{daemon}");
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -110,4 +141,25 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(&path, to).expect("a copy");
         }
     }
+}
+
+/// Its runs follow each other at once: without somebody who stands aside its lock is never free when it is looked at.
+#[test]
+fn a_mart_that_is_always_being_refreshed_is_changed_all_the_same() {
+    let busy = |n: u8| {
+        format!(
+            "type = \"table\"\nquery = \"SELECT {n} AS n, pg_sleep(1.5) IS NULL AS slept\"\n\
+             [refresh]\nstrategy = \"scheduled\"\nschedule = \"1s\"\n"
+        )
+    };
+    let rig = Rig::of(&[("project.toml", "[project]\nname = \"shop\"\n")]);
+    rig.write("busy.toml", &busy(1));
+    rig.write("other.toml", &busy(1));
+    let daemon = started(&rig, &[]);
+    rig.until("SELECT count(DISTINCT mart) = 2 FROM datamart.refreshes WHERE status = 'success'");
+    rig.write("busy.toml", &busy(2));
+    rig.write("other.toml", &busy(2));
+    rig.until("SELECT (SELECT n FROM busy) + (SELECT n FROM other) = 4");
+    let log = daemon.stopped();
+    assert!(!log.contains("could not be applied"), "{log}");
 }

@@ -35,6 +35,15 @@ fn marts_as_the_commands_tell_them() {
             (&json!("table"), &json!("active"), &json!("all <b>orders</b>"))
         );
         assert!(one["next_run"].is_string());
+        // Who leads knows when it is really due.
+        let due = DateTime::from_timestamp(4_000_000_000, 0).expect("a time");
+        rig.vitals.send_modify(|vitals| {
+            vitals.next.insert(QName::new("public", "sales"), due);
+        });
+        for path in ["/api/v1/marts/sales", "/api/v1/marts/sales/stats"] {
+            assert_eq!(rig.get(path).await.of(200)["next_run"], json!("2096-10-02T07:06:40Z"), "{path}");
+        }
+        assert_eq!(rig.get("/api/v1/marts").await.of(200)["marts"][1]["next_run"], json!("2096-10-02T07:06:40Z"));
         let stats = rig.get("/api/v1/marts/sales/stats").await.of(200);
         assert_eq!((&stats["row_count"], stats.get("estimated")), (&json!(500), None));
         let preview = rig.get("/api/v1/marts/totals/preview").await.of(200);

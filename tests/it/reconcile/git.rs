@@ -1,6 +1,7 @@
 //! A branch of a repository is fetched, and what cannot be fetched leaves the last good revision in force.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -104,6 +105,54 @@ fn a_branch_that_was_rewritten_is_followed() {
         let desired = done.desired.expect("manifests");
         let names: Vec<&str> = desired.marts.iter().map(|mart| mart.mart.name.name.as_str()).collect();
         assert_eq!(names, ["one", "three"]);
+    });
+}
+
+/// Whoever writes to the repository does not read the files of the machine that the daemon runs on.
+#[test]
+fn what_lies_outside_of_the_repository_is_not_read() {
+    run(async {
+        let mut rig = Rig::new("marts").await;
+        assert_eq!(rig.next().await.outcome.as_str(), "applied");
+        rig.folder.write("secret.sql", "SELECT 'hunter2' AS secret");
+        rig.folder.write("secrets/two.toml", "type = \"view\"\nquery = \"SELECT 'hunter2' AS secret\"\n");
+        let secrets = rig.folder.path().join("secrets");
+        let marts = rig.folder.path().join("origin/marts");
+        let climbing = format!("type = \"view\"\nquery_file = \"{}secret.sql\"\n", "../".repeat(4));
+        let linked = "type = \"view\"\nquery_file = \"linked.sql\"\n";
+        for way in ["climbs", "a link to a query", "a link to a manifest", "a link to a folder"] {
+            let added = match way {
+                "climbs" => {
+                    rig.folder.write("origin/marts/x.toml", &climbing);
+                    vec!["x.toml"]
+                }
+                "a link to a query" => {
+                    rig.folder.write("origin/marts/x.toml", linked);
+                    symlink(rig.folder.path().join("secret.sql"), marts.join("linked.sql")).expect("a link");
+                    vec!["x.toml", "linked.sql"]
+                }
+                "a link to a manifest" => {
+                    symlink(secrets.join("two.toml"), marts.join("x.toml")).expect("a link");
+                    vec!["x.toml"]
+                }
+                _ => {
+                    symlink(&secrets, marts.join("x")).expect("a link");
+                    vec!["x"]
+                }
+            };
+            rig.commit();
+            let done = rig.next().await;
+            let Outcome::Invalid { message, .. } = &done.outcome else { panic!("{way}: {:?}", done.outcome) };
+            assert!(message.ends_with("it lies outside of the repository"), "{way}: {message}");
+            added.iter().for_each(|name| std::fs::remove_file(marts.join(name)).expect("a file"));
+        }
+        // Within it links lead where they like.
+        rig.folder.write("origin/queries/two.sql", "SELECT 2 AS two");
+        symlink("../queries/two.sql", marts.join("linked.sql")).expect("a link");
+        rig.folder.write("origin/marts/two.toml", linked);
+        rig.commit();
+        let done = rig.next().await;
+        assert_eq!(done.outcome.as_str(), "applied", "{:?}", done.outcome);
     });
 }
 

@@ -82,7 +82,7 @@ impl Rig {
 pub fn revisions(source: Source, load: LoadOptions) -> Revisions {
     let by =
         By { who: "daemon".into(), host: "here".into(), application: "tests".into(), holder: None, sessions: None };
-    let explain = Arc::new(|error: datamart::reconcile::ReconcileError, _: Option<&_>| {
+    let explain = Arc::new(|error: datamart::reconcile::ReconcileError, _: Option<&_>, _: Option<&_>| {
         let problems = match &error {
             datamart::reconcile::ReconcileError::Manifest(datamart::manifest::ManifestError::Invalid { problems }) => {
                 problems.iter().map(|problem| json!({ "message": problem.message })).collect()

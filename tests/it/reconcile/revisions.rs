@@ -67,6 +67,21 @@ fn a_revision_that_does_not_validate_leaves_the_last_good_one_in_force() {
 }
 
 #[test]
+fn what_is_only_recorded_anew_is_not_told_as_applied() {
+    run(async {
+        let mut rig = Rig::shop(&[("totals.toml", TOTALS)]).await;
+        // Spelled otherwise, and nothing else.
+        rig.write("totals.toml", &TOTALS.replace("SELECT id, amount", "select id , amount"));
+        rig.write("other.toml", "type = \"view\"\nquery = \"SELECT id FROM orders\"\n");
+        let done = rig.reconcile(Reason::Files).await;
+        let Outcome::Applied { marts, .. } = done.outcome else { panic!("{:?}", done.outcome) };
+        assert_eq!(marts, ["public.other"]);
+        let recorded = "SELECT count(DISTINCT changed_at) FROM datamart.marts";
+        assert_eq!(rig.database.value(recorded).await, "1", "both rows were written");
+    });
+}
+
+#[test]
 fn what_a_query_lacks_is_looked_for_again() {
     run(async {
         let mut rig =

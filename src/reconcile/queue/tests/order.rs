@@ -16,6 +16,21 @@ fn before_noon(jobs: Vec<Job>) -> Queue {
 }
 
 #[test]
+fn who_stands_aside_does_not_begin_and_who_reads_it_waits_for_it() {
+    let mut queue = before_noon(vec![noon("a", &[]), noon("b", &["a"]), noon("c", &[]), job("d", &["c"])]);
+    queue.stand_aside([name("a"), name("d")].into());
+    assert_eq!(queue.begins_of(at(12, 0, 0), 9), ["c schedule"]);
+    // Nor does it go along with others.
+    assert_eq!(queue.along(&name("c"), |_| true, at(12, 0, 0)), Vec::<QName>::new());
+    queue.good("c", at(12, 0, 0), at(12, 0, 1));
+    assert_eq!(queue.begins_of(at(12, 0, 2), 9), Vec::<String>::new());
+    queue.stand_aside(BTreeSet::new());
+    assert_eq!(queue.begins_of(at(12, 0, 3), 9), ["a schedule", "d after"]);
+    queue.good("a", at(12, 0, 3), at(12, 0, 4));
+    assert_eq!(queue.begins_of(at(12, 0, 4), 9), ["b schedule"]);
+}
+
+#[test]
 fn upstream_first_in_one_instant_through_others_too() {
     let jobs = vec![noon("c", &["b"]), job("b", &["a"]), noon("a", &[])];
     let mut queue = before_noon(jobs);
