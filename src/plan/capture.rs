@@ -5,6 +5,7 @@ mod beside;
 mod early;
 mod removed;
 mod told;
+mod unnoticed;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -259,7 +260,10 @@ impl Capture {
     /// Whether its changes can be logged; says of whom they are needed what stands against it.
     fn can(&mut self, table: &QName, source: &Source, need: &Need, asked: &Asked<'_>) -> bool {
         let what = match (can_be_logged(source), source.subscribed) {
-            (true, false) => return true,
+            (true, false) => {
+                self.foreign_parts(source, need, asked);
+                return true;
+            }
             (true, true) => format!("table {table} that a subscription writes"),
             (false, _) => format!("{} {table}", source.kind.label()),
         };
@@ -311,21 +315,6 @@ impl Capture {
         message.push_str(&again::told(need, was, log, asked));
         change.hazards.push(Hazard::new(HazardKind::CapturesWrites, message));
         (change, sql)
-    }
-
-    /// Says of marts that change what of their sources is not noticed.
-    pub fn warn(&self, changes: &mut [Change], desired: &Desired) {
-        for (mart, what) in &self.unnoticed {
-            let Some(change) = changes.iter_mut().find(|change| change.address == mart.to_string()) else { continue };
-            let declared = desired.marts.iter().map(whole).find(|whole| whole.name == *mart);
-            let Some(channel) = declared.map(|declared| declared.refresh.channel_of(mart)) else { continue };
-            let message = format!(
-                "changes of {} are not noticed; NOTIFY {} tells of them",
-                what.join(", "),
-                quote_ident(&channel)
-            );
-            change.hazards.push(Hazard::new(HazardKind::CapturesWrites, message));
-        }
     }
 
     /// The statements, each table's in transactions of its own: whoever writes to one waits for no other. Gives what comes
