@@ -47,6 +47,8 @@ pub struct Actual {
     pub measures: Measures,
     /// Relations that have the names of marts and are marts of other projects in the same registry, and those projects.
     pub foreign: BTreeMap<QName, String>,
+    /// Marts of other projects in the same registry that read marts which nobody asked for, and those projects.
+    pub read_elsewhere: BTreeMap<QName, Vec<(QName, String)>>,
     /// What holds instead of what manifests say, where somebody looked.
     pub overrides: Overrides,
     /// What of which mart was put back too often lately to be put back again, where somebody looked.

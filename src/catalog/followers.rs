@@ -81,13 +81,39 @@ pub(super) async fn of_others(
     rows.iter().map(of).collect()
 }
 
+/// The marts of other projects that read these relations, each with its project, in the registry in `schema`.
+pub(super) async fn readers_of_others(
+    conn: &mut PgConnection,
+    schema: &str,
+    project: &str,
+    names: &BTreeSet<&QName>,
+) -> Result<BTreeMap<QName, Vec<(QName, String)>>, CatalogError> {
+    let mut readers: BTreeMap<QName, Vec<(QName, String)>> = BTreeMap::new();
+    for row in asked(conn, include_str!("sql/read_elsewhere.sql"), schema, project, names).await? {
+        let read = QName::new(row.try_get::<String, _>("read_schema")?, row.try_get::<String, _>("read_name")?);
+        let reader = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
+        readers.entry(read).or_default().push((reader, row.try_get("project")?));
+    }
+    Ok(readers)
+}
+
 async fn rows_of_others(
     conn: &mut PgConnection,
     schema: &str,
     project: &str,
     names: &BTreeSet<&QName>,
 ) -> Result<Vec<PgRow>, CatalogError> {
-    let sql = include_str!("sql/others_declared.sql").replace("{registry}", &quote_ident(schema));
+    asked(conn, include_str!("sql/others_declared.sql"), schema, project, names).await
+}
+
+async fn asked(
+    conn: &mut PgConnection,
+    sql: &str,
+    schema: &str,
+    project: &str,
+    names: &BTreeSet<&QName>,
+) -> Result<Vec<PgRow>, CatalogError> {
+    let sql = sql.replace("{registry}", &quote_ident(schema));
     let schemas: Vec<&str> = names.iter().map(|name| name.schema.as_str()).collect();
     let names: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
     Ok(sqlx::query(AssertSqlSafe(sql)).bind(project).bind(&schemas).bind(&names).fetch_all(conn).await?)

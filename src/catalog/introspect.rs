@@ -140,6 +140,13 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         Some(schema) if !strangers.is_empty() => followers::of_others(conn, schema, &scope.project, &strangers).await?,
         _ => BTreeMap::new(),
     };
+    let undeclared: BTreeSet<&QName> = recorded.keys().filter(|name| !scope.names.contains(*name)).collect();
+    let read_elsewhere = match &scope.registry {
+        Some(schema) if !undeclared.is_empty() && !scope.refreshing => {
+            followers::readers_of_others(conn, schema, &scope.project, &undeclared).await?
+        }
+        _ => BTreeMap::new(),
+    };
     let default_acls = default_acls(conn).await?;
     let measures = Measures::default();
     Ok(Actual {
@@ -153,6 +160,7 @@ pub async fn introspect(conn: &mut PgConnection, scope: &Scope) -> Result<Actual
         followers,
         frozen,
         foreign,
+        read_elsewhere,
         default_acls,
         measures,
         captures,

@@ -53,6 +53,9 @@ fn by_code(code: &str, error: &SqlError, role: &str) -> Option<String> {
         "42883" => "check the function's name and its arguments' types; a cast may be missing, or an extension's schema before its name".into(),
         "42704" => "check the name: a role, type, tablespace or extension is not there".into(),
         "25006" => "this server is a read-only standby, or its default is read-only: connect to the primary; commands that only look work here".into(),
+        "0A000" if error.message.ends_with("during recovery") => {
+            "a standby cannot read what a crash would empty, such as logs of changes: connect to the primary; with `logged = true` in [capture] marts that are `fresh` can be read here".into()
+        }
         "57014" if error.kind == ErrorKind::Timeout => {
             "the statement ran into a timeout: raise statement_timeout in [database], or timeout under [refresh] of this mart".into()
         }

@@ -380,7 +380,11 @@ fn excluded(name: &QName, kind: &str, row: &sqlx::postgres::PgRow) -> Result<Opt
         "r" | "p" if is("secured")? => Some(format!("{name} has row security: who reads it decides what is there")),
         "r" | "p" if is("partition")? => Some(format!("{name} is a partition: read the table that it is a part of")),
         "r" | "p" if is("inherits")? => Some(format!("{name} inherits or is inherited from")),
-        "r" | "p" | "v" => None,
+        "p" => {
+            let part: Option<String> = row.try_get("foreign_part")?;
+            part.map(|part| format!("{name} has the partition {part}, a foreign table: its changes happen elsewhere"))
+        }
+        "r" | "v" => None,
         _ => Some(format!("{name} is no table")),
     })
 }

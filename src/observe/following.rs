@@ -13,6 +13,10 @@ use crate::catalog::Applied;
 use crate::database::registry::in_schema;
 use crate::state::{ChangeSource, QName, log_name, log_segments, quote_ident, quote_literal};
 
+/// No crash emptied the log since it was made.
+const FILLED: &str = "EXISTS (SELECT FROM {registry}.sentinels AS s
+                           WHERE (s.project, s.schema, s.name, s.generation) = (c.project, c.schema, c.name, c.generation))";
+
 /// More rows of logs are not counted.
 const MOST: i64 = 10_000;
 
@@ -25,6 +29,9 @@ pub struct Following {
     /// There are more than that.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
+    /// What is pending cannot be told here: a standby cannot read logs that a crash would empty.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// The moment up to which it has seen everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<DateTime<Utc>>,
@@ -58,7 +65,10 @@ pub(super) async fn read(
     if follow.is_empty() {
         return Ok(HashMap::new());
     }
-    let sql = in_schema(include_str!("sql/logs.sql"), registry);
+    // What a crash empties cannot even be named on a standby.
+    let standby = looked.actual.server.in_recovery;
+    let sql = include_str!("sql/logs.sql").replace("{filled}", if standby { "false" } else { FILLED });
+    let sql = in_schema(&sql, registry);
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(looked.project).fetch_all(&mut *conn).await?;
     let mut logs = BTreeMap::new();
     for row in rows {
@@ -69,10 +79,12 @@ pub(super) async fn read(
     let mut counts = Vec::new();
     for (subject, sources) in follow {
         let log_bytes = sources.iter().filter_map(|source| logs.get(&source.table)).sum();
-        let following = Following { log_bytes, log_size: human_size(log_bytes), ..Following::default() };
+        let read = sources.iter().all(|source| logs.contains_key(&source.table));
+        let unread = standby && !read;
+        let following = Following { log_bytes, log_size: human_size(log_bytes), unread, ..Following::default() };
         found.insert(subject.mart.name.clone(), following);
         // Where a log is gone, all rows are computed.
-        if sources.iter().all(|source| logs.contains_key(&source.table)) {
+        if read {
             counts.extend(subject.live.map(|live| count(looked, registry, (&subject.mart.name, &live.name), sources)));
         }
     }

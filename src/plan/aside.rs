@@ -72,7 +72,7 @@ impl<'a> Builder<'a> {
         let query = target.retained(&query_text(decision, aside));
         let create = match &mart.partition {
             Some(partition) => partitions::create(target, partition, &name, self.actual, role.as_deref()),
-            None => vec![statement::create(mart, &name, &query, live)],
+            None => vec![statement::create(&decision.stored(), &name, &query, live)],
         };
         for sql in create {
             self.push_with_settings(decision, sql);

@@ -163,8 +163,7 @@ impl Builder<'_> {
                 action,
                 adopted,
                 part,
-                // What is built anew is as declared.
-                drifted: if decision.builds() { Vec::new() } else { decision.drifted.clone() },
+                drifted: decision.stays_drifted(),
             },
         });
     }

@@ -5,6 +5,7 @@ mod beside;
 mod early;
 mod removed;
 mod told;
+mod unnoticed;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,13 +44,16 @@ pub(super) struct Capture {
     unseen: BTreeSet<QName>,
 }
 
+/// Marts that get another relation, each with the partitions of that.
+pub(super) type Built = BTreeMap<QName, Vec<QName>>;
+
 /// What is asked for, and who does it.
 struct Asked<'a> {
     desired: &'a Desired,
     actual: &'a Actual,
     options: &'a Options,
     /// Marts of which a relation is built.
-    built: &'a BTreeSet<QName>,
+    built: &'a Built,
 }
 
 /// What is done about the tables that marts follow. `dropped` are the marts that go, `built` those that get another relation.
@@ -59,7 +63,7 @@ pub(super) fn capture(
     actual: &Actual,
     options: &Options,
     dropped: &BTreeSet<QName>,
-    built: &BTreeSet<QName>,
+    built: &Built,
 ) -> Capture {
     let mut capture = Capture::default();
     let captures = &actual.captures;
@@ -145,10 +149,14 @@ impl Capture {
     fn table(&mut self, table: &QName, need: &Need, kind: Option<Kind>, asked: &Asked<'_>) {
         let captures = &asked.actual.captures;
         let log = declared_log(asked.desired, table, need.columns(), need.commits);
-        let Some(source) = captures.tables.get(table) else {
-            // A mart that this plan makes.
-            if kind.is_some_and(Kind::has_data) {
-                let sql = [self.log_of_new(&log, need, asked), attach_log(&log, table)].concat();
+        let parts = asked.built.get(table);
+        // Of another kind, it has nothing of the relation that was there.
+        let new = |source: &&Source| parts.is_some() && kind.is_some_and(|kind| !source.kind.is(kind));
+        let Some(source) = captures.tables.get(table).filter(|source| !new(source)) else {
+            // A relation that this plan makes.
+            if kind.is_some_and(Kind::is_table) {
+                let attach = parts.into_iter().flatten().chain([table]).flat_map(|member| attach_log(&log, member));
+                let sql = [self.log_of_new(&log, need, asked), attach.collect()].concat();
                 self.after.push(self.made(&log, need, "", vec![sql], asked));
             }
             return;
@@ -185,8 +193,10 @@ impl Capture {
             // Whoever exchanges the mart's relation makes its triggers as its owner.
             create.push(format!("GRANT EXECUTE ON FUNCTION {}() TO {}", log.name(), quote_role(owner)));
         }
-        let mut missed = false;
-        for member in &source.family {
+        // The triggers of a relation go along with the one that takes its place, those of its partitions do not.
+        let mut missed = parts.is_some_and(|parts| !parts.is_empty());
+        transactions.extend(parts.into_iter().flatten().map(|part| attach_log(&log, part)));
+        for member in source.family.iter().filter(|member| parts.is_none() || *member == table) {
             let Some(part) = captures.tables.get(member).filter(|part| can_be_logged(part)) else { continue };
             let is = part.trigger(&log);
             let before = part.has_triggers(&log.name().name);
@@ -247,7 +257,7 @@ impl Capture {
         }
         let made = self.made(&log, need, &reason, transactions, asked);
         // The relation that takes a mart's place is there at the end.
-        if asked.built.contains(table) {
+        if asked.built.contains_key(table) {
             let made = if made_again && need.shown { self.split(made, &log) } else { made };
             self.after.push(made);
         } else {
@@ -259,7 +269,10 @@ impl Capture {
     /// Whether its changes can be logged; says of whom they are needed what stands against it.
     fn can(&mut self, table: &QName, source: &Source, need: &Need, asked: &Asked<'_>) -> bool {
         let what = match (can_be_logged(source), source.subscribed) {
-            (true, false) => return true,
+            (true, false) => {
+                self.foreign_parts(source, need, asked);
+                return true;
+            }
             (true, true) => format!("table {table} that a subscription writes"),
             (false, _) => format!("{} {table}", source.kind.label()),
         };
@@ -311,21 +324,6 @@ impl Capture {
         message.push_str(&again::told(need, was, log, asked));
         change.hazards.push(Hazard::new(HazardKind::CapturesWrites, message));
         (change, sql)
-    }
-
-    /// Says of marts that change what of their sources is not noticed.
-    pub fn warn(&self, changes: &mut [Change], desired: &Desired) {
-        for (mart, what) in &self.unnoticed {
-            let Some(change) = changes.iter_mut().find(|change| change.address == mart.to_string()) else { continue };
-            let declared = desired.marts.iter().map(whole).find(|whole| whole.name == *mart);
-            let Some(channel) = declared.map(|declared| declared.refresh.channel_of(mart)) else { continue };
-            let message = format!(
-                "changes of {} are not noticed; NOTIFY {} tells of them",
-                what.join(", "),
-                quote_ident(&channel)
-            );
-            change.hazards.push(Hazard::new(HazardKind::CapturesWrites, message));
-        }
     }
 
     /// The statements, each table's in transactions of its own: whoever writes to one waits for no other. Gives what comes

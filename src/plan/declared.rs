@@ -96,6 +96,8 @@ pub(crate) fn record_is_old(target: &Target<'_>, actual: &Actual) -> bool {
         || recorded.file != target.desired.path
         || recorded.applied.major != actual.server.major()
         || (target.compiled && recorded.applied.query != target.mart.query_fingerprint().0)
+        // What it reads may be stored elsewhere, with the same columns.
+        || (target.compiled && recorded.applied.changes != target.changes)
         || recorded.relation != target.live.map(|live| live.oid)
         || recorded.applied.reads != target.read_signatures(actual)
 }

@@ -73,7 +73,7 @@ impl Builder<'_> {
             settings: self.settings(decision),
             lock_timeout_ms: self.project.database.publish_lock_timeout_ms,
             publication: true,
-            ..self.step(&mart.name, statement::replace_view(mart, &query), self.builder_role(decision))
+            ..self.step(&mart.name, statement::replace_view(&decision.stored(), &query), self.builder_role(decision))
         };
         self.out.steps.push(step);
     }

@@ -104,7 +104,8 @@ pub(super) fn leave_logs(
             let has = |log: &ChangeLog| source.columns.iter().all(|column| log.columns.contains(column));
             let goes = dropped.contains(name) || (changed && !capture.again(&source.table).is_some_and(has));
             let last = if goes { Vec::new() } else { again };
-            capture.beside(&log, &meanwhile, &last, dropped.contains(name));
+            // What is dropped or made anew is so before logs go at the end.
+            capture.beside(&log, &meanwhile, &last, dropped.contains(name) || changed);
         }
     }
 }

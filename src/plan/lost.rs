@@ -65,7 +65,7 @@ fn goes_silently(place: &Place<'_>, extra: &Extra) -> bool {
     match extra.kind {
         ExtraKind::Column => place.kind == Kind::View || column_goes(),
         // What fills our logs goes with what they follow; the relation that is followed instead gets its own.
-        ExtraKind::Trigger => place.kind == Kind::View && is_log_trigger(extra),
+        ExtraKind::Trigger => !place.live.kind.is(place.kind) && is_log_trigger(extra),
         ExtraKind::Default | ExtraKind::OwnerRights => column_goes(),
         ExtraKind::IndexStatistics | ExtraKind::Key | ExtraKind::Unique | ExtraKind::Exclusion => {
             !place.indexes.contains_key(&extra.name)

@@ -2,6 +2,7 @@
 //!
 //! Pure: no clock, no connection. `plan` is never a mode of `apply`.
 
+mod added;
 mod along;
 mod alter;
 mod aside;

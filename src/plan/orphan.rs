@@ -161,8 +161,18 @@ pub(crate) fn refusals(
         // A mart that depends on it and is not among the readers reads something else from now on.
         let managed = dependent.relation.as_ref().is_some_and(|r| dropped.contains(r) || readers.live.contains(r));
         if !managed {
-            let what = format!("the {} depends on {name} and is not managed", dependent.label());
+            let whose = dependent.relation.as_ref().and_then(|reader| actual.followers.get(reader)?.declared.as_ref());
+            let whose =
+                whose.map_or("is not managed".to_owned(), |(project, _)| format!("is a mart of project {project}"));
+            let what = format!("the {} depends on {name} and {whose}", dependent.label());
             refused.push(refuse(HazardKind::BreaksDependents, what, false));
+        }
+    }
+    for (reader, project) in actual.read_elsewhere.get(name).into_iter().flatten() {
+        // Views are among the dependents.
+        if !live.dependents.iter().any(|dependent| dependent.relation.as_ref() == Some(reader)) {
+            let what = format!("{reader}, a mart of project {project}, reads {name}");
+            refused.push(refuse(HazardKind::BreaksDependents, what, true));
         }
     }
     for key in live.extras.iter().filter(|extra| extra.kind == ExtraKind::Referencing) {

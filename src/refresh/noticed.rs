@@ -12,6 +12,9 @@ use crate::database::SqlError;
 use crate::database::registry::in_schema;
 use crate::state::{QName, log_segments, quote_literal};
 
+/// What was written to the table is there to be read: a mark may stand for a transaction that is still prepared, see [`renew_logs`].
+const ENDED: &str = "pg_catalog.pg_visible_in_snapshot(l.datamart_xid, pg_catalog.pg_current_snapshot())";
+
 /// One look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Noticed {
@@ -39,8 +42,8 @@ pub async fn noticed(
     let rows = |log: &String| {
         let any = log_segments(&QName::new(registry, log)).map(|segment| {
             format!(
-                "EXISTS (SELECT FROM {segment} AS l WHERE $2::pg_catalog.pg_snapshot IS NULL \
-                 OR NOT pg_catalog.pg_visible_in_snapshot(l.datamart_xid, $2::pg_catalog.pg_snapshot))"
+                "EXISTS (SELECT FROM {segment} AS l WHERE {ENDED} AND ($2::pg_catalog.pg_snapshot IS NULL \
+                 OR NOT pg_catalog.pg_visible_in_snapshot(l.datamart_xid, $2::pg_catalog.pg_snapshot)))"
             )
         });
         format!("SELECT {} AS log WHERE {}", quote_literal(log), any.join(" OR "))
@@ -90,7 +93,7 @@ pub async fn marts_behind(
             .collect();
         let any = log_segments(&QName::new(registry, log)).map(|segment| {
             format!(
-                "EXISTS (SELECT FROM {segment} AS l WHERE b.snapshot IS NULL OR NOT pg_catalog.pg_visible_in_snapshot(l.datamart_xid, b.snapshot))"
+                "EXISTS (SELECT FROM {segment} AS l WHERE {ENDED} AND (b.snapshot IS NULL OR NOT pg_catalog.pg_visible_in_snapshot(l.datamart_xid, b.snapshot)))"
             )
         });
         format!(
@@ -119,11 +122,23 @@ pub async fn marts_behind(
 }
 
 /// Begins again with the logs that a crash emptied: what was logged before is lost, and whoever counted on it can tell by the
-/// generation. Gives how many there were.
+/// generation. What a prepared transaction logged is lost, too, and what it wrote comes when it is committed: a mark stands for it.
+/// Gives how many there were.
 ///
 /// # Errors
 /// What the server says.
 pub async fn renew_logs(conn: &mut PgConnection, registry: &str, project: &str) -> Result<u64, SqlError> {
+    let sql = in_schema(include_str!("sql/emptied_logs.sql"), registry);
+    let logs: Vec<Option<String>> = sqlx::query_scalar(AssertSqlSafe(sql)).bind(project).fetch_all(&mut *conn).await?;
+    if logs.is_empty() {
+        return Ok(0);
+    }
+    // Whoever begins to write after this logs it.
+    for log in logs.iter().flatten() {
+        let [segment, ..] = log_segments(&QName::new(registry, log));
+        let sql = include_str!("sql/mark_prepared.sql").replace("{segment}", &segment.to_string());
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut *conn).await?;
+    }
     let sql = in_schema(include_str!("sql/renew_logs.sql"), registry);
     Ok(sqlx::query(AssertSqlSafe(sql)).bind(project).execute(conn).await?.rows_affected())
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use datamart::database::embedded::{self, Embedded};
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 use crate::cli::rig::{Out, ROLE, Rig, Running, bare, finish, folder};
 use crate::support::database::{asks_for_password, ephemeral, run};
@@ -837,15 +838,29 @@ fn a_standby_is_looked_at_and_not_changed() {
         &["status"],
         &["list", "--stats"],
         &["stats", "one"],
+        &["stats", "followed"],
+        &["graph"],
         &["preview", "one"],
         &["history"],
         &["explain", "one"],
+        &["explain", "followed"],
         &["drift"],
         &["unlock"],
     ] {
         run(url, args).done();
     }
+    // Its logs are not there, and what is pending nobody knows; the primary does.
+    let status = run(url, &["status", "--format", "json"]).done().json();
+    let followed =
+        status["marts"].as_array().expect("marts").iter().find(|mart| mart["full_name"] == "public.followed");
+    let following = &followed.expect("the mart")["following"];
+    assert_eq!((&following["unread"], &following["pending"]), (&json!(true), &json!(null)), "{status:#}");
     let told = |args: &[&str]| run(url, args).ended(1).err().replace(&standby.sockets, "SOCKET");
+    insta::assert_snapshot!(told(&["verify", "followed"]), @"
+    error: cannot compare public.followed with its query
+      caused by: cannot access temporary or unlogged relations during recovery
+    help: a standby cannot read what a crash would empty, such as logs of changes: connect to the primary; with `logged = true` in [capture] marts that are `fresh` can be read here
+    ");
     insta::assert_snapshot!(told(&["apply", "--auto-approve"]), @"
     warning: connected as a superuser: queries of marts without an owner run with all its rights; name an owner in [project], or connect as another role
     error: datamart on SOCKET is a standby: it can be looked at, not changed
@@ -896,6 +911,10 @@ impl Standby {
         let folder = folder(&[
             ("project.toml", "[project]\nname = \"shop\"\n"),
             ("one.toml", "type = \"table\"\nquery = \"SELECT 1 AS one\"\n"),
+            (
+                "followed.toml",
+                "type = \"table\"\nquery = \"SELECT one, count(*) AS n FROM one GROUP BY 1\"\n[refresh]\nstrategy = \"incremental\"\n",
+            ),
         ]);
         let url = primary.endpoint().url().to_owned();
         let mut apply = bare(folder.path(), &["apply", "--auto-approve", "-q"]);

@@ -60,7 +60,7 @@ SELECT c.oid, NULL, 0, 'replica_identity', 'replica identity', COALESCE(x.relnam
 FROM pg_catalog.pg_class c
 LEFT JOIN pg_catalog.pg_index i ON c.relreplident = 'i' AND i.indrelid = c.oid AND i.indisreplident
 LEFT JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-WHERE c.oid = ANY ($1::bigint[]::oid[]) AND c.relkind = 'r' AND c.relreplident <> 'd' AND (c.relreplident <> 'i' OR x.oid IS NOT NULL)
+WHERE c.oid = ANY ($1::bigint[]::oid[]) AND c.relkind IN ('r', 'p') AND c.relreplident <> 'd' AND (c.relreplident <> 'i' OR x.oid IS NOT NULL)
 UNION ALL
 SELECT k.conrelid, 'pg_catalog.pg_constraint'::regclass, k.oid,
        CASE WHEN k.contype = 'p' AND k.condeferrable THEN 'stays' WHEN k.contype = 'p' THEN 'key' WHEN k.contype = 'c' THEN 'check'

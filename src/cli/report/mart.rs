@@ -132,6 +132,7 @@ fn changes(following: &Following) -> Vec<(&'static str, String)> {
 /// Rows of logs that it has not seen; of a mart that counts on no log, all of its rows.
 pub fn pending(following: &Following) -> String {
     match following.pending {
+        None if following.unread => "unknown".to_owned(),
         None => "all".to_owned(),
         Some(rows) => format!("{}{}", thousands(rows), if following.more { "+" } else { "" }),
     }

@@ -20,6 +20,11 @@ SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS ki
        c.relpersistence = 't' AS temporary, c.relispartition AS partition, c.relrowsecurity AS secured,
        c.relkind = 'r' AND NOT c.relispartition AND EXISTS (
          SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid OR h.inhparent = c.oid) AS inherits,
+       -- A write that is routed to one fails where a trigger wants its rows.
+       CASE WHEN c.relkind = 'p' THEN (
+         SELECT pg_catalog.format('%I.%I', m.nspname, f.relname)
+           FROM pg_catalog.pg_partition_tree(c.oid) p JOIN pg_catalog.pg_class f ON f.oid = p.relid AND f.relkind = 'f'
+           JOIN pg_catalog.pg_namespace m ON m.oid = f.relnamespace ORDER BY 1 LIMIT 1) END AS foreign_part,
        ARRAY(SELECT r.name FROM pg_catalog.unnest($3::text[]) AS r(name)
               WHERE NOT pg_catalog.has_any_column_privilege(r.name, c.oid, 'SELECT')) AS denied
 FROM pg_catalog.pg_class c

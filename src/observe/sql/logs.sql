@@ -1,4 +1,4 @@
--- The logs of a project that this role can read and no crash emptied, and their bytes.
+-- The logs of a project that this role can read here and no crash emptied, and their bytes.
 SELECT c.schema, c.name, pg_catalog.sum(pg_catalog.pg_relation_size(g.oid))::bigint AS bytes
 FROM {registry}.captures AS c
 JOIN pg_catalog.pg_class AS g
@@ -6,7 +6,6 @@ JOIN pg_catalog.pg_class AS g
  AND g.relnamespace = (SELECT m.relnamespace FROM pg_catalog.pg_class AS m WHERE m.oid = '{registry}.captures'::pg_catalog.regclass)
  AND pg_catalog.has_table_privilege(g.oid, 'SELECT')
 WHERE c.project = $1
-  AND (c.logged OR EXISTS (SELECT FROM {registry}.sentinels AS s
-                           WHERE (s.project, s.schema, s.name, s.generation) = (c.project, c.schema, c.name, c.generation)))
+  AND (c.logged OR {filled})
 GROUP BY c.schema, c.name
 HAVING pg_catalog.count(*) = 3

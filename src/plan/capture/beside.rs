@@ -22,12 +22,12 @@ impl Capture {
         self.again.get(table)
     }
 
-    /// Runs `first` and `last` around the statements that make a log again, in their transaction. Whether it is made again. What is
-    /// `dropped` is gone before logs go at the end.
-    pub fn beside(&mut self, log: &ChangeLog, first: &[String], last: &[String], dropped: bool) -> bool {
+    /// Runs `first` and `last` around the statements that make a log again, in their transaction. Whether it is made again. What
+    /// `left` the log is gone, or another one, before logs go at the end.
+    pub fn beside(&mut self, log: &ChangeLog, first: &[String], last: &[String], left: bool) -> bool {
         let drops = create_log(log).first().cloned();
         let mut found = false;
-        let after = self.after.iter_mut().filter(|_| !dropped);
+        let after = self.after.iter_mut().filter(|_| !left);
         for (_, lists) in self.before.iter_mut().chain(&mut self.early).chain(after) {
             for list in lists.iter_mut() {
                 let Some(at) = list.iter().position(|sql| Some(sql) == drops.as_ref()) else { continue };

@@ -328,7 +328,7 @@ pub(in crate::refresh) fn since<'l>(changes: &Changes, look: &'l Look) -> Result
     for (source, pending) in changes.sources.iter().zip(&look.pending) {
         let table = &source.table;
         if pending.poisoned {
-            return Err(format!("columns of {table} moved while it was written to"));
+            return Err(format!("columns of {table} moved while it was written to, or what was logged is lost"));
         }
         if pending.many {
             return Err(format!("more than {} changes of {table}", thousands(pending.rows as i64)));

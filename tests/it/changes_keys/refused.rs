@@ -25,6 +25,7 @@ const REFUSED: &[&str] = &[
     "SELECT kind, count(*) AS n FROM secret GROUP BY 1",
     "SELECT 1 AS one",
     "SELECT tags, count(*) AS n FROM orders GROUP BY 1",
+    "SELECT kind, count(*) AS n FROM divided GROUP BY 1",
 ];
 
 #[test]
@@ -36,6 +37,9 @@ fn a_query_that_cannot_follow_is_told_at_its_clause() {
             .script(
                 "CREATE MATERIALIZED VIEW seen AS SELECT kind FROM orders;
                  CREATE TABLE secret (kind text); ALTER TABLE secret ENABLE ROW LEVEL SECURITY;
+                 CREATE TABLE divided (kind text) PARTITION BY LIST (kind);
+                 CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER there FOREIGN DATA WRAPPER nowhere;
+                 CREATE FOREIGN TABLE far PARTITION OF divided DEFAULT SERVER there;
                  CREATE FUNCTION looked(int) RETURNS int STABLE LANGUAGE sql AS 'SELECT $1'",
             )
             .await;
@@ -78,6 +82,7 @@ fn a_query_that_cannot_follow_is_told_at_its_clause() {
     public.m14 cannot follow what changes: public.secret has row security: who reads it decides what is there «secret GROUP BY »
     public.m15 cannot follow what changes: it reads no table «SELECT 1 AS one»
     public.m16 cannot follow what changes: no column of the result (tags, n) tells the rows apart that a change may affect «SELECT tags, cou»
+    public.m17 cannot follow what changes: public.divided has the partition public.far, a foreign table: its changes happen elsewhere «divided GROUP BY»
     "#);
     });
 }

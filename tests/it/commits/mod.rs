@@ -6,6 +6,6 @@ mod fed;
 mod operate;
 mod replaced;
 mod rights;
-mod server;
+pub mod server;
 mod shop;
 mod writers;

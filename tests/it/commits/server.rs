@@ -12,14 +12,15 @@ use crate::support::database::{Database, run};
 use crate::support::postgresql::binaries;
 use crate::support::wait::until;
 
-async fn start(root: &Path) -> Embedded {
+/// A server that prepares transactions.
+pub async fn start(root: &Path) -> Embedded {
     let settings = vec![("max_prepared_transactions".to_owned(), "10".to_owned())];
     let options = Options { binaries: binaries(), settings, ..Options::beside(root) };
     embedded::start(options).await.expect("the server starts")
 }
 
 /// As a loss of power ends it.
-async fn crash(server: &Embedded) {
+pub async fn crash(server: &Embedded) {
     let pid = std::fs::read_to_string(server.data_dir.join("postmaster.pid")).expect("a pid file");
     let pid = Pid::from_raw(pid.lines().next().and_then(|line| line.parse().ok()).expect("a pid"));
     kill(pid, Signal::SIGQUIT).expect("a server");

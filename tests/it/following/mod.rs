@@ -11,6 +11,7 @@ mod many;
 mod moving;
 mod pausing;
 mod planner;
+mod prepared;
 mod shop;
 mod together;
 mod unchanged;

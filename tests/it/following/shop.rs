@@ -46,6 +46,13 @@ impl Shop {
         self.asked(Asked { how: How::Full, ..Asked::default() }, &refresh_options()).await
     }
 
+    pub async fn refreshed_all(&self) -> Vec<Run> {
+        let desired = project::load(self.folder.path());
+        let items = project::items(&mut self.database.session().await, &desired).await;
+        let runs = refresh::refresh(&self.database.endpoint, &items, &refresh_options(), &|| false, &mut |_| {}).await;
+        runs.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     pub async fn asked(&self, asked: Asked, options: &Options) -> Run {
         let desired = project::load(self.folder.path());
         let mut conn = self.database.session().await;

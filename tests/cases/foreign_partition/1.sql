@@ -1,0 +1,6 @@
+CREATE EXTENSION IF NOT EXISTS file_fdw;
+CREATE SERVER files_{db} FOREIGN DATA WRAPPER file_fdw;
+CREATE TABLE events (id int, v int) PARTITION BY RANGE (id);
+CREATE TABLE events_near PARTITION OF events FOR VALUES FROM (0) TO (10);
+CREATE FOREIGN TABLE events_far PARTITION OF events FOR VALUES FROM (10) TO (20) SERVER files_{db} OPTIONS (filename '/dev/null');
+INSERT INTO events VALUES (1, 1), (2, 1);

@@ -1,0 +1,1 @@
+CREATE TABLE a (k int, v int); CREATE TABLE b (k int, v int); CREATE TABLE c (k int, v int); INSERT INTO a SELECT g % 5, g FROM generate_series(1, 30) AS g; INSERT INTO b TABLE a; INSERT INTO c TABLE a;

@@ -1,0 +1,1 @@
+SELECT pg_get_viewdef('ma'::regclass) NOT LIKE '%AS q%';
