@@ -157,7 +157,11 @@ fn what_is_held_is_refreshed_by_itself() {
             .expect("locks");
         locks.acquire("mart:public.c", Duration::ZERO).await.expect("the lock");
         let runs = all(&database, &folder, How::AsDeclared).await;
-        assert_eq!(went(&runs), [CHANGES, CHANGES, (None, RunStatus::Skipped), (None, RunStatus::Skipped)], "{runs:#?}");
+        assert_eq!(
+            went(&runs),
+            [CHANGES, CHANGES, (None, RunStatus::Skipped), (None, RunStatus::Skipped)],
+            "{runs:#?}"
+        );
         locks.close().await.expect("closed");
         assert_eq!(went(&all(&database, &folder, How::AsDeclared).await), [NOTHING, NOTHING, CHANGES, CHANGES]);
         is_exact(&database, &folder).await;
