@@ -6,8 +6,8 @@ use super::target::Target;
 use super::{PlanProblem, Undo};
 use crate::catalog::{Actual, Attached};
 use crate::sql::{
-    BOUND, attach, check_query, create_index, create_like, detach, fill_partition, is_row_by_row, move_rows, none_of,
-    settle_index_names, tablespace,
+    BOUND, attach, check_query, create_index, create_like, detach, fill_partition, forget_bound, is_row_by_row,
+    move_rows, none_of, say_bound, settle_index_names, tablespace,
 };
 use crate::state::{
     CheckDecl, Partition, PartitionBy, Piece, QName, derived_name, quote_ident, quote_idents, quote_role,
@@ -191,12 +191,11 @@ fn beside(target: &Target<'_>, spared: &Spared, mends: Vec<Mend>) -> Vec<Mend> {
     let Some(Attached { name, .. }) = default else { return mends };
     let said: Vec<String> =
         spared.all.iter().filter_map(|piece| target.piece(piece)).filter_map(|piece| piece.own(column)).collect();
-    let forget = format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {BOUND}");
+    let forget = forget_bound(name);
     let mut all = Vec::new();
     if !said.is_empty() {
-        let none = none_of(&said);
         all.push(Mend::Briefly(forget.clone()));
-        all.push(Mend::Briefly(format!("ALTER TABLE {name} ADD CONSTRAINT {BOUND} CHECK ({none}) NOT VALID")));
+        all.push(Mend::Briefly(say_bound(name, &none_of(&said))));
         all.push(Mend::Undoable(
             format!(
                 "DO $datamart$ BEGIN ALTER TABLE {name} VALIDATE CONSTRAINT {BOUND};\n\

@@ -36,8 +36,8 @@ pub use logged::{collated, distinct_value, exact_value, without_modifier};
 pub use newest::{newest, newest_moment, newest_of_time, window_start};
 pub use part::{QueryError, RelationRef};
 pub use partition::{
-    BOUND, attach, create_like, detach, fill_partition, log_as_whole, move_rows, near, none_of, revoke_all,
-    settle_index_names, settle_index_names_of, tablespace,
+    BOUND, attach, create_like, detach, fill_partition, forget_bound, log_as_whole, move_rows, near, none_of,
+    revoke_all, say_bound, settle_index_names, settle_index_names_of, tablespace,
 };
 pub use query::Query;
 pub(crate) use retention::time_cast;

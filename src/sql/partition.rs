@@ -55,6 +55,16 @@ pub fn revoke_all(tables: &[QName]) -> String {
 /// The constraint that says for a while what a table takes, or what a default has none of. It goes before anybody could miss it.
 pub const BOUND: &str = "datamart_bound";
 
+/// The statement that says it of a table without reading that: what is written from then on is held to it.
+pub fn say_bound(table: &QName, condition: &str) -> String {
+    format!("ALTER TABLE {table} ADD CONSTRAINT {BOUND} CHECK ({condition}) NOT VALID")
+}
+
+/// The statement that takes it away, where it is there.
+pub fn forget_bound(table: &QName) -> String {
+    format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {BOUND}")
+}
+
 /// A condition that no row meets.
 pub fn none_of(conditions: &[String]) -> String {
     match conditions {

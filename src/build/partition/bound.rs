@@ -8,6 +8,7 @@ use crate::build::run::{Tries, run};
 use crate::build::session::{Frame, SessionState};
 use crate::database::SqlError;
 pub(super) use crate::sql::BOUND;
+use crate::sql::{forget_bound, say_bound};
 use crate::state::{Mart, QName};
 
 /// What a partition takes, as the server prints it; `None`: whatever there is.
@@ -38,10 +39,7 @@ pub(super) async fn say(
     frame: &Frame,
     brief: &Frame,
 ) -> Result<(), SqlError> {
-    let statements = [
-        (brief, Do::Run(format!("ALTER TABLE {partition} DROP CONSTRAINT IF EXISTS {BOUND}"))),
-        (brief, Do::Run(format!("ALTER TABLE {partition} ADD CONSTRAINT {BOUND} CHECK ({condition}) NOT VALID"))),
-    ];
+    let statements = [(brief, Do::Run(forget_bound(partition))), (brief, Do::Run(say_bound(partition, condition)))];
     transaction(conn, &statements).await?;
     let mut session = SessionState::alone();
     let sql = format!("ALTER TABLE {partition} VALIDATE CONSTRAINT {BOUND}");
@@ -59,8 +57,7 @@ pub(super) async fn forget(conn: &mut PgConnection, partition: &QName, brief: &F
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = to_regclass($1) AND conname = $2)";
     let left = sqlx::query(sql).bind(partition.to_string()).bind(BOUND).fetch_one(&mut *conn).await;
     if left.and_then(|row| row.try_get::<bool, _>(0)).unwrap_or_default() {
-        let sql = format!("ALTER TABLE {partition} DROP CONSTRAINT IF EXISTS {BOUND}");
-        let _ = transaction(conn, &[(brief, Do::Run(sql))]).await;
+        let _ = transaction(conn, &[(brief, Do::Run(forget_bound(partition)))]).await;
     }
 }
 

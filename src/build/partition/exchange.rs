@@ -14,7 +14,7 @@ use crate::build::session::{Frame, SessionState};
 use crate::catalog::{Attached, Extra, ExtraKind, Relation};
 use crate::database::SqlError;
 use crate::plan::carry::{comment_on, comment_on_column, rights, stored_body};
-use crate::sql::{log_as_whole, settle_index_names, settle_index_names_of};
+use crate::sql::{forget_bound, log_as_whole, settle_index_names, settle_index_names_of};
 use crate::state::{Kind, QName, next_name, quote_ident, quote_idents};
 
 /// Why partitions cannot be exchanged: their rows are merged instead. `leaves` are the partitions there are.
@@ -198,11 +198,11 @@ fn publication(live: &Relation, next: &NextParts, changed: &Changed, waits: Opti
         let name = &part.name;
         sql.push(format!("ALTER TABLE {} RENAME TO {}", part.next, quote_ident(&name.name)));
         sql.push(format!("ALTER TABLE {mart} ATTACH PARTITION {name} {}", part.bound));
-        sql.push(format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {BOUND}"));
+        sql.push(forget_bound(name));
     }
     if let Some(default) = waits {
         sql.push(format!("ALTER TABLE {mart} ATTACH PARTITION {} DEFAULT", default.name));
-        sql.push(format!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {BOUND}", default.name));
+        sql.push(forget_bound(&default.name));
     }
     // While readers wait nobody looks at the partitions that stay.
     let names: Vec<&QName> = changed.parts.iter().map(|part| &part.name).collect();
@@ -242,7 +242,7 @@ pub async fn merge_parts(
                         format!("ALTER TABLE {} DETACH PARTITION {}", next.name, part.next),
                         format!("ALTER TABLE {} RENAME TO {}", part.next, quote_ident(&name.name)),
                         format!("ALTER TABLE {} ATTACH PARTITION {name} {}", live.name, part.bound),
-                        format!("ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {BOUND}"),
+                        forget_bound(name),
                     ] {
                         run(conn, &mut session, frame, &sql).await?;
                     }

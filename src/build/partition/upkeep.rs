@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::bound::{BOUND, Do, forget, say, transaction};
+use super::bound::{Do, forget, say, transaction};
 use super::home::undividable;
 use super::names::{free, name_of_its_own};
 use crate::build::session::{Frame, SessionState};
-use crate::catalog::{Attached, Divided, Missed, Relation, expired, is_frozen, matched, wanted};
+use crate::catalog::{Divided, Missed, Relation, expired, is_frozen, matched, wanted};
 use crate::database::SqlError;
 use crate::plan::with;
 use crate::sql::{
-    attach, create_like, detach, fill_partition, is_row_by_row, log_as_whole, move_rows, none_of, retained, revoke_all,
-    tablespace,
+    attach, create_like, detach, fill_partition, forget_bound, is_row_by_row, log_as_whole, move_rows, none_of,
+    retained, revoke_all, tablespace,
 };
 use crate::state::{Mart, OnExpire, Partition, Piece, QName, quote_idents};
 
@@ -156,8 +156,7 @@ fn add(mart: &Mart, live: &Relation, piece: &Piece, pieces: &[Piece], filled: bo
     }
     made.push(Made::Ours(log_as_whole(&live.name, &piece.name)));
     made.push(Made::Briefly(attach(&live.name, piece, &piece.name)));
-    let said = |default: &Attached| format!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {BOUND}", default.name);
-    made.extend(default.map(|default| Made::Briefly(said(default))));
+    made.extend(default.map(|default| Made::Briefly(forget_bound(&default.name))));
     if filled {
         made.push(Made::Briefly(format!("ANALYZE {}", piece.name)));
     }
