@@ -43,6 +43,7 @@ const MEASUREMENTS: &[(&str, &str)] = &[
     ),
     ("refresh", "a full refresh of 1,000,000 rows with two indexes, against the bare statements"),
     ("changes", "refreshes that follow changes: 5,000,000 orders, nothing to do, a join"),
+    ("today", "of \"changes\", what is about 1,000 rows of today"),
     ("writers", "what writers pay for being followed"),
     ("reads", "reads that are exact at any time, and a mart that follows every commit"),
     ("partitions", "partitioned marts: a fill, one partition of 60, `plan` with 2,000, readers beside exchanges"),
@@ -77,8 +78,9 @@ fn run(args: &[String]) -> Result<()> {
         [name, flag, runs] if flag == "--runs" => (name.as_str(), Some(runs.parse::<usize>()?.max(1))),
         _ => return Err(usage().into()),
     };
-    let names: Vec<&str> =
-        MEASUREMENTS.iter().map(|(known, _)| *known).filter(|known| [*known, "all"].contains(&name)).collect();
+    // What is a part of another one is not taken twice.
+    let asked = |known: &&str| *known == name || name == "all" && *known != "today";
+    let names: Vec<&str> = MEASUREMENTS.iter().map(|(known, _)| *known).filter(asked).collect();
     if ["--help", "-h"].contains(&name) {
         println!("{}", usage());
         return Ok(());
@@ -97,6 +99,7 @@ fn run(args: &[String]) -> Result<()> {
                 "refresh" => refresh::measure(&program, runs.unwrap_or(5)).await?,
                 "readers" => readers::measure(&program, runs.unwrap_or(5)).await?,
                 "changes" => changes::measure(&program, runs.unwrap_or(5)).await?,
+                "today" => changes::today(&program, runs.unwrap_or(10)).await?,
                 "writers" => changes::writers::alone(&program, runs.unwrap_or(5)).await?,
                 "reads" => changes::reads::alone(&program, runs.unwrap_or(5)).await?,
                 "partitions" => partitions::measure(&program, runs.unwrap_or(5)).await?,

@@ -34,6 +34,13 @@ pub async fn measure(program: &Program, runs: usize) -> Result<()> {
     server.stop().await
 }
 
+/// Takes and prints what is about a thousand rows of today.
+pub async fn today(program: &Program, runs: usize) -> Result<()> {
+    let mut server = Server::start(Durability::Durable).await?;
+    orders::today_alone(&Scene::of(program, &mut server).await?, runs).await?;
+    server.stop().await
+}
+
 /// A database, and a folder of manifests for it.
 pub struct Scene<'a> {
     program: &'a Program,

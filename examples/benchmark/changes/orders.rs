@@ -35,6 +35,13 @@ fn today(count: u64) -> String {
 
 /// Takes and prints the figures.
 pub async fn measure(scene: &Scene<'_>, runs: usize) -> Result<()> {
+    today_alone(scene, runs).await?;
+    print("the same, with rows of all days, ms", &spread_out(scene, runs).await?);
+    Ok(())
+}
+
+/// Of those, what is about rows of today, which are there afterwards with the mart.
+pub async fn today_alone(scene: &Scene<'_>, runs: usize) -> Result<()> {
     let database = &scene.database;
     let table =
         "CREATE TABLE public.orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, placed timestamptz NOT NULL,
@@ -55,7 +62,6 @@ pub async fn measure(scene: &Scene<'_>, runs: usize) -> Result<()> {
     scene.trust("orders_by_day", &today(10)).await?;
     let rows = newest(scene, runs).await?;
     print(&format!("{ROWS} orders by day, category and region, ms"), &rows);
-    print("the same, with rows of all days, ms", &spread_out(scene, runs).await?);
     Ok(())
 }
 

@@ -10,12 +10,9 @@ use crate::refresh::decision::Decision;
 
 /// Below this part of what all rows cost, only those of the keys are computed.
 pub(super) const PAYS: f64 = 0.7;
-/// From this on it is asked for more closely, and for the cost of all rows again, where that was known from before.
+/// From this on it is asked for more closely, and for the cost of all rows again, where that was known from before. Below it computing
+/// the rows decides: writing them costs no more than that. What such runs took teaches nothing.
 const CLOSE: f64 = 0.1;
-/// Below this part of what all rows cost, computing the rows decides: writing them costs less than as much again, and …
-const CLEAR: f64 = 0.05;
-/// … below this cost. What cheaper runs took teaches nothing.
-const SMALL: f64 = 5_000.0;
 /// What a rebuild costs beside its query, in the planner's units: relations that are made, filled, indexed and exchanged.
 const REBUILD: f64 = 2_000.0;
 
@@ -71,17 +68,9 @@ pub(super) async fn costs(
     (known, before): (Option<f64>, f64),
 ) -> Result<Costs, SqlError> {
     let bind = |statement| part.keys.bind(statement);
-    let mut clear = true;
-    if let (Some(whole), Some(rows)) = (known, part.rows) {
+    if let Some(whole) = known {
+        let rows = part.rows.unwrap_or(part.sql);
         let costs = Costs { some: before + cost(conn, rows, bind).await?, whole, slower: 1.0 };
-        if costs.ratio() < CLEAR && costs.some < SMALL {
-            return Ok(costs);
-        }
-        // Writing them, too, costs no less.
-        clear = costs.ratio() < CLOSE;
-    }
-    if let Some(whole) = known.filter(|_| clear) {
-        let costs = Costs { some: before + cost(conn, part.sql, bind).await?, whole, slower: 1.0 };
         if costs.ratio() < CLOSE {
             return Ok(costs);
         }

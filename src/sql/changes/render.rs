@@ -111,11 +111,14 @@ pub fn ranges(changes: &Changes, column: usize, values: &str) -> Option<String> 
     let key = changes.key.get(column)?;
     let range = key.range.as_ref()?;
     let (of_key, of_column, step) = (&key.type_name, &range.type_name, &range.step);
-    let slack = slack(of_column);
+    let slack = match slack(of_column) {
+        none @ "0" => format!("'{none}'::interval"),
+        some => format!("CASE WHEN {NO_CHANGES} THEN '0' ELSE '{some}' END::interval"),
+    };
     // Beyond what a timestamp holds nothing is computed.
     let bound = |edge: &str, beyond: &str, infinite: &str| {
         format!(
-            "CASE WHEN k.v {beyond} THEN '{infinite}'::{of_column} ELSE (k.v {edge} '{slack}'::interval)::{of_column} END"
+            "CASE WHEN k.v {beyond} THEN '{infinite}'::{of_column} ELSE (k.v {edge} {slack})::{of_column} END"
         )
     };
     let low = bound("-", "< '4000-01-01 BC'", "-infinity");
@@ -264,6 +267,9 @@ fn before(key: &KeyColumn, range: &KeyRange, to: &str) -> String {
     };
     format!("{newest} + '{step}'::interval + '{slack}'::interval")
 }
+
+/// The session's clocks never change.
+const NO_CHANGES: &str = "pg_catalog.current_setting('TimeZone') IN ('UTC', 'Etc/UTC', 'GMT')";
 
 /// Midnight may come twice when the clocks change, and what is cut off to it may lie before it.
 fn slack(of_column: &str) -> &'static str {
