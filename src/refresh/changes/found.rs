@@ -19,7 +19,9 @@ use crate::sql::changes::{self, Shape};
 /// So many changes may be looked up in other tables without asking first what that costs.
 const MANY: u64 = 100;
 /// Rows of more are not counted to know whether the keys are most of them.
-const FEW: u64 = 10_000;
+const FEW: i64 = 10_000;
+/// The planner looks at so many keys for longer than a message takes.
+const LARGE: u64 = 1_000;
 
 impl<'a> Task<'a> {
     /// The keys that what was logged may affect, found as the mart's owner, or why all rows are computed, with what that goes by. Where
@@ -116,7 +118,11 @@ impl<'a> Task<'a> {
         let all = self.kept(&changes::whole(self.changes()));
         let (history, own_costs) = (self.history(), self.own_costs());
         let some = Part { sql: &some, rows: Some(&rows), keys: &found.keys, first, history, own_costs };
-        let mut costs = gate::costs(self.conn, some, &all, (standing.cost, found.cost)).await?;
+        // Of many it takes a while to ask, and of a good part of the mart's rows it is asked closely at once.
+        let count = found.keys.count;
+        let many = count >= LARGE && standing.rows.is_some_and(|rows| part_of(count, rows) >= gate::CLOSE);
+        let known = standing.cost.filter(|_| !many);
+        let mut costs = gate::costs(self.conn, some, &all, (known, found.cost)).await?;
         if costs.ratio() < gate::PAYS
             && let Some(part) = self.part(&found.keys, standing.rows).await?
         {
@@ -128,9 +134,8 @@ impl<'a> Task<'a> {
     /// Which part of the mart's rows the keys are, where that may be most of them and each key is one row: computing them costs no
     /// less of all, however few rows the planner expects of a key that is an expression.
     async fn part(&mut self, keys: &Keys, rows: Option<i64>) -> Result<Option<f64>, SqlError> {
-        let Some(rows) = rows.and_then(|rows| u64::try_from(rows).ok()) else { return Ok(None) };
-        #[allow(clippy::cast_precision_loss, reason = "small counts")]
-        let part = keys.count as f64 / rows.max(1) as f64;
+        let Some(rows) = rows else { return Ok(None) };
+        let part = part_of(keys.count, rows);
         if rows > FEW || !(gate::PAYS..=1.0).contains(&part) {
             return Ok(None);
         }
@@ -164,4 +169,10 @@ impl<'a> Task<'a> {
         }
         Narrow { query: self.kept(&changes::restricted(changes, shape)), within, among: among(changes, shape, "m") }
     }
+}
+
+/// Which part of a mart's rows so many are.
+#[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+fn part_of(count: u64, rows: i64) -> f64 {
+    count as f64 / rows.max(1) as f64
 }

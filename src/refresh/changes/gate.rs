@@ -12,7 +12,7 @@ use crate::refresh::decision::Decision;
 pub(super) const PAYS: f64 = 0.7;
 /// From this on it is asked for more closely, and for the cost of all rows again, where that was known from before. Below it computing
 /// the rows decides: writing them costs no more than that. What such runs took teaches nothing.
-const CLOSE: f64 = 0.1;
+pub(super) const CLOSE: f64 = 0.1;
 /// What a rebuild costs beside its query, in the planner's units: relations that are made, filled, indexed and exchanged.
 const REBUILD: f64 = 2_000.0;
 

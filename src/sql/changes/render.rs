@@ -117,9 +117,7 @@ pub fn ranges(changes: &Changes, column: usize, values: &str) -> Option<String> 
     };
     // Beyond what a timestamp holds nothing is computed.
     let bound = |edge: &str, beyond: &str, infinite: &str| {
-        format!(
-            "CASE WHEN k.v {beyond} THEN '{infinite}'::{of_column} ELSE (k.v {edge} {slack})::{of_column} END"
-        )
+        format!("CASE WHEN k.v {beyond} THEN '{infinite}'::{of_column} ELSE (k.v {edge} {slack})::{of_column} END")
     };
     let low = bound("-", "< '4000-01-01 BC'", "-infinity");
     let high = bound(&format!("+ '{step}'::interval +"), "> '200000-01-01'", "infinity");
