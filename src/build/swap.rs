@@ -84,7 +84,10 @@ async fn complete(conn: &mut PgConnection, live: &Relation, built: &Built, frame
         made.extend(validate);
     }
     made.push(owners(format!("VACUUM (ANALYZE) {}", built.name)));
-    alone(conn, frame, made).await
+    // The rows are on disk; of the rest nobody misses anything before the exchange, whose commit writes it along with its own.
+    let mut unawaited = frame.clone();
+    unawaited.settings.push(("synchronous_commit".to_owned(), "off".to_owned()));
+    alone(conn, &unawaited, made).await
 }
 
 /// Runs statements outside transactions.
