@@ -110,6 +110,7 @@ async fn method(
         }
         Choice::Method(method, reason) => (Some(method.as_str()), told(reason), None),
         // Merging needs a key; whether it pays is known once the new rows are there.
+        Choice::ByDifferences if !has_key(live) && refresh::is_small(live) => (Some("merge"), told("few rows"), None),
         Choice::ByDifferences if !has_key(live) => (Some("swap"), told("no key to merge by"), None),
         Choice::ByDifferences => (Some("merge"), told("or a swap, where many rows differ"), None),
         Choice::Nothing(reason) | Choice::Later(reason, _) | Choice::Impossible(reason) => (None, told(reason), None),

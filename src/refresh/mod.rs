@@ -55,6 +55,7 @@ pub use items::items;
 pub use many::{refresh, refresh_by};
 pub use method::Method;
 pub use noticed::{Noticed, marts_behind, noticed, renew_logs};
+pub use one::is_small;
 pub use part::Part;
 pub use prune::prune;
 pub use ready::{Readied, keep_partitions};

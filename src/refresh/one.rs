@@ -18,6 +18,8 @@ use crate::state::{Keeper, Mart, Publish};
 
 /// Merge while at most this part of the rows differs: beyond it an exchange writes less.
 const MERGE_BELOW: f64 = 0.2;
+/// So few are written faster than relations are exchanged, which readers of old snapshots and replicas feel.
+const FEW: i64 = 1_000;
 
 /// The role, settings and timeouts of a mart's refresh.
 pub(super) fn frame(mart: &Mart, live: &Relation, options: &Options, user: &str) -> Frame {
@@ -263,6 +265,12 @@ async fn keeps_others(conn: &mut PgConnection, live: &Relation, options: &Option
     Ok(sqlx::query_scalar(sql).bind(live.name.to_string()).bind(noted).fetch_one(conn).await?)
 }
 
+/// Whether a table had few rows when it was last analysed, as after each refresh.
+pub fn is_small(live: &Relation) -> bool {
+    #[allow(clippy::cast_precision_loss, reason = "a small number")]
+    (0.0..=FEW as f64).contains(&live.tuples)
+}
+
 async fn by_differences(
     conn: &mut PgConnection,
     live: &Relation,
@@ -270,12 +278,15 @@ async fn by_differences(
     frame: &Frame,
 ) -> Result<(Method, String), SqlError> {
     let Some(differ) = build::differences(conn, live, built, frame).await? else {
-        return Ok((Method::Swap, "no key to merge by".to_owned()));
+        return Ok(match is_small(live) && i64::try_from(built.rows).is_ok_and(|rows| rows <= FEW) {
+            true => (Method::Merge, "few rows".to_owned()),
+            false => (Method::Swap, "no key to merge by".to_owned()),
+        });
     };
     let rows = built.rows.max(1) as f64;
-    let part = differ as f64 / rows;
+    let merge = differ <= FEW || differ as f64 / rows <= MERGE_BELOW;
     let reason = format!("{differ} of {} rows differ", built.rows);
-    Ok(if part <= MERGE_BELOW { (Method::Merge, reason) } else { (Method::Swap, reason) })
+    Ok((if merge { Method::Merge } else { Method::Swap }, reason))
 }
 
 /// A run that is about to begin.

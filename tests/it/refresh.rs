@@ -86,6 +86,48 @@ fn few_differences_are_merged_into_the_same_table() {
     });
 }
 
+/// A thousand rows are written faster than tables are exchanged; of more it depends on the part that differs.
+#[test]
+fn a_small_table_is_merged_however_much_differs() {
+    run(async {
+        let (database, folder) = shop(&[("copy.toml", TABLE)]).await;
+        let oid = "SELECT 'copy'::regclass::oid";
+        let before = database.value(oid).await;
+        database.script("UPDATE orders SET amount = amount + 1").await;
+        let run = refresh(&database, folder.path(), &refresh_options()).await.remove(0);
+        assert_eq!((run.method, run.reason.as_str()), (Some(Method::Merge), "1000 of 1000 rows differ"));
+        assert_eq!((run.rows_updated, database.value(oid).await), (Some(1000), before.clone()));
+        assert_eq!(equal(&database, "copy").await, "0");
+        database.script("INSERT INTO orders SELECT 10000 + n, 'x', 1 FROM generate_series(1, 1001) AS n").await;
+        let run = refresh(&database, folder.path(), &refresh_options()).await.remove(0);
+        assert_eq!((run.method, run.reason.as_str()), (Some(Method::Swap), "1001 of 2001 rows differ"));
+        assert_ne!(database.value(oid).await, before);
+        assert_eq!(equal(&database, "copy").await, "0");
+    });
+}
+
+#[test]
+fn a_small_table_without_a_key_stays_the_table_it_is() {
+    run(async {
+        let all = "type = \"table\"\nquery = \"SELECT count(*) AS n, NULL::int AS none FROM orders\"\n";
+        let many = "type = \"table\"\nquery = \"SELECT category, amount FROM orders, generate_series(1, 2)\"\n";
+        let (database, folder) = shop(&[("everything.toml", all), ("many.toml", many)]).await;
+        let oids = "SELECT 'everything'::regclass::oid || ' ' || 'many'::regclass::oid";
+        let oids = async || {
+            database.value(oids).await.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("two")
+        };
+        let before = oids().await;
+        database.script("INSERT INTO orders VALUES (5000, 'x', 1)").await;
+        let runs = refresh(&database, folder.path(), &refresh_options()).await;
+        let of = |mart: &str| runs.iter().find(|run| run.mart == mart).map(|run| (run.method, run.reason.clone()));
+        assert_eq!(of("public.everything"), Some((Some(Method::Merge), "few rows".to_owned())));
+        assert_eq!(of("public.many"), Some((Some(Method::Swap), "no key to merge by".to_owned())));
+        let after = oids().await;
+        assert!(after.0 == before.0 && after.1 != before.1, "{before:?} {after:?}");
+        assert_eq!(database.value("SELECT n FROM everything").await, "1001");
+    });
+}
+
 /// How many rows are in only one of the mart and the query.
 async fn equal(database: &Database, mart: &str) -> String {
     let query = "SELECT id, category, amount FROM orders";

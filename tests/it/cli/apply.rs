@@ -338,7 +338,7 @@ fn refresh_by_name_all_and_selector() {
     --- stdout
     mart                 status   method        rows  changed    took  why
     public."Sales 2024"  success  merge          201  +0 ~0 -0  0.00s  0 of 201 rows differ
-    public.event_counts  success  swap             4  +4        0.00s  no key to merge by
+    public.event_counts  success  merge            4  +1 ~0 -0  0.00s  few rows
     public.sales         success  concurrently    21  -         0.00s  unique index, readers go on
     Refreshed 3 marts in 0.0 s, 226 rows.
     "#);

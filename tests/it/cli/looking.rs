@@ -412,7 +412,7 @@ fn history_lists_runs() {
     --- stdout
     run  mart                 method        status   started                took  rows  why
       2  public.sales         concurrently  success  TIME  0.00s    20  unique index, readers go on
-      1  public.event_counts  swap          success  TIME  0.00s     3  no key to merge by
+      1  public.event_counts  merge         success  TIME  0.00s     3  few rows
     ");
     insta::assert_snapshot!(rig.run(&["history", "sales"]), @"
     exit 0
@@ -440,8 +440,8 @@ fn history_lists_runs() {
     runs[].finished_at: string
     runs[].duration_ms: number
     runs[].rows_inserted: integer|null
-    runs[].rows_updated: null
-    runs[].rows_deleted: null
+    runs[].rows_updated: integer|null
+    runs[].rows_deleted: integer|null
     runs[].row_count: integer
     runs[].size_bytes: integer
     runs[].newest: null
@@ -477,7 +477,7 @@ fn explain_tells_method_and_reason() {
     method: merge (or a swap, where many rows differ)
 
     public.event_counts
-    method: swap (no key to merge by)
+    method: merge (few rows)
     "#);
     let json = rig.run(&["explain", "sales", "--format", "json"]).done().json();
     let keys: Vec<&str> = json.as_object().expect("an object").keys().map(String::as_str).collect();

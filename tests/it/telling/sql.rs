@@ -190,7 +190,7 @@ fn a_daemon_does_what_a_session_asks_for() {
             (table.expect("a row"), all.expect("a row"))
         };
         let ((), (table, all)) = futures_util::future::join(lead(&rig, async || ended.get()), asking).await;
-        assert_eq!(told(&table), success("swap", 2));
+        assert_eq!(told(&table), success("merge", 2));
         assert_eq!((all.get::<i32, _>("refreshed"), all.get::<i64, _>("rows")), (3, 5));
         let epochs = "SELECT string_agg(DISTINCT epoch::text, ' ') FROM datamart.refreshes";
         assert_eq!(sqlx::query_scalar::<_, String>(epochs).fetch_one(&mut watch).await.expect("epochs"), "1");
