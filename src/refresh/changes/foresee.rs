@@ -13,6 +13,11 @@ use crate::database::SqlError;
 use crate::refresh::decision::Decision;
 use crate::refresh::{Item, Options, one};
 
+/// Groups of a small mart that cost so much in all are large ones.
+const MANY: f64 = 50_000.0;
+const FINER: &str =
+    "; its groups are few and large: where it sums up a finer mart that follows changes, it reads that instead";
+
 /// What would be decided.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Foreseen {
@@ -75,7 +80,10 @@ impl Task<'_> {
         let decision = of_costs(decision, costs);
         let told = format!("{} after {}", of_keys(keys.count), of_changes(pending));
         match costs.ratio() >= gate::PAYS {
-            true => whole(format!("{told}: that {costs} rows"), decision),
+            true => {
+                let large = one::is_small(self.live) && costs.whole >= MANY;
+                whole(format!("{told}: that {costs} rows{}", if large { FINER } else { "" }), decision)
+            }
             false => Ok((format!("{told}: that {costs} rows"), Decision { rung: "keys", ..decision })),
         }
     }

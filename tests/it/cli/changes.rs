@@ -30,6 +30,20 @@ fn what_a_refresh_would_decide_is_foreseen() {
     assert_eq!(rig.value("SELECT count(*) FROM datamart.refreshes"), "0");
 }
 
+/// Three groups of a table that is dear to read, and one change of each.
+#[test]
+fn few_large_groups_are_told_of_a_way_out() {
+    let dear = "type = \"table\"\nquery = \"SELECT id % 3 AS third, count(*) AS n, sum(amount) AS total FROM orders GROUP BY 1\"\n\
+                primary_key = [\"third\"]\nsession = { seq_page_cost = \"20000\" }\n[refresh]\nstrategy = \"incremental\"\n";
+    let rig = Rig::of(&[("sales.toml", dear)]);
+    rig.sql(ORDERS);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    rig.sql("UPDATE orders SET amount = amount + 1 WHERE id <= 3");
+    let told = rig.run(&["explain", "sales"]).done().out();
+    assert!(told.contains("\nnow: all rows, 3 keys after 3 changes: that costs "), "{told}");
+    assert!(told.contains(" of all rows; its groups are few and large: where it sums up a finer mart"), "{told}");
+}
+
 #[test]
 fn who_is_demoted_is_told() {
     let rig = rig();
