@@ -31,8 +31,9 @@ pub(super) async fn refresh(
         let mut session = SessionState::in_transaction();
         let mut outcome = Outcome { method: Some(method), open: true, ..Outcome::default() };
         let mut sql = begin(&mut session, mart, live, method, frame);
+        let mut before = None;
         if !mart.checks.is_empty() {
-            outcome.snapshot = Some(snapshot(&sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?)?);
+            before = Some(Before::of(&sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?)?);
             build::check_all(conn, &mut session, frame, mart, &live.name, checks).await?;
             if let Some(failure) = build::failure(checks) {
                 return Err(failure);
@@ -44,7 +45,7 @@ pub(super) async fn refresh(
             // Its readers wait until the commit, so that the rest comes after it, and fails nothing any more.
             sql.push_str("COMMIT");
             let told = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?;
-            outcome.snapshot = outcome.snapshot.take().map_or_else(|| snapshot(&told), Ok).map(Some)?;
+            outcome.snapshot = Some(before.map_or_else(|| Before::of(&told), Ok)?.snapshot);
             published(conn, item, live, frame, &mut outcome).await?;
             return Ok(outcome);
         }
@@ -53,12 +54,9 @@ pub(super) async fn refresh(
         sql.push_str(&format!("{enter}{figures};{leave}{}", written(live, conn.server_version_num())));
         // Without checks that is all of it, in one message: each costs as much as the refresh of a small mart.
         let told = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?;
-        if outcome.snapshot.is_none() {
-            outcome.snapshot = Some(snapshot(&told)?);
-        }
+        let before = before.map_or_else(|| Before::of(&told), Ok)?;
         outcome.read(&told)?;
-        let told = told.iter().find(|row| row.try_column("written").is_ok());
-        if told.map(|row| row.try_get("written")).transpose()?.unwrap_or(true) {
+        if before.tell(&told, &mut outcome)? {
             let sql = format!("{}ANALYZE {};{}", session.entering(frame), live.name, session.leaving());
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;
         }
@@ -106,13 +104,22 @@ fn begin(session: &mut SessionState, mart: &Mart, live: &Relation, method: Metho
     let enter = session.entering(frame);
     let name = &live.name;
     format!(
-        "BEGIN{level};SELECT pg_catalog.pg_current_snapshot()::text AS snapshot;{enter}\
-         REFRESH MATERIALIZED VIEW {word}{name};"
+        "BEGIN{level};SELECT pg_catalog.pg_current_snapshot()::text AS snapshot, {};{enter}\
+         REFRESH MATERIALIZED VIEW {word}{name};",
+        counted(live)
     )
 }
 
-/// Asks whether the transaction wrote rows: what is known of them holds after a refresh that found none that differ. Where nobody counts
-/// what is written, or the rows were never analysed, they are now. What the session wrote shortly before is counted, too.
+/// How many rows the session wrote: of transactions that ended shortly before, too.
+fn counted(live: &Relation) -> String {
+    let oid = live.oid;
+    format!(
+        "pg_catalog.pg_stat_get_xact_tuples_inserted({oid}::oid) AS came, pg_catalog.pg_stat_get_xact_tuples_deleted({oid}::oid) AS went"
+    )
+}
+
+/// Asks what the transaction wrote, and whether it is to be analysed whatever that was: where nobody counts what is written, or the rows
+/// never were.
 fn written(live: &Relation, version: Option<u32>) -> String {
     let oid = live.oid;
     // The server before reads a file to tell.
@@ -122,14 +129,38 @@ fn written(live: &Relation, version: Option<u32>) -> String {
         ),
         _ => format!("(SELECT reltuples < 0 FROM pg_class WHERE oid = {oid}::oid)"),
     };
-    format!(
-        "SELECT NOT current_setting('track_counts')::bool OR {never} OR pg_stat_get_xact_tuples_inserted({oid}::oid) \
-         + pg_stat_get_xact_tuples_updated({oid}::oid) + pg_stat_get_xact_tuples_deleted({oid}::oid) > 0 AS written"
-    )
+    format!("SELECT current_setting('track_counts')::bool AS counted, {never} AS never, {}", counted(live))
 }
 
-/// The snapshot that [`begin`] tells, among other rows.
-fn snapshot(told: &[PgRow]) -> Result<String, SqlError> {
-    let row = told.iter().find(|row| row.try_column("snapshot").is_ok());
-    Ok(row.ok_or(sqlx::Error::RowNotFound)?.try_get("snapshot")?)
+/// What [`begin`] tells.
+struct Before {
+    snapshot: String,
+    /// Rows that the session wrote before.
+    written: [i64; 2],
+}
+
+impl Before {
+    /// Among other rows.
+    fn of(told: &[PgRow]) -> Result<Self, SqlError> {
+        let row = told.iter().find(|row| row.try_column("snapshot").is_ok()).ok_or(sqlx::Error::RowNotFound)?;
+        Ok(Self { snapshot: row.try_get("snapshot")?, written: rows(row)? })
+    }
+
+    /// Notes what was written since, as [`written`] tells among other rows; whether it is to be analysed. What is known of its rows
+    /// holds after a refresh that found none that differ. One that differs goes, and comes as it is now.
+    fn tell(self, told: &[PgRow], outcome: &mut Outcome) -> Result<bool, SqlError> {
+        let row = told.iter().find(|row| row.try_column("counted").is_ok()).ok_or(sqlx::Error::RowNotFound)?;
+        outcome.snapshot = Some(self.snapshot);
+        if !row.try_get::<bool, _>("counted")? {
+            return Ok(true);
+        }
+        let [came, went] = rows(row)?;
+        let [came, went] = [came - self.written[0], went - self.written[1]];
+        (outcome.inserted, outcome.updated, outcome.deleted) = (Some(came), Some(0), Some(went));
+        Ok(row.try_get("never")? || came + went > 0)
+    }
+}
+
+fn rows(row: &PgRow) -> Result<[i64; 2], SqlError> {
+    Ok([row.try_get("came")?, row.try_get("went")?])
 }

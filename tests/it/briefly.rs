@@ -1,7 +1,7 @@
 //! Materialized views that are refreshed in few messages: what is begun at once, and what is left out.
 
 use datamart::plan;
-use datamart::refresh::{Event, Method, Options, Run, RunStatus};
+use datamart::refresh::{Event, Method, Options, Run, RunStatus, Workers};
 
 use crate::support::database::{Database, run};
 use crate::support::folder::Folder;
@@ -99,6 +99,31 @@ fn a_run_whose_process_ended_is_closed_by_the_next_one() {
         refreshed(&database, &folder, begun).await;
         let rows = "SELECT string_agg(mart || ' ' || status, ', ' ORDER BY mart, run) FROM datamart.refreshes";
         assert_eq!(database.value(rows).await, "a success, b cancelled, b success, c success");
+    });
+}
+
+/// On one session, which counts what it wrote for a while.
+#[test]
+fn what_came_and_went_is_told_of_each_run_alone() {
+    run(async {
+        let (database, folder) = three().await;
+        let desired = project::load(folder.path());
+        let items = project::items(&mut database.session().await, &desired).await;
+        let options = refresh_options();
+        let workers = Workers::new(&database.endpoint, &options.registry, &options.project);
+        let changes = [
+            ("INSERT INTO orders VALUES (101, 1), (102, 1)", [2, 0, 0]),
+            ("UPDATE orders SET amount = 2 WHERE id = 101; DELETE FROM orders WHERE id <= 3", [1, 0, 4]),
+            ("UPDATE orders SET amount = 2 WHERE id = 101", [0, 0, 0]),
+            ("INSERT INTO orders VALUES (103, 1)", [1, 0, 0]),
+        ];
+        for (change, told) in changes {
+            database.script(change).await;
+            let run = workers.run(&items[0], &options, &|_| {}).await.expect("a run");
+            assert_eq!(run.method, Some(Method::Concurrently), "{run:#?}");
+            assert_eq!([run.rows_inserted, run.rows_updated, run.rows_deleted], told.map(Some), "{change}");
+        }
+        workers.close().await;
     });
 }
 

@@ -330,7 +330,7 @@ fn refresh_by_name_all_and_selector() {
     --- stdout
     mart                 status   method        rows  changed    took  why
     public."Sales 2024"  success  merge          201  +1 ~0 -0  0.00s  1 of 201 rows differ
-    public.sales         success  concurrently    21  -         0.00s  unique index, readers go on
+    public.sales         success  concurrently    21  +1 ~0 -0  0.00s  unique index, readers go on
     Refreshed 2 marts in 0.0 s, 222 rows.
     "#);
     insta::assert_snapshot!(rig.run(&["refresh", "--all"]), @r#"
@@ -339,7 +339,7 @@ fn refresh_by_name_all_and_selector() {
     mart                 status   method        rows  changed    took  why
     public."Sales 2024"  success  merge          201  +0 ~0 -0  0.00s  0 of 201 rows differ
     public.event_counts  success  merge            4  +1 ~0 -0  0.00s  few rows
-    public.sales         success  concurrently    21  -         0.00s  unique index, readers go on
+    public.sales         success  concurrently    21  +0 ~0 -0  0.00s  unique index, readers go on
     Refreshed 3 marts in 0.0 s, 226 rows.
     "#);
     insta::assert_snapshot!(rig.run(&["refresh", "--select", "orders+"]), @r#"
@@ -347,7 +347,7 @@ fn refresh_by_name_all_and_selector() {
     --- stdout
     mart                 status   method        rows  changed    took  why
     public."Sales 2024"  success  merge          201  +0 ~0 -0  0.00s  0 of 201 rows differ
-    public.sales         success  concurrently    21  -         0.00s  unique index, readers go on
+    public.sales         success  concurrently    21  +0 ~0 -0  0.00s  unique index, readers go on
     Refreshed 2 marts in 0.0 s, 222 rows.
     "#);
     insta::assert_snapshot!(rig.run(&["refresh", "top"]), @"
@@ -374,9 +374,9 @@ fn refresh_by_name_all_and_selector() {
     runs[].started_at: string
     runs[].finished_at: string
     runs[].duration_ms: number
-    runs[].rows_inserted: integer|null
-    runs[].rows_updated: integer|null
-    runs[].rows_deleted: integer|null
+    runs[].rows_inserted: integer
+    runs[].rows_updated: integer
+    runs[].rows_deleted: integer
     runs[].row_count: integer
     runs[].size_bytes: integer
     runs[].newest: null
@@ -483,10 +483,10 @@ fn a_refresh_that_fails_is_1() {
     insta::assert_snapshot!(rig.run(&["refresh", "shares", "reads", "sales"]), @"
     exit 1
     --- stdout
-    mart           status   method        rows  changed   took  why
-    public.sales   success  concurrently    20  -        0.00s  unique index, readers go on
-    public.shares  failed   merge            -  -        0.00s  division by zero
-    public.reads   skipped  -                -  -        0.00s  public.shares, which it reads, was not refreshed
+    mart           status   method        rows  changed    took  why
+    public.sales   success  concurrently    20  +1 ~0 -1  0.00s  unique index, readers go on
+    public.shares  failed   merge            -  -         0.00s  division by zero
+    public.reads   skipped  -                -  -         0.00s  public.shares, which it reads, was not refreshed
     Refreshed 1 mart in 0.0 s, 20 rows. 1 failed. 1 skipped.
     ");
     let json = rig.run(&["refresh", "shares", "--format", "json"]).ended(1);

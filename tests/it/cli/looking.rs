@@ -143,9 +143,9 @@ fn status_and_list() {
     marts[].last_run.started_at: string
     marts[].last_run.finished_at: string
     marts[].last_run.duration_ms: number
-    marts[].last_run.rows_inserted: integer|null
-    marts[].last_run.rows_updated: integer|null
-    marts[].last_run.rows_deleted: integer|null
+    marts[].last_run.rows_inserted: integer
+    marts[].last_run.rows_updated: integer
+    marts[].last_run.rows_deleted: integer
     marts[].last_run.row_count: integer
     marts[].last_run.size_bytes: integer
     marts[].last_run.newest: null
@@ -193,9 +193,9 @@ fn status_and_list() {
     marts[].last_run.started_at: string
     marts[].last_run.finished_at: string
     marts[].last_run.duration_ms: number
-    marts[].last_run.rows_inserted: integer|null
-    marts[].last_run.rows_updated: integer|null
-    marts[].last_run.rows_deleted: integer|null
+    marts[].last_run.rows_inserted: integer
+    marts[].last_run.rows_updated: integer
+    marts[].last_run.rows_deleted: integer
     marts[].last_run.row_count: integer
     marts[].last_run.size_bytes: integer
     marts[].last_run.newest: null
@@ -439,9 +439,9 @@ fn history_lists_runs() {
     runs[].started_at: string
     runs[].finished_at: string
     runs[].duration_ms: number
-    runs[].rows_inserted: integer|null
-    runs[].rows_updated: integer|null
-    runs[].rows_deleted: integer|null
+    runs[].rows_inserted: integer
+    runs[].rows_updated: integer
+    runs[].rows_deleted: integer
     runs[].row_count: integer
     runs[].size_bytes: integer
     runs[].newest: null

@@ -301,8 +301,8 @@ fn init_writes_a_project_that_works() {
     insta::assert_snapshot!(run(&["refresh", "--all", "-q"]), @"
     exit 0
     --- stdout
-    mart                status   method        rows  changed   took  why
-    public.daily_sales  success  concurrently    60  -        0.00s  unique index, readers go on
+    mart                status   method        rows  changed    took  why
+    public.daily_sales  success  concurrently    60  +0 ~0 -0  0.00s  unique index, readers go on
     Refreshed 1 mart in 0.0 s, 60 rows.
     ");
     insta::assert_snapshot!(run(&["psql", "-Atc", "SELECT count(*) FROM daily_sales"]).done().out(), @"60");

@@ -159,7 +159,7 @@ fn the_server_is_out_of_connections() {
 fn a_lock_is_held_for_long() {
     let rig = numbers(CHAIN);
     let daemon = Daemon::of(&rig, &[]);
-    rig::until(&rig, "SELECT count(*) > 0 FROM datamart.refreshes WHERE status = 'success' AND mart = 'last'");
+    rig::until(&rig, "SELECT count(*) > 0 FROM datamart.refreshes WHERE status = 'success' AND mart = 'every'");
     // On a source: the run waits for it, and fails as locks do; it is tried again.
     let held = rig.hold("LOCK TABLE numbers IN ACCESS EXCLUSIVE MODE");
     rig::until(
