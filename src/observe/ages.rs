@@ -85,11 +85,8 @@ fn period(mart: &Mart, now: DateTime<Utc>) -> Option<u64> {
     periods.chain(mart.refresh.target_lag).min()
 }
 
-/// When it is due next; what is overdue is due now.
+/// When it is due next, as it is declared; what is overdue is due now.
 pub(super) fn next_run(mart: &Mart, last: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    if mart.refresh.suspend || !mart.kind.has_data() {
-        return None;
-    }
     let zone = zone(mart);
     let due = schedules(mart).filter_map(|schedule| match schedule {
         Schedule::Interval(_) => schedule.next_after(last, zone),

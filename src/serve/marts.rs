@@ -54,11 +54,14 @@ pub(super) async fn statuses(conn: &mut PgConnection, look: &Look) -> Result<Vec
     Ok(marts)
 }
 
-/// Who leads knows when they are really due: first runs are spread, failures wait, what reads from others is asked for by them.
+/// Who leads knows when they are really due, and says so in the registry a moment later: first runs are spread, failures wait, what
+/// reads from others is asked for by them.
 pub(super) fn due<'m>(ask: &Ask, marts: impl IntoIterator<Item = &'m mut MartStatus>) {
     let vitals = ask.state.vitals.borrow();
     for mart in marts {
-        mart.next_run = vitals.next.get(&mart.id).copied().or(mart.next_run);
+        if !mart.suspended {
+            mart.next_run = vitals.next.get(&mart.id).copied().or(mart.next_run);
+        }
     }
 }
 
