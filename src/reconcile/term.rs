@@ -280,7 +280,7 @@ impl<'a> Term<'a> {
             Errand::Drifted(Some(mut drifted)) => {
                 log::drifted(&drifted);
                 if drifted.trouble.is_none() {
-                    self.teller.tell(Event::Drifted(drifted.found.clone()));
+                    self.teller.tell(Event::Drifted(drifted.found.clone(), drifted.healed.clone()));
                 }
                 if let Some(seen) = drifted.seen.take() {
                     self.settle(seen).await;
