@@ -126,3 +126,94 @@ CROSS JOIN LATERAL (
   SELECT coalesce(d.error, greatest(d.warn, CASE WHEN b.schedules = b.intervals THEN coalesce(2 * b.every, interval '1 day') END)) AS error) AS h
 CROSS JOIN LATERAL (SELECT h.error AS error_after, coalesce(d.warn, h.error / 2) AS warn_after) AS f
 WHERE m.status <> 'dropped';
+
+-- Who meets another's lock is skipped, as by the command line, and what reads the mart does not go on without it.
+CREATE OR REPLACE FUNCTION {registry}.begin_here(run bigint, among bigint[]) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $datamart$
+DECLARE
+  mine record;
+  outcome text := 'skipped';
+  why text;
+  message text;
+  kind text := 'config';
+  way text;
+  lock bigint;
+BEGIN
+  SELECT r.project, r.schema, r.mart, r.options, m.kind, m.declared, m.revision, c.relkind, c.relispopulated, full_name,
+         coalesce((r.options ->> 'concurrent')::boolean, (m.declared #>> '{refresh,concurrent}')::boolean, true) AS concurrent,
+         (SELECT format('%I.%I', b.schema, b.mart) FROM {registry}.refreshes AS b
+          JOIN {registry}.upstream(r.project, r.schema, r.mart) AS u ON u.up_schema = b.schema AND u.up_mart = b.mart
+          WHERE b.run = ANY ($2) AND b.project = r.project AND (b.status IN ('failed', 'cancelled') OR (b.status = 'skipped' AND (b.error IS NULL OR b.error ->> 'kind' = 'lock')))
+          LIMIT 1) AS blocked,
+         EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
+                 AND i.indpred IS NULL AND i.indexprs IS NULL) AS has_key
+  INTO mine
+  FROM {registry}.refreshes AS r
+  CROSS JOIN LATERAL format('%I.%I', r.schema, r.mart) AS full_name
+  LEFT JOIN {registry}.marts AS m ON m.project = r.project AND m.schema = r.schema AND m.name = r.mart AND m.status <> 'dropped'
+  LEFT JOIN {registry}.versions AS v ON v.project = m.project AND v.schema = m.schema AND v.name = m.name AND v.published
+  LEFT JOIN LATERAL parse_ident(v.relation) AS q(words) ON true
+  LEFT JOIN pg_namespace AS n ON n.nspname = coalesce(q.words[1], m.schema)
+  LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = coalesce(q.words[2], m.name)
+  WHERE r.run = $1 AND r.status = 'queued'
+  FOR UPDATE OF r;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  lock := {registry}.lock_key(mine.project, 'mart:' || mine.full_name);
+  way := format('start `datamart daemon`, or run `datamart refresh %s`', mine.full_name);
+  IF mine.kind IS NULL OR (mine.kind = 'materialized_view' AND mine.relkind IS DISTINCT FROM 'm') THEN
+    outcome := 'failed';
+    kind := 'missing';
+    message := format('%s is not in the database', mine.full_name);
+  ELSIF mine.blocked IS NOT NULL THEN
+    why := mine.blocked || ', which it reads, was not refreshed';
+  ELSIF mine.kind <> 'materialized_view' THEN
+    message := format('no daemon is at work, and a %s is for it to refresh', replace(mine.kind, '_', ' '));
+  ELSIF jsonb_array_length(coalesce(nullif(mine.declared -> 'checks', 'null'), '[]')) > 0 THEN
+    message := 'no daemon is at work, and its checks are for it to run';
+  ELSIF mine.declared #>> '{versions,on}' = 'refresh' THEN
+    message := 'no daemon is at work, and another version is for it to make';
+  ELSIF (mine.options ->> 'concurrent')::boolean AND NOT (mine.has_key AND mine.relispopulated) THEN
+    -- Who says so wants no reader to wait, whatever comes of it.
+    outcome := 'failed';
+    kind := 'missing';
+    message := CASE WHEN mine.has_key THEN format('%s holds no rows yet, so it cannot be refreshed CONCURRENTLY', mine.full_name)
+                    ELSE format('CONCURRENTLY needs a unique index on plain columns of %s, without a predicate', mine.full_name) END;
+    way := 'refresh it without concurrent => true; with a unique index in its manifest readers need not wait';
+  ELSIF NOT pg_try_advisory_lock(lock) THEN
+    kind := 'lock';
+    why := 'another run holds it';
+    SELECT format('another run holds the lock of %s (%s, on %s, pid %s)', mine.full_name, k.application, k.host, k.pid) INTO message
+    FROM {registry}.locks AS k WHERE k.key = lock;
+    message := coalesce(message, format('another session holds the lock of %s', mine.full_name));
+    way := 'wait for it, or see `datamart unlock`';
+  ELSE
+    INSERT INTO {registry}.locks AS k (key, project, name, pid, host, application, since)
+    VALUES (lock, mine.project, 'mart:' || mine.full_name, pg_backend_pid(), host(inet_client_addr()), 'CALL refresh', clock_timestamp())
+    ON CONFLICT ON CONSTRAINT locks_pkey DO UPDATE
+    SET project = excluded.project, name = excluded.name, pid = excluded.pid, host = excluded.host,
+        application = excluded.application, since = excluded.since;
+    -- Runs of this mart that never told their end are over: whoever holds its lock now is the only one.
+    UPDATE {registry}.refreshes AS r SET status = 'cancelled', finished_at = clock_timestamp(),
+           error = '{"kind": "connection", "sqlstate": null, "message": "the process that ran it ended", "hint": null}'
+    WHERE r.project = mine.project AND r.schema = mine.schema AND r.mart = mine.mart AND r.status = 'running';
+    UPDATE {registry}.refreshes AS r
+    SET status = 'running', started_at = clock_timestamp(), revision = mine.revision, pid = pg_backend_pid(), host = host(inet_client_addr()),
+        method = CASE WHEN mine.concurrent AND mine.has_key AND mine.relispopulated THEN 'concurrently' ELSE 'plain' END,
+        reason = CASE WHEN NOT mine.relispopulated THEN 'it holds no rows yet' WHEN NOT mine.concurrent THEN 'concurrent = false'
+                      WHEN NOT mine.has_key THEN 'no unique index on plain columns' ELSE 'unique index, readers go on' END
+                 || '; by the session that asked: no daemon is at work'
+    WHERE r.run = $1;
+    RETURN true;
+  END IF;
+  UPDATE {registry}.refreshes AS r
+  SET status = outcome, started_at = clock_timestamp(), finished_at = clock_timestamp(), duration_ms = 0,
+      reason = coalesce(why, 'it could not begin'), pid = pg_backend_pid(),
+      error = CASE WHEN message IS NOT NULL THEN jsonb_build_object(
+                'kind', kind, 'sqlstate', NULL, 'message', message, 'hint', way) END
+  WHERE r.run = $1;
+  PERFORM {registry}.settle($1);
+  RETURN false;
+END
+$datamart$;
