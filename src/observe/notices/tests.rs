@@ -48,7 +48,14 @@ fn run(status: RunStatus, started: i64) -> Run {
 }
 
 fn failed(kind: &str) -> Run {
-    let error = RunError { kind: kind.into(), sqlstate: None, message: "no luck".into(), hint: None, context: None };
+    let error = RunError {
+        kind: kind.into(),
+        sqlstate: None,
+        message: "no luck".into(),
+        hint: None,
+        context: None,
+        detail: None,
+    };
     Run { error: Some(error), ..run(RunStatus::Failed, 0) }
 }
 
