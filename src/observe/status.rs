@@ -55,7 +55,10 @@ fn tell(
     // What an apply built is as new as the apply.
     let created = recorded.map(|row| row.created_at);
     let published = recorded.and_then(|row| row.published());
-    let filled = published.map(|version| version.created_at).or(created).filter(|_| stored);
+    // … and how old what was taken over was then nobody knows.
+    let adopted = published.is_none() && recorded.is_some_and(|row| row.applied.adopted);
+    let (built, taken) = if adopted { (None, created) } else { (created, None) };
+    let filled = published.map(|version| version.created_at).or(built).filter(|_| stored);
     let good = last.good.as_ref();
     let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
     // Whoever committed last brought it up to date; what a refresh has not looked at is in it all the same.
@@ -67,6 +70,7 @@ fn tell(
         data: newest.map(since),
         snapshot: if kept { Some(0) } else { good.map(|run| run.started_at).max(filled).map(since) },
         run: last.any.as_ref().map(|run| since(run.finished_at.unwrap_or(run.started_at))),
+        at_least: taken.filter(|_| stored).map(since),
     };
     let freshness = match (live, mart.kind.has_data()) {
         (None, _) => None,

@@ -26,18 +26,18 @@ FROM {registry}.due AS d
 JOIN held AS l ON l.project = d.project AND l.epoch = d.epoch;
 COMMENT ON VIEW {registry}.due_now IS 'datamart: when marts are due next, as the daemon that leads says';
 
--- The next run is what the daemon that leads says.
+-- The next run is what the daemon that leads says, and no age is that of an adoption.
 CREATE OR REPLACE VIEW {registry}.status AS
 SELECT m.project, m.schema, m.name AS mart, pg_catalog.format('%I.%I', m.schema, m.name) AS full_name,
        m.kind AS type, m.declared #>> '{refresh,strategy}' AS strategy,
        CASE WHEN m.status = 'creating' THEN 'creating'
             WHEN l.status = 'running' THEN 'refreshing'
             WHEN c.oid IS NULL OR NOT c.relispopulated OR m.status = 'error' OR l.status = 'failed' THEN 'error'
-            WHEN a.age > f.error_after THEN 'stale'
+            WHEN coalesce(a.age, a.at_least) > f.error_after THEN 'stale'
             ELSE 'active' END AS status,
        CASE WHEN c.oid IS NULL THEN NULL
             WHEN NOT s.stores THEN 'fresh'
-            WHEN a.age > f.error_after THEN 'stale'
+            WHEN coalesce(a.age, a.at_least) > f.error_after THEN 'stale'
             WHEN a.age > f.warn_after THEN 'warning'
             WHEN a.age <= f.error_after THEN 'fresh' END AS freshness,
        extract(epoch FROM a.age)::bigint AS age_seconds,
@@ -109,8 +109,12 @@ CROSS JOIN LATERAL (
                    AT TIME ZONE CASE WHEN part[7] IS NULL THEN coalesce(m.declared ->> 'timezone', 'UTC') ELSE 'UTC' END
               -- Whoever commits brings it up to date.
               WHEN m.declared #>> '{refresh,strategy}' = 'on_commit' THEN interval '0'
+              -- How old what was taken over was then nobody knows.
+              WHEN v.created_at IS NULL AND (g.started_at > m.created_at) IS NOT TRUE AND m.applied ? 'adopted' THEN pg_catalog.now() - g.started_at
               ELSE pg_catalog.now() - greatest(g.started_at, x.filled_at) END AS since) AS y
-CROSS JOIN LATERAL (SELECT CASE WHEN y.since IS NOT NULL THEN greatest(y.since, interval '0') END AS age) AS a
+CROSS JOIN LATERAL (
+  SELECT CASE WHEN y.since IS NOT NULL THEN greatest(y.since, interval '0') END AS age,
+         CASE WHEN s.stores AND c.relispopulated THEN greatest(pg_catalog.now() - x.filled_at, interval '0') END AS at_least) AS a
 -- How often it is refreshed, as far as intervals and the target lag say; what cron means is the daemon's to know.
 CROSS JOIN LATERAL (
   SELECT pg_catalog.count(*) AS schedules, pg_catalog.count(e.every) AS intervals, pg_catalog.min(e.every) AS every
