@@ -215,6 +215,7 @@ fn state(
         },
         reads,
         changes: row.changes.cloned(),
+        adopted: row.adopted.is_some() && mart.kind.has_data(),
         ..Applied::default()
     };
     let Some(relation) = relation else {

@@ -113,6 +113,9 @@ pub struct Applied {
     /// Partitions that it had when it was taken over, which keep their names.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub partitions: BTreeSet<QName>,
+    /// It was taken over as it was, and its relation is still the one of then: how old its rows were nobody knows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
 }
 
 /// A relation that a mart reads, and what its columns were.

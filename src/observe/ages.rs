@@ -18,6 +18,9 @@ pub struct Ages {
     pub snapshot: Option<i64>,
     /// Since the last run ended.
     pub run: Option<i64>,
+    /// Of what was taken over and not refreshed since: so long at least its rows are as they are.
+    #[serde(skip)]
+    pub at_least: Option<i64>,
 }
 
 /// What an age means.
@@ -44,8 +47,12 @@ impl Freshness {
 
     /// Judges a mart by the age that counts: of its data where a column tells it, of its snapshot else.
     pub fn of(mart: &Mart, ages: &Ages, now: DateTime<Utc>) -> Option<Self> {
-        let age = u64::try_from(age(mart, ages)?).unwrap_or(0);
         let (warn, error) = limits(mart, now);
+        let Some(age) = age(mart, ages) else {
+            let beyond = |least: &i64| u64::try_from(*least).is_ok_and(|least| least > error);
+            return ages.at_least.filter(beyond).map(|_| Self::Stale);
+        };
+        let age = u64::try_from(age).unwrap_or(0);
         Some(if age > error {
             Self::Stale
         } else if age > warn {
@@ -85,11 +92,8 @@ fn period(mart: &Mart, now: DateTime<Utc>) -> Option<u64> {
     periods.chain(mart.refresh.target_lag).min()
 }
 
-/// When it is due next; what is overdue is due now.
+/// When it is due next, as it is declared; what is overdue is due now.
 pub(super) fn next_run(mart: &Mart, last: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    if mart.refresh.suspend || !mart.kind.has_data() {
-        return None;
-    }
     let zone = zone(mart);
     let due = schedules(mart).filter_map(|schedule| match schedule {
         Schedule::Interval(_) => schedule.next_after(last, zone),
@@ -193,10 +197,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_old_at_least_is_too_old() {
+        let at_least = |least| Freshness::of(&mart(&["1h"]), &Ages { at_least: Some(least), ..Ages::default() }, now());
+        assert_eq!([0, 3_601, 7_200].map(at_least), [None; 3]);
+        assert_eq!(at_least(7_201), Some(Freshness::Stale));
+    }
+
+    #[test]
     fn the_manifest_has_the_last_word() {
         let mut mart = mart(&["1h"]);
         mart.freshness = Some(state::Freshness { column: Some("day".into()), warn_after: Some(60), error_after: None });
-        let ages = Ages { data: Some(61), snapshot: Some(1), run: None };
+        let ages = Ages { data: Some(61), snapshot: Some(1), ..Ages::default() };
         assert_eq!(Freshness::of(&mart, &ages, now()), Some(Freshness::Warning));
         assert_eq!(age(&mart, &ages), Some(61));
     }

@@ -14,8 +14,8 @@ pub enum Event {
     Ended(Box<Run>),
     /// Somebody else refreshed this mart: schema and name, quoted where needed.
     Elsewhere(String),
-    /// A look for drift found this, and put nothing of it back.
-    Drifted(Vec<Drift>),
+    /// A look for drift found this and put nothing of it back, and put back that.
+    Drifted(Vec<Drift>, Vec<Drift>),
     /// These manifests are in force, and the database is as they say as far as it can be. Where they cannot be read, the marts that
     /// were applied before.
     Settled(Arc<Desired>, Arc<Vec<Mart>>),

@@ -70,7 +70,7 @@ pub async fn since(
 ) -> Result<HashMap<QName, Since>, ObserveError> {
     let marts = facts::marts(conn, registry, project).await?;
     let since = |mart: MartFacts| {
-        let snapshot = mart.snapshot();
+        let snapshot = mart.snapshot().or(mart.at_latest());
         (mart.name, Since { snapshot, newest: mart.newest, suspended: mart.suspended })
     };
     Ok(marts.into_iter().map(since).collect())
@@ -237,6 +237,7 @@ fn ages_of(
         data: mart.newest.as_deref().and_then(|newest| ages::moment(newest, zone)).map(since),
         snapshot: if kept { Some(0) } else { mart.snapshot().map(since) },
         run: ended.get(&mart.name).copied().flatten().map(since),
+        at_least: mart.at_latest().map(since),
     }
 }
 

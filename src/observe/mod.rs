@@ -3,6 +3,7 @@
 mod ages;
 mod check;
 mod diff;
+mod due;
 mod event;
 mod explain;
 mod following;

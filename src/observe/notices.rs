@@ -173,24 +173,11 @@ impl Notices {
         self.holds(&run.mart, "slow").then(|| notice(Occasion::Slow, &run.mart, text, more))
     }
 
-    /// All that differs from what was applied.
-    pub fn drifted(&mut self, found: &[Drift]) -> Vec<Notice> {
-        let mut notices = Vec::new();
-        let mut marts: BTreeMap<&str, Vec<&Drift>> = BTreeMap::new();
-        for drift in found {
-            marts.entry(&drift.address).or_default().push(drift);
-        }
-        for (mart, drifts) in &marts {
-            let new: Vec<&Drift> =
-                drifts.iter().filter(|drift| self.holds(mart, &format!("drift:{}", drift.aspect))).copied().collect();
-            if !new.is_empty() {
-                let messages: Vec<&str> = new.iter().map(|drift| drift.message.as_str()).collect();
-                let text = format!("{mart} is not as it was applied: {}", messages.join("; "));
-                let list: Vec<Value> =
-                    new.iter().map(|drift| json!({ "aspect": drift.aspect, "message": drift.message })).collect();
-                notices.push(notice(Occasion::Drift, mart, text, object(json!({ "drift": list }))));
-            }
-        }
+    /// All that differs from what was applied, and what did until it was put back: that began and is over.
+    pub fn drifted(&mut self, found: &[Drift], healed: &[Drift]) -> Vec<Notice> {
+        let mut notices = self.differ(&by_mart(healed), true);
+        let marts = by_mart(found);
+        notices.extend(self.differ(&marts, false));
         let told: Vec<(String, String)> =
             self.told.iter().filter(|(_, state)| state.starts_with("drift:")).cloned().collect();
         let mut back = BTreeSet::new();
@@ -211,6 +198,24 @@ impl Notices {
                 object(json!({ "from": ["drift"] })),
             )
         }));
+        notices
+    }
+
+    /// What nobody was told of so far.
+    fn differ(&mut self, marts: &BTreeMap<&str, Vec<&Drift>>, healed: bool) -> Vec<Notice> {
+        let words = if healed { "was not as it was applied, which was put back" } else { "is not as it was applied" };
+        let mut notices = Vec::new();
+        for (mart, drifts) in marts {
+            let new: Vec<&Drift> =
+                drifts.iter().filter(|drift| self.holds(mart, &format!("drift:{}", drift.aspect))).copied().collect();
+            if !new.is_empty() {
+                let messages: Vec<&str> = new.iter().map(|drift| drift.message.as_str()).collect();
+                let text = format!("{mart} {words}: {}", messages.join("; "));
+                let list: Vec<Value> =
+                    new.iter().map(|drift| json!({ "aspect": drift.aspect, "message": drift.message })).collect();
+                notices.push(notice(Occasion::Drift, mart, text, object(json!({ "drift": list, "healed": healed }))));
+            }
+        }
         notices
     }
 
@@ -293,6 +298,14 @@ impl Aging {
         let limit = TimeDelta::try_seconds(i64::try_from(self.limit).ok()?.checked_add(1)?)?;
         self.since?.checked_add_signed(limit)
     }
+}
+
+fn by_mart(drifts: &[Drift]) -> BTreeMap<&str, Vec<&Drift>> {
+    let mut marts: BTreeMap<&str, Vec<&Drift>> = BTreeMap::new();
+    for drift in drifts {
+        marts.entry(&drift.address).or_default().push(drift);
+    }
+    marts
 }
 
 fn notice(occasion: Occasion, mart: &str, text: String, facts: Map<String, Value>) -> Notice {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::ages::{self, Ages, Freshness};
+use super::due::Due;
 use super::following::{self, Following};
 use super::mart::{ColumnStatus, Condition, IndexStatus, MartState, MartStatus, Rescheduled};
 use super::runs::{self, Last, PastRun};
@@ -16,7 +17,7 @@ use crate::catalog::{self, Relation, RelationStats};
 use crate::plan::file_fingerprint;
 use crate::state::{Keeper, Mart, QName};
 
-/// Every mart that is declared or applied, by name: two queries, however many there are, and two more where some follow changes.
+/// Every mart that is declared or applied, by name: four queries, however many there are, and two more where some follow changes.
 ///
 /// # Errors
 /// What the server says.
@@ -29,11 +30,12 @@ pub async fn status(conn: &mut PgConnection, looked: &Looked<'_>) -> Result<Vec<
     let live = marts.values().filter_map(|s| s.live).map(|relation| &relation.name);
     let sizes = catalog::sizes(conn, live).await?;
     let mut following = following::read(conn, looked, &marts).await?;
+    let due = Due::read(conn, looked).await?;
     let none = Last::default();
     let told = marts.values().map(|subject| {
         let size = subject.live.and_then(|relation| sizes.get(&relation.name));
         let following = following.remove(&subject.mart.name);
-        tell(subject, last.get(&subject.mart.name).unwrap_or(&none), (size, following), looked)
+        tell(subject, last.get(&subject.mart.name).unwrap_or(&none), (size, following, &due), looked)
     });
     Ok(told.collect())
 }
@@ -42,7 +44,7 @@ pub async fn status(conn: &mut PgConnection, looked: &Looked<'_>) -> Result<Vec<
 fn tell(
     subject: &Subject<'_>,
     last: &Last,
-    (size, following): (Option<&RelationStats>, Option<Following>),
+    (size, following, due): (Option<&RelationStats>, Option<Following>, &Due),
     looked: &Looked<'_>,
 ) -> MartStatus {
     let Subject { mart, recorded, live, orphan } = subject;
@@ -53,7 +55,10 @@ fn tell(
     // What an apply built is as new as the apply.
     let created = recorded.map(|row| row.created_at);
     let published = recorded.and_then(|row| row.published());
-    let filled = published.map(|version| version.created_at).or(created).filter(|_| stored);
+    // … and how old what was taken over was then nobody knows.
+    let adopted = published.is_none() && recorded.is_some_and(|row| row.applied.adopted);
+    let (built, taken) = if adopted { (None, created) } else { (created, None) };
+    let filled = published.map(|version| version.created_at).or(built).filter(|_| stored);
     let good = last.good.as_ref();
     let since = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
     // Whoever committed last brought it up to date; what a refresh has not looked at is in it all the same.
@@ -65,6 +70,7 @@ fn tell(
         data: newest.map(since),
         snapshot: if kept { Some(0) } else { good.map(|run| run.started_at).max(filled).map(since) },
         run: last.any.as_ref().map(|run| since(run.finished_at.unwrap_or(run.started_at))),
+        at_least: taken.filter(|_| stored).map(since),
     };
     let freshness = match (live, mart.kind.has_data()) {
         (None, _) => None,
@@ -111,7 +117,7 @@ fn tell(
         last_refreshed: good.and_then(|run| run.finished_at).max(filled),
         next_run: recorded.and_then(|row| {
             let last = last.any.as_ref().map_or(row.created_at, |run| run.started_at);
-            ages::next_run(mart, last, now)
+            due.of(mart, last, now)
         }),
         suspended: mart.refresh.suspend && mart.kind.has_data(),
         suspended_by: in_force.suspended_by,

@@ -1,6 +1,6 @@
 //! What is to be refreshed when: the queue, what is known of the marts, and the rows that wait in the history.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::Seen;
+use super::due::Times;
 use super::ground::{Ground, Went};
 use super::queue::{Cause, Ended, Outcome, Queue, Requested, Skip, Start};
 use super::requests::Rows;
@@ -48,7 +49,7 @@ pub(super) struct NotBegun {
 pub(super) struct Agenda {
     queue: Queue,
     rows: Rows,
-    epoch: i64,
+    pub epoch: i64,
     who: String,
     ground: Option<Ground>,
     /// Rows that wait in the history and that the queue knows of.
@@ -342,7 +343,7 @@ impl Agenda {
     }
 
     /// When every mart is due.
-    pub fn all_next(&self) -> BTreeMap<QName, DateTime<Utc>> {
+    pub fn all_next(&self) -> Times {
         let names = self.ground.iter().flat_map(|ground| ground.seen.actual.recorded.keys());
         names.filter_map(|name| Some((name.clone(), self.queue.next_of(name)?))).collect()
     }

@@ -1,15 +1,13 @@
 //! What a daemon shows of itself.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
+use super::due::Times;
 use super::{Leadership, Setup, Vitals};
 use crate::manifest::Desired;
-use crate::state::QName;
 
 /// When every mart is due is not told more often: a thousand of them may change in a second.
 const EVERY: Duration = Duration::from_millis(500);
@@ -138,7 +136,7 @@ impl Board {
     }
 
     /// Tells when every mart is due, if it is time to.
-    pub fn show(&mut self, next: impl FnOnce() -> BTreeMap<QName, DateTime<Utc>>) {
+    pub fn show(&mut self, next: impl FnOnce() -> Times) {
         if self.next_due().is_some_and(|due| due <= Instant::now()) {
             (self.shown, self.dirty) = (Some(Instant::now()), false);
             self.vitals.send_modify(|vitals| vitals.next = next());

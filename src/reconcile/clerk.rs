@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::agenda::Agenda;
 use super::desk::{Desk, Heard};
+use super::due::{Due, Times};
 use super::log::told;
 use super::requests::Rows;
 use super::touch::Touch;
@@ -45,6 +46,7 @@ pub(super) struct Clerk {
     unsettled: bool,
     /// Rows of runs may be open that nobody works on, of leaderships before this one; when to look.
     unfinished: Option<(Instant, i64)>,
+    due: Due,
 }
 
 impl Clerk {
@@ -60,6 +62,7 @@ impl Clerk {
             failures: 0,
             unsettled: false,
             unfinished: None,
+            due: Due::default(),
         }
     }
 
@@ -114,7 +117,8 @@ impl Clerk {
 
     /// When there is something to do.
     pub fn due(&self) -> Option<Instant> {
-        let touch = self.touch.at().into_iter().chain(self.unfinished.map(|(at, _)| at));
+        let due = self.due.at().filter(|_| self.agenda.is_known());
+        let touch = self.touch.at().into_iter().chain(self.unfinished.map(|(at, _)| at)).chain(due);
         touch.filter(|_| self.is_open()).chain(self.retry_at).min()
     }
 
@@ -135,6 +139,37 @@ impl Clerk {
         }
     }
 
+    /// When every mart is due, to be told where that may not be what it was. Of one pass nothing is said in the registry: after it
+    /// nobody would keep to it.
+    pub fn all_next(&mut self) -> Times {
+        if !self.agenda.is_pass() {
+            self.due.moved();
+        }
+        self.agenda.all_next()
+    }
+
+    /// Says when marts are due, where that is to be said.
+    async fn say_due(&mut self) {
+        if self.due.at().is_none_or(|at| at > Instant::now()) || !self.agenda.is_known() {
+            return;
+        }
+        let Some(desk) = &mut self.desk else { return };
+        let (of, next) = ((&self.rows, self.agenda.epoch), self.agenda.all_next());
+        let said = brief(async { self.due.say(desk.connection().await?, of, next).await }).await;
+        match said {
+            // Whoever may not will not either next time; the marts are refreshed all the same.
+            Err(error) if error.kind == ErrorKind::Privilege => {
+                tracing::warn!(error = %error, "when marts are due is not said in the registry");
+                self.due.refuse();
+            }
+            said => {
+                if self.said("saying when marts are due", said).is_none() {
+                    self.due.moved();
+                }
+            }
+        }
+    }
+
     /// Does what is due.
     pub async fn time(&mut self) {
         let now = Instant::now();
@@ -142,6 +177,7 @@ impl Clerk {
             self.take().await;
         }
         self.recover().await;
+        self.say_due().await;
         if self.touch.at().is_none_or(|at| at > now) {
             return;
         }

@@ -181,12 +181,15 @@ pub(super) async fn went(
         let name = QName::new(row.try_get::<String, _>("schema")?, row.try_get::<String, _>("name")?);
         let time = |column: &str| row.try_get::<Option<DateTime<Utc>>, _>(column);
         let built = row.try_get("created_at")?;
+        // How old what was taken over was then nobody knows.
+        let adopted = row.try_get::<Option<bool>, _>("adopted")?.unwrap_or_default();
         let failures = row.try_get::<i64, _>("failures")?;
         let kind: Option<String> = row.try_get("kind")?;
         let past = Past {
             started: time("started_at")?,
             ended: time("finished_at")?,
-            snapshot: time("good")?.max(Some(built)),
+            snapshot: time("good")?.max(Some(built).filter(|_| !adopted)),
+            known: Some(built),
             full: time("whole")?.max(Some(built)),
             changed: time("changed_at")?.zip(Some(row.try_get::<Option<String>, _>("changed")?.unwrap_or_default())),
             read: row.try_get("read")?,

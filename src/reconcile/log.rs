@@ -17,6 +17,7 @@ pub(super) fn run(run: &Run) {
                 kind = error.kind,
                 sqlstate = error.sqlstate,
                 error = error.message,
+                detail = error.detail,
                 "not refreshed"
             );
         }

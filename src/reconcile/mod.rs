@@ -9,6 +9,7 @@ mod clerk;
 mod closing;
 mod desk;
 mod drift;
+mod due;
 mod errands;
 mod error;
 mod files;

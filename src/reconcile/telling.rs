@@ -123,7 +123,7 @@ impl Decider {
         match happened {
             Some(Event::Ended(run)) => news.extend(notices.ended(&run, now)),
             Some(Event::Elsewhere(mart)) => news.extend(notices.refreshed_elsewhere(&mart)),
-            Some(Event::Drifted(found)) => news.extend(notices.drifted(&found)),
+            Some(Event::Drifted(found, healed)) => news.extend(notices.drifted(&found, &healed)),
             Some(Event::Settled(..)) | None => {}
         }
         news.extend(notices.tick(now));

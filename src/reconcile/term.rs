@@ -179,9 +179,9 @@ impl<'a> Term<'a> {
     }
 
     fn show(&mut self) {
-        let agenda = &self.clerk.agenda;
-        self.board.load(self.runs.computing(), || agenda.waiting());
-        self.board.show(|| agenda.all_next());
+        let clerk = &mut self.clerk;
+        self.board.load(self.runs.computing(), || clerk.agenda.waiting());
+        self.board.show(|| clerk.all_next());
     }
 
     /// Whether all is done that is to be done.
@@ -280,7 +280,7 @@ impl<'a> Term<'a> {
             Errand::Drifted(Some(mut drifted)) => {
                 log::drifted(&drifted);
                 if drifted.trouble.is_none() {
-                    self.teller.tell(Event::Drifted(drifted.found.clone()));
+                    self.teller.tell(Event::Drifted(drifted.found.clone(), drifted.healed.clone()));
                 }
                 if let Some(seen) = drifted.seen.take() {
                     self.settle(seen).await;

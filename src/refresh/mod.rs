@@ -108,6 +108,9 @@ pub struct RunError {
     /// The server's CONTEXT: the functions it came through.
     #[serde(skip)]
     pub context: Option<String>,
+    /// What the server said, where the message says what it came from.
+    #[serde(skip)]
+    pub detail: Option<String>,
 }
 
 impl RunError {
@@ -118,6 +121,7 @@ impl RunError {
             message: error.message.clone(),
             hint: error.hint.clone().or_else(|| error.detail.clone()),
             context: error.context.clone(),
+            detail: None,
         }
     }
 }

@@ -147,7 +147,7 @@ async fn unhindered(
             let mut run = run;
             let error = SqlError::new(ErrorKind::Connection, "the session that held its lock ended");
             complete(&mut run, Err(error), Duration::ZERO, &chosen);
-            finish(worker, endpoint, options, &run).await?;
+            finish(worker, endpoint, options, &mut run).await?;
             run
         };
         runs[at] = Along::Ran(Box::new(run));
@@ -295,13 +295,13 @@ async fn ended(
         // Rows that were opened in the transaction are gone with it.
         left.iter_mut().for_each(|member| member.begun &= !member.started.item.asked.along);
     }
-    for (member, run, many, took) in done {
+    for (member, mut run, many, took) in done {
         if let Some(error) = &error {
             failed.push((member, error.clone(), took));
             continue;
         }
         if !member.started.counted {
-            finish(worker, endpoint, options, &run).await?;
+            finish(worker, endpoint, options, &mut run).await?;
         }
         if many {
             // The rows are published: what stands against this autovacuum meets, too.
@@ -313,7 +313,7 @@ async fn ended(
     for (member, error, took) in failed {
         let mut run = member.started.run;
         complete(&mut run, Err(error), took, &member.started.chosen);
-        finish(worker, endpoint, options, &run).await?;
+        finish(worker, endpoint, options, &mut run).await?;
         runs[member.at] = Along::Ran(Box::new(run));
     }
     Ok(left)

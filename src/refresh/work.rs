@@ -102,7 +102,14 @@ pub(super) async fn work(
 
 /// Why a run does not begin, in our own words.
 fn refusal(kind: &str, message: String, way_out: &str) -> RunError {
-    RunError { kind: kind.to_owned(), sqlstate: None, message, hint: Some(way_out.to_owned()), context: None }
+    RunError {
+        kind: kind.to_owned(),
+        sqlstate: None,
+        message,
+        hint: Some(way_out.to_owned()),
+        context: None,
+        detail: None,
+    }
 }
 
 /// What came of beginning a run.
@@ -146,7 +153,7 @@ pub(super) async fn begin(
             if error.kind == ErrorKind::Connection {
                 worker.reconnect(endpoint).await?;
             }
-            let run = worker.told(&run);
+            worker.tell(&mut run);
             return ended(record(&mut worker.conn, &item, options, run).await?);
         }
     };
@@ -251,7 +258,7 @@ pub(super) async fn carry_out(
                 Err(error) => {
                     run = before;
                     complete(&mut run, Err(error), took, &chosen);
-                    finish(worker, endpoint, options, &run).await?;
+                    finish(worker, endpoint, options, &mut run).await?;
                 }
             }
         }
@@ -262,7 +269,7 @@ pub(super) async fn carry_out(
         }
         outcome => {
             complete(&mut run, outcome, took, &chosen);
-            finish(worker, endpoint, options, &run).await?;
+            finish(worker, endpoint, options, &mut run).await?;
         }
     }
     slow(item, took, tell);
@@ -307,20 +314,20 @@ pub(super) fn complete(run: &mut Run, outcome: Result<outcome::Outcome, SqlError
     }
 }
 
-/// Closes the run's row. Where the run's own connection broke, a new one does it: the history says what happened, and
+/// Closes the run's row, and says in the run what the row says. Where the run's own connection broke, a new one does it: the history says what happened, and
 /// the next mart has a session to work in.
 pub(super) async fn finish(
     worker: &mut Worker,
     endpoint: &Endpoint,
     options: &Options,
-    run: &Run,
+    run: &mut Run,
 ) -> Result<(), RefreshError> {
     let lost = run.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Connection.as_str());
     if lost {
         worker.reconnect(endpoint).await?;
     }
-    let run = worker.told(run);
-    history::finish(&mut worker.conn, options, &run).await.map_err(RefreshError::History)
+    worker.tell(run);
+    history::finish(&mut worker.conn, options, run).await.map_err(RefreshError::History)
 }
 
 /// Closes the row of a run that came to nothing.
@@ -337,6 +344,6 @@ pub(super) async fn not_run(
     run.method = None;
     run.finished_at = Utc::now();
     (run.status, run.reason) = (status, reason);
-    finish(worker, endpoint, options, &run).await?;
+    finish(worker, endpoint, options, &mut run).await?;
     Ok(run)
 }

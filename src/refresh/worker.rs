@@ -65,16 +65,15 @@ impl Worker {
         self.lease.numbers.borrow_mut().insert(self.lease.number, (self.locks.pid(), true));
     }
 
-    /// A run as history tells of it: one that was cancelled only because its process stops did not fail by itself, and nobody wanted
+    /// Says of a run what the history and everybody else is told: one that was cancelled only because its process stops did not fail by itself, and nobody wanted
     /// it not to run. Whoever comes next makes up for it.
-    pub fn told(&self, run: &Run) -> Run {
-        let mut run = run.clone();
+    pub fn tell(&self, run: &mut Run) {
         let ours = self.stopping.get() && run.status == RunStatus::Cancelled;
         if let Some(error) = run.error.as_mut().filter(|error| ours && error.kind == ErrorKind::Cancelled.as_str()) {
             ErrorKind::Connection.as_str().clone_into(&mut error.kind);
-            "the process that ran it was told to stop".clone_into(&mut error.message);
+            let words = "the process that ran it was told to stop".to_owned();
+            error.detail = Some(std::mem::replace(&mut error.message, words));
         }
-        run
     }
 
     /// Takes the lock `name`, trying for `wait`.

@@ -37,7 +37,7 @@ async fn listed(
     let mut marts = statuses(conn, &look).await?;
     due(ask, &mut marts);
     if let Some(selector) = selector {
-        let selected = select(conn, &look, selector, &marts).await?;
+        let (selected, _) = select(conn, &look, selector, &marts).await?;
         marts.retain(|mart| selected.contains(&mart.id));
     }
     Ok((look, marts))
@@ -54,15 +54,18 @@ pub(super) async fn statuses(conn: &mut PgConnection, look: &Look) -> Result<Vec
     Ok(marts)
 }
 
-/// Who leads knows when they are really due: first runs are spread, failures wait, what reads from others is asked for by them.
+/// Who leads knows when they are really due, and says so in the registry a moment later: first runs are spread, failures wait, what
+/// reads from others is asked for by them.
 pub(super) fn due<'m>(ask: &Ask, marts: impl IntoIterator<Item = &'m mut MartStatus>) {
     let vitals = ask.state.vitals.borrow();
     for mart in marts {
-        mart.next_run = vitals.next.get(&mart.id).copied().or(mart.next_run);
+        if !mart.suspended {
+            mart.next_run = vitals.next.get(&mart.id).copied().or(mart.next_run);
+        }
     }
 }
 
-/// The marts that a selector stands for.
+/// The marts that a selector stands for, and what it says of tags that no mart has.
 ///
 /// # Errors
 /// 400 for an atom that nothing matches; what the server says.
@@ -71,7 +74,7 @@ pub(super) async fn select(
     look: &Look,
     selector: &Selector,
     marts: &[MartStatus],
-) -> Result<BTreeSet<QName>, Problem> {
+) -> Result<(BTreeSet<QName>, Vec<String>), Problem> {
     let mut states = States::new();
     if selector.needs_states() {
         let waiting = Waiting::read(conn, &look.desired).await?;
@@ -88,7 +91,8 @@ pub(super) async fn select(
         }
     }
     let nodes = observe::nodes(&look.desired, Some(&look.seen.actual), &states);
-    selector.select(&nodes, &look.desired.project.schema).map_err(Problem::bad)
+    let selected = selector.select(&nodes, &look.desired.project.schema).map_err(Problem::bad)?;
+    Ok((selected, selector.unknown_tags(&nodes)))
 }
 
 /// `GET /api/v1/marts/{mart}`.

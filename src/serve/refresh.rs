@@ -69,7 +69,23 @@ struct Requested {
     runs: Vec<PastRun>,
     /// Marts that are refreshed by somebody already, and who that is.
     busy: BTreeMap<QName, Value>,
+    /// What the command line would warn about.
+    warnings: Vec<String>,
 }
+
+impl Requested {
+    /// These runs, and what else is told of the request.
+    fn told(&self, runs: &[PastRun]) -> Value {
+        let mut told = json!({ "runs": runs, "busy": busy(&self.busy) });
+        if !self.warnings.is_empty() {
+            told["warnings"] = json!(self.warnings);
+        }
+        told
+    }
+}
+
+/// The marts of a request, and what the command line would warn about.
+type Which = (BTreeSet<QName>, Vec<String>);
 
 /// `POST /api/v1/marts/{mart}/refresh`.
 pub(super) async fn one(ask: &mut Ask) -> Result<Answer, Problem> {
@@ -83,7 +99,7 @@ pub(super) async fn one(ask: &mut Ask) -> Result<Answer, Problem> {
         let row = row.ok_or_else(|| Problem::conflict(format!("{name} is not applied yet")))?;
         match row.mart.kind {
             Kind::View => Err(Problem::conflict(format!("{name} is a view: it has nothing to refresh"))),
-            _ => Ok(BTreeSet::from([name])),
+            _ => Ok((BTreeSet::from([name]), Vec::new())),
         }
     })
     .await
@@ -95,18 +111,25 @@ pub(super) async fn many(ask: &mut Ask) -> Result<Answer, Problem> {
     let selector = sent.select.as_deref().map(Selector::parse).transpose().map_err(Problem::bad)?;
     start(ask, &sent, async |conn, look, _| {
         let recorded = &look.seen.actual.recorded;
-        let mut names: BTreeSet<QName> = match &selector {
-            None => recorded.keys().cloned().collect(),
+        let (mut names, unknown): Which = match &selector {
+            None => (recorded.keys().cloned().collect(), Vec::new()),
             Some(selector) => {
                 let marts = statuses(conn, look).await?;
-                select(conn, look, selector, &marts).await?
+                let (names, unknown) = select(conn, look, selector, &marts).await?;
+                // Here nobody reads a warning where nothing comes of it. That none is in a state is what one hopes for.
+                if names.is_empty() && !(unknown.is_empty() && selector.needs_states()) {
+                    let text = sent.select.as_deref().unwrap_or_default();
+                    let none = || format!("no mart is selected by {text}");
+                    return Err(Problem::bad(if unknown.is_empty() { none() } else { unknown.join("; ") }));
+                }
+                (names, unknown)
             }
         };
         // Views have nothing to refresh, and what is not applied nothing to refresh into.
         names.retain(|name| {
             recorded.get(name).is_some_and(|row| row.mart.kind != Kind::View && row.status != "creating")
         });
-        Ok(names)
+        Ok((names, unknown))
     })
     .await
 }
@@ -114,7 +137,7 @@ pub(super) async fn many(ask: &mut Ask) -> Result<Answer, Problem> {
 async fn start(
     ask: &mut Ask,
     sent: &Sent,
-    which: impl AsyncFnOnce(&mut PgConnection, &Look, &str) -> Result<BTreeSet<QName>, Problem>,
+    which: impl AsyncFnOnce(&mut PgConnection, &Look, &str) -> Result<Which, Problem>,
 ) -> Result<Answer, Problem> {
     let asked = sent.asked()?;
     let wait = ask.query.flag("wait")?;
@@ -123,8 +146,8 @@ async fn start(
         let mut session = ask.state.pool.session().await?;
         let done = async {
             let look = Look::at(ask, &mut session).await?;
-            let names = which(&mut session, &look, ask.part("mart")).await?;
-            Ok((request(ask, &mut session, &look, names, &asked).await?, look.desired))
+            let which = which(&mut session, &look, ask.part("mart")).await?;
+            Ok((request(ask, &mut session, &look, which, &asked).await?, look.desired))
         }
         .await;
         session.after(done).await
@@ -133,11 +156,12 @@ async fn start(
     if wait && !requested.runs.is_empty() {
         let limit = Duration::from_secs(u64::try_from(limit).unwrap_or_default());
         if let Some(ended) = ended(ask, &desired, &requested.runs, limit).await? {
-            let summary = Summary::of_past(&ended);
-            return Answer::json(&json!({ "runs": ended, "summary": summary, "busy": busy(&requested.busy) }));
+            let mut told = requested.told(&ended);
+            told["summary"] = json!(Summary::of_past(&ended));
+            return Answer::json(&told);
         }
     }
-    let answer = Answer::json(&json!({ "runs": requested.runs, "busy": busy(&requested.busy) }))?;
+    let answer = Answer::json(&requested.told(&requested.runs))?;
     let answer = answer.status(StatusCode::ACCEPTED);
     Ok(match requested.runs.as_slice() {
         [one] => answer.header(LOCATION, &format!("/api/v1/runs/{}", one.run)),
@@ -154,7 +178,7 @@ async fn request(
     ask: &Ask,
     conn: &mut PgConnection,
     look: &Look,
-    names: BTreeSet<QName>,
+    (names, warnings): Which,
     asked: &Asked,
 ) -> Result<Requested, Problem> {
     let (desired, by) = (&look.desired, ask.owner(&look.desired));
@@ -176,7 +200,7 @@ async fn request(
     }
     transaction.commit().await?;
     let runs = observe::runs(conn, schema, project, &numbers).await?;
-    Ok(Requested { runs, busy })
+    Ok(Requested { runs, busy, warnings })
 }
 
 /// Who refreshes these marts at this moment.

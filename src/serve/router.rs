@@ -148,7 +148,9 @@ fn ready(
     if path.iter().any(|(_, value)| value.contains('\0')) {
         return Err(Problem::bad("PostgreSQL's names have no NUL characters"));
     }
-    let query = Query::parse(request.uri().query())?;
+    // Balancers add to these what they like.
+    let text = request.uri().query().filter(|_| operation.access != Access::Open);
+    let query = Query::parse(text)?;
     if !operation.filters && operation.call != Call::Webhook {
         let known: Vec<&str> = operation.parameters.iter().filter(|p| !p.in_path).map(|p| p.name).collect();
         query.only(&known)?;

@@ -221,7 +221,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         call: Call::RefreshMany,
         id: "refresh_many",
         path: "/api/v1/refresh",
-        about: "refreshes the marts of a selector, or all, in order; those that are refreshed already are named, not run again",
+        about: "refreshes the marts of a selector, or all, in order; those that are refreshed already are named, not run again; \
+                a selector that stands for none is refused, but for those of states",
         parameters: &[WAIT, TIMEOUT],
         body: Some("RefreshMany"),
         replies: &[ok("Results", "the runs, ended"), accepted("Requested", "the runs that were asked for")],

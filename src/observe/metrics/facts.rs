@@ -18,6 +18,7 @@ pub(super) struct MartFacts {
     pub suspended: bool,
     pub populated: bool,
     pub filled_at: Option<DateTime<Utc>>,
+    pub adopted: Option<bool>,
     pub started_at: Option<DateTime<Utc>>,
     pub newest: Option<String>,
     pub rows: Option<i64>,
@@ -29,7 +30,12 @@ pub(super) struct MartFacts {
 impl MartFacts {
     /// The moment the rows are true for; what an apply built is as new as the apply.
     pub fn snapshot(&self) -> Option<DateTime<Utc>> {
-        self.started_at.max(self.filled_at.filter(|_| self.populated))
+        self.started_at.max(self.at_latest().filter(|_| self.adopted != Some(true)))
+    }
+
+    /// The moment they are true for at the latest: how old what was taken over was then nobody knows.
+    pub fn at_latest(&self) -> Option<DateTime<Utc>> {
+        self.filled_at.filter(|_| self.populated)
     }
 }
 
@@ -105,6 +111,7 @@ fn mart(row: &PgRow) -> Result<MartFacts, sqlx::Error> {
         suspended: row.try_get("suspended")?,
         populated: row.try_get("populated")?,
         filled_at: row.try_get("filled_at")?,
+        adopted: row.try_get("adopted")?,
         started_at: row.try_get("started_at")?,
         newest: row.try_get("newest")?,
         rows: row.try_get("rows")?,

@@ -1,3 +1,5 @@
+use std::slice::from_ref;
+
 use super::*;
 use crate::build::CheckResult;
 use crate::refresh::{Method, RunError};
@@ -46,7 +48,14 @@ fn run(status: RunStatus, started: i64) -> Run {
 }
 
 fn failed(kind: &str) -> Run {
-    let error = RunError { kind: kind.into(), sqlstate: None, message: "no luck".into(), hint: None, context: None };
+    let error = RunError {
+        kind: kind.into(),
+        sqlstate: None,
+        message: "no luck".into(),
+        hint: None,
+        context: None,
+        detail: None,
+    };
     Run { error: Some(error), ..run(RunStatus::Failed, 0) }
 }
 
@@ -195,19 +204,27 @@ fn drift_is_told_by_what_drifted() {
         diff: String::new(),
     };
     let (owner, index) = (drift("public.sales", "owner"), drift("public.sales", "indexes:x"));
-    let told = words(notices.drifted(&[owner.clone(), drift("public.other", "owner")]));
+    let told = words(notices.drifted(&[owner.clone(), drift("public.other", "owner")], &[]));
     let other = "drift public.other is not as it was applied: owner was changed";
     assert_eq!(told, [other, "drift public.sales is not as it was applied: owner was changed"]);
-    let more = words(notices.drifted(&[owner.clone(), index.clone()]));
+    let more = words(notices.drifted(&[owner.clone(), index.clone()], &[]));
     let back = |mart: &str| format!("recovered {mart} is as it was applied again");
     assert_eq!(
         more,
         ["drift public.sales is not as it was applied: indexes:x was changed".to_owned(), back("public.other")]
     );
-    assert_eq!(words(notices.drifted(&[index])), [""; 0]);
-    assert_eq!(words(notices.drifted(&[])), [back("public.sales")]);
+    assert_eq!(words(notices.drifted(from_ref(&index), &[])), [""; 0]);
+    assert_eq!(words(notices.drifted(&[], from_ref(&index))), [back("public.sales")]);
+    // What was put back before anybody heard of it is told all the same: that it was, and that it is over.
+    let healed = "drift public.sales was not as it was applied, which was put back: owner was changed";
+    assert_eq!(words(notices.drifted(&[], from_ref(&owner))), [healed.to_owned(), back("public.sales")]);
+    assert_eq!(words(notices.drifted(&[], &[])), [""; 0]);
+    // As long as something else differs, it is not over.
+    let told = words(notices.drifted(&[index], from_ref(&owner)));
+    assert_eq!(told, [healed, "drift public.sales is not as it was applied: indexes:x was changed"]);
+    assert_eq!(words(notices.drifted(&[], &[])), [back("public.sales")]);
     // A refresh says nothing about that.
-    notices.drifted(&[owner]);
+    notices.drifted(&[owner], &[]);
     assert_eq!(words(notices.ended(&run(RunStatus::Success, 2), at(3))), [REFRESHED]);
 }
 

@@ -5,6 +5,8 @@ SELECT m.schema, m.name,
          SELECT FROM {registry}.overrides AS o WHERE o.project = $1 AND o.what = 'suspend'
          AND (o.schema = m.schema AND o.name = m.name OR o.schema = '' AND o.name = '')) AS suspended,
        coalesce(c.relispopulated, false) AS populated, coalesce(v.created_at, m.created_at) AS filled_at,
+       -- What was taken over is read only where it was never refreshed since.
+       CASE WHEN v.created_at IS NULL AND (g.started_at > m.created_at) IS NOT TRUE THEN m.applied ? 'adopted' ELSE false END AS adopted,
        g.started_at, g.newest,
        CASE WHEN k.known AND g.row_count IS NOT NULL THEN g.row_count WHEN c.reltuples >= 0 THEN c.reltuples::bigint END AS rows,
        CASE WHEN k.known AND g.size_bytes IS NOT NULL THEN g.size_bytes

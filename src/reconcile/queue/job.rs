@@ -42,6 +42,8 @@ pub struct Past {
     pub ended: Option<DateTime<Utc>>,
     /// When the rows that are published were read: by the last good run, or by the build of an apply.
     pub snapshot: Option<DateTime<Utc>>,
+    /// Since when it is a mart of ours: what came due before that was nobody's.
+    pub known: Option<DateTime<Utc>>,
     /// When the last run of the whole mart began, or the build of an apply.
     pub full: Option<DateTime<Utc>>,
     /// When the last run ended that changed rows, and the snapshot that it read.

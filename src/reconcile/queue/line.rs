@@ -56,7 +56,7 @@ impl Line {
 
     /// When it is first due for a mart that the queue did not know: counted from the last run, which may have been long ago.
     pub fn learn(&mut self, mart: &QName, past: &Past, now: DateTime<Utc>) {
-        let since = if self.whole { past.full } else { past.started.max(past.snapshot) };
+        let since = if self.whole { past.full } else { past.started.max(past.snapshot).max(past.known) };
         let since = since.map(|at| at.min(now));
         self.next = match (&self.schedule, since) {
             (Schedule::Cron(_), since) => self.after(since.unwrap_or(now)),

@@ -1,6 +1,6 @@
 -- How the refreshes of every mart went, by its last twenty runs: the last one, the last good one, how long good ones take, and the
 -- failures since, the last one that changed rows. Of marts that are computed whole now and then, also the last such run, however long ago.
-SELECT m.schema, m.name, m.created_at, r.started_at, r.finished_at, r.kind, r.good, coalesce(r.size_bytes, 0) AS size_bytes,
+SELECT m.schema, m.name, m.created_at, CASE WHEN r.good IS NULL THEN m.applied ? 'adopted' ELSE false END AS adopted, r.started_at, r.finished_at, r.kind, r.good, coalesce(r.size_bytes, 0) AS size_bytes,
        coalesce(r.whole, whole.started_at) AS whole, r.usual_ms, r.failures, r.read, r.changed_at, r.changed
 FROM {registry}.marts AS m
 CROSS JOIN LATERAL (

@@ -172,6 +172,38 @@ fn programs_read_the_same() {
     ");
 }
 
+/// Nobody knows when what was taken over was refreshed last, until it is again.
+#[test]
+fn how_old_adopted_rows_are_is_not_known() {
+    let rig = by_hand();
+    rig.run(&["import", "--adopt", "-q"]).done();
+    // What is recorded anew without being built is no younger for it.
+    let sales = rig.read("public/sales.toml");
+    rig.write("public/sales.toml", &format!("tags = [\"daily\"]\n{sales}"));
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    let told = || {
+        let status = rig.run(&["status", "--format", "json"]).done().json();
+        let mart = status["marts"].as_array().and_then(|marts| marts.iter().find(|mart| mart["name"] == "sales"));
+        let mart = mart.expect("the mart");
+        let words = ["status", "freshness"].map(|key| mart[key].as_str().unwrap_or("-").to_owned()).join(" ");
+        let known = ["age_seconds", "last_refreshed"].map(|key| !mart[key].is_null());
+        let view = "SELECT concat_ws(' ', status, coalesce(freshness, '-')) || ' ' || (age_seconds IS NOT NULL) FROM datamart.status WHERE mart = 'sales'";
+        assert_eq!(rig.value(view), format!("{words} {}", known[0]));
+        (words, known)
+    };
+    assert_eq!(told(), ("active -".to_owned(), [false, false]));
+    // Older than that they may not be, and are at least.
+    rig.sql("UPDATE datamart.marts SET created_at = now() - interval '3 days' WHERE name = 'sales'");
+    assert_eq!(told(), ("stale stale".to_owned(), [false, false]));
+    rig.run(&["refresh", "sales", "-q"]).done();
+    assert_eq!(told(), ("active fresh".to_owned(), [true, true]));
+    // What an apply builds in its place is as new as ever.
+    rig.sql("DELETE FROM datamart.refreshes; UPDATE datamart.marts SET created_at = now() WHERE name = 'sales'");
+    rig.write("public/sales.toml", &sales.replace("sum(o.amount)", "max(o.amount)"));
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    assert_eq!(told(), ("active fresh".to_owned(), [true, true]));
+}
+
 #[test]
 fn adopted_marts_are_marts_like_others() {
     let rig = by_hand();

@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 use super::rig::Daemon;
 use crate::cli::rig::Rig;
 use crate::support::git::{commit, git};
+use crate::support::receiver::Receiver;
 
 const VIEW: &str = "type = \"view\"\nquery = \"SELECT kind FROM events\"\n";
 
@@ -54,12 +55,21 @@ fn a_plan_that_waits_is_released_and_applied() {
 #[test]
 fn drift_is_put_back_in_time() {
     let rig = Rig::shop();
-    let policy = "[project]\nname = \"shop\"\n[policy]\non_drift = \"heal\"\ndrift_interval = \"1s\"\n";
-    rig.write("project.toml", policy);
+    let receiver = Receiver::new();
+    let policy = format!(
+        "[project]\nname = \"shop\"\n[policy]\non_drift = \"heal\"\ndrift_interval = \"1s\"\n\
+         [[notifications]]\nurl = \"{}\"\non = [\"drift\", \"recovered\"]\n",
+        receiver.url
+    );
+    rig.write("project.toml", &policy);
     let daemon = started(&rig, &[]);
     rig.sql("DROP VIEW top");
     rig.until("SELECT to_regclass('public.top') IS NOT NULL");
     rig.until("SELECT count(*) = 1 FROM datamart.heals");
+    // Nobody saw it gone; who asks to be told of drift is.
+    receiver.until(2);
+    assert_eq!(receiver.events(), ["drift public.top", "recovered public.top"]);
+    assert_eq!(receiver.bodies()[0]["healed"], true);
     daemon.stopped();
 }
 

@@ -48,7 +48,11 @@ fn what_a_stop_cancels_is_made_up() {
     daemon.signal(Signal::SIGTERM);
     daemon.until_said("told to stop");
     daemon.signal(Signal::SIGTERM);
-    assert_eq!(daemon.ended().0, 0);
+    let (code, log) = daemon.ended();
+    assert_eq!(code, 0, "{log}");
+    // The log says what the history says, and what the server said of it.
+    let words = "error=\"the process that ran it was told to stop\" detail=\"canceling statement due to user request\"";
+    assert!(log.contains(words) && log.contains("kind=\"connection\""), "{log}");
     let told = "SELECT string_agg(concat_ws(' ', status, error ->> 'kind', error ->> 'message'), ', ') FROM datamart.refreshes";
     assert_eq!(rig.value(told), "cancelled connection the process that ran it was told to stop");
     rig.sql("UPDATE naps SET seconds = 0");

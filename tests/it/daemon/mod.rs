@@ -4,6 +4,7 @@ mod ahead;
 mod along;
 mod closing;
 mod committed;
+mod due;
 mod faults;
 mod fresh;
 mod leaders;

@@ -31,6 +31,11 @@ fn off_loopback_all_but_three_paths_need_a_token() {
         let rig = Rig::with("0.0.0.0:0", keys(), |_| {}).await;
         for path in OPEN {
             assert_eq!(rig.ask("GET", path, &[("host", "marts.example.com")], "").await.status, 200, "{path}");
+            // Balancers and probes add parameters of their own.
+            for query in ["x=1", "verbose", "cb=%", "%00=1"] {
+                let reply = rig.ask("GET", &format!("{path}?{query}"), &[("host", "marts.example.com")], "").await;
+                assert_eq!(reply.status, 200, "{path}?{query}");
+            }
         }
         for path in READS.iter().chain(&["/nowhere", "/api/v1/marts/nobody"]) {
             let refused = rig.ask("GET", path, &[("host", "marts.example.com")], "").await;

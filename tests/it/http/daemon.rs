@@ -119,6 +119,13 @@ fn a_daemon_is_asked_and_answers() {
         let drift = || daemon.ask("GET", "/api/v1/drift").1["drift"].clone();
         let differs = async || drift()[0]["address"] == "public.total" && drift()[0]["aspect"] == "schedule";
         crate::support::wait::until("the changed schedule is drift", differs).await;
+        // When it runs next says the view as HTTP does: who leads writes it there.
+        let next = async || {
+            let view = "SELECT to_char(next_run AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM datamart.status WHERE mart = 'total'";
+            let view = database.value(&format!("SELECT coalesce(({view}), 'none')")).await;
+            view.ends_with("T02:30:00Z") && daemon.ask("GET", "/api/v1/marts/total").1["next_run"] == view.as_str()
+        };
+        crate::support::wait::until("all say when it runs", next).await;
         assert_eq!(daemon.send("PUT", "/api/v1/marts/total/schedule", r#"{"schedule": null}"#).0, 200);
         crate::support::wait::until("nothing differs any more", async || drift() == serde_json::json!([])).await;
         let (code, log) = daemon.end();

@@ -87,6 +87,9 @@ fn all_or_a_selection_in_order() {
         assert_eq!(rig.post("/api/v1/refresh", "{\"select\": \"state:failed\"}").await.of(202)["runs"], json!([]));
         for (body, status) in [
             ("{\"select\": \"nobody\"}", 400),
+            ("{\"select\": \"tag:dayly\"}", 400),
+            ("{\"select\": \"sales,totals\"}", 400),
+            ("{\"select\": \"state:failed,tag:dayly\"}", 400),
             ("{\"select\": \"\"}", 400),
             ("{\"select\": 7}", 400),
             ("{\"selekt\": \"sales\"}", 400),
@@ -100,6 +103,18 @@ fn all_or_a_selection_in_order() {
             let reply = rig.post("/api/v1/refresh", body).await;
             assert_eq!(reply.status, status, "{body}: {}", reply.text());
         }
+        let problem = async |body: &str| rig.post("/api/v1/refresh", body).await.of(400)["detail"].clone();
+        assert_eq!(
+            problem("{\"select\": \"tag:dayly\"}").await,
+            json!("no mart has the tag dayly; did you mean daily?")
+        );
+        assert_eq!(problem("{\"select\": \"sales,totals\"}").await, json!("no mart is selected by sales,totals"));
+        // What is selected beside a tag that nobody has is refreshed, and the tag told.
+        let some = rig.post("/api/v1/refresh", "{\"select\": \"sales tag:dayly\"}").await.of(202);
+        assert_eq!(
+            (names(&some), &some["warnings"]),
+            (vec!["public.sales".to_owned()], &json!(["no mart has the tag dayly; did you mean daily?"]))
+        );
         rig.post("/api/v1/marts/sales/refresh", "{\"select\": \"totals\"}").await.of(400);
         rig.post("/api/v1/marts/top/refresh", "").await.of(409);
         rig.post("/api/v1/marts/nobody/refresh", "").await.of(404);

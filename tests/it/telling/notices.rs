@@ -174,11 +174,11 @@ fn drift_and_its_end_are_told() {
     };
     run(async {
         let teller = told.teller();
-        teller.tell(Event::Drifted(vec![drift("owner")]));
+        teller.tell(Event::Drifted(vec![drift("owner")], vec![]));
         finish(teller).await;
         let teller = told.teller();
-        teller.tell(Event::Drifted(vec![drift("owner")]));
-        teller.tell(Event::Drifted(Vec::new()));
+        teller.tell(Event::Drifted(vec![drift("owner")], vec![]));
+        teller.tell(Event::Drifted(Vec::new(), vec![]));
         finish(teller).await;
         assert_eq!(told.receiver.events(), ["drift public.part", "recovered public.part"]);
         assert_eq!(told.receiver.bodies()[0]["drift"], json!([{ "aspect": "owner", "message": "owner was changed" }]));

@@ -258,9 +258,21 @@ fn what_cannot_be_asked_for_is_said() {
         lock.acquire("mart:public.base", Duration::ZERO).await.expect("the lock");
         let (status, _, _, error) = told(&call(&mut conn, "refresh('public.base')").await.expect("a row"));
         let error = error.unwrap_or_default();
-        assert_eq!(status, "failed");
+        assert_eq!(status, "skipped");
         let start = "another run holds the lock of public.base (datamart: refresh lock, on ";
         assert!(error.starts_with(start) && error.ends_with(&format!("pid {})", lock.pid())), "{error}");
+        // As the command line has it, and the history: the same word, and what reads it does not go on without it.
+        rig_sql(&rig, "DELETE FROM datamart.refreshes").await;
+        call(&mut conn, "refresh_all(project => 'shop')").await.expect("a row");
+        let history = "SELECT string_agg(concat_ws(' ', mart, status, reason, error ->> 'kind'), ', ' ORDER BY run) FROM datamart.refreshes
+                       WHERE mart LIKE '%odd%' OR mart = 'base'";
+        let told: String = sqlx::query_scalar(history).fetch_one(&mut conn).await.expect("a history");
+        let above = "skipped public.base, which it reads, was not refreshed";
+        assert_eq!(told, format!("base skipped another run holds it lock, It's \"odd\"; -- {above}"));
+        rig_sql(&rig, "DELETE FROM datamart.refreshes").await;
+        let by_hand = rig.run(&["refresh", "base", "-q"]).ended(1);
+        let told: String = sqlx::query_scalar(history).fetch_one(&mut conn).await.expect("a history");
+        assert_eq!(told, "base skipped another run holds it lock", "{by_hand}");
         // A transaction of the caller's cannot be ended by a procedure; nothing was done then.
         let before: i64 =
             sqlx::query_scalar("SELECT count(*) FROM datamart.refreshes").fetch_one(&mut conn).await.expect("runs");

@@ -55,6 +55,26 @@ fn rows_are_never_older_than_the_target() {
     assert!(worst <= 15 * 60 && (30..=40).contains(&runs), "{worst} {runs}");
 }
 
+/// Of what was taken over nobody knows how old it is: no target waits for that.
+#[test]
+fn rows_of_an_unknown_age_are_refreshed_soon() {
+    let mut adopted = target("a", &[], 480, 1);
+    adopted.past = Past { known: Some(at(0, 0, 0)), full: Some(at(0, 0, 0)), ..Past::default() };
+    let due = queue(vec![adopted]).next().expect("a time");
+    assert!(due <= at(2, 0, 0), "{due}");
+    let mut hourly = job("b", &[]);
+    hourly.policy.schedule = vec!["1h".into()];
+    hourly.past = Past { known: Some(at(0, 0, 0)), ..Past::default() };
+    let due = queue(vec![hourly]).next().expect("a time");
+    assert!(due <= at(1, 0, 0), "{due}");
+    // What a clock says was missed since then is made up, as of any other mart.
+    let mut nightly = job("c", &[]);
+    nightly.policy.schedule = vec!["0 2 * * *".into()];
+    nightly.past = Past { known: Some(at(0, 0, 0) - TimeDelta::days(1)), ..Past::default() };
+    let due = queue(vec![nightly]).next().expect("a time");
+    assert!(due < at(0, 0, 0), "{due}");
+}
+
 #[test]
 fn what_it_reads_is_refreshed_early_enough_through_the_whole_chain() {
     let jobs = vec![taking("a", &[], 2), taking("b", &["a"], 1), target("c", &["b"], 20, 4)];
