@@ -1,12 +1,16 @@
 //! Rows of a table mart that are too old to be kept.
 
+use std::collections::BTreeSet;
+
 use super::builder::Builder;
 use super::decision::Decision;
 use super::target::Target;
 use super::{Hazard, HazardKind, PlanProblem};
 use crate::catalog::Recorded;
 use crate::sql::{oldest_kept, retained, time_cast};
-use crate::state::{Incremental, IncrementalMethod, Mart, Strategy, format_duration, quote_ident, quote_literal};
+use crate::state::{
+    Incremental, IncrementalMethod, Mart, QName, Strategy, format_duration, quote_ident, quote_literal,
+};
 
 impl Target<'_> {
     /// What a table mart is filled with: of a query's rows those that are kept.
@@ -135,9 +139,13 @@ impl Builder<'_> {
             None if target.keeps_less() => ("UPDATE", " SET rows = NULL"),
             None => return,
         };
-        let (name, registry) = (&recorded.mart.name, quote_ident(&self.project.registry_schema));
-        let [project, schema, name] = [&self.project.name, &name.schema, &name.name].map(|part| quote_literal(part));
-        let whose = format!("project = {project} AND schema = {schema} AND name = {name} AND demoted IS NULL");
+        let registry = quote_ident(&self.project.registry_schema);
+        // A mart that is renamed may have its new name there already.
+        let names = BTreeSet::from([&recorded.mart.name, &target.mart.name]);
+        let named = |name: &QName| format!("({}, {})", quote_literal(&name.schema), quote_literal(&name.name));
+        let names: Vec<String> = names.into_iter().map(named).collect();
+        let (project, names) = (quote_literal(&self.project.name), names.join(", "));
+        let whose = format!("project = {project} AND (schema, name) IN ({names}) AND demoted IS NULL");
         self.push(&target.mart.name, format!("{what} {registry}.positions{with} WHERE {whose}"), None);
     }
 }

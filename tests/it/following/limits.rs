@@ -101,6 +101,14 @@ fn what_is_kept_for_longer_comes_back() {
         says(&shop, "3 days", "8 days").await;
         shop.forced("nothing says").await;
         assert_eq!(shop.value("SELECT count(*) FROM mart").await, "9");
+        // Together with another name, too.
+        says(&shop, "8 days", "2 days").await;
+        shop.refreshed().await;
+        let said = std::fs::read_to_string(shop.folder.path().join("mart.toml")).expect("the manifest");
+        let said = format!("name = \"other\"\nrenamed_from = [\"mart\"]\n{}", said.replace("2 days", "5 days"));
+        shop.folder.write("mart.toml", &said);
+        project::converge(&shop.database, shop.folder.path(), &Options::default()).await;
+        shop.forced("nothing says").await;
     });
 }
 
