@@ -88,6 +88,7 @@ struct SourceStand {
     table: String,
     relation: String,
     columns: Vec<String>,
+    labels: Option<String>,
     members: String,
     files: String,
     triggers: String,

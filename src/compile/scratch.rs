@@ -12,7 +12,7 @@ use super::{
 use crate::catalog::Column;
 use crate::manifest::DesiredMart;
 use crate::sql::{Query, RelationRef};
-use crate::state::{Mart, QName};
+use crate::state::{Mart, Part, QName};
 
 /// Compiles `marts` (upstream first) and leaves the database as it was.
 ///
@@ -166,7 +166,11 @@ async fn each(
         let name = &desired.mart.name;
         if desired.upstream.iter().any(|up| unusable.contains(up)) {
             unusable.insert(name);
-            skipped.push(name.clone());
+            // Of a mart with versions they are looked at, and the view of its name reads nothing else.
+            match &desired.part {
+                Some(Part::Stable { .. }) => {}
+                part => skipped.push(part.as_ref().map_or(name, Part::mart).clone()),
+            }
             continue;
         }
         let found = one(conn, desired, scratch, known).await?;

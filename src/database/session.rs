@@ -18,6 +18,12 @@ const SETTINGS: &[(&str, &str)] = &[
     // Definitions are printed with these: digits are not to be lost, and names are quoted where they have to be.
     ("extra_float_digits", "1"),
     ("quote_all_identifiers", "off"),
+    // What limits a role's own work is not meant for ours: manifests say how long it may take, and wait. Of transactions that look after
+    // a lock each statement sees what is committed by then.
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_deferrable", "off"),
     ("idle_in_transaction_session_timeout", "0"),
     ("idle_session_timeout", "0"),
     // Nothing is held for a machine that is gone.

@@ -315,6 +315,7 @@ fn one<'a>(
     }
     reasons.extend(metadata.iter().map(|key| format!("{key} changed")));
     reasons.extend(target.rows_that_go());
+    reasons.extend(target.rows_that_come_back());
     reasons.extend((mode != Mode::Rebuild).then(|| target.partitions_that_stay()).into_iter().flatten());
     reasons.extend(follows);
     reasons.dedup();

@@ -39,12 +39,19 @@ impl Target<'_> {
                 _ => told.push(format!("{count} partitions from before {start} stay")),
             }
         }
-        // With a beginning those from there on come at once.
-        let keeps_more = kept_from(self.mart, &self.columns, self.now) < self.kept_before();
-        if was.retain.is_some() && is.start.is_none() && keeps_more {
+        if self.partitions_come_back() {
             told.push("partitions that left come back with the rows that a full refresh finds".to_owned());
         }
         told
+    }
+
+    /// Whether partitions that left are kept now. With a beginning those from there on come at once.
+    pub(crate) fn partitions_come_back(&self) -> bool {
+        let before = self.recorded.and_then(|recorded| recorded.mart.partition.as_ref()?.ranges());
+        let now = self.mart.partition.as_ref().and_then(Partition::ranges);
+        let (Some(was), Some(is)) = (before, now) else { return false };
+        let keeps_more = || kept_from(self.mart, &self.columns, self.now) < self.kept_before();
+        was.retain.is_some() && is.start.is_none() && keeps_more()
     }
 
     /// From when on partitions were kept until now.

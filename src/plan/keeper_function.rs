@@ -112,6 +112,8 @@ pub(super) fn work(keeper: &Keeper, (registry, project): (&str, &str), marts: &[
         body.push_str("END;\n");
         return planned(own(keeper.work(), "pg_catalog.void", body, "what writers do before they commit"));
     }
+    // The logs have the columns of their sources: whatever those are called, a variable is meant.
+    body.insert_str(0, "#variable_conflict use_variable\n");
     body.push_str(&format!(
         "    seen pg_catalog.int8[] := pg_catalog.array_fill(0::pg_catalog.int8, ARRAY[{}]);\n    \
          written pg_catalog.int8;\n    again pg_catalog.bool;\nBEGIN\n    \

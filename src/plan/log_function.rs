@@ -35,9 +35,10 @@ fn body(log: &ChangeLog, segment: usize) -> String {
     let is = |event: &str| format!("TG_OP OPERATOR(pg_catalog.=) '{event}' AND {there}");
     if log.columns.is_empty() {
         return format!(
-            "BEGIN\n    IF {} THEN\n        {}\n    ELSIF {there} THEN\n        INSERT INTO {into} (datamart_xid) VALUES (pg_catalog.pg_current_xact_id());\n    END IF;\n{}    RETURN NULL;\nEND;\n",
+            "BEGIN\n    IF {} THEN\n        {}\n    ELSIF {there} THEN\n        INSERT INTO {into} (datamart_xid) VALUES (pg_catalog.pg_current_xact_id());\n    ELSE\n        {}\n    END IF;\n{}    RETURN NULL;\nEND;\n",
             is("TRUNCATE"),
             mark("T"),
+            elsewhere(&into.name),
             noted(log),
         );
     }
@@ -76,9 +77,23 @@ fn body(log: &ChangeLog, segment: usize) -> String {
         format!("{} THEN\n        {}\n", is("TRUNCATE"), mark("T")),
     ];
     format!(
-        "#variable_conflict use_column\nDECLARE\n    seen pg_catalog.int8;\nBEGIN\n    IF {}    END IF;\n{}    RETURN NULL;\nEND;\n",
+        "#variable_conflict use_column\nDECLARE\n    seen pg_catalog.int8;\nBEGIN\n    IF {}    ELSIF {there} IS NOT TRUE THEN\n        {}\n    END IF;\n{}    RETURN NULL;\nEND;\n",
         events.join("    ELSIF "),
+        elsewhere(&into.name),
         noted(log)
+    )
+}
+
+/// Somebody renamed the schema of the logs, and this function with it: that something was not logged is marked beside it, wherever that
+/// is, so that nobody takes the log for complete under this name or any other.
+fn elsewhere(segment: &str) -> String {
+    let segment = quote_literal(segment);
+    format!(
+        "EXECUTE coalesce((SELECT pg_catalog.format('INSERT INTO %s (datamart_xid, datamart_mark) VALUES (pg_catalog.pg_current_xact_id(), ''P'')', c.oid::pg_catalog.regclass) \
+         FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid OPERATOR(pg_catalog.=) t.tgfoid \
+         JOIN pg_catalog.pg_class AS c ON c.relnamespace OPERATOR(pg_catalog.=) p.pronamespace \
+         WHERE t.tgrelid OPERATOR(pg_catalog.=) TG_RELID AND t.tgname OPERATOR(pg_catalog.=) TG_NAME AND c.relname OPERATOR(pg_catalog.=) {segment} \
+         AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'INSERT')), 'SELECT');"
     )
 }
 

@@ -1,11 +1,16 @@
 //! Rows of a table mart that are too old to be kept.
 
+use std::collections::BTreeSet;
+
 use super::builder::Builder;
 use super::decision::Decision;
 use super::target::Target;
 use super::{Hazard, HazardKind, PlanProblem};
+use crate::catalog::Recorded;
 use crate::sql::{oldest_kept, retained, time_cast};
-use crate::state::{IncrementalMethod, Strategy, format_duration, quote_ident};
+use crate::state::{
+    Incremental, IncrementalMethod, Mart, QName, Strategy, format_duration, quote_ident, quote_literal,
+};
 
 impl Target<'_> {
     /// What a table mart is filled with: of a query's rows those that are kept.
@@ -36,6 +41,19 @@ impl Target<'_> {
         let Some(retention) = &self.mart.retention else { return false };
         let before = self.recorded.and_then(|recorded| recorded.mart.retention.as_ref());
         before.is_none_or(|before| before.column != retention.column || before.keep > retention.keep)
+    }
+
+    /// That rows come back that its refreshes by changes have left alone until now: it keeps more of them, or less is history.
+    pub(crate) fn rows_that_come_back(&self) -> Option<String> {
+        let before = self.followed()?;
+        let words = "older rows than before are kept and computed: the next refresh computes all";
+        (reaches_back(&before.mart, self.mart) || self.partitions_come_back()).then(|| words.to_owned())
+    }
+
+    /// What was applied, where its refreshes go by changes and did before.
+    fn followed(&self) -> Option<&Recorded> {
+        let follows = |mart: &Mart| mart.refresh.incremental.as_ref().is_some_and(Incremental::follows_changes);
+        self.recorded.filter(|recorded| follows(&recorded.mart) && follows(self.mart))
     }
 
     /// Rows whose age cannot be told.
@@ -84,15 +102,50 @@ impl Target<'_> {
     }
 }
 
+/// Whether `now` keeps or computes rows that were too old for `before`.
+fn reaches_back(before: &Mart, now: &Mart) -> bool {
+    let kept = |mart: &Mart| mart.retention.as_ref().map(|kept| (kept.column.clone(), kept.keep));
+    let unfrozen = |mart: &Mart| {
+        let incremental = mart.refresh.incremental.as_ref()?;
+        Some((incremental.time_column.clone()?, incremental.frozen_before?))
+    };
+    further(kept(before), kept(now)) || further(unfrozen(before), unfrozen(now))
+}
+
+/// Whether a bound goes further back than one that stood before.
+fn further(before: Option<(String, u64)>, now: Option<(String, u64)>) -> bool {
+    before.is_some_and(|(was, before)| now.is_none_or(|(is, now)| is != was || now > before))
+}
+
 impl Builder<'_> {
     /// Where a retention is new or keeps less than before, the rows that it does not keep go at once.
     pub(super) fn forget(&mut self, decision: &Decision<'_>) {
         let target = &decision.target;
+        self.tell_refreshes(target);
         let Some(retention) = target.mart.retention.as_ref().filter(|_| target.keeps_less()) else { return };
         let column = target.columns.iter().find(|column| column.name == retention.column);
         if let Some(oldest) = column.and_then(|column| oldest_kept(retention, &column.type_name)) {
             let (name, column) = (&target.mart.name, quote_ident(&retention.column));
             self.push_with_settings(decision, format!("DELETE FROM {name} WHERE {column} < {oldest}"));
         }
+    }
+
+    /// What refreshes by changes go by knows how many rows there are, and nothing of rows that come back. Who is computed whole for good
+    /// goes on so.
+    fn tell_refreshes(&mut self, target: &Target<'_>) {
+        let Some(recorded) = target.followed() else { return };
+        let (what, with) = match target.rows_that_come_back() {
+            Some(_) => ("DELETE FROM", ""),
+            None if target.keeps_less() => ("UPDATE", " SET rows = NULL"),
+            None => return,
+        };
+        let registry = quote_ident(&self.project.registry_schema);
+        // A mart that is renamed may have its new name there already.
+        let names = BTreeSet::from([&recorded.mart.name, &target.mart.name]);
+        let named = |name: &QName| format!("({}, {})", quote_literal(&name.schema), quote_literal(&name.name));
+        let names: Vec<String> = names.into_iter().map(named).collect();
+        let (project, names) = (quote_literal(&self.project.name), names.join(", "));
+        let whose = format!("project = {project} AND (schema, name) IN ({names}) AND demoted IS NULL");
+        self.push(&target.mart.name, format!("{what} {registry}.positions{with} WHERE {whose}"), None);
     }
 }

@@ -137,7 +137,7 @@ pub(super) fn position(view: &FreshView<'_>) -> String {
 }
 
 /// Every write to a source was logged since: nobody took a trigger away, or disabled it for a while, of the table or of one of its
-/// parts, and its parts are those that the rows were computed from. All are looked up by names: the source may be another table by then.
+/// parts, its parts are those that the rows were computed from, and no policy says what is read of it. All are looked up by names: the source may be another table by then.
 fn noticed(view: &FreshView<'_>) -> String {
     let sources = view.changes.sources.iter().map(|source| {
         let log = log_name(view.registry, view.project, &source.table);
@@ -150,7 +150,7 @@ fn noticed(view: &FreshView<'_>) -> String {
              SELECT i.inhrelid, m.going OR i.inhdetachpending FROM member AS m JOIN pg_catalog.pg_inherits AS i ON i.inhparent = m.relation)\n      \
              SELECT p.fingerprint::jsonb -> 'sources' @> pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object(\n        \
              'table', pg_catalog.format('%I.%I', {schema}, {name}), 'members', {MEMBERS}, 'triggers', {TRIGGERS}))\n        \
-             AND pg_catalog.bool_and(t.enabled = {})\n      \
+             AND pg_catalog.bool_and(t.enabled = {} AND NOT c.relrowsecurity)\n      \
              FROM member AS m JOIN pg_catalog.pg_class AS c ON c.oid = m.relation\n      CROSS JOIN LATERAL (\n        \
              SELECT {TRIGGERS_OF} AS triggers, count(*) FILTER (WHERE t.tgenabled = 'A') AS enabled\n        \
              FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = m.relation AND t.tgname IN ({})) AS t)",

@@ -159,7 +159,15 @@ fn an_address_that_cannot_be_read_is_not_repeated() {
 fn a_session_has_our_settings() {
     run(async {
         let database = Database::new().await;
-        database.script(&format!("ALTER DATABASE {} SET search_path = strange; ALTER DATABASE {0} SET idle_in_transaction_session_timeout = '1s'", database.name)).await;
+        let strange = [
+            "search_path = strange",
+            "statement_timeout = '1ms'",
+            "lock_timeout = '1ms'",
+            "idle_in_transaction_session_timeout = '1s'",
+            "default_transaction_isolation = 'serializable'",
+        ];
+        let strange = strange.map(|setting| format!("ALTER DATABASE {} SET {setting}", database.name));
+        database.script(&strange.join("; ")).await;
         let mut conn = database.endpoint.session("plan").await.expect("a session");
         settled(&mut conn, "plan").await;
         // Keys go as parameters, and are nothing for the server's log.
@@ -174,6 +182,9 @@ async fn settled(conn: &mut PgConnection, purpose: &str) {
         ("search_path", "pg_catalog,pg_temp"),
         ("client_min_messages", "warning"),
         ("idle_in_transaction_session_timeout", "0"),
+        ("statement_timeout", "0"),
+        ("lock_timeout", "0"),
+        ("default_transaction_isolation", "read committed"),
         ("client_connection_check_interval", "2s"),
     ] {
         assert_eq!(text(conn, &format!("SHOW {setting}")).await, expected, "{setting}");

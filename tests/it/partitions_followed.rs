@@ -316,6 +316,20 @@ fn partitions_that_are_too_old_leave_marts_that_follow() {
 }
 
 #[test]
+fn partitions_that_are_kept_for_longer_come_back_by_themselves() {
+    run(async {
+        let partition = format!("{MONTHS}\nretain = \"2 months\"");
+        let shop = Shop::of(ORDERS, BY_DAY, &partition, KEY, "method = \"changes\"").await;
+        let said = std::fs::read_to_string(shop.folder.path().join("sales.toml")).expect("the manifest");
+        shop.folder.write("sales.toml", &said.replace("2 months", "6 months"));
+        converge(&shop.database, shop.folder.path(), &plan::Options::default()).await;
+        let run = shop.refreshed().await;
+        assert!(run.method.is_some_and(Method::is_whole), "{run:#?}");
+        shop.is_exact().await;
+    });
+}
+
+#[test]
 fn a_query_that_does_not_tell_partitions_is_refused() {
     run(async {
         let database = Database::new().await;

@@ -72,6 +72,7 @@ fn source_moved(before: &SourceStand, now: &SourceStand) -> Option<String> {
     let parts = [
         (before.relation == now.relation && before.table == now.table, format!("{table} was made anew")),
         (columns, format!("a column of {table} changed")),
+        (before.labels == now.labels, format!("an enumeration that {table} has values of changed")),
         (before.members == now.members, format!("a partition of {table} came or went")),
         (before.files == now.files, format!("{table} was rewritten")),
         (before.generation == now.generation, format!("the log of {table} was made anew")),

@@ -41,6 +41,12 @@ stand AS (
           SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation)
                                                ORDER BY a.attnum), '[]')
           FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = s.oid AND a.attnum > 0 AND NOT a.attisdropped),
+        -- What values of its enumerations are called: another name is another text, and no row is written for it.
+        'labels', (
+          SELECT pg_catalog.md5(pg_catalog.string_agg(e.enumlabel, ',' ORDER BY e.oid))
+          FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+          JOIN pg_catalog.pg_enum AS e ON e.enumtypid IN (t.oid, t.typbasetype, t.typelem)
+          WHERE a.attrelid = s.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384),
         'members', m.members, 'files', m.files, 'triggers', m.triggers, 'noticed', m.noticed,
         'generation', (
           -- Of a log that no crash, and nobody by hand, has emptied or changed.

@@ -295,3 +295,12 @@ fn drift_is_told_beside_what_cannot_be_compiled() {
     let out = rig.run(&["drift"]).ended(1);
     assert!(out.stdout.is_empty() && out.stderr.contains("PostgreSQL refuses 1 declaration"), "{out}");
 }
+
+/// The view of a mart with versions reads them, which is nobody's business.
+#[test]
+fn no_mart_is_told_to_read_itself() {
+    let versioned = |query: &str| format!("type = \"table\"\nquery = \"{query}\"\n[versions]\nkeep = 2\n");
+    let rig = Rig::of(&[("a.toml", &versioned("SELECT nope")), ("b.toml", &versioned("SELECT * FROM a"))]);
+    let told = rig.run(&["plan"]).ended(1);
+    assert!(told.stderr.lines().any(|line| line.ends_with("read one of these: public.b")), "{told}");
+}

@@ -37,3 +37,21 @@ fn what_feeds_it_goes_by_itself() {
         shop.is_exact("refreshed").await;
     });
 }
+
+/// Writers of several sources go through a function that looks into their logs, which have the columns of the sources.
+#[test]
+fn columns_may_be_called_as_variables_are() {
+    run(async {
+        let shop = Shop::new(&[]).await;
+        shop.script("ALTER TABLE orders ADD me text, ADD written text, ADD seen text, ADD again text, ADD found text; UPDATE orders SET me = kind, seen = kind").await;
+        shop.declare(
+            "mine",
+            "query = \"SELECT me, written, seen, again, found, count(*) AS n FROM orders GROUP BY 1, 2, 3, 4, 5\"",
+        );
+        shop.declare("regions", "query = \"SELECT region, count(*) AS n FROM customers GROUP BY region\"");
+        shop.apply().await;
+        shop.script("INSERT INTO orders (id, amount, me, seen) VALUES (100, 1, 'k1', 'k7')").await;
+        shop.script("UPDATE orders SET me = 'k2', written = 'x', again = '', found = 'y' WHERE id = 7; DELETE FROM orders WHERE id = 8; DELETE FROM customers WHERE id = 2").await;
+        shop.is_exact("columns called as variables").await;
+    });
+}

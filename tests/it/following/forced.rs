@@ -148,6 +148,23 @@ fn arrays_of_any_length_are_followed() {
 }
 
 #[test]
+fn a_value_of_an_enumeration_that_is_renamed_forces_all_rows() {
+    run(async {
+        let seed = "CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE DOMAIN felt AS mood;
+            CREATE TABLE orders (id int PRIMARY KEY, mood mood, felt felt, all_of mood[]);
+            INSERT INTO orders SELECT n, 'sad', 'happy', '{sad,happy}' FROM generate_series(1, 9) AS n;";
+        for of in ["mood::text", "felt::text", "all_of[2]::text"] {
+            let shop = Shop::of(seed, &format!("SELECT id, {of} AS said FROM orders"), "primary_key = [\"id\"]").await;
+            shop.nothing().await;
+            shop.script("ALTER TYPE mood RENAME VALUE 'happy' TO 'glad'; ALTER TYPE mood RENAME VALUE 'sad' TO 'low'")
+                .await;
+            shop.forced("an enumeration that public.orders has values of changed").await;
+            shop.nothing().await;
+        }
+    });
+}
+
+#[test]
 fn many_changes_force_all_rows() {
     run(async {
         let shop = Shop::new("").await;

@@ -1,6 +1,7 @@
 //! Keys, roles, and what bounds the rows: retention, and rows that are history.
 
 use datamart::plan::{HazardKind, Options};
+use datamart::refresh::Method;
 
 use super::shop::{BY_REGION, ORDERS, Shop};
 use crate::support::database::run;
@@ -77,6 +78,51 @@ fn what_is_too_old_goes() {
         )
         .await;
         assert_eq!(shop.follows().await, [0, 0, 1]);
+    });
+}
+
+/// Applies another word of the manifest.
+async fn says(shop: &Shop, was: &str, is: &str) {
+    let said = std::fs::read_to_string(shop.folder.path().join("mart.toml")).expect("the manifest");
+    assert!(said.contains(was), "{said}");
+    shop.folder.write("mart.toml", &said.replace(was, is));
+    project::converge(&shop.database, shop.folder.path(), &Options::default()).await;
+}
+
+#[test]
+fn what_is_kept_for_longer_comes_back() {
+    run(async {
+        let rows = "primary_key = [\"day\"]\n[retention]\ncolumn = \"day\"\nkeep = \"6 days\"";
+        let shop = Shop::of(DAYS, BY_DAY, rows).await;
+        shop.refreshed().await;
+        says(&shop, "6 days", "3 days").await;
+        let run = shop.refreshed().await;
+        assert_eq!((run.method, run.row_count), (Some(Method::Changes), Some(4)), "{run:#?}");
+        says(&shop, "3 days", "8 days").await;
+        shop.forced("nothing says").await;
+        assert_eq!(shop.value("SELECT count(*) FROM mart").await, "9");
+        // Together with another name, too.
+        says(&shop, "8 days", "2 days").await;
+        shop.refreshed().await;
+        let said = std::fs::read_to_string(shop.folder.path().join("mart.toml")).expect("the manifest");
+        let said = format!("name = \"other\"\nrenamed_from = [\"mart\"]\n{}", said.replace("2 days", "5 days"));
+        shop.folder.write("mart.toml", &said);
+        project::converge(&shop.database, shop.folder.path(), &Options::default()).await;
+        shop.forced("nothing says").await;
+    });
+}
+
+#[test]
+fn what_is_not_frozen_any_more_is_computed() {
+    run(async {
+        let more = "primary_key = [\"day\"]\n[refresh.incremental]\nmethod = \"changes\"\ntime_column = \"day\"\nfrozen_before = \"2 days\"";
+        let shop = Shop::of(DAYS, BY_DAY, more).await;
+        shop.refreshed().await;
+        shop.script("INSERT INTO orders VALUES (20, current_date - 5, 1)").await;
+        shop.refreshed().await;
+        assert_eq!(shop.value("SELECT n FROM mart WHERE day = current_date - 5").await, "1");
+        says(&shop, "2 days", "8 days").await;
+        shop.forced("nothing says").await;
     });
 }
 

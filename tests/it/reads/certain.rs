@@ -23,6 +23,11 @@ const DOUBTS: &[(&str, &str)] = &[
     ("a trigger is disabled", "ALTER TABLE orders DISABLE TRIGGER USER"),
     ("a trigger is gone", "DROP TRIGGER datamart_changes_shop_public_orders_update ON orders"),
     (
+        "the registry had another name for a while",
+        "ALTER SCHEMA datamart RENAME TO elsewhere; UPDATE orders SET region = 'x' WHERE id = 3; ALTER SCHEMA elsewhere RENAME TO datamart",
+    ),
+    ("a source has row security", "ALTER TABLE orders ENABLE ROW LEVEL SECURITY"),
+    (
         "a column of a source has another name",
         "ALTER TABLE orders RENAME COLUMN region TO area; UPDATE orders SET area = 'x' WHERE id = 3; ALTER TABLE orders RENAME COLUMN area TO region",
     ),
