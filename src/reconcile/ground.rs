@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::queue::{Cause, Job, Outcome, Past};
 use super::{Seen, memory, policies};
-use crate::catalog::{Actual, Applied, Recorded};
+use crate::catalog::{Actual, Recorded};
 use crate::database::SqlError;
 use crate::database::registry::in_schema;
 use crate::manifest::Desired;
@@ -112,11 +112,17 @@ impl Ground {
 fn forget(actual: &mut Actual) {
     actual.taken = HashMap::new();
     for row in actual.recorded.values_mut() {
+        let newest = row.mart.freshness.as_ref().and_then(|freshness| freshness.column.as_ref());
         let versions = row.versions.iter_mut().map(|version| &mut version.applied);
         for applied in versions.chain([&mut row.applied]) {
-            let kept = std::mem::take(applied);
-            let Applied { major, definition, compiled, query, reads, owner, changes, .. } = kept;
-            *applied = Applied { major, definition, compiled, query, reads, owner, changes, ..Applied::default() };
+            // A refresh asks for the newest data by its column.
+            applied.columns.retain(|column| Some(&column.name) == newest);
+            applied.columns.shrink_to_fit();
+            applied.indexes = BTreeMap::new();
+            applied.comment = None;
+            applied.options = BTreeMap::new();
+            applied.tablespace = None;
+            applied.grants = Vec::new();
         }
     }
     // Made at once, a map has no gaps.

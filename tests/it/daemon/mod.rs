@@ -7,6 +7,7 @@ mod committed;
 mod due;
 mod faults;
 mod fresh;
+mod known;
 mod leaders;
 mod left;
 mod logs;
