@@ -23,8 +23,9 @@ const FILES: [(&str, &str); 4] = [
 pub fn run(args: &InitArgs, globals: &Globals, style: Style) -> Result<Exit> {
     let root = args.target.clone().unwrap_or_else(|| PathBuf::from("."));
     let folder = root.join(&globals.dir);
+    let name = project(&root);
     let mut files: Vec<(PathBuf, String)> =
-        FILES.iter().map(|(name, text)| (folder.join(name), (*text).to_owned())).collect();
+        FILES.iter().map(|(file, text)| (folder.join(file), text.replace("{project}", &name))).collect();
     files.push((folder.join(".schema/mart.json"), pretty(&schema::mart())));
     files.push((folder.join(".schema/project.json"), pretty(&schema::project())));
     let there = files.iter().map(|(path, _)| path).find(|path| path.exists());
@@ -46,6 +47,15 @@ pub fn run(args: &InitArgs, globals: &Globals, style: Style) -> Result<Exit> {
         print::out(&told(&root, &globals.dir));
     }
     Ok(Exit::Done)
+}
+
+/// What the project is called: as its folder is. Two of one name take each other's marts for their own, in one database.
+fn project(root: &Path) -> String {
+    let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let name: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    if name.is_empty() { "shop".to_owned() } else { name }
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

@@ -320,6 +320,8 @@ fn init_writes_a_project_that_works() {
       ]
     }
     "#);
+    let named = std::fs::read_to_string(dir.path().join("other/datamarts/project.toml")).expect("a project");
+    assert!(named.contains("\nname = \"other\"\n"), "{named}");
     insta::assert_snapshot!(run(&["init", "third"]).done().out(), @"
     Wrote a project with two marts to third/datamarts. It uses a private PostgreSQL until DATABASE_URL names yours.
 
