@@ -41,7 +41,8 @@ fn a_refresh_that_grows_too_much_is_stopped() {
             let runs = refresh(&database, folder.path(), &options).await;
             assert_eq!(runs[0].status, RunStatus::Success, "{runs:#?}");
             let small = database.value(FILL).await;
-            assert_ne!(small, before);
+            // Few rows of a table are merged.
+            assert_eq!(small == before, kind == "table");
             database.script("UPDATE size SET n = 100000").await;
             let begun = Instant::now();
             let runs = refresh(&database, folder.path(), &options).await;

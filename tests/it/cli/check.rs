@@ -467,7 +467,7 @@ fn what_a_check_names_is_there() {
 fn a_registry_of_before_checks_is_read_and_brought_up_to_date() {
     let rig = Rig::applied();
     rig.sql(
-        "DROP VIEW datamart.status;
+        "DROP VIEW datamart.status, datamart.due_now; DROP TABLE datamart.due;
          ALTER TABLE datamart.refreshes DROP COLUMN checks; ALTER TABLE datamart.applies DROP COLUMN checks;
          ALTER TABLE datamart.versions DROP COLUMN applied, DROP COLUMN oid, DROP COLUMN revision; ALTER TABLE datamart.marts DROP COLUMN held;
          ALTER TABLE datamart.refreshes DROP COLUMN request, DROP COLUMN options, DROP COLUMN cause, DROP COLUMN epoch, DROP COLUMN due_at, DROP COLUMN decision;

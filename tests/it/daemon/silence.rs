@@ -48,7 +48,7 @@ impl Drop for Still {
 fn a_desk_that_does_not_answer_is_given_up() {
     let rig = numbers(CHAIN);
     let daemon = Daemon::of(&rig, &[]);
-    until(&rig, "SELECT count(*) > 0 FROM datamart.refreshes WHERE status = 'success' AND mart = 'last'");
+    until(&rig, "SELECT count(*) > 0 FROM datamart.refreshes WHERE status = 'success' AND mart = 'every'");
     let still = Still::of(&rig, &["daemon desk"]);
     // What the look comes to is worked on at the desk.
     rig.write("new.toml", "type = \"view\"\nquery = \"SELECT 1 AS one\"\n");
@@ -68,7 +68,7 @@ fn a_desk_that_does_not_answer_is_given_up() {
 fn a_server_that_says_nothing_any_more_ends_the_leadership_whatever_is_waited_for() {
     let rig = numbers(CHAIN);
     let daemon = Daemon::of(&rig, &[]);
-    until(&rig, "SELECT count(*) > 0 FROM datamart.refreshes WHERE status = 'success' AND mart = 'last'");
+    until(&rig, "SELECT count(*) > 0 FROM datamart.refreshes WHERE status = 'success' AND mart = 'every'");
     let still = Still::of(&rig, &["daemon", "daemon desk"]);
     let began = Instant::now();
     rig.write("new.toml", "type = \"view\"\nquery = \"SELECT 1 AS one\"\n");
