@@ -1,5 +1,7 @@
 //! `datamart apply`: brings the database to what the manifests say.
 
+mod schedule;
+
 use std::path::Path;
 
 use datamart::apply::{self, ApplyError, By, Event};
@@ -28,7 +30,8 @@ use super::report;
 pub async fn run(args: &ApplyArgs, globals: &Globals, style: Style) -> Result<Exit> {
     let mut context = Context::open(globals, style, "apply").await?;
     let mut flags = PlanFlags::from(&args.change);
-    flags.heal = args.heal;
+    // What a policy does not tell is put back, too.
+    (flags.heal, flags.show_drift) = (args.heal, args.heal);
     let source = match &args.file {
         Some(file) => Source::Saved(Box::new(saved(file)?)),
         None => Source::Made(flags),
@@ -78,19 +81,24 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
         return Err(CommandError::input(message));
     }
     let mut tries = 1;
-    let (plan, applied) = loop {
-        let plan = match &source {
+    let (plan, applied, rescheduled) = loop {
+        let mut plan = match &source {
             Source::Saved(plan) => (**plan).clone(),
             Source::Made(flags) => context.plan(flags).await?,
+        };
+        let rescheduled = match &source {
+            Source::Made(flags) if flags.heal => schedule::taken(&mut plan),
+            _ => Vec::new(),
         };
         if !plan.refused.is_empty() {
             return Ok(report::plan::refused(&plan, style));
         }
-        if !plan.is_empty() {
-            if !style.json() {
+        if !plan.is_empty() || !rescheduled.is_empty() {
+            if !style.json() && !plan.is_empty() {
                 report::plan::show(&plan, style);
             }
-            if !approved(&plan, options, &endpoint)? {
+            schedule::tell(&rescheduled, style);
+            if !approved(plan.changes.len() + rescheduled.len(), options, &endpoint)? {
                 print::note(style, "Nothing was changed.");
                 return Ok(Exit::Failed);
             }
@@ -102,7 +110,7 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
                 tries += 1;
                 print::note(style, "What the plan read changed meanwhile; planning again.");
             }
-            applied => break (plan, applied),
+            applied => break (plan, applied, rescheduled),
         }
     };
     let told = match applied.is_ok() {
@@ -113,6 +121,7 @@ pub async fn perform(context: &mut Context, source: Source, options: &ApplyOptio
     let closed = locks.close().await;
     // What befell the apply comes before what befell its lock.
     let applied = applied?;
+    schedule::put_back(context, &rescheduled).await?;
     if let Err(error) = told.and(closed) {
         print::note(
             style,
@@ -160,18 +169,14 @@ pub async fn execute(context: &mut Context, plan: &Plan, holder: Option<i32>) ->
     outcome.map_err(|error| failed(error, &context.desired))
 }
 
-fn approved(plan: &Plan, options: &ApplyOptions, endpoint: &datamart::database::Endpoint) -> Result<bool> {
+fn approved(changes: usize, options: &ApplyOptions, endpoint: &datamart::database::Endpoint) -> Result<bool> {
     if options.auto_approve {
         return Ok(true);
     }
     if !print::interactive() {
         return Err(CommandError::input("apply needs --auto-approve where nobody can be asked"));
     }
-    print::ask(&format!(
-        "\nApply {} to {}? Only \"yes\" is taken: ",
-        count(plan.changes.len(), "change"),
-        endpoint.label()
-    ));
+    print::ask(&format!("\nApply {} to {}? Only \"yes\" is taken: ", count(changes, "change"), endpoint.label()));
     let mut answer = String::new();
     std::io::stdin()
         .read_line(&mut answer)

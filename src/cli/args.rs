@@ -51,7 +51,7 @@ pub struct Globals {
     /// The database; else DATABASE_URL, else project.toml, else the embedded server it declares
     #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// The form of the result on stdout
+    /// The form of the result on stdout; `graph` also knows mermaid and dot
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub format: Form,
     /// Say nothing on stderr but errors
@@ -274,7 +274,7 @@ pub struct RefreshArgs {
     #[arg(long, value_name = "BOOL")]
     pub concurrent: Option<bool>,
     /// Queue behind a run in progress, instead of stopping
-    #[arg(long)]
+    #[arg(long, conflicts_with = "lock_timeout")]
     pub wait: bool,
     /// Wait this long for another apply or refresh of ours
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]

@@ -110,6 +110,10 @@ pub(super) fn declare(
         let beside = partition::Beside { primary_key: &primary_key, indexes, policy: &policy };
         partition::check(root, partition, &beside, report);
     }
+    // The limits of the project hold for each mart that stores rows.
+    let limited = |key: &str| key.starts_with("limits.") && kind.is_some_and(Kind::has_data);
+    let limits = shared.project.origins.iter().filter(|(key, _)| limited(key));
+    origins.extend(limits.map(|(key, variable)| (key.clone(), variable.clone())));
     let located = located?;
     let (mut index_decls, mut index_spans): (Vec<_>, Vec<_>) = indexes.into_iter().map(|i| (i.index, i.span)).unzip();
     if kind == Some(Kind::Table) && shared.project.auto_index && !root.has("indexes") && primary_key.is_empty() {

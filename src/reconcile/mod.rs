@@ -49,7 +49,7 @@ pub use drift::{differences, drifted};
 pub use error::ReconcileError;
 pub use git::GitError;
 pub use outcome::{Drifted, Outcome, Reconciled};
-pub use overrides::{Among, Changed, overrides, policies, reschedule, resume, suspend};
+pub use overrides::{Among, Changed, overrides, policies, reschedule, resume, suspend, unschedule};
 pub use planning::{Seen, glance, look, look_to_refresh, plan};
 pub use revision::{Explain, RevisionOptions, Revisions};
 pub use run::run;

@@ -100,8 +100,7 @@ pub async fn reschedule(
 ) -> Result<Changed, ReconcileError> {
     let name = &mart.mart.name;
     if schedule.is_empty() {
-        let among = Among::Marts(BTreeSet::from([name.clone()]));
-        return change(conn, registry, by, "schedule", &Edit::Clear(&among)).await;
+        return unschedule(conn, registry, by, &Among::Marts(BTreeSet::from([name.clone()]))).await;
     }
     let file = plan::file_fingerprint(mart);
     let set = Set {
@@ -111,6 +110,19 @@ pub async fn reschedule(
         file: Some(&file.0),
     };
     change(conn, registry, by, "schedule", &Edit::Set(set)).await
+}
+
+/// Takes back what [`reschedule`] said of these marts: their manifests hold again.
+///
+/// # Errors
+/// A registry that cannot be made or used; what the server says.
+pub async fn unschedule(
+    conn: &mut PgConnection,
+    registry: &str,
+    by: &Owner,
+    among: &Among,
+) -> Result<Changed, ReconcileError> {
+    change(conn, registry, by, "schedule", &Edit::Clear(among)).await
 }
 
 /// What [`suspend`], [`resume`] and [`reschedule`] changed.

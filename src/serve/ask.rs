@@ -91,6 +91,11 @@ impl Ask {
             let detail = "what is sent has to be application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request", detail));
         }
+        // An array would be read as the fields in their order.
+        let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+        if !is_object {
+            return Err(Problem::bad("what is sent has to be a JSON object: {…}"));
+        }
         serde_json::from_slice(&bytes).map_err(|error| Problem::bad(format!("what was sent cannot be read: {error}")))
     }
 

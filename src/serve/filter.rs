@@ -29,6 +29,8 @@ pub(super) struct Column {
     pub home: String,
     /// It is true or false.
     pub truth: bool,
+    /// It is of a type of character strings.
+    pub words: bool,
 }
 
 /// What is read, in SQL, with the values apart.
@@ -99,6 +101,12 @@ impl<'a> Selection<'a> {
             "gte" => ">=",
             "lt" => "<",
             "lte" => "<=",
+            "like" | "ilike" if !column.words => {
+                return Err(Problem::bad(format!(
+                    "{} is {}, and {operator} compares text alone",
+                    column.name, column.shown
+                )));
+            }
             "like" | "ilike" => {
                 let value = self.value(value, None);
                 return Ok(format!("CAST({name} AS pg_catalog.text) {} {value}", operator.to_uppercase()));
@@ -277,6 +285,7 @@ mod tests {
             cast_to: cast_to.to_owned(),
             home: home.to_owned(),
             truth: cast_to == "boolean",
+            words: cast_to == "text",
         };
         [
             ("day", "date", "pg_catalog"),
@@ -336,6 +345,8 @@ mod tests {
             ("dya", "eq.1"),
             ("day", "1"),
             ("day", "equals.1"),
+            ("limit", "like.1"),
+            ("mood", "ilike.a%"),
             ("day", "is.true"),
             ("good", "is.maybe"),
             ("order", "day.up"),

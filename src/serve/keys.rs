@@ -118,7 +118,7 @@ impl Keys {
     }
 
     fn known(&self, request: &Request<'_>) -> Result<Caller, Problem> {
-        let refuse = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "authentication", detail);
+        let refuse = |detail: &str| Problem::unauthorized("Bearer realm=\"datamart\"", detail);
         let given = request.headers.get_all(AUTHORIZATION).iter().collect::<Vec<_>>();
         let [given] = given.as_slice() else {
             return Err(refuse("one header Authorization: Bearer, with a token, is needed"));

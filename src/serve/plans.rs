@@ -59,17 +59,18 @@ async fn waiting(ask: &Ask) -> Result<Waiting, Problem> {
 /// `GET /api/v1/plan`.
 pub(super) async fn plan(ask: &Ask) -> Result<Answer, Problem> {
     let waiting = waiting(ask).await?;
-    let mut plan = waiting.plan.unwrap_or_else(nothing_to_do);
+    let mut plan = waiting.plan.unwrap_or_else(|| nothing_to_do(waiting.standing.as_ref()));
     plan.insert("reconcile".to_owned(), json!(waiting.standing));
     Ok(Answer::json(&plan)?.tagged(""))
 }
 
-/// A plan without changes, in the form of one with them.
-fn nothing_to_do() -> Map<String, Value> {
+/// A plan without changes, in the form of one with them; what drifted stays.
+fn nothing_to_do(standing: Option<&Standing>) -> Map<String, Value> {
+    let drift = standing.map(|standing| standing.drift.as_slice()).unwrap_or_default();
     let plan = json!({
         "format_version": "1.0", "fingerprint": null,
         "summary": { "add": 0, "change": 0, "replace": 0, "destroy": 0, "destructive": 0 },
-        "changes": [], "drift": [], "orphans": [], "steps": [],
+        "changes": [], "drift": drift, "orphans": [], "steps": [],
     });
     plan.as_object().cloned().unwrap_or_default()
 }

@@ -36,15 +36,19 @@ impl Problem {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.push((RETRY_AFTER, HeaderValue::from_static(AGAIN)));
         }
-        if status == StatusCode::UNAUTHORIZED {
-            headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"datamart\"")));
-        }
         Self { status, kind, detail: detail.into(), more: Box::new(More { members: Map::new(), headers }) }
     }
 
     /// What was asked cannot be understood.
     pub fn bad(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "request", detail)
+    }
+
+    /// Who asks did not show who they are, in the way that is wanted here.
+    pub fn unauthorized(challenge: &'static str, detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(StatusCode::UNAUTHORIZED, "authentication", detail);
+        problem.more.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+        problem
     }
 
     /// What was asked for is not there.

@@ -86,6 +86,7 @@ async fn columns(conn: &mut PgConnection, oid: i64) -> Result<Vec<Column>, Probl
             cast_to: row.try_get("cast_to")?,
             home: row.try_get("home")?,
             truth: row.try_get("truth")?,
+            words: row.try_get("words")?,
         })
     };
     match rows.is_empty() {

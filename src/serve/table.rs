@@ -141,7 +141,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         call: Call::Rows,
         id: "rows",
         path: "/api/v1/marts/{mart}/rows",
-        about: "rows of a mart; any other parameter is a column: `?amount=gte.10&amount=lt.20` (eq neq gt gte lt lte like ilike in is); \
+        about: "rows of a mart; any other parameter is a column: `?amount=gte.10&amount=lt.20` (eq neq gt gte lt lte in is, of text like and ilike); \
                 a column whose name is taken stands in double quotes",
         parameters: &[
             MART,

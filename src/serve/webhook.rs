@@ -20,11 +20,13 @@ const LARGEST: usize = 25 * 1_024 * 1_024;
 const SENDING: Duration = Duration::from_secs(15);
 /// Where the signature stands.
 const SIGNATURE: &str = "x-hub-signature-256";
+/// What a delivery without one is told: no token helps here.
+const CHALLENGE: &str = "HMAC-SHA256 header=\"X-Hub-Signature-256\"";
 
 /// Checks the signature over what is sent, and wakes the daemon that leads.
 pub(super) async fn webhook(ask: &mut Ask) -> Result<Answer, Problem> {
     let secret = ask.state.keys.webhook()?;
-    let refuse = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "authentication", detail);
+    let refuse = |detail: &str| Problem::unauthorized(CHALLENGE, detail);
     let given: Vec<_> = ask.headers.get_all(SIGNATURE).iter().collect();
     let given = match given.as_slice() {
         [one] => {

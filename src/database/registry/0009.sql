@@ -39,7 +39,7 @@ SELECT m.project, m.schema, m.name AS mart, pg_catalog.format('%I.%I', m.schema,
             WHEN NOT s.stores THEN 'fresh'
             WHEN coalesce(a.age, a.at_least) > f.error_after THEN 'stale'
             WHEN a.age > f.warn_after THEN 'warning'
-            WHEN a.age <= f.error_after THEN 'fresh' END AS freshness,
+            WHEN a.age <= coalesce(f.error_after, f.warn_after) THEN 'fresh' END AS freshness,
        extract(epoch FROM a.age)::bigint AS age_seconds,
        g.newest,
        u.who IS NOT NULL OR coalesce((m.declared #>> '{refresh,suspend}')::boolean, false) AS suspended,
@@ -115,19 +115,31 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
   SELECT CASE WHEN y.since IS NOT NULL THEN greatest(y.since, interval '0') END AS age,
          CASE WHEN s.stores AND c.relispopulated THEN greatest(pg_catalog.now() - x.filled_at, interval '0') END AS at_least) AS a
--- How often it is refreshed, as far as intervals and the target lag say; what cron means is the daemon's to know.
+-- How often it is refreshed, as far as intervals and the target lag say, and how long lies between two runs, as far as these and the
+-- cron expressions say that have one answer all the time; what others mean is the daemon's to know.
 CROSS JOIN LATERAL (
-  SELECT pg_catalog.count(*) AS schedules, pg_catalog.count(e.every) AS intervals, pg_catalog.min(e.every) AS every
-  FROM (SELECT CASE WHEN t.entry ~ '^\s*(\d{1,6}\s*[a-z]+\s*)+$' THEN t.entry::interval END AS every
+  SELECT pg_catalog.count(*) AS schedules, pg_catalog.count(e.every) AS intervals, pg_catalog.min(e.every) AS every,
+         pg_catalog.count(coalesce(e.every, e.apart)) AS known, pg_catalog.min(coalesce(e.every, e.apart)) AS apart
+  FROM (SELECT CASE WHEN t.entry ~ '^\s*(\d{1,6}\s*[a-z]+\s*)+$' THEN t.entry::interval END AS every,
+               CASE WHEN o.cron ~ '^\*(/1)? \* \* \* \*$' THEN interval '1 minute'
+                    WHEN o.cron ~ '^\*/\d{1,2} \* \* \* \*$' AND 60 % o.step = 0 THEN pg_catalog.make_interval(mins => o.step)
+                    WHEN o.cron ~ '^(\d+ \*(/1)? \* \* \*|@hourly)$' THEN interval '1 hour'
+                    WHEN o.cron ~ '^\d+ \*/\d{1,2} \* \* \*$' AND 24 % o.step = 0 THEN pg_catalog.make_interval(hours => o.step)
+                    WHEN o.cron ~ '^(\d+ \d+ \* \* \*|@daily|@midnight)$' THEN interval '1 day'
+                    WHEN o.cron ~ '^(\d+ \d+ \* \* (\d|[a-z]{3})|@weekly)$' THEN interval '7 days' END AS apart
         FROM pg_catalog.jsonb_array_elements_text(coalesce(w.entries, m.declared #> '{refresh,schedule}', '[]')) AS t(entry)
+        CROSS JOIN LATERAL (
+          SELECT s.cron, nullif(pg_catalog.substring(s.cron, '\*/(\d{1,2}) ')::int, 0) AS step
+          FROM (SELECT pg_catalog.regexp_replace(pg_catalog.btrim(pg_catalog.lower(t.entry), E' \t'), '\s+', ' ', 'g') AS cron) AS s) AS o
         UNION ALL
-        SELECT pg_catalog.make_interval(secs => (m.declared #>> '{refresh,target_lag}')::float8)
+        SELECT pg_catalog.make_interval(secs => (m.declared #>> '{refresh,target_lag}')::float8), NULL
         WHERE w.entries IS NULL AND m.declared #>> '{refresh,target_lag}' IS NOT NULL) AS e) AS b
 CROSS JOIN LATERAL (
   SELECT pg_catalog.make_interval(secs => (m.declared #>> '{freshness,warn_after}')::float8) AS warn,
          pg_catalog.make_interval(secs => (m.declared #>> '{freshness,error_after}')::float8) AS error) AS d
 CROSS JOIN LATERAL (
-  SELECT coalesce(d.error, greatest(d.warn, CASE WHEN b.schedules = b.intervals THEN coalesce(2 * b.every, interval '1 day') END)) AS error) AS h
+  -- Who knows not how long lies between two runs knows of no error by it: `warn_after` is none.
+  SELECT coalesce(d.error, CASE WHEN b.schedules = b.known THEN greatest(d.warn, coalesce(2 * b.apart, interval '1 day')) END) AS error) AS h
 CROSS JOIN LATERAL (SELECT h.error AS error_after, coalesce(d.warn, h.error / 2) AS warn_after) AS f
 WHERE m.status <> 'dropped';
 

@@ -1,5 +1,7 @@
 //! `project.toml`, `--config` and the environment.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveTime;
 
 use super::Folder;
@@ -100,6 +102,23 @@ fn nothing_said() {
     assert_eq!((project.http.read_role, project.limits.pause_when), (None, PauseWhen::default()));
     assert_eq!(project.limits.maintenance_work_mem.as_deref(), Some("1GB"));
     assert_eq!(project.origins["limits.maintenance_work_mem"], "DATAMART_MAINTENANCE_WORK_MEM");
+}
+
+#[test]
+fn limits_of_the_environment_are_told_of_what_stores_rows() {
+    let table = "type = \"table\"\nquery = \"SELECT 1 AS one\"\n";
+    let files = [("rows.toml", table), ("seen.toml", "type = \"view\"\nquery = \"SELECT 1 AS one\"\n")];
+    let folder = Folder::new(&files).with("DATAMART_MAINTENANCE_WORK_MEM", "1GB");
+    let desired = folder.with("DATAMART_MAX_SIZE_GB", "9").with("DATAMART_MAX_PARALLEL_WORKERS", "2").desired();
+    let told =
+        |name: &str| desired.marts.iter().find(|mart| mart.mart.name.name == name).map(|mart| mart.origins.clone());
+    let limits = [
+        ("limits.maintenance_work_mem", "DATAMART_MAINTENANCE_WORK_MEM"),
+        ("limits.max_parallel_workers", "DATAMART_MAX_PARALLEL_WORKERS"),
+        ("limits.max_size", "DATAMART_MAX_SIZE_GB"),
+    ];
+    assert_eq!(told("rows"), Some(limits.map(|(key, by)| (key.to_owned(), by.to_owned())).into()));
+    assert_eq!(told("seen"), Some(BTreeMap::new()));
 }
 
 #[test]

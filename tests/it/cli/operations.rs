@@ -194,3 +194,30 @@ fn apply_by_hand_wakes_the_daemon() {
     let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!(told, serde_json::json!({ "project": "shop", "what": "revision" }));
 }
+
+#[test]
+fn healing_takes_back_a_schedule_that_was_set_beside_the_manifest() {
+    let nightly = "type = \"table\"\nquery = \"SELECT 1 AS one\"\n[refresh]\nstrategy = \"scheduled\"\nschedule = \"0 3 * * *\"\n";
+    let rig = Rig::of(&[("a.toml", nightly), ("b.toml", nightly)]);
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    let left = "SELECT string_agg(name, ' ' ORDER BY name) FROM datamart.overrides WHERE what = 'schedule'";
+    rig.sql(
+        "INSERT INTO datamart.overrides (project, schema, name, what, value, who)
+         SELECT project, schema, name, 'schedule', '{\"schedule\": [\"5m\"]}', 'ana' FROM datamart.marts",
+    );
+    assert_eq!(rig.run(&["drift", "--format", "json"]).ended(2).json()["drift"][1]["aspect"], "schedule");
+    // What changes something is asked for.
+    rig.run(&["apply", "--heal"]).ended(1);
+    rig.run(&["apply", "--auto-approve"]).done();
+    assert_eq!(rig.value(left), "a b");
+    let healed = rig.run(&["apply", "--heal", "--auto-approve", "--select", "a"]).done();
+    let said = "public.a: the schedule of its manifest holds again: 0 3 * * *, instead of 5m";
+    assert!(healed.err().contains(said), "{}", healed.err());
+    assert_eq!(rig.value(left), "b");
+    let healed = rig.run(&["apply", "--heal", "--auto-approve", "--format", "json"]).done().json();
+    assert_eq!(healed["drift"], serde_json::json!([]));
+    rig.run(&["drift"]).done();
+    let audit =
+        "SELECT string_agg(action || ' ' || address, ', ' ORDER BY id) FROM datamart.audit WHERE action = 'schedule'";
+    assert_eq!(rig.value(audit), "schedule public.a, schedule public.b");
+}

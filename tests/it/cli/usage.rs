@@ -63,6 +63,12 @@ fn every_command_has_help() {
 }
 
 #[test]
+fn one_wait_is_enough() {
+    let refused = nowhere(&["refresh", "--all", "--wait", "--lock-timeout", "1s"]).ended(1);
+    assert!(refused.stderr.contains("'--wait' cannot be used with '--lock-timeout"), "{}", refused.stderr);
+}
+
+#[test]
 fn usage_errors_are_1() {
     insta::assert_snapshot!(nowhere(&["plan", "--detailed-exit"]), @"
     exit 1

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use datamart::database::LockSession;
 use datamart::reconcile::{Leadership, Vitals};
 use datamart::state::QName;
 use serde_json::{Value, json};
@@ -206,13 +208,17 @@ fn what_holds_instead_of_the_manifest() {
             "{\"schedule\": 5}",
             "{\"schedule\": [5]}",
             "[]",
+            "[\"1h\"]",
             "{\"schedule\": \"1h\", \"more\": 1}",
             "{\"schedule\": \"0 0 31 2 *\"}",
             "\u{0}",
         ] {
             let reply = put(bad).await;
             assert!([400, 415].contains(&reply.status), "{bad}: {}", reply.text());
+            assert!(!reply.text().contains("struct"), "{bad}: {}", reply.text());
         }
+        let reply = rig.change("POST", "/api/v1/refresh", "[\"tag:inc\", null, null, null]").await;
+        assert!(reply.of(400)["detail"].as_str().is_some_and(|told| told.contains("JSON object")), "{}", reply.text());
         rig.change("PUT", "/api/v1/marts/top/schedule", "{\"schedule\": \"1h\"}").await.of(409);
         rig.change("PUT", "/api/v1/marts/nobody/schedule", "{\"schedule\": \"1h\"}").await.of(404);
         rig.post("/api/v1/marts/nobody/suspend", "").await.of(404);
@@ -247,6 +253,11 @@ fn what_is_approved_is_what_was_looked_at() {
                      '[{{\"address\": \"public.totals\", \"type\": \"materialized_view\", \"aspect\": \"owner\", \"message\": \"owner was changed\",
                         \"expected\": \"a\", \"actual\": \"b\", \"diff\": \"\"}}]', now())"
         );
+        // What drifted is told where nothing waits, too.
+        let drifted = pending.replace("'pending', 'ApprovalNeeded', 'DELETES_DATA'", "'applied', NULL, NULL");
+        rig.database.script(&drifted.replacen(&format!("'{print}',"), "NULL,", 1)).await;
+        assert_eq!(rig.get("/api/v1/plan").await.of(200)["drift"][0]["address"], "public.totals");
+        rig.database.script("DELETE FROM datamart.reconciles").await;
         rig.database.script(&pending).await;
         let plan = rig.get("/api/v1/plan").await.of(200);
         assert_eq!((&plan["fingerprint"], &plan["reconcile"]["status"]), (&json!(print), &json!("pending")));
@@ -285,5 +296,19 @@ fn the_scheduler_tells_who_leads_and_what_is_due() {
         assert_eq!((&told["leadership"], &told["paused"]), (&json!("leading"), &json!("a replica is 7 min behind")));
         assert_eq!(told["next"], json!([{ "mart": "public.sales", "at": at }]));
         assert!(!rig.get("/api/v1/scheduler").await.text().contains(TOKEN));
+        assert_eq!((&told["queue_depth"], &told["schedule_lag_seconds"]), (&json!(0), &json!(0.0)));
+        // Who follows tells what the daemon that leads says in the registry, as long as it leads.
+        rig.vitals.send_modify(|vitals| (vitals.leadership, vitals.next) = (Leadership::Following, BTreeMap::new()));
+        rig.database
+            .script("INSERT INTO datamart.due (project, schema, name, epoch, at) VALUES ('default', 'public', 'sales', 7, '2100-01-01 00:00Z')")
+            .await;
+        assert_eq!(rig.get("/api/v1/scheduler").await.of(200)["next"], json!([]));
+        let mut leader =
+            LockSession::open(&rig.database.endpoint, "datamart", "default", "leader").await.expect("a session");
+        leader.acquire("leader", Duration::ZERO).await.expect("the lock");
+        rig.database.script(&format!("UPDATE datamart.leaders SET backend = {}", leader.pid())).await;
+        let told = rig.get("/api/v1/scheduler").await.of(200);
+        assert_eq!(told["next"], json!([{ "mart": "public.sales", "at": "2100-01-01T00:00:00Z" }]));
+        assert_eq!((&told["queue_depth"], &told["schedule_lag_seconds"]), (&Value::Null, &Value::Null));
     });
 }

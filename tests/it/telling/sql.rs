@@ -432,6 +432,51 @@ fn the_newest_row_is_of_the_mart_s_time_zone() {
     assert_eq!(days.map(|days| &days["freshness"]), Some(&json!("stale")), "{told}");
 }
 
+/// What cron means is told by SQL as far as it has one answer all the time; elsewhere `warn_after` is no error.
+#[test]
+fn a_mart_with_a_cron_schedule_is_as_fresh_as_the_program_says() {
+    let rig = chain();
+    let mart = |name: &str, schedule: &str, freshness: &str| {
+        let refresh = format!("[refresh]\nstrategy = \"scheduled\"\nschedule = {schedule}\n{freshness}");
+        rig.write(&format!("{name}.toml"), &format!("type = \"table\"\nquery = \"SELECT id FROM source\"\n{refresh}"));
+    };
+    mart("hourly", "\"5 * * * *\"", "");
+    mart("often", "\"*/15 * * * *\"", "");
+    mart("nightly", "\"0  3 * * *\"", "");
+    mart("weekly", "[\"@weekly\", \"0 3 * * mon\"]", "");
+    mart("sixth", "[\"0 */6 * * *\", \"1d\"]", "");
+    mart("warned", "\"0 3 * * *\"", "[freshness]\nwarn_after = \"1h\"\n");
+    mart("worked", "\"0 9 * * 1-5\"", "[freshness]\nwarn_after = \"1h\"\n");
+    rig.run(&["apply", "--auto-approve", "-q"]).done();
+    rig.run(&["refresh", "--all", "-q"]).done();
+    let view = "SELECT string_agg(concat_ws(' ', mart, freshness), ', ' ORDER BY mart)
+                FROM datamart.status WHERE type = 'table' AND mart <> 'stored'";
+    let by_program = || {
+        let told = rig.run(&["status", "--format", "json"]).done().json();
+        let marts = told["marts"].as_array().cloned().unwrap_or_default();
+        let of = |word: &str| {
+            let found = marts.iter().find(|mart| mart["name"] == word).cloned().unwrap_or_default();
+            format!("{word} {}", found["freshness"].as_str().unwrap_or_default())
+        };
+        ["hourly", "nightly", "often", "sixth", "warned", "weekly", "worked"].map(of).join(", ")
+    };
+    assert_eq!(rig.value(view), by_program());
+    let older = |age: &str| {
+        rig.sql(&format!(
+            "UPDATE datamart.refreshes SET started_at = now() - interval '{age}';
+             UPDATE datamart.marts SET created_at = now() - interval '9 d', changed_at = now() - interval '9 d';
+             UPDATE datamart.versions SET created_at = now() - interval '9 d'"
+        ));
+    };
+    older("90 min");
+    let expected =
+        "hourly warning, nightly fresh, often stale, sixth fresh, warned warning, weekly fresh, worked warning";
+    assert_eq!((rig.value(view).as_str(), by_program().as_str()), (expected, expected));
+    older("50 h");
+    let expected = "hourly stale, nightly stale, often stale, sixth stale, warned stale, weekly fresh, worked warning";
+    assert_eq!(rig.value(view), expected);
+}
+
 /// Nothing that does not begin by itself has a next run, and what holds instead of the manifest says when it is.
 #[test]
 fn the_next_run_is_by_what_holds() {
