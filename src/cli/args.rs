@@ -265,7 +265,7 @@ pub struct RefreshArgs {
     #[arg(long, conflicts_with = "smart")]
     pub incremental: bool,
     /// Of marts with a window: compute this many days of the past
-    #[arg(long, value_name = "N", requires = "incremental", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_DAYS)))]
+    #[arg(long, value_name = "N", requires = "incremental", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_DAYS)))]
     pub days: Option<u32>,
     /// As --incremental while the newest data is young, else as --full
     #[arg(long)]
@@ -313,7 +313,7 @@ pub struct PreviewArgs {
     /// The mart: name or schema.name
     pub name: String,
     /// How many rows at most
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub limit: u32,
 }
 
@@ -386,5 +386,9 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
     if text.trim() == "0" {
         return Ok(std::time::Duration::ZERO);
     }
-    datamart::state::parse_duration(text).map(std::time::Duration::from_secs)
+    let seconds = datamart::state::parse_duration(text)?;
+    if seconds > datamart::state::MOST_SECONDS {
+        return Err("PostgreSQL takes no timeout above 24 days".to_owned());
+    }
+    Ok(std::time::Duration::from_secs(seconds))
 }

@@ -3,10 +3,10 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::nearest::nearest;
+use super::nearest::{begun, nearest};
 use super::report::Report;
 use super::spec::{Key, Type, Word};
-use super::units::{parse_milliseconds, parse_size};
+use super::units::{TOO_LONG, is_too_long, parse_milliseconds, parse_size};
 use crate::state::parse_duration;
 
 /// Checks a whole file. Where only a part of it could be read, nothing counts as missing.
@@ -78,12 +78,14 @@ impl Walker<'_> {
                 format!("`{path}` takes {} with its unit, not an integer", kind.noun()),
                 format!("write `{} = \"{i}s\"` for seconds", key.name),
             ),
-            (Type::Milliseconds, DeValue::String(s)) => {
-                if parse_milliseconds(s).is_none() {
+            (Type::Milliseconds, DeValue::String(s)) => match parse_milliseconds(s) {
+                None => {
                     let message = format!("{s:?} is not a time");
                     self.report.error(value.span(), path, message, example(key));
                 }
-            }
+                Some(time) if is_too_long(time) => self.report.error(value.span(), path, TOO_LONG, example(key)),
+                Some(_) => {}
+            },
             (Type::Size, DeValue::String(s)) => {
                 if parse_size(s).is_none() {
                     let message = format!("{s:?} is not a size");
@@ -170,7 +172,7 @@ impl Walker<'_> {
             } else {
                 format!("`{word}` belongs to [{home}]")
             }
-        } else if let Some(near) = nearest(word, keys.iter().map(|k| k.name)) {
+        } else if let Some(near) = nearest(word, keys.iter().map(|k| k.name)).or_else(|| begun(word, supported())) {
             format!("did you mean `{near}`?")
         } else {
             format!("known here: {}", supported().collect::<Vec<_>>().join(", "))

@@ -37,6 +37,7 @@ pub(super) struct Spans {
     /// The key `query` or `query_file`.
     pub query: Range<usize>,
     pub primary_key: Range<usize>,
+    pub partition: Range<usize>,
     /// One for each index.
     pub indexes: Vec<Range<usize>>,
     /// One for each `depends_on`.
@@ -163,6 +164,7 @@ pub(super) fn declare(
             schema: if root.has("schema") { root.span("schema") } else { place_of_name(root) },
             query: located.span,
             primary_key: root.key_span("primary_key"),
+            partition: root.key_span("partition"),
             indexes: index_spans,
             depends_on: depends_spans,
             renamed_from: renamed_spans,

@@ -7,6 +7,7 @@ use super::names::schema_problem;
 use super::refresh::Said;
 use super::units::{parse_bytes, parse_memory};
 use super::{Problem, Project, Severity};
+use crate::state::MOST_SECONDS;
 
 /// The variables of the process, as `LoadOptions` hands them over.
 pub(super) type Environment = BTreeMap<String, String>;
@@ -24,7 +25,10 @@ pub(super) fn apply(environment: &Environment, project: &mut Project, problems: 
         project.schema = schema;
         project.record("schema", key);
     }
-    said.timeout = reader.read("DATAMART_REFRESH_TIMEOUT_SECONDS", "a number of seconds", |t| t.parse().ok());
+    said.timeout =
+        reader.read("DATAMART_REFRESH_TIMEOUT_SECONDS", "a number of seconds, at most 24 days of them", |text| {
+            text.parse().ok().filter(|seconds| *seconds <= MOST_SECONDS)
+        });
     said.concurrent = reader.read("DATAMART_CONCURRENT_REFRESH", "true or false", boolean);
     said.keep_versions = reader.read("DATAMART_KEEP_VERSIONS", "a number of versions, at least 1", |text| {
         text.parse().ok().filter(|keep| (1..=1_000).contains(keep))

@@ -286,10 +286,32 @@ fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Problem {
     }
 }
 
+/// The project's file in another folder; a mart may have its name.
+fn misplaced(file: &File, source: Source<'_>) -> Option<Problem> {
+    if !file.path.ends_with("/project.toml") {
+        return None;
+    }
+    let text = source.text(&file.full).ok()?;
+    let (table, _) = DeTable::parse_recoverable(&text);
+    let table = table.get_ref();
+    let of_project = |key: &Key| table.contains_key(key.name) && MART.iter().all(|other| other.name != key.name);
+    PROJECT.iter().any(of_project).then(|| Problem {
+        severity: Severity::Error,
+        file: file.full.clone(),
+        place: None,
+        key: None,
+        message: "the project's file stands in a folder of marts".to_owned(),
+        help: Some(format!("move it to the top of the folder, as {PROJECT_FILE}")),
+    })
+}
+
 /// A mart and what is wrong in its file.
 type MartRead = (Option<Declared>, Vec<Problem>);
 
 fn read_mart(file: &File, source: Source<'_>, shared: &Shared<'_>) -> MartRead {
+    if let Some(problem) = misplaced(file, source) {
+        return (None, vec![problem]);
+    }
     let mut mart = None;
     let problems = with_file(&file.full, source.bytes(&file.full), MART, |root, report| {
         mart = declare(root, &file.path, &stem(&file.path), shared, report);

@@ -44,6 +44,7 @@ use std::sync::Arc;
 
 pub use files::{beside, content, folders};
 pub use load::{load, project_alone};
+pub(crate) use names::qualified;
 pub use operation::{HttpConfig, MaintenanceWindow, Notification, PauseWhen};
 pub use problem::{Place, Problem, Severity};
 pub use project::{DatabaseConfig, EmbeddedConfig, Limits, Naming, OnDrift, Policy, Project, Prune};

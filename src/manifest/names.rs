@@ -41,7 +41,7 @@ pub(super) fn schema_problem(name: &str, key: &str) -> Option<String> {
 }
 
 /// A name as manifests write it: `name`, `schema.name`, or quoted as in SQL; otherwise exactly as it stands.
-pub(super) fn qualified(text: &str, schema: &str) -> QName {
+pub(crate) fn qualified(text: &str, schema: &str) -> QName {
     if text.contains('"')
         && let Some(parts) = parse_qualified_name(text)
     {

@@ -47,7 +47,8 @@ pub(super) fn read(root: &Section<'_>, kind: Option<Kind>, report: &mut Report) 
         }
         (_, false) => return None,
     }
-    let by = section.str("by")?;
+    // Another word is told where words are checked.
+    let by = section.str("by").filter(|by| ONLY.iter().any(|(_, whose)| whose == by))?;
     for (key, whose) in ONLY {
         if section.has(key) && whose != by {
             let message = format!("`{key}` is about `by = \"{whose}\"`, and this is `by = \"{by}\"`");

@@ -8,7 +8,8 @@ use super::names::check_name;
 use super::nearest::nearest;
 use super::report::Report;
 use super::section::Section;
-use crate::state::{Kind, Misfire, RefreshPolicy, Schedule, Strategy};
+use super::units::TOO_LONG;
+use crate::state::{Kind, MOST_SECONDS, Misfire, RefreshPolicy, Schedule, Strategy};
 
 /// What one `[refresh]` says, valid values only.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -49,7 +50,8 @@ impl Said {
             }
         }
         let schedule = section.names("schedule");
-        if section.has("schedule") && section.items("schedule").is_empty() && schedule.is_empty() {
+        let list = section.value("schedule").and_then(|value| value.get_ref().as_array());
+        if list.is_some_and(|list| list.is_empty()) {
             report.error(
                 section.span("schedule"),
                 section.path("schedule"),
@@ -71,6 +73,15 @@ impl Said {
                 section.path("start_deadline"),
                 "`start_deadline` is about missed runs that are made up, and `misfire = \"skip\"` drops them",
                 "keep one of them",
+            );
+        }
+        let timeout = section.duration("timeout");
+        if timeout.is_some_and(|seconds| seconds > MOST_SECONDS) {
+            report.error(
+                section.span("timeout"),
+                section.path("timeout"),
+                TOO_LONG,
+                "leave it out where there is no limit",
             );
         }
         let channel = section.text("channel");
@@ -99,7 +110,7 @@ impl Said {
             start_deadline: section.duration("start_deadline"),
             after: section.bool("after"),
             concurrent: section.bool("concurrent"),
-            timeout: section.duration("timeout"),
+            timeout,
             warn_duration: section.duration("warn_duration"),
             priority: section.integer("priority"),
             suspend: section.bool("suspend"),

@@ -64,6 +64,10 @@ fn names(declared: &[Declared], problems: &mut Vec<Problem>) {
     }
     for (i, mart) in declared.iter().enumerate() {
         let decl = &mart.desired.mart;
+        // A second one of a name is told as such.
+        if claims.get(&decl.name).is_some_and(|own| own.mart != i) {
+            continue;
+        }
         if decl.kind.has_data() {
             let next = decl.name.sibling(next_name(&decl.name.name));
             if let Some(claim) = claims.get(&next) {
@@ -93,6 +97,14 @@ fn names(declared: &[Declared], problems: &mut Vec<Problem>) {
             let place = ("primary_key", mart.spans.primary_key.clone());
             let help = "choose another name for the other one";
             claim(declared, &mut claims, name, i, what, place, help, problems);
+        }
+        // Partitions of a versioned mart are named after its versions.
+        let partition = decl.partition.as_ref().filter(|_| decl.versions.is_none());
+        for piece in partition.map(|partition| partition.fixed(&decl.name)).unwrap_or_default() {
+            let what = format!("the partition {:?} of {}", piece.name.name, decl.name);
+            let place = ("partition", mart.spans.partition.clone());
+            let help = "choose another name for the other one";
+            claim(declared, &mut claims, piece.name, i, what, place, help, problems);
         }
     }
 }

@@ -1,6 +1,14 @@
 //! Times in milliseconds and sizes, as people and PostgreSQL write them.
 
-use crate::state::parse_duration;
+use crate::state::{MOST_SECONDS, parse_duration};
+
+/// What is told of a timeout that PostgreSQL does not take.
+pub(super) const TOO_LONG: &str = "PostgreSQL takes no timeout above 24 days";
+
+/// Whether it takes one of so many milliseconds.
+pub(super) fn is_too_long(milliseconds: u64) -> bool {
+    milliseconds > MOST_SECONDS * 1_000
+}
 
 /// Milliseconds of `"3s"`, `"100ms"` or `"0"`.
 pub(super) fn parse_milliseconds(text: &str) -> Option<u64> {

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::PlanProblem;
 use super::aspect::{Fix, Mode};
+use super::clash::clashes;
 use super::decision::Decision;
 use super::statement::{next, rename_back};
-use super::taken;
 use super::target::Target;
+use super::{depends, taken};
 use crate::catalog::{Actual, RelationKind};
 use crate::compile::recorded_for;
 use crate::manifest::{Desired, DesiredMart};
@@ -21,13 +22,18 @@ pub(super) fn problems(
     desired: &Desired,
     actual: &Actual,
 ) -> Vec<PlanProblem> {
-    let mut problems = Vec::new();
     let declared: HashSet<&QName> = desired.marts.iter().map(|d| &d.mart.name).collect();
     let planned: HashSet<&QName> = decisions.iter().map(|d| &d.target.mart.name).collect();
     let moving: HashSet<&QName> = decisions.iter().filter_map(|d| Some(&d.target.live?.name)).chain(dropped).collect();
+    let clashes = clashes(&planned, dropped, desired, actual);
+    let mut problems: Vec<PlanProblem> = clashes.values().cloned().collect();
     // What stands against followers is told as such.
     for decision in decisions.iter().filter(|decision| decision.target.follower.is_none()) {
         let target = &decision.target;
+        // Whose rows are whose cannot be told of these.
+        if clashes.contains_key(&target.mart.name) {
+            continue;
+        }
         let mut problem = |key: &str, message: String, help: String| {
             problems.push(PlanProblem {
                 mart: target.desired.part.as_ref().map_or(&target.mart.name, Part::mart).clone(),
@@ -152,7 +158,8 @@ pub(super) fn problems(
         problems.extend(target.timeless());
         problems.extend(target.undated());
         problems.extend(target.undividable());
-        problems.extend(taken::problems(decision, &moving, actual));
+        problems.extend(depends::problems(decision, &declared, actual));
+        problems.extend(taken::problems(decision, (&moving, &declared), actual));
         let missing =
             |read: &QName| !actual.relations.contains_key(read) && declared.contains(read) && !planned.contains(read);
         problems.extend(missing_upstream(decision, missing));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::depends::candidates;
 use crate::catalog::{Actual, CaptureScope, Scope};
 use crate::manifest::Desired;
 use crate::state::QName;
@@ -23,6 +24,7 @@ pub fn scope(desired: &Desired, registry: Option<String>) -> Scope {
         scope.roles.extend(mart.owner.iter().cloned());
         let grants = mart.grants.iter().flatten();
         scope.roles.extend(grants.map(|grant| grant.role.clone()));
+        scope.sources.extend(mart.depends_on.iter().flat_map(|text| candidates(text, mart)));
         for read in &desired.reads {
             match &read.schema {
                 Some(schema) => {

@@ -10,14 +10,20 @@ use crate::catalog::Actual;
 use crate::state::{Part, QName};
 
 /// Names that its partitions need and something else has.
-pub(super) fn problems(decision: &Decision<'_>, moving: &HashSet<&QName>, actual: &Actual) -> Vec<PlanProblem> {
+pub(super) fn problems(
+    decision: &Decision<'_>,
+    (moving, declared): (&HashSet<&QName>, &HashSet<&QName>),
+    actual: &Actual,
+) -> Vec<PlanProblem> {
     let target = &decision.target;
     let needed: Vec<&QName> = match decision.builds() {
         true => target.pieces.iter().map(|piece| &piece.name).collect(),
         false => decision.differences.iter().flat_map(|difference| needs(&difference.fix)).collect(),
     };
     let own: HashSet<&QName> = target.live.iter().flat_map(|live| &live.partitions).map(|part| &part.name).collect();
-    let in_the_way = |name: &&QName| !own.contains(name) && !moving.contains(name) && actual.taken.contains_key(*name);
+    // A mart stays where it is, whatever becomes of its relation.
+    let goes = |name: &&QName| moving.contains(name) || !actual.taken.contains_key(*name);
+    let in_the_way = |name: &&QName| !own.contains(name) && (declared.contains(name) || !goes(name));
     let found: Vec<String> = needed.into_iter().filter(in_the_way).map(QName::to_string).collect();
     if found.is_empty() {
         return Vec::new();

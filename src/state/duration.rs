@@ -1,5 +1,8 @@
 //! Durations as people write them: "10s", "30m", "1h", "1 day", "1h 30m".
 
+/// The longest timeout that PostgreSQL takes: it counts milliseconds in an `int`.
+pub const MOST_SECONDS: u64 = 2_147_483;
+
 /// Seconds of a duration, or what is wrong with it. Units: s, m, h, d, w and their long forms.
 pub fn parse_duration(text: &str) -> Result<u64, String> {
     let mut rest = text.trim();

@@ -28,7 +28,7 @@ pub use changes::{ChangeSource, Changes, KeyColumn, KeyRange, LoggedColumn, Movi
 pub use check::{CheckDecl, CheckForm, CheckSeverity};
 pub use commit::Keeper;
 pub use count::{count, thousands};
-pub use duration::{format_duration, parse_duration};
+pub use duration::{MOST_SECONDS, format_duration, parse_duration};
 pub use fingerprint::Fingerprint;
 pub use mart::{ColumnDecl, Freshness, GrantDecl, IndexDecl, IndexKey, Kind, Mart, Publish, Retention};
 pub use name::{MAX_NAME_BYTES, QName, derived_name, quote_ident, quote_idents, quote_literal, quote_role};

@@ -21,6 +21,17 @@ fn hidden_and_other_files_are_passed_by() {
 }
 
 #[test]
+fn the_projects_file_stands_at_the_top() {
+    let folder = Folder::new(&[("sub/project.toml", "[project]\nname = 'p'\n"), ("sub/more/project.toml", &view(""))]);
+    assert_eq!(
+        folder.told(),
+        [
+            "sub/project.toml the project's file stands in a folder of marts (move it to the top of the folder, as project.toml)"
+        ]
+    );
+}
+
+#[test]
 fn a_missing_folder_is_not_an_empty_one() {
     let mut folder = Folder::new(&[]);
     assert!(folder.desired().marts.is_empty());

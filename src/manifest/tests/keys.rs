@@ -7,6 +7,10 @@ use crate::state::{Kind, Misfire, Publish, QName, Strategy, VersionOn, Versions}
 #[test]
 fn unknown_keys() {
     assert_eq!(
+        told(&view("descr = 'x'\ntags = []\n")),
+        ["m.toml:3:1 unknown key `descr` «descr» (did you mean `description`?)"]
+    );
+    assert_eq!(
         told(&view("tag = ['x']\nfrequency = 1\nschedule = '1h'\n[metadata]\nanything = 1\n")),
         [
             "m.toml:3:1 unknown key `tag` «tag» (did you mean `tags`?)",

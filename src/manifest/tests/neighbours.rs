@@ -22,6 +22,36 @@ fn equal_names() {
     );
 }
 
+/// What else stands in the second file is not held against the first.
+#[test]
+fn equal_names_are_told_once() {
+    let both = table("name = 'm'\nprimary_key = ['a']\n[[indexes]]\ncolumns = ['b']\n");
+    let folder = Folder::new(&[("a.toml", &both), ("b.toml", &both)]);
+    assert_eq!(
+        folder.told(),
+        ["b.toml:3:8 the mart public.m is declared twice «'m'» (it is declared in a.toml, too; rename one of them)"]
+    );
+}
+
+#[test]
+fn names_of_partitions() {
+    let divided = |by: &str| format!("type = 'partitioned_table'\nquery = 'SELECT 1 AS n'\n[partition]\n{by}\n");
+    let folder = Folder::new(&[
+        ("a.toml", &divided("by = 'range'\ncolumn = 'n'\ninterval = '1 month'\ndefault = true")),
+        ("a_default.toml", &view("")),
+        ("b.toml", &divided("by = 'list'\ncolumn = 'n'\nvalues = { eu = [1] }")),
+        ("b_default.toml", &view("")),
+        ("b_eu.toml", &view("")),
+    ]);
+    assert_eq!(
+        folder.told(),
+        [
+            "a.toml:3:2 the partition \"a_default\" of public.a has the same name as the mart public.a_default «partition» (choose another name for the other one (a_default.toml))",
+            "b.toml:3:2 the partition \"b_eu\" of public.b has the same name as the mart public.b_eu «partition» (choose another name for the other one (b_eu.toml))",
+        ]
+    );
+}
+
 #[test]
 fn names_that_follow_from_others() {
     let folder = Folder::new(&[

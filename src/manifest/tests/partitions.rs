@@ -23,6 +23,13 @@ fn ranges() {
 }
 
 #[test]
+fn an_unknown_way_of_dividing_is_told_once() {
+    let text = "by = 'rang'\ncolumn = 'day'\ninterval = '1 month'\nretain = '2 years'\npremake = 2";
+    let told = told(&divided(text, ""));
+    assert!(told.len() == 1 && told[0].contains("did you mean \"range\"?"), "{told:?}");
+}
+
+#[test]
 fn lists_and_hashes() {
     let list =
         mart(&divided("by = 'list'\ncolumn = 'n'\nvalues = { one = [1, true], two = ['x'] }", "")).mart.partition;

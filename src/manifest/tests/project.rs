@@ -122,6 +122,20 @@ fn limits_of_the_environment_are_told_of_what_stores_rows() {
 }
 
 #[test]
+fn timeouts_that_postgresql_does_not_take() {
+    let project =
+        "[database]\nlock_timeout = '2147483000ms'\nstatement_timeout = '30d'\n[defaults.refresh]\ntimeout = '30d'\n";
+    assert_eq!(
+        Folder::new(&[("project.toml", project)]).with("DATAMART_REFRESH_TIMEOUT_SECONDS", "2592000").told(),
+        [
+            " the environment variable DATAMART_REFRESH_TIMEOUT_SECONDS is \"2592000\", which is not a number of seconds, at most 24 days of them (change it, or unset it)",
+            "project.toml:3:21 PostgreSQL takes no timeout above 24 days «'30d'» (write for example `statement_timeout = \"0\"`)",
+            "project.toml:5:11 PostgreSQL takes no timeout above 24 days «'30d'» (leave it out where there is no limit)",
+        ]
+    );
+}
+
+#[test]
 fn refused() {
     let folder = Folder::new(&[(
         "project.toml",
@@ -255,7 +269,7 @@ fn environment() {
         told,
         [
             " the environment variable DATAMART_DEFAULT_SCHEMA: the schema \"pg_catalog\" is PostgreSQL's own (choose another schema, or unset it)",
-            " the environment variable DATAMART_REFRESH_TIMEOUT_SECONDS is \"soon\", which is not a number of seconds (change it, or unset it)",
+            " the environment variable DATAMART_REFRESH_TIMEOUT_SECONDS is \"soon\", which is not a number of seconds, at most 24 days of them (change it, or unset it)",
             " the environment variable DATAMART_CONCURRENT_REFRESH is \"maybe\", which is not true or false (change it, or unset it)",
             " the environment variable DATAMART_KEEP_VERSIONS is \"0\", which is not a number of versions, at least 1 (change it, or unset it)",
             " the environment variable DATAMART_MAINTENANCE_WORK_MEM is \"512kB\", which is not a size such as 2GB, at least 1MB (change it, or unset it)",

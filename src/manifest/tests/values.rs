@@ -25,6 +25,14 @@ fn schedules_and_zones() {
         refresh("strategy = 'scheduled'\nschedule = []"),
         ["m.toml:5:12 the schedule is empty «[]» (remove it, or name a time)"]
     );
+    let told = |schedule: &str| refresh(&format!("strategy = 'scheduled'\nschedule = {schedule}"));
+    assert_eq!((told("3600").len(), told("[3600]").len()), (1, 1), "{:?}", told("3600"));
+    // PostgreSQL counts a timeout's milliseconds in an `int`.
+    assert!(refresh("timeout = '24 days'").is_empty());
+    assert_eq!(
+        refresh("timeout = '25 days'"),
+        ["m.toml:4:11 PostgreSQL takes no timeout above 24 days «'25 days'» (leave it out where there is no limit)"]
+    );
 }
 
 #[test]

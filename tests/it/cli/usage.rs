@@ -51,6 +51,19 @@ fn help_lists_what_is_built() {
 }
 
 #[test]
+fn a_number_below_zero_and_a_timeout_that_is_too_long() {
+    let told = |args: &[&str]| nowhere(args).ended(1).stderr;
+    for (args, wanted) in [
+        (vec!["preview", "one", "--limit", "-1"], "-1 is not in 0..=10000"),
+        (vec!["refresh", "--all", "--incremental", "--days", "-1"], "-1 is not in 1..="),
+        (vec!["refresh", "--all", "--lock-timeout", "30d"], "PostgreSQL takes no timeout above 24 days"),
+    ] {
+        let said = told(&args);
+        assert!(said.contains(wanted), "{said}");
+    }
+}
+
+#[test]
 fn every_command_has_help() {
     let help = nowhere(&["--help"]).done().stdout;
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());

@@ -1,0 +1,3 @@
+CREATE TABLE orders (id int);
+CREATE SCHEMA raw;
+CREATE TABLE raw."a.b" (id int);
