@@ -376,11 +376,7 @@ fn preview_shows_rows() {
     insta::assert_snapshot!(rig.run(&["preview", "top", "--limit", "-1"]), @"
     exit 1
     --- stderr
-    error: unexpected argument '-1' found
-
-      tip: to pass '-1' as a value, use '-- -1'
-
-    Usage: datamart preview [OPTIONS] <NAME>
+    error: invalid value '-1' for '--limit <N>': -1 is not in 0..=10000
 
     For more information, try '--help'.
     ");
