@@ -153,6 +153,10 @@ impl Clerk {
         if self.due.at().is_none_or(|at| at > Instant::now()) || !self.agenda.is_known() {
             return;
         }
+        // Of two hundred that are due at once the others begin first.
+        if self.agenda.waiting() > 0 && self.due.put_off() {
+            return;
+        }
         let Some(desk) = &mut self.desk else { return };
         let (of, next) = ((&self.rows, self.agenda.epoch), self.agenda.all_next());
         let said = brief(async { self.due.say(desk.connection().await?, of, next).await }).await;

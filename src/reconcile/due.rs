@@ -15,6 +15,9 @@ use crate::state::QName;
 /// It is said this long after it changed, of all marts at once: what changes back meanwhile, as while a mart runs, costs nothing.
 const LATER: Duration = Duration::from_secs(1);
 
+/// While runs wait for their turn it is put off, so long at most: nobody begins a run meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// When each mart is due.
 pub(super) type Times = BTreeMap<QName, DateTime<Utc>>;
 
@@ -25,6 +28,8 @@ pub(super) struct Due {
     said: Option<Times>,
     /// When to say what changed.
     at: Option<Instant>,
+    /// Since when it is to be said.
+    since: Option<Instant>,
     /// This role may not.
     refused: bool,
 }
@@ -33,8 +38,19 @@ impl Due {
     /// Marts may be due at other times than was said.
     pub fn moved(&mut self) {
         if !self.refused {
-            self.at.get_or_insert_with(|| Instant::now() + LATER);
+            let since = *self.since.get_or_insert_with(Instant::now);
+            self.at.get_or_insert(since + LATER);
         }
+    }
+
+    /// Runs wait: it is said later, unless it was put off for long.
+    pub fn put_off(&mut self) -> bool {
+        let now = Instant::now();
+        let may = self.since.is_some_and(|since| since + PATIENCE > now);
+        if may {
+            self.at = Some(now + LATER);
+        }
+        may
     }
 
     /// When to say what changed; `None` where nothing did.
@@ -44,7 +60,7 @@ impl Due {
 
     /// This role may not say it: it is not tried again.
     pub fn refuse(&mut self) {
-        (self.refused, self.at) = (true, None);
+        (self.refused, self.at, self.since) = (true, None, None);
     }
 
     /// Says what changed, in one statement; in none where nothing did.
@@ -57,7 +73,7 @@ impl Due {
         (rows, epoch): (&Rows, i64),
         next: Times,
     ) -> Result<(), SqlError> {
-        self.at = None;
+        (self.at, self.since) = (None, None);
         let before = self.said.as_ref();
         let news = next.iter().filter(|(mart, at)| before.and_then(|before| before.get(*mart)) != Some(*at));
         let gone = before.into_iter().flatten().filter(|(mart, _)| !next.contains_key(*mart));
